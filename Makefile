@@ -1,0 +1,56 @@
+# Needs make and Python 3.11 or newer; all else goes into .venv.
+# `make test ARGS="-k drift"` hands arguments on; `make test PYTHON=/path/to/python3.12` picks a Python.
+
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	"$$python" -c 'import ensurepip, venv; $(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && break; done)
+
+.PHONY: help demo test check format bench soak clean
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+# What tests need holds what the demo needs.
+demo: $(firstword $(wildcard $(VENV)/.test) $(VENV)/.demo) ## Serve real models, replay real drift, say what to open
+	$(BIN)/mlmon-exporter demo $(ARGS)
+
+test: $(VENV)/.test ## Run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.test ## Check style, formatting and types
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+format: $(VENV)/.test ## Format the code
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+bench: $(VENV)/.test $(VENV)/.bench ## Compare speed with other exporters
+	$(BIN)/python -m tests.bench $(ARGS)
+
+soak: $(VENV)/.test ## Watch memory under load for a while
+	$(BIN)/python -m tests.soak $(ARGS)
+
+clean: ## Remove .venv, builds and caches
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# .venv/.test says that the extra `test` is installed as pyproject.toml has it now.
+$(VENV)/.%: pyproject.toml
+	@$(BIN)/python -c 'import pip; $(NEW_ENOUGH)' 2>/dev/null || $(MAKE) --no-print-directory venv
+	@echo "Installing mlmon-exporter[$*] into $(VENV): the first time, this takes a minute or two"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+.PHONY: venv
+venv:
+	@"$(PYTHON)" -c 'import ensurepip, venv; $(NEW_ENOUGH)' 2>/dev/null || { \
+		echo "make: PYTHON: expected Python 3.11 or newer with venv, got '$(PYTHON)';" \
+		"install one (on Debian: python3 and python3-venv) or run make PYTHON=/path/to/python3.11" >&2; \
+		exit 2; }
+	"$(PYTHON)" -m venv --clear $(VENV)

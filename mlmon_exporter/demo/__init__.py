@@ -1,0 +1,1 @@
+"""The demo: real models on real data, with the drift that really happened."""

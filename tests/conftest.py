@@ -1,0 +1,37 @@
+"""What every test relies on: a clean environment, reproducible examples, real programs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+from hypothesis import settings
+
+# The same examples in every run, however slow the machine: a red test stays red.
+settings.register_profile("reproducible", deadline=None, derandomize=True)
+settings.load_profile("reproducible")
+
+
+@pytest.fixture(autouse=True)
+def _no_mlmon_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in [*os.environ]:
+        if variable.upper().startswith("MLMON_"):
+            monkeypatch.delenv(variable)
+
+
+@pytest.fixture(scope="session")
+def require_binary() -> Callable[[str], str]:
+    """`require_binary(name)` is a path; a missing program skips the test, and fails it in CI."""
+    return _path_of_binary
+
+
+def _path_of_binary(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        message = f"{name}: expected on the PATH, got nothing; see .ci/run for the Debian packages"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return path
