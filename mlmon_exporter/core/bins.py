@@ -1,0 +1,241 @@
+"""Where a feature's values are counted: cells, and the bins that cells add up to.
+
+Cells are the finest thing counted: up to 512 numeric intervals between reference quantiles, or
+categories. The Kolmogorov-Smirnov statistic is taken over the cells' edges, so its error is at
+most the reference share of one cell: 1/256 for a continuous feature, 0 for a discrete one, whose
+every value has a cell of its own. Bins are runs of cells; PSI and all that is exported use bins.
+The last cell, and the last bin, counts the rows without a usable value: `missing`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .labels import clean_label, distinct_labels
+from .values import is_missing, scalar
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+MISSING, OTHER, UNSEEN = "missing", "other", "unseen"
+BINS = 10
+OWN_BIN_SHARE = 0.05
+CELLS = 256
+TAIL_SHARE = 0.001
+
+
+@dataclass(frozen=True)
+class NumericBins:
+    """Numeric cells `(edge before, edge]`; the outer ones are open."""
+
+    edges: Floats
+    """Upper edges of the cells, ascending, finite; one cell more than edges, then missing."""
+    bin_edges: Floats
+    """The edges that also part bins."""
+
+    kind = "numeric"
+
+    @property
+    def cell_count(self) -> int:
+        return len(self.edges) + 2
+
+    @cached_property
+    def bin_starts(self) -> NDArray[np.intp]:
+        """First cell of each bin, missing last."""
+        inner = np.searchsorted(self.edges, self.bin_edges) + 1
+        return np.concatenate(([0], inner, [self.cell_count - 1])).astype(np.intp)
+
+    @cached_property
+    def bin_names(self) -> tuple[str, ...]:
+        return (*(f"{number:02d}" for number in range(len(self.bin_edges) + 1)), MISSING)
+
+    @cached_property
+    def intervals(self) -> tuple[str, ...]:
+        """Each bin in words, such as `(0.24, 0.31]`; a bin of one value as `[0, 0]`."""
+        with np.errstate(over="ignore"):
+            values = np.nextafter(self.bin_edges, np.inf)
+        # The edge just under a value's own cell reads best as that value, left out.
+        excludes = np.isin(values, self.edges)
+        shown = [format_edge(edge) for edge in np.where(excludes, values, self.bin_edges)]
+        opening = [
+            "(-Inf",
+            *(f"{'[' if x else '('}{e}" for e, x in zip(shown, excludes, strict=True)),
+        ]
+        closing = [
+            *(f"{e}{')' if x else ']'}" for e, x in zip(shown, excludes, strict=True)),
+            "+Inf)",
+        ]
+        return (*(f"{a}, {b}" for a, b in zip(opening, closing, strict=True)), MISSING)
+
+    def count(self, values: Floats) -> tuple[Counts, Floats, int]:
+        """Count one column.
+
+        Args:
+            values: 1-D; NaN is missing, an infinity is invalid and counts as missing.
+
+        Returns:
+            Rows per cell, the finite values in ascending order, and how many were invalid.
+        """
+        ordered = np.sort(values)
+        low, high = np.searchsorted(ordered, [-np.inf, np.inf], side="right")
+        first_infinite = np.searchsorted(ordered, np.inf, side="left")
+        finite = ordered[low:first_infinite]
+        counts = np.empty(self.cell_count, dtype=np.int64)
+        below = np.searchsorted(finite, self.edges, side="right")
+        counts[:-2] = below
+        counts[-2] = len(finite)
+        counts[1:-1] -= below
+        counts[-1] = len(values) - len(finite)
+        return counts, finite, int(low + high - first_infinite)
+
+
+@dataclass(frozen=True)
+class CategoryBins:
+    """A cell and a bin for each kept category, then `other`, `unseen` and missing."""
+
+    categories: tuple[str, ...]
+    """The kept categories, most frequent first."""
+    rare: frozenset[str] = frozenset()
+    """Categories of the reference that are not kept: they count as `other`."""
+    is_complete: bool = True
+    """Whether the reference knew all its categories; if not, nothing is ever `unseen`."""
+
+    kind = "categorical"
+
+    @property
+    def cell_count(self) -> int:
+        return len(self.categories) + 3
+
+    @cached_property
+    def bin_starts(self) -> NDArray[np.intp]:
+        return np.arange(self.cell_count, dtype=np.intp)
+
+    @cached_property
+    def bin_names(self) -> tuple[str, ...]:
+        kept = distinct_labels(self.categories, reserved=(OTHER, UNSEEN, MISSING))
+        return (*kept, OTHER, UNSEEN, MISSING)
+
+    @property
+    def intervals(self) -> tuple[str, ...]:
+        return self.bin_names
+
+    @cached_property
+    def codes(self) -> Mapping[Any, int]:
+        """The cell of each known value: as text, and as a number where the text is one."""
+        kept = {name: cell for cell, name in enumerate(self.categories)}
+        codes: dict[Any, int] = {name: len(self.categories) for name in self.rare} | kept
+        for name, cell in list(codes.items()):
+            number = _as_number(name)
+            if number is not None:
+                codes.setdefault(number, cell)
+        codes.update({None: self.cell_count - 1, "": self.cell_count - 1})
+        return codes
+
+    def code(self, value: Any) -> float:
+        """Return the cell of one value; NaN where it cannot be a category (a list, an object)."""
+        try:
+            cell = self.codes.get(value)
+        except TypeError:  # a list, an object
+            cell = None
+        if cell is not None:
+            return cell
+        value = scalar(value)
+        if is_missing(value):
+            return self.cell_count - 1
+        name = category_name(value)
+        if name is None:
+            return math.nan
+        return self.codes.get(name, self.cell_count - (2 if self.is_complete else 3))
+
+    def count(self, values: Floats) -> tuple[Counts, Floats, int]:
+        """Count one column of cell numbers; NaN is invalid and counts as missing."""
+        invalid = np.isnan(values)
+        cells = np.where(invalid, self.cell_count - 1, values).astype(np.intp)
+        counts = np.bincount(cells, minlength=self.cell_count)
+        return counts, values[:0], int(np.count_nonzero(invalid))
+
+
+Bins = NumericBins | CategoryBins
+
+
+def category_name(value: Any) -> str | None:
+    """Return one name for a category however it is spelt: 1, 1.0 and "1" are the same.
+
+    None where it cannot be a category: a list, an object, an infinity.
+    """
+    if isinstance(value, str):
+        return clean_label(str(value))
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        if not number.is_integer():
+            return repr(number) if math.isfinite(number) else None
+        value = int(number)
+    if isinstance(value, int | np.integer):
+        try:
+            return str(int(value))
+        except ValueError:  # more digits than Python turns into text
+            return None
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else None
+
+
+def _as_number(name: str) -> float | None:
+    if name in ("true", "false"):
+        return float(name == "true")
+    try:
+        number = float(name)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and category_name(number) == name else None
+
+
+def format_edge(edge: float) -> str:
+    """Return an edge as short text that is still exact to ten digits."""
+    return f"{edge:.10g}"
+
+
+def atom_edges(atoms: Sequence[float] | Floats) -> Floats:
+    """Return the edges that give each of these values a cell of its own."""
+    values = np.asarray(atoms, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        edges = np.union1d(np.nextafter(values, -np.inf), values)
+    return edges[np.isfinite(edges)]
+
+
+def choose_bin_edges(edges: Floats, counts: Counts) -> Floats:
+    """Choose the edges that part bins: about ten bins of equal reference rows.
+
+    Tied edges collapse. A cell that is one value with 5 % or more of the rows becomes a bin of
+    its own. A bin without reference rows is made only where there would else be a single bin.
+
+    Args:
+        edges: Upper edges of the cells, ascending.
+        counts: Reference rows per cell, length `edges` + 1 (without missing).
+    """
+    total = counts.sum()
+    if not total or not len(edges):
+        return edges[:0]
+    below = np.cumsum(counts)[:-1]
+    is_atom = np.zeros(len(edges), dtype=bool)
+    is_atom[1:] = np.nextafter(edges[:-1], np.inf) == edges[1:]
+    own = np.flatnonzero(is_atom & (counts[:-1] >= OWN_BIN_SHARE * total))
+    targets = np.arange(1, BINS) * total / BINS
+    deciles = np.minimum(np.searchsorted(below, targets), len(edges) - 1)
+    wanted = np.unique(np.concatenate((deciles, own, own[own > 0] - 1)))
+    # Keep an edge only if it parts reference rows from reference rows.
+    kept, last = [], 0
+    for edge in wanted:
+        if last < below[edge] < total:
+            kept.append(edge)
+            last = below[edge]
+    if kept or not len(own):
+        return edges[kept]
+    return edges[[own[0] - 1, own[0]]] if own[0] else edges[[own[0]]]

@@ -1,0 +1,148 @@
+"""One side of a model under traffic: its features, or its outputs."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bins import CategoryBins
+from .drift import Frame
+from .tally import Tally, tally_rows
+from .values import number, numbers
+from .windows import Window
+
+Floats = NDArray[np.float64]
+
+BUFFER_ROWS = 512
+"""Rows that are gathered before they are tallied: one sort and one digest update for all."""
+
+
+class Columns:
+    """The rows of all columns: a short buffer, panes of each window, totals since the start.
+
+    Thread-safe: one lock, held while rows are added or tallied.
+    """
+
+    def __init__(self, frame: Frame, window_seconds: Sequence[float], engine: str) -> None:
+        self.frame = frame
+        self.windows = tuple(Window(seconds, self._new) for seconds in window_seconds)
+        self.generation = 0
+        """Goes up whenever rows were tallied."""
+        self._totals = self._new()
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._names = frame.layout.names
+        self._name_list = list(self._names)
+        self._coders = [
+            (j, bins.code)
+            for j, bins in enumerate(frame.layout.bins)
+            if isinstance(bins, CategoryBins)
+        ]
+        self._buffer: Floats = np.empty((BUFFER_ROWS, len(self._names)))
+        self._filled = 0
+        self._now = self._from = self._until = 0.0
+
+    def _new(self) -> Tally:
+        return Tally(self.frame.layout)
+
+    def add(
+        self,
+        columns: Mapping[str, Any],
+        rows: int,
+        now: float,
+        pause: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Add rows.
+
+        Args:
+            columns: Name -> one value (where `rows` is 1) or a sequence of `rows` values. A
+                column that is not there is missing in all rows; unknown ones are passed over.
+            rows: How many rows.
+            now: Unix seconds.
+            pause: Called now and then in long work.
+        """
+        with self._lock:
+            if not self._from <= now < self._until:
+                self._tally(pause)
+                self._enter_panes(now)
+            self._now = now
+            if rows == 1:
+                self._add_row(columns, pause)
+            else:
+                self._add_rows(columns, rows, pause)
+
+    def _enter_panes(self, now: float) -> None:
+        """Note for how long rows fall into the panes of `now`, in every window."""
+        panes = [(window.pane_number(now), window.pane_seconds) for window in self.windows]
+        self._from = max((number * seconds for number, seconds in panes), default=-math.inf)
+        self._until = min(((number + 1) * seconds for number, seconds in panes), default=math.inf)
+
+    def _add_row(self, columns: Mapping[str, Any], pause: Callable[[], None]) -> None:
+        # Requests mostly have the reference's names in its order: then no name is looked up.
+        if list(columns) == self._name_list:
+            row = list(columns.values())
+        else:
+            row = list(map(columns.get, self._names))
+        for j, code in self._coders:
+            row[j] = code(row[j])
+        if self._filled == BUFFER_ROWS:
+            self._tally(pause)
+        try:
+            self._buffer[self._filled] = row
+        except (TypeError, ValueError, OverflowError):
+            self._buffer[self._filled] = [number(value) for value in row]
+        self._filled += 1
+
+    def _add_rows(self, columns: Mapping[str, Any], rows: int, pause: Callable[[], None]) -> None:
+        block = np.empty((rows, len(self._names)))
+        for j, name in enumerate(self._names):
+            bins = self.frame.layout.bins[j]
+            values = columns.get(name)
+            if values is None:
+                values = [None] * rows
+            if len(values) != rows:
+                raise ValueError(f"{name}: expected {rows} values, got {len(values)}")
+            if isinstance(bins, CategoryBins):
+                block[:, j] = list(map(bins.code, values))
+            else:
+                block[:, j] = numbers(values)
+            pause()
+        for start in range(0, rows, BUFFER_ROWS):
+            part = block[start : start + BUFFER_ROWS]
+            if self._filled + len(part) > BUFFER_ROWS:
+                self._tally(pause)
+            self._buffer[self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+
+    def settle(self, pause: Callable[[], None] = lambda: None) -> None:
+        """Tally what is in the buffer."""
+        with self._lock:
+            self._tally(pause)
+
+    def totals(self) -> Tally:
+        """Return what was counted since the start, without digests."""
+        totals = self._new()
+        with self._lock:
+            totals.merge_counts(self._totals)
+        return totals
+
+    def merged(self, now: float) -> list[Tally]:
+        """Return each window's tally at `now`."""
+        with self._lock:
+            return [window.merged(now) for window in self.windows]
+
+    def _tally(self, pause: Callable[[], None]) -> None:
+        if not self._filled:
+            return
+        # The buffer is free whatever comes: rows that cannot be tallied must not come again.
+        rows, self._filled = self._buffer[: self._filled], 0
+        tally = tally_rows(self.frame.layout, rows, self._engine, pause)
+        for window in self.windows:
+            window.add(tally, self._now)
+        self._totals.merge_counts(tally)
+        self.generation += 1

@@ -1,0 +1,33 @@
+"""Text that is safe and bounded as a label value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+LABEL_LENGTH = 128
+
+
+def clean_label(text: str) -> str:
+    """Return the text without what cannot be encoded: lone surrogates become U+FFFD."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def short_label(text: str) -> str:
+    """Return the text, cut to `LABEL_LENGTH` characters with an ellipsis where it is longer."""
+    return text if len(text) <= LABEL_LENGTH else text[: LABEL_LENGTH - 1] + "…"
+
+
+def distinct_labels(names: Sequence[str], reserved: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return a short label for each name, all different from each other and from `reserved`."""
+    taken = set(reserved)
+    labels = []
+    for name in names:
+        label, number = short_label(name), 2
+        while label in taken:
+            label = f"{short_label(name)[: LABEL_LENGTH - 8]} ({number})"
+            number += 1
+        taken.add(label)
+        labels.append(label)
+    return tuple(labels)

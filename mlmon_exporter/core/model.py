@@ -1,0 +1,221 @@
+"""One served model's whole state: what it is fed, and what it can say."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from .columns import Columns
+from .drift import Frame, Policy, test_count
+from .profile import Profiler
+from .readings import FEATURES, OUTPUTS, ColumnReadings, Role, WindowName
+from .records import Batch, Column, Histograms, Readings
+from .reference import ColumnReference
+
+OTHER_VERSION = "other"
+
+
+class ModelSettings(NamedTuple):
+    """What the user settled for a model."""
+
+    name: str
+    version: str = ""
+    task: str = ""
+    windows: tuple[WindowName, ...] = (WindowName("1h", 3600.0), WindowName("24h", 86400.0))
+    policy: Policy = Policy()
+    engine: str = "fastdigest"
+    learn_rows: int = 10_000
+    max_categories: int = 50
+    max_versions: int = 8
+    max_features: int = 2000
+    with_histograms: bool = True
+    outputs: tuple[str, ...] = ()
+
+
+class ModelReference(NamedTuple):
+    """The reference of a model's columns."""
+
+    features: tuple[ColumnReference, ...]
+    outputs: tuple[ColumnReference, ...]
+    created: float
+    """Unix seconds when it was made."""
+    source: str
+    """Where it came from: a file's name, or `learned`."""
+
+    @property
+    def rows(self) -> int:
+        return max((column.rows for column in (*self.features, *self.outputs)), default=0)
+
+
+class Learner:
+    """The reference in the making, from the first rows that are served."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self._settings = settings
+        self._features, self._outputs = (
+            Profiler(settings.engine, kept=settings.max_categories, columns=settings.max_features)
+            for _ in range(2)
+        )
+
+    @property
+    def rows(self) -> int:
+        return self._features.rows
+
+    def observe(self, batch: Batch) -> None:
+        sides = ((self._features, batch.features), (self._outputs, batch.predictions))
+        for profiler, columns in sides:
+            if columns:
+                scalars = {name: [value] for name, value in columns.items()}
+                profiler.profile(scalars if batch.rows == 1 else columns, batch.rows)
+
+    def reference(self, now: float) -> ModelReference:
+        return ModelReference(
+            self._features.references(), self._outputs.references(), now, "learned"
+        )
+
+
+class _Side(NamedTuple):
+    columns: Columns
+    readings: ColumnReadings
+
+
+class Model:
+    """A model and its versions. Thread-safe.
+
+    Without a reference it learns one from its first rows, which are not scored; `on_learned` is
+    told when it is there.
+    """
+
+    def __init__(
+        self,
+        settings: ModelSettings,
+        reference: ModelReference | None,
+        on_learned: Callable[[ModelReference], None] = lambda reference: None,
+        on_overflow: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.settings = settings
+        self._lock = threading.Lock()
+        self._on_learned = on_learned
+        self._on_overflow = on_overflow
+        self._learner: Learner | None = None
+        self._versions: dict[str, tuple[_Side, ...]] = {}
+        self.reference = reference
+        if reference is None:
+            self._learner = Learner(settings)
+        else:
+            self._use(reference)
+
+    def _use(self, reference: ModelReference) -> None:
+        self.reference = reference
+        self._frames = (Frame(reference.features), Frame(reference.outputs))
+        self._sides(self.settings.version)
+
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, as configured or as the reference has them."""
+        if self.settings.outputs or self.reference is None:
+            return self.settings.outputs
+        return tuple(column.name for column in self.reference.outputs)
+
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features in the reference's order; empty while it is being learned."""
+        if self.reference is None:
+            return ()
+        return tuple(column.name for column in self.reference.features)
+
+    def observe(self, batch: Batch, now: float, pause: Callable[[], None] = lambda: None) -> None:
+        """Take in rows seen at `now`, Unix seconds; see `Columns.add`."""
+        if self._learner is not None and self._learn(batch, now):
+            return
+        features, outputs = self._sides(batch.version or self.settings.version)
+        if batch.features:
+            features.columns.add(batch.features, batch.rows, now, pause)
+        if batch.predictions:
+            outputs.columns.add(self._named_outputs(batch), batch.rows, now, pause)
+
+    def _named_outputs(self, batch: Batch) -> Mapping[str, Column]:
+        """Return the predictions; the only one of a response is the only one of the reference."""
+        names = self._frames[1].layout.names
+        if len(names) == 1 and len(batch.predictions) == 1 and names[0] not in batch.predictions:
+            return {names[0]: next(iter(batch.predictions.values()))}
+        return batch.predictions
+
+    def _learn(self, batch: Batch, now: float) -> bool:
+        with self._lock:
+            learner = self._learner
+            if learner is None:
+                return False
+            learner.observe(batch)
+            if learner.rows >= self.settings.learn_rows:
+                reference = learner.reference(now)
+                self._use(reference)
+                self._learner = None
+                self._on_learned(reference)
+        return True
+
+    def _sides(self, version: str) -> tuple[_Side, ...]:
+        sides = self._versions.get(version)
+        if sides is None and len(self._versions) >= self.settings.max_versions:
+            self._on_overflow()
+            version = OTHER_VERSION
+            sides = self._versions.get(version)
+        return sides or self._add(version)
+
+    def _add(self, version: str) -> tuple[_Side, ...]:
+        tests = sum(map(test_count, self._frames)) * len(self.settings.windows)
+        sides = tuple(
+            self._side(frame, role, version, tests)
+            for frame, role in zip(self._frames, (FEATURES, OUTPUTS), strict=True)
+        )
+        return self._versions.setdefault(version, sides)
+
+    def _side(self, frame: Frame, role: Role, version: str, tests: int) -> _Side:
+        s = self.settings
+        columns = Columns(frame, [window.seconds for window in s.windows], s.engine)
+        readings = ColumnReadings(
+            columns,
+            role,
+            (s.name, version),
+            s.windows,
+            s.policy,
+            tests,
+            s.with_histograms or role is OUTPUTS,
+        )
+        return _Side(columns, readings)
+
+    def settle(self, pause: Callable[[], None] = lambda: None) -> None:
+        """Tally all rows that were taken in, so that readings show them."""
+        for sides in list(self._versions.values()):
+            for side in sides:
+                side.columns.settle(pause)
+
+    def readings(
+        self, now: float, pause: Callable[[], None] = lambda: None
+    ) -> Iterator[Readings | Histograms]:
+        """Give all readings at `now`, Unix seconds."""
+        self.settle(pause)
+        yield from self._reference_readings()
+        for sides in list(self._versions.values()):
+            for side in sides:
+                if side.columns.frame.references:
+                    yield from side.readings.at(now)
+
+    def _reference_readings(self) -> Iterator[Readings]:
+        s, reference = self.settings, self.reference
+        names, labels = ("model", "version"), ((s.name, s.version),)
+        learned = self._learner.rows if self._learner is not None else 0
+        rows = reference.rows if reference is not None else learned
+        yield Readings("mlmon_reference_rows", names, labels, [rows])
+        yield Readings("mlmon_reference_learning", names, labels, [float(reference is None)])
+        if reference is not None:
+            created = [reference.created]
+            yield Readings("mlmon_reference_timestamp_seconds", names, labels, created)
+        source = reference.source if reference is not None else "learning"
+        info = ((s.name, s.version, s.task, source),)
+        yield Readings("mlmon_model_info", (*names, "task", "reference"), info, [1])
+
+
+def window_names(windows: Sequence[tuple[str, float]]) -> tuple[WindowName, ...]:
+    """Return windows by length, shortest first."""
+    named = (WindowName(label, seconds) for label, seconds in windows)
+    return tuple(sorted(named, key=lambda window: window.seconds))

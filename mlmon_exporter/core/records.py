@@ -1,0 +1,92 @@
+"""The frozen values that cross modules: bytes, then columns, then numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Headers = Sequence[tuple[bytes, bytes]]
+Column = Any
+"""One feature's values: a scalar (one row), or a list or 1-D array of n rows.
+
+Values are numbers, booleans, strings or None; None, NaN and "" are missing.
+"""
+
+
+class Exchange(NamedTuple):
+    """One request and its response as bytes, both whole: longer bodies never become an Exchange."""
+
+    arrived: float
+    """Unix seconds when the request reached the middleware."""
+    model: str
+    """The configured model that the route belongs to."""
+    route: str
+    """The route's template, such as `/v1/models/{name}:predict`."""
+    path: str
+    status: int
+    prediction_id: str
+    request_headers: Headers
+    request_chunks: Sequence[bytes]
+    response_headers: Headers
+    response_chunks: Sequence[bytes]
+
+
+class Batch(NamedTuple):
+    """The columns of one exchange."""
+
+    features: Mapping[str, Column]
+    predictions: Mapping[str, Column]
+    rows: int
+    """Rows in each column; columns are scalars where it is 1."""
+    version: str | None = None
+    """The model's version, where the body carries it."""
+    prediction_ids: Sequence[str] | None = None
+    """An id for each row, by which its outcome is joined."""
+
+
+class Readings(NamedTuple):
+    """Numbers of one name, column-wise: a row of label values and a value each.
+
+    A NaN value is absent: it is never shown. `labels` is the same object from call to call while
+    the label sets do not change, so that whoever renders it may keep what it made of it.
+    """
+
+    name: str
+    label_names: tuple[str, ...]
+    labels: tuple[tuple[str, ...], ...]
+    values: Sequence[float] | NDArray[Any]
+
+
+class Histograms(NamedTuple):
+    """Histograms of one name, column-wise: like `Readings`, with buckets for a value."""
+
+    name: str
+    label_names: tuple[str, ...]
+    labels: tuple[tuple[str, ...], ...]
+    bounds: Sequence[tuple[float, ...]]
+    """Upper bounds of each histogram's buckets, without +Inf."""
+    counts: Sequence[Sequence[int]] | Sequence[NDArray[np.int64]]
+    """Observations per bucket (not cumulative), length bounds + 1."""
+    sums: Sequence[float]
+    exemplars: Sequence[Mapping[int, Exemplar] | None] = ()
+    """Per histogram: bucket index -> exemplar; empty where there are none."""
+
+
+class Exemplar(NamedTuple):
+    """One observation of a histogram with the trace that it belongs to."""
+
+    trace_id: str
+    span_id: str
+    value: float
+    timestamp: float
+
+
+class Reading(NamedTuple):
+    """A named number with labels."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float

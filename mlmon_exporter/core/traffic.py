@@ -1,0 +1,285 @@
+"""Requests counted by route and outcome, and how long and how large they were."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from .labels import clean_label
+from .records import Exemplar, Histograms, Readings
+
+OTHER = "other"
+"""The label of what no route handled, of methods that HTTP does not know, of what is over a cap."""
+
+METHODS = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY")
+)
+ERRORS = ((500, "server_error"),)
+"""Status and outcome that each route and method has from the start, at 0."""
+EXEMPLAR_SECONDS = 600.0
+"""An exemplar older than this is not shown: its trace tells nothing about the present."""
+
+LATENCY_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SIZE_BOUNDS = tuple(64 * 4**i for i in range(10))  # 64 B to 16 MiB
+ROW_BOUNDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+REQUEST_LABELS = ("model", "version", "route", "method", "status", "outcome")
+RequestLabels = tuple[str, str, str, str, int, str]
+"""Model, version, route, method, status, outcome; model and version are "" where no model is."""
+Measures = tuple[float, float, float, float]
+"""Duration and time to the first byte in seconds, size of request and of response in bytes.
+
+What is not known is NaN.
+"""
+Cell = list[float]
+"""One histogram: observations per bucket, length bounds + 1, then their sum."""
+
+
+class Family(NamedTuple):
+    """Histograms that are observed together and have the same labels."""
+
+    label_names: tuple[str, ...]
+    bounds: Mapping[str, tuple[float, ...]]
+    """Metric -> upper bounds of its buckets."""
+
+
+BY_ROUTE = Family(
+    ("model", "version", "route"),
+    {
+        "mlmon_request_duration_seconds": LATENCY_BOUNDS,
+        "mlmon_request_first_byte_seconds": LATENCY_BOUNDS,
+        "mlmon_request_size_bytes": SIZE_BOUNDS,
+        "mlmon_response_size_bytes": SIZE_BOUNDS,
+    },
+)
+"""In the order of `Measures`."""
+BY_MODEL = Family(("model", "version"), {"mlmon_request_rows": ROW_BOUNDS})
+
+
+class HistogramTable:
+    """The histograms of a family, by label values. Not thread-safe: Traffic locks."""
+
+    __slots__ = ("_bounds", "_family", "_labels", "cells")
+
+    def __init__(self, family: Family) -> None:
+        self._family = family
+        self._bounds = tuple(family.bounds.values())
+        self._labels: tuple[tuple[str, ...], ...] = ()
+        self.cells: dict[tuple[str, ...], tuple[Cell, ...]] = {}
+
+    def add(self, labels: tuple[str, ...]) -> tuple[Cell, ...]:
+        """Return the cells of some label values, which exist from now on."""
+        cells: tuple[Cell, ...] = tuple([0] * (len(bounds) + 2) for bounds in self._bounds)
+        return self.cells.setdefault(labels, cells)
+
+    def observe(self, labels: tuple[str, ...], values: Sequence[float]) -> None:
+        """Count a value in each histogram; NaN and negative values (a clock's) are left out."""
+        cells = self.cells.get(labels) or self.add(labels)
+        for cell, bounds, value in zip(cells, self._bounds, values, strict=False):
+            if value >= 0:
+                cell[bisect_left(bounds, value)] += 1
+                cell[-1] += value
+
+    def merge(self, labels: tuple[str, ...], theirs: Iterable[Cell]) -> None:
+        """Add another's cells of some label values."""
+        for ours, cell in zip(self.add(labels), theirs, strict=True):
+            ours[:] = map(sum, zip(ours, cell, strict=True))
+
+    def label_rows(self) -> tuple[tuple[str, ...], ...]:
+        """Return all label values: the same object until there are new ones."""
+        if len(self._labels) != len(self.cells):
+            self._labels = tuple(self.cells)
+        return self._labels
+
+    def histograms(
+        self, exemplars: Sequence[Mapping[int, Exemplar] | None]
+    ) -> Iterator[Histograms]:
+        """Give each metric; the exemplars are the first one's."""
+        labels = self.label_rows()
+        for i, (name, bounds) in enumerate(self._family.bounds.items()):
+            cells = [row[i] for row in self.cells.values()]
+            yield Histograms(
+                name,
+                self._family.label_names,
+                labels,
+                [bounds] * len(cells),
+                [[int(count) for count in cell[:-1]] for cell in cells],
+                [float(cell[-1]) for cell in cells],
+                exemplars if i == 0 else (),
+            )
+
+
+class Traffic:
+    """What the routes were asked and what they answered. Thread-safe.
+
+    Routes and methods come from requests, so both are bounded: at most `max_routes` routes, and
+    the methods of HTTP; all others become `other`, and `on_overflow` is called with the label's
+    name (holding the lock: it must not call back). Model and version are bounded by the caller.
+
+    `requests`, `by_route.cells`, `by_model.cells` and `exemplars` are plain data for whoever
+    stores them.
+    """
+
+    def __init__(
+        self, *, max_routes: int = 200, on_overflow: Callable[[str], None] | None = None
+    ) -> None:
+        if max_routes < 1:
+            raise ValueError(f"max_routes: expected 1 or more, got {max_routes}")
+        self._max_routes = max_routes
+        self._on_overflow = on_overflow
+        self._lock = threading.Lock()
+        self._routes = {OTHER}
+        self._reset()
+
+    def _reset(self) -> None:
+        self._request_rows: tuple[tuple[str, ...], ...] = ()
+        self.requests: dict[RequestLabels, int] = {}
+        self.by_route = HistogramTable(BY_ROUTE)
+        self.by_model = HistogramTable(BY_MODEL)
+        self.exemplars: dict[tuple[str, ...], dict[int, Exemplar]] = {}
+
+    def record(
+        self, request: RequestLabels, measures: Measures, exemplar: Exemplar | None = None
+    ) -> None:
+        """Count a request that has ended.
+
+        Args:
+            request: What it is counted under.
+            measures: What was measured; NaN and negative values count in no histogram.
+            exemplar: The trace that it belongs to; its value is the duration.
+        """
+        with self._lock:
+            try:
+                self.requests[request] += 1
+            except KeyError:
+                request = self._admit(request)
+                self.requests[request] += 1
+            labels = request[:3]
+            self.by_route.observe(labels, measures)
+            if exemplar is not None and exemplar.value >= 0:
+                bucket = bisect_left(LATENCY_BOUNDS, exemplar.value)
+                self.exemplars.setdefault(labels, {})[bucket] = exemplar
+
+    def record_rows(self, model: str, version: str, rows: int) -> None:
+        """Count the rows that one request had predicted."""
+        with self._lock:
+            self.by_model.observe((model, version), (rows,))
+
+    def declare(self, model: str, version: str, route: str, method: str) -> None:
+        """Have the error counts and histograms of a route at 0 before its first request."""
+        with self._lock:
+            self._declare((model, version, self._route(route), self._method(method)))
+
+    def route_label(self, route: str) -> str:
+        """Return the label that a route's requests would get now; it admits nothing."""
+        is_known = route in self._routes or len(self._routes) <= self._max_routes
+        return clean_label(route) if is_known else OTHER
+
+    def _admit(self, request: RequestLabels) -> RequestLabels:
+        """Return the bounded labels of a request that was not counted under its own."""
+        model, version, route, method, status, outcome = request
+        labels = (model, version, self._route(route), self._method(method))
+        self._declare(labels)
+        admitted = (*labels, int(status) if 100 <= status <= 599 else 0, outcome)
+        self.requests.setdefault(admitted, 0)
+        return admitted
+
+    def _declare(self, labels: tuple[str, str, str, str]) -> None:
+        for status, outcome in ERRORS:
+            self.requests.setdefault((*labels, status, outcome), 0)
+        self.by_route.add(labels[:3])
+
+    def _route(self, route: str) -> str:
+        route = clean_label(route)
+        if route not in self._routes:
+            if len(self._routes) > self._max_routes:  # `other` is one of them
+                return self._overflow("route")
+            self._routes.add(route)
+        return route
+
+    def _method(self, method: str) -> str:
+        return method if method in METHODS or method == OTHER else self._overflow("method")
+
+    def _overflow(self, label: str) -> str:
+        if self._on_overflow is not None:
+            self._on_overflow(label)
+        return OTHER
+
+    def take(self) -> Traffic:
+        """Return what was counted since the last call and start again at nothing.
+
+        Which routes are known stays, so that their number is bounded over all calls.
+        """
+        taken = Traffic(max_routes=self._max_routes)
+        with self._lock:
+            taken._routes = set(self._routes)
+            taken.requests, taken.exemplars = self.requests, self.exemplars
+            taken.by_route, taken.by_model = self.by_route, self.by_model
+            self._reset()
+        return taken
+
+    def merge(self, other: Traffic) -> None:
+        """Add what another has counted, such as another worker; it stays as it is."""
+        theirs = other._copy()
+        with self._lock:
+            for request, count in theirs.requests.items():
+                self.requests[self._admit(request)] += count
+            for (model, version, route), cells in theirs.by_route.cells.items():
+                self.by_route.merge((model, version, self._route(route)), cells)
+            for labels, cells in theirs.by_model.cells.items():
+                self.by_model.merge(labels, cells)
+            for (model, version, route), marks in theirs.exemplars.items():
+                ours = self.exemplars.setdefault((model, version, self._route(route)), {})
+                ours.update(_newer(marks, ours))
+
+    def _copy(self) -> Traffic:
+        copy = Traffic(max_routes=self._max_routes)
+        with self._lock:
+            copy.requests = dict(self.requests)
+            for labels, cells in self.by_route.cells.items():
+                copy.by_route.merge(labels, cells)
+            for labels, cells in self.by_model.cells.items():
+                copy.by_model.merge(labels, cells)
+            copy.exemplars = {labels: dict(marks) for labels, marks in self.exemplars.items()}
+        return copy
+
+    def readings(self, now: float | None = None) -> Iterator[Readings | Histograms]:
+        """Give all numbers; exemplars over `EXEMPLAR_SECONDS` old at `now`, Unix seconds, are not.
+
+        Without `now`, exemplars of any age are given.
+        """
+        oldest = -1.0 if now is None else now - EXEMPLAR_SECONDS
+        with self._lock:
+            readings: list[Readings | Histograms] = [*self._counters(), *self._histograms(oldest)]
+        yield from readings
+
+    def _counters(self) -> Iterator[Readings]:
+        if len(self._request_rows) != len(self.requests):
+            self._request_rows = tuple(
+                (*labels[:4], str(labels[4]), labels[5]) for labels in self.requests
+            )
+        counts = [*self.requests.values()]
+        yield Readings("mlmon_requests_total", REQUEST_LABELS, self._request_rows, counts)
+        rows = [cells[0][-1] for cells in self.by_model.cells.values()]
+        yield Readings(
+            "mlmon_prediction_rows_total",
+            BY_MODEL.label_names,
+            self.by_model.label_rows(),
+            rows,
+        )
+
+    def _histograms(self, oldest: float) -> Iterator[Histograms]:
+        exemplars = [
+            {i: mark for i, mark in marks.items() if mark.timestamp >= oldest} or None
+            for marks in (self.exemplars.get(labels, {}) for labels in self.by_route.cells)
+        ]
+        yield from self.by_route.histograms(exemplars)
+        yield from self.by_model.histograms(())
+
+
+def _newer(theirs: Mapping[int, Exemplar], ours: Mapping[int, Exemplar]) -> dict[int, Exemplar]:
+    return {
+        i: mark for i, mark in theirs.items() if i not in ours or mark.timestamp > ours[i].timestamp
+    }

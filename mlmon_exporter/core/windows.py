@@ -1,0 +1,76 @@
+"""Rolling windows made of panes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .tally import Tally
+
+PANES = 12
+
+
+class Window:
+    """The tallies of the last `pane_count` panes, each `pane_seconds` of traffic, dropped whole.
+
+    The newest pane is the one of `now`, so a window of an hour covers between 55 and 60 minutes.
+    Late rows go to the pane of their own time. Not thread-safe: whoever holds it locks.
+    """
+
+    def __init__(self, seconds: float, new: Callable[[], Tally], pane_count: int = PANES) -> None:
+        if seconds <= 0 or pane_count < 1:
+            raise ValueError(f"window: expected over 0 s and 1 pane, got {seconds}, {pane_count}")
+        self.pane_seconds = seconds / pane_count
+        self.pane_count = pane_count
+        self._new = new
+        self._panes: dict[int, Tally] = {}
+        self._closed: tuple[int, Tally] | None = None  # newest pane number, sum of older panes
+
+    def pane_number(self, now: float) -> int:
+        """Return the number of the pane that holds this time, Unix seconds."""
+        return int(now // self.pane_seconds)
+
+    def add(self, tally: Tally, now: float) -> None:
+        """Add rows seen at `now`."""
+        number = self.pane_number(now)
+        pane = self._panes.get(number)
+        if pane is None:
+            pane = self._open(number)
+        pane.merge(tally)
+        if self._closed is not None and number != self._closed[0]:
+            self._closed = None
+
+    def _open(self, number: int) -> Tally:
+        # Whether or not anybody reads, panes that are over are packed, and no more of them are
+        # kept than a window has.
+        for pane in self._panes.values():
+            pane.pack()
+        if len(self._panes) > self.pane_count:
+            del self._panes[min(self._panes)]
+        pane = self._panes[number] = self._new()
+        return pane
+
+    def merged(self, now: float) -> Tally:
+        """Return one new tally of all panes in the window at `now`."""
+        newest = self.pane_number(now)
+        self._expire(newest)
+        if self._closed is None or self._closed[0] != newest:
+            self._closed = (newest, self._sum_before(newest))
+        merged = self._new()
+        merged.merge(self._closed[1])
+        if newest in self._panes:
+            merged.merge(self._panes[newest])
+        return merged
+
+    def _expire(self, newest: int) -> None:
+        # Also on reading: when traffic stops the window must empty, not go on
+        # reporting its last score.
+        for number in [n for n in self._panes if n <= newest - self.pane_count]:
+            del self._panes[number]
+
+    def _sum_before(self, newest: int) -> Tally:
+        # Panes later than `newest` are kept but not read: the clock was set back.
+        total = self._new()
+        for number in sorted(n for n in self._panes if n < newest):
+            total.merge(self._panes[number])
+        total.pack()
+        return total

@@ -1,0 +1,233 @@
+"""The reference that a model's traffic is compared with: built from data, kept in one JSON file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from .config import ConfigError
+from .core import digests
+from .core.model import ModelReference
+from .core.profile import Profiler
+from .core.reference import ColumnReference, reference_from_digest
+
+FORMAT = "mlmon-reference"
+FORMAT_VERSION = 1
+
+Chunk = tuple[Mapping[str, Any], int]
+"""Some rows: name -> values, and how many."""
+
+
+class Reference:
+    """What a model's features and outputs looked like when all was well.
+
+    Holds bin edges, exact counts and t-digests of each column: no rows.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[ColumnReference],
+        outputs: Sequence[ColumnReference] = (),
+        *,
+        model: str = "",
+        created: float | None = None,
+    ) -> None:
+        self.features = tuple(features)
+        self.outputs = tuple(outputs)
+        self.model = model
+        self.created = time.time() if created is None else created
+
+    @property
+    def rows(self) -> int:
+        """Rows that it was built from."""
+        return self.for_model("").rows
+
+    @classmethod
+    def build(
+        cls,
+        data: Any,
+        *,
+        model: str = "",
+        features: Iterable[str] | None = None,
+        predictions: Iterable[str] | str = (),
+        ground_truth: str | None = None,
+        time_column: str | None = None,
+        categorical: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        max_categories: int = 50,
+        engine: str = "fastdigest",
+        progress: Callable[[int], None] = lambda rows: None,
+    ) -> Self:
+        """Build a reference in two passes over the data, in constant memory.
+
+        Args:
+            data: A mapping name -> 1-D array or list, a DataFrame, or a function that gives the
+                rows anew at each call, as an iterable of (mapping, rows).
+            features: Which columns are features; all that have no other part by default.
+            predictions: The columns with the model's outputs.
+            ground_truth: The column with the outcome.
+            time_column: The column with the time of a row.
+            categorical: Numeric columns that are categories. Strings are categories anyway.
+            ignore: Columns that are left out.
+            progress: Told of the rows that were read since the last call.
+
+        Raises:
+            ValueError: There are no rows, columns differ in length, or a named one is not there.
+        """
+        chunks = data if callable(data) else lambda: [_columns(data)]
+        outputs = [predictions] if isinstance(predictions, str) else list(predictions)
+        wanted = list(features) if features is not None else None
+        left_out = {*outputs, *ignore} | {c for c in (ground_truth, time_column) if c is not None}
+        profilers = [Profiler(engine, categorical, max_categories) for _ in range(2)]
+        for step in (Profiler.profile, Profiler.count):
+            rows = 0
+            for columns, count in chunks():
+                if not rows:
+                    named = [*(wanted or ()), *left_out, *categorical]
+                    _check_names(columns, named)
+                chosen = wanted or [name for name in columns if name not in left_out]
+                for profiler, names in zip(profilers, (chosen, outputs), strict=True):
+                    step(profiler, {name: columns[name] for name in names}, count)
+                rows += count
+                progress(count)
+            if not rows:
+                raise ValueError("reference: expected rows, got none")
+        return cls(*(profiler.references() for profiler in profilers), model=model)
+
+    @classmethod
+    def from_tdigests(cls, features: Mapping[str, Any], *, model: str = "") -> Self:
+        """Build a reference from digests that a training job keeps with the `tdigest` package.
+
+        Args:
+            features: Name -> `tdigest.TDigest`, or its dictionary form.
+
+        The counts are read off the digests, and thresholds allow for their rank error.
+        """
+        columns = []
+        for name, digest in features.items():
+            form = digest if isinstance(digest, Mapping) else digest.to_dict()
+            read = digests.from_dict(form, "fastdigest", digests.REFERENCE_CENTROIDS)
+            columns.append(reference_from_digest(name, read))
+        return cls(columns, model=model)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], engine: str = "fastdigest") -> Self:
+        """Read a reference file.
+
+        Raises:
+            ConfigError: The file is not there or damaged; says which key.
+        """
+        file = Path(path)
+        try:
+            return cls.from_bytes(file.read_bytes(), engine)
+        except OSError as error:
+            raise ConfigError(
+                f"{file}: cannot read the reference: {error.strerror}; "
+                "make one with 'mlmon-exporter build-reference'"
+            ) from error
+        except ValueError as error:
+            raise ConfigError(f"{file}: {error}") from error
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a reference file, whole or not at all."""
+        file = Path(path)
+        part = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            part.write_bytes(self.to_bytes())
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def to_bytes(self) -> bytes:
+        """Return the file's bytes, JSON."""
+        form = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "model": self.model,
+            "created": self.created,
+            "features": [column.to_dict() for column in self.features],
+            "outputs": [column.to_dict() for column in self.outputs],
+        }
+        return orjson.dumps(form)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, engine: str = "fastdigest") -> Self:
+        """Read the file's bytes; raises ValueError that names the key."""
+        try:
+            form = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise ValueError(f"expected a reference in JSON: {error}") from error
+        if not isinstance(form, dict) or form.get("format") != FORMAT:
+            raise ValueError(f"format: expected {FORMAT!r}; this is not a reference file")
+        if form.get("format_version") != FORMAT_VERSION:
+            raise ValueError(
+                f"format_version: expected {FORMAT_VERSION}, got {form.get('format_version')!r}; "
+                "build the reference again"
+            )
+        features, outputs = (
+            [_column(side, i, column, engine) for i, column in enumerate(form.get(side) or ())]
+            for side in ("features", "outputs")
+        )
+        created = form.get("created")
+        if not isinstance(created, int | float):
+            raise ValueError(f"created: expected Unix seconds, got {created!r}")
+        return cls(features, outputs, model=str(form.get("model", "")), created=created)
+
+    def __add__(self, other: Reference) -> Reference:
+        """Return the reference of both sides' rows; columns of one side only are kept."""
+        return Reference(
+            _merge(self.features, other.features),
+            _merge(self.outputs, other.outputs),
+            model=self.model or other.model,
+            created=max(self.created, other.created),
+        )
+
+    def for_model(self, source: str) -> ModelReference:
+        """Return the part that the model's state needs."""
+        return ModelReference(self.features, self.outputs, self.created, source)
+
+
+def _columns(data: Any) -> Chunk:
+    names = list(data) if isinstance(data, Mapping) else list(data.columns)
+    columns = {str(name): _plain(data[name]) for name in names}
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) > 1:
+        raise ValueError(f"reference: expected columns of one length, got {sorted(lengths)}")
+    return columns, lengths.pop() if lengths else 0
+
+
+def _plain(column: Any) -> Any:
+    return column.to_numpy() if hasattr(column, "to_numpy") else column
+
+
+def _check_names(columns: Mapping[str, Any], wanted: Iterable[str]) -> None:
+    absent = [name for name in wanted if name not in columns]
+    if absent:
+        raise ValueError(
+            f"reference: no column {', '.join(map(repr, absent))}; there are {', '.join(columns)}"
+        )
+
+
+def _column(side: str, index: int, form: Any, engine: str) -> ColumnReference:
+    try:
+        return ColumnReference.from_dict(form, engine)
+    except KeyError as error:
+        raise ValueError(f"{side}[{index}]: expected the key {error}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        name = form.get("name", "?") if isinstance(form, dict) else "?"
+        raise ValueError(f"{side}[{index}] ({name}): {error}") from error
+
+
+def _merge(
+    ours: Sequence[ColumnReference], theirs: Sequence[ColumnReference]
+) -> list[ColumnReference]:
+    merged = {column.name: column for column in ours}
+    for column in theirs:
+        mine = merged.get(column.name)
+        merged[column.name] = mine.merge(column) if mine is not None else column
+    return list(merged.values())
