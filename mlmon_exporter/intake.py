@@ -1,0 +1,173 @@
+"""A bounded queue and the one thread that empties it: from the request path to the monitor."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+
+from .core.health import Health
+from .core.records import Exchange
+from .pace import Pace
+
+logger = logging.getLogger(__name__)
+
+LINGER_SECONDS = 0.02
+"""How long the thread waits for more before it goes to sleep: one wake-up serves many requests."""
+
+Consume = Callable[[Exchange, Pace], None]
+
+
+class Intake:
+    """Hands exchanges to `consume`, off the request path.
+
+    At most `max_exchanges` and `max_bytes` wait; what comes on top is dropped and counted. The
+    thread starts with the first exchange, in each process anew, and works in short slices.
+    """
+
+    def __init__(
+        self, consume: Consume, health: Health, *, max_exchanges: int, max_bytes: int
+    ) -> None:
+        self._consume = consume
+        self._health = health
+        self._max_exchanges = max_exchanges
+        self._max_bytes = max_bytes
+        self._reset()
+        # Between exchanges the thread holds no lock of ours: that is when a fork may happen.
+        fork = weakref.WeakMethod(self._before_fork), weakref.WeakMethod(self._after_fork)
+        parent = weakref.WeakMethod(self._after_fork_in_parent)
+        os.register_at_fork(
+            before=lambda: _call(fork[0]),
+            after_in_parent=lambda: _call(parent),
+            after_in_child=lambda: _call(fork[1]),
+        )
+
+    def _reset(self) -> None:
+        self._queue: deque[tuple[Exchange, int]] = deque()
+        self._lock = threading.Lock()
+        self._busy = threading.Lock()
+        self._wake = threading.Event()
+        self._drained = threading.Condition(self._lock)
+        self._thread: threading.Thread | None = None
+        self._submitted = self._submitted_bytes = 0
+        self._done = self._done_bytes = 0
+        self._is_closed = False
+        self._is_urgent = False
+        self._is_asleep = False
+        self._has_logged = False
+
+    def _before_fork(self) -> None:
+        self._busy.acquire()
+
+    def _after_fork_in_parent(self) -> None:
+        self._busy.release()
+
+    def _after_fork(self) -> None:
+        # What waits belongs to the parent, which takes it in itself.
+        self._reset()
+
+    @property
+    def waiting(self) -> int:
+        """Exchanges that wait."""
+        return len(self._queue)
+
+    def submit(self, exchange: Exchange) -> None:
+        """Queue an exchange; never blocks on work, never raises."""
+        size = sum(map(len, exchange.request_chunks)) + sum(map(len, exchange.response_chunks))
+        with self._lock:
+            waiting_bytes = self._submitted_bytes - self._done_bytes + size
+            if len(self._queue) >= self._max_exchanges or waiting_bytes > self._max_bytes:
+                self._health.drop("queue_full")
+                return
+            self._queue.append((exchange, size))
+            self._submitted_bytes += size
+            self._submitted += 1
+            if self._thread is None:
+                self._start()
+        if self._is_asleep:
+            self._wake.set()
+
+    def _start(self) -> None:
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run, name="mlmon-intake", daemon=True)
+        self._thread.start()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that was queued before is taken in; False after `timeout` seconds."""
+        with self._drained:
+            goal = self._submitted
+            self._is_urgent = True
+            self._wake.set()
+            is_done = self._drained.wait_for(
+                lambda: self._done >= goal or self._thread is None, timeout
+            )
+            self._is_urgent = False
+        return is_done
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Take in what waits and end the thread; a later exchange starts it again."""
+        self.flush(timeout)
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._is_closed = True
+            self._wake.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def _run(self) -> None:
+        pace = Pace()
+        me = threading.current_thread()
+        while not self._is_closed and self._thread is me:
+            if self._queue:
+                self._take(pace)
+            elif not self._linger():
+                self._sleep()
+
+    def _linger(self) -> bool:
+        if not self._is_urgent:
+            time.sleep(LINGER_SECONDS)
+        return bool(self._queue)
+
+    def _sleep(self) -> None:
+        self._wake.clear()
+        self._is_asleep = True
+        if not self._queue and not self._is_closed:
+            self._wake.wait()
+        self._is_asleep = False
+
+    def _take(self, pace: Pace) -> None:
+        with self._busy:
+            exchange, size = self._queue[0]
+            try:
+                self._consume(exchange, pace)
+            except Exception as error:  # noqa: BLE001 - later exchanges are taken in all the same
+                self._fail(error)
+            self._queue.popleft()
+            # Only this thread writes these two: they need no lock.
+            self._done += 1
+            self._done_bytes += size
+        if self._is_urgent:
+            with self._drained:
+                self._drained.notify_all()
+        # The fuller the queue, the shorter the rests.
+        fill = len(self._queue) / self._max_exchanges
+        pace.rest_seconds = 0.0 if self._is_urgent else 0.001 * max(0.0, 1.0 - 4 * fill)
+        pace()
+
+    def _fail(self, error: Exception) -> None:
+        self._health.internal_error("intake")
+        if not self._has_logged:
+            self._has_logged = True
+            logger.error(
+                "mlmon: an exchange was not taken in; later ones are only counted", exc_info=error
+            )
+
+
+def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
+    bound = method()
+    if bound is not None:
+        bound()

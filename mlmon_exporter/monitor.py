@@ -1,0 +1,398 @@
+"""The monitor of one process: models, traffic, intake and exposition wired together."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Scope
+
+from . import __version__
+from .collector import MlmonCollector, metrics_app, process_readings
+from .config import Config, ConfigError, ModelConfig, load_config
+from .core.drift import Policy
+from .core.health import Health
+from .core.model import Model, ModelReference, ModelSettings, window_names
+from .core.records import Batch, Exchange, Histograms, Reading, Readings
+from .core.traffic import Traffic
+from .formats import AUTO, FORMATS, REASONS, BodyMap, FormatError, parse
+from .intake import Intake
+from .meters import observe_readings
+from .middleware import MonitorMiddleware, route_of
+from .pace import Pace, Pause
+from .reference import Reference
+
+logger = logging.getLogger(__name__)
+
+SCRAPE_WAIT_SECONDS = 0.1
+"""A scrape waits so long for what was queued before it."""
+ROUTES_KEPT = 1000
+
+
+class Monitor:
+    """Watches the models of one process.
+
+    Rows come in through `MonitorMiddleware` or `observe`; numbers go out through `readings` and
+    `metrics_app`. Thread-safe. The thread that takes in bodies starts with the first one.
+    """
+
+    def __init__(self, config: Config | Path | str | None = None, **options: Any) -> None:
+        """Wire a monitor up.
+
+        Args:
+            config: A Config, the path of a TOML file, or None for the environment alone.
+            options: Keys of the configuration, as for `instrument`.
+
+        Raises:
+            ConfigError: The configuration or a reference cannot be used.
+        """
+        self.config = Config.from_options(config, **options)
+        c = self.config
+        self.max_body_bytes = c.max_body_bytes
+        self.health = Health((row.name, reason) for row in FORMATS for reason in REASONS)
+        self.traffic = Traffic(max_routes=c.max_routes, on_overflow=self.health.overflow)
+        self.in_flight: dict[int, Scope] = {}
+        self.models = {model.name: self._model(model) for model in c.models}
+        self._model_configs = {model.name: model for model in c.models}
+        self._routes = {route: model.name for model in c.models for route in model.routes}
+        self._rest = next((model.name for model in c.models if not model.routes), None)
+        self._known: dict[tuple[str, str], tuple[str, str]] = {}
+        self._formats: dict[str, str] = {}
+        self._body_maps: dict[str, tuple[ModelReference | None, BodyMap]] = {}
+        self._intake = Intake(
+            self._take_in,
+            self.health,
+            max_exchanges=c.queue_exchanges,
+            max_bytes=c.queue_bytes,
+        )
+        self._last_flush = time.time()
+        token = c.metrics_token.get_secret_value() if c.metrics_token is not None else None
+        self._metrics_app = metrics_app(self._scrape, token)
+        self.service_apps: Mapping[str, ASGIApp] = (
+            {c.metrics_path: self._metrics_app} if c.metrics_path else {}
+        )
+        for route, name in self._routes.items():
+            self.traffic.declare(name, self._version(name), route, "POST")
+
+    def _model(self, model: ModelConfig) -> Model:
+        c = self.config
+        self._check_format(model)
+        settings = ModelSettings(
+            name=model.name,
+            version=model.version or "",
+            task=model.task or "",
+            windows=window_names([(w.label, w.seconds) for w in c.windows]),
+            policy=Policy(
+                budget_seconds=c.false_alarm_every.seconds,
+                min_window_rows=c.min_window_rows,
+                psi_floor=c.psi_floor,
+                ks_floor=c.ks_floor,
+                share_floor=c.share_floor,
+            ),
+            engine=c.digest,
+            learn_rows=c.learn_rows,
+            max_categories=c.max_categories,
+            max_versions=c.max_versions,
+            max_features=c.max_features,
+            with_histograms=c.feature_histograms,
+            outputs=tuple(model.outputs),
+        )
+        return Model(
+            settings,
+            self._reference(model),
+            on_learned=lambda reference: self._keep(model.name, reference),
+            on_overflow=lambda: self.health.overflow("version"),
+        )
+
+    @staticmethod
+    def _check_format(model: ModelConfig) -> None:
+        known = [AUTO, *(row.name for row in FORMATS)]
+        if model.format not in known:
+            raise ConfigError(
+                f"model {model.name}: format: expected {', '.join(known)}, got {model.format!r}"
+            )
+
+    def _reference(self, model: ModelConfig) -> ModelReference | None:
+        path = model.reference
+        if path is None:
+            learned = self._learned_path(model.name)
+            if learned is None or not learned.exists():
+                return None
+            path = learned
+        return Reference.load(path, self.config.digest).for_model(Path(path).name)
+
+    def _learned_path(self, name: str) -> Path | None:
+        if self.config.state_dir is None:
+            return None
+        safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+        return Path(self.config.state_dir) / f"{safe}.learned-reference.json"
+
+    def _keep(self, name: str, learned: ModelReference) -> None:
+        logger.info("mlmon: model %s: learned a reference from %d rows", name, learned.rows)
+        path = self._learned_path(name)
+        if path is None:
+            return
+        reference = Reference(
+            learned.features, learned.outputs, model=name, created=learned.created
+        )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            reference.save(path)
+        except OSError as error:
+            self.health.internal_error("store")
+            logger.warning("mlmon: cannot keep the learned reference: %s", error)
+
+    # What the middleware asks and hands over.
+
+    def model_of(self, method: str, route: str) -> tuple[str, str]:
+        """Return the model and version that a route's requests are counted for, or empty texts."""
+        labels = self._known.get((method, route))
+        if labels is None:
+            labels = self._find_model(method, route)
+            if len(self._known) < ROUTES_KEPT:
+                self._known[method, route] = labels
+        return labels
+
+    def _find_model(self, method: str, route: str) -> tuple[str, str]:
+        name = self._routes.get(route)
+        if name is None and method == "POST" and route != "other":
+            name = self._rest
+        return (name, self._version(name)) if name is not None else ("", "")
+
+    def _version(self, name: str) -> str:
+        return self.models[name].settings.version
+
+    def submit(self, exchange: Exchange) -> None:
+        """Queue an exchange to be taken in off the request path."""
+        self._intake.submit(exchange)
+
+    async def shutdown(self) -> None:
+        """Take in what waits, when the server stops."""
+        await run_in_threadpool(self.close)
+
+    # What the intake's thread does.
+
+    def _take_in(self, exchange: Exchange, pace: Pace) -> None:
+        if not 200 <= exchange.status < 300:
+            return
+        model = self.models[exchange.model]
+        try:
+            batch = self._read(exchange)
+        except FormatError as error:
+            self.health.parse_error(error.format, error.reason)
+            return
+        self.traffic.record_rows(
+            exchange.model, batch.version or model.settings.version, batch.rows
+        )
+        model.observe(batch, exchange.arrived, pace)
+
+    def _read(self, exchange: Exchange) -> Batch:
+        body_map = self._body_map(exchange.model)
+        settled = self._model_configs[exchange.model].format
+        format_ = self._formats.get(exchange.route, settled)
+        try:
+            parsed = parse(exchange, body_map, format_)
+        except FormatError:
+            if format_ == settled:
+                raise
+            del self._formats[exchange.route]
+            parsed = parse(exchange, body_map, settled)
+        if len(self._formats) < ROUTES_KEPT:
+            self._formats[exchange.route] = parsed.format
+        for reason in parsed.problems:
+            self.health.parse_error(parsed.format, reason)
+        return parsed.batch
+
+    def _body_map(self, name: str) -> BodyMap:
+        c, model, settled = self.config, self.models[name], self._model_configs[name]
+        # Names are known once there is a reference: a learned one changes the map.
+        kept = self._body_maps.get(name)
+        if kept is None or kept[0] is not model.reference:
+            body_map = BodyMap(
+                feature_names=model.feature_names(),
+                output_names=model.output_names(),
+                features=settled.features,
+                predictions=settled.predictions,
+                max_rows=c.max_rows,
+                max_features=c.max_features,
+                max_inflated_bytes=c.max_inflated_bytes,
+            )
+            kept = self._body_maps[name] = (model.reference, body_map)
+        return kept[1]
+
+    # The public way in and out.
+
+    def observe(
+        self,
+        features: Mapping[str, Any],
+        predictions: Mapping[str, Any] | Sequence[Any] | float | str | None = None,
+        *,
+        model: str | None = None,
+        version: str | None = None,
+        prediction_ids: Sequence[str] | None = None,
+        now: float | None = None,
+    ) -> None:
+        """Take in rows directly, without HTTP.
+
+        Args:
+            features: Name -> one value, or a 1-D array or list of n rows. None, NaN and "" are
+                missing values.
+            predictions: The same of the outputs; a bare value or array is the only output.
+            model: Which model, where several are configured.
+            version: The model's version, if it is not the configured one.
+            prediction_ids: An id for each row, by which its outcome will be joined.
+            now: Unix seconds of the rows; the clock by default.
+
+        Raises:
+            ValueError: Columns differ in length, or it is unclear which model is meant.
+        """
+        state = self._named(model)
+        outputs = self._outputs(state, predictions)
+        rows = _rows({**features, **outputs})
+        name, own = state.settings.name, state.settings.version
+        batch = Batch(features, outputs, rows, version, prediction_ids)
+        self.traffic.record_rows(name, version or own, rows)
+        state.observe(batch, time.time() if now is None else now)
+
+    def _named(self, model: str | None) -> Model:
+        if model is None and len(self.models) == 1:
+            return next(iter(self.models.values()))
+        if model is None or model not in self.models:
+            names = ", ".join(self.models)
+            raise ValueError(f"model: expected one of {names}, got {model!r}")
+        return self.models[model]
+
+    def _outputs(self, model: Model, predictions: Any) -> Mapping[str, Any]:
+        if predictions is None:
+            return {}
+        if isinstance(predictions, Mapping):
+            return predictions
+        return {(model.output_names() or ("prediction",))[0]: predictions}
+
+    def readings(self, now: float | None = None) -> list[Reading]:
+        """Return all numbers at `now`, Unix seconds, the clock by default.
+
+        A number that is not known is left out. Histograms are given bucket by bucket, cumulative.
+        """
+        moment = time.time() if now is None else now
+        return [reading for block in self.blocks(moment) for reading in _flat(block)]
+
+    def blocks(self, now: float, pause: Pause = lambda: None) -> Iterator[Readings | Histograms]:
+        """Give the same column-wise; `pause` is called between steps of the work."""
+        for model in self.models.values():
+            yield from model.readings(now, pause)
+        yield from self.traffic.readings(now)
+        yield from self.health.readings()
+
+    def _scrape(self, pause: Pause) -> Iterator[Readings | Histograms]:
+        started = time.perf_counter()
+        if self._intake.flush(SCRAPE_WAIT_SECONDS):
+            self._last_flush = time.time()
+        blocks = [*self.blocks(time.time(), pause), *self._own_readings(), *process_readings()]
+        yield from blocks
+        duration = time.perf_counter() - started
+        yield Readings("mlmon_readings_duration_seconds", (), ((),), [duration])
+
+    def _own_readings(self) -> Iterator[Readings]:
+        routes: dict[tuple[str, ...], int] = {}
+        for scope in list(self.in_flight.values()):
+            route = route_of(scope)
+            key = (*self.model_of(scope["method"], route), route)
+            routes[key] = routes.get(key, 0) + 1
+        names = ("model", "version", "route")
+        yield Readings("mlmon_requests_in_progress", names, tuple(routes), list(routes.values()))
+        yield Readings("mlmon_queue_exchanges", (), ((),), [self._intake.waiting])
+        yield Readings("mlmon_last_flush_timestamp_seconds", (), ((),), [self._last_flush])
+        info = ((__version__, self.config.digest),)
+        yield Readings("mlmon_build_info", ("version", "digest"), info, [1])
+
+    def collector(self) -> MlmonCollector:
+        """Return a collector for a `prometheus_client` registry of your own."""
+        return MlmonCollector(self._scrape)
+
+    def metrics_app(self) -> ASGIApp:
+        """Return the ASGI app that answers scrapes, to be mounted where you like."""
+        return self._metrics_app
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Take in all that was queued before; False if that took over `timeout` seconds."""
+        return self._intake.flush(timeout)
+
+    def close(self) -> None:
+        """Take in what waits and end the thread. Later exchanges start it again."""
+        self._intake.close()
+
+
+def _rows(columns: Mapping[str, Any]) -> int:
+    lengths = {_length(values) for values in columns.values()}
+    if len(lengths) > 1:
+        raise ValueError(f"observe: expected columns of one length, got {sorted(lengths)}")
+    return lengths.pop() if lengths else 0
+
+
+def _length(values: Any) -> int:
+    if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
+        return 1
+    return len(values) if np.ndim(values) else 1
+
+
+def _flat(block: Readings | Histograms) -> Iterator[Reading]:
+    names = block.label_names
+    if isinstance(block, Readings):
+        for labels, value in zip(block.labels, block.values, strict=True):
+            if value == value:
+                yield Reading(block.name, dict(zip(names, labels, strict=True)), float(value))
+        return
+    rows = zip(block.labels, block.bounds, block.counts, block.sums, strict=True)
+    for labels, bounds, counts, total in rows:
+        named = dict(zip(names, labels, strict=True))
+        below = np.cumsum(np.asarray(counts)).tolist()
+        for bound, count in zip((*bounds, float("inf")), below, strict=True):
+            yield Reading(f"{block.name}_bucket", {**named, "le": str(bound)}, float(count))
+        yield Reading(f"{block.name}_count", named, float(below[-1]))
+        yield Reading(f"{block.name}_sum", named, float(total))
+
+
+def _metered(monitor: Monitor) -> Monitor:
+    """Return the monitor, its readings offered to OpenTelemetry's exporters, too."""
+    # Meters live as long as the process; the monitor need not.
+    observe_readings(partial(_readings_of, weakref.ref(monitor)))
+    return monitor
+
+
+def _readings_of(monitor: weakref.ref[Monitor]) -> Iterable[Readings | Histograms]:
+    alive = monitor()
+    return alive.blocks(time.time()) if alive is not None else ()
+
+
+def monitor_from_environment() -> Monitor:
+    """Return a monitor configured by the file that `MLMON_CONFIG` names, and the environment."""
+    path = os.environ.get("MLMON_CONFIG")
+    return _metered(Monitor(load_config(Path(path) if path else None)))
+
+
+def instrument(app: Any, *, config: Config | Path | str | None = None, **options: Any) -> Monitor:
+    """Watch the models of an ASGI app: the one line to add.
+
+    Args:
+        app: FastAPI, Starlette, or any ASGI app with `add_middleware`.
+        config: A Config or the path of a TOML file.
+        options: Keys of the configuration, global or the model's; `model=` is its name.
+
+    Returns:
+        The monitor, whose `observe` and `readings` may be used beside the middleware.
+
+    Raises:
+        ConfigError: The configuration or a reference cannot be used.
+    """
+    monitor = _metered(Monitor(config, **options))
+    app.add_middleware(MonitorMiddleware, monitor=monitor)
+    return monitor

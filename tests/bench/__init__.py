@@ -1,0 +1,1 @@
+"""What the exporter costs, next to its peers in the same run: `make bench`."""

@@ -1,0 +1,69 @@
+"""Print the table of costs: `make bench`."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+
+from .asgi import App, cpu_microseconds, microseconds, new_app
+from .costs import (
+    MILLION,
+    exchanges_per_second,
+    kibibytes_per_feature,
+    scrape_milliseconds,
+    values_per_second,
+)
+from .peers import ours, peers
+
+PEER = "prometheus-fastapi-instrumentator"
+CALLS = 5000
+
+
+def main() -> None:
+    """Measure everything and print a Markdown table."""
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.python_implementation()}", end=" ")
+    print(f"{platform.python_version()}, {platform.machine()}, {platform.system()}\n")
+    _print_path()
+    _print_costs()
+
+
+def _print_path() -> None:
+    watched, monitor = ours()
+    apps: dict[str, App] = {"bare app": new_app(), "mlmon-exporter": watched, **peers()}
+    path = microseconds(apps)
+    bare = path["bare app"]
+    print("| exporter | us in the request's path | us of CPU in all | features recorded |")
+    print("|---|---|---|---|")
+    cpu = {}
+    for name, app in apps.items():
+        finish = monitor.flush if name == "mlmon-exporter" else lambda: None
+        cpu[name] = cpu_microseconds(app, CALLS, finish)
+        if name != "bare app":
+            recorded = 30 if name == "mlmon-exporter" else 0
+            added = cpu[name] - cpu["bare app"]
+            print(f"| {name} | +{path[name] - bare:.1f} | +{added:.1f} | {recorded} |")
+    ratio = (path["mlmon-exporter"] - bare) / (path[PEER] - bare)
+    spent = (cpu["mlmon-exporter"] - cpu["bare app"]) / (cpu[PEER] - cpu["bare app"])
+    print(f"\nBare app: {bare:.1f} us. In the path {ratio:.2f} (goal 0.5) and in all {spent:.2f}")
+    print(f"(goal 1.0) of what {PEER} adds.\n")
+    monitor.close()
+
+
+def _print_costs() -> None:
+    scrape = scrape_milliseconds()
+    rows = [
+        ("single-row JSON exchanges a second and core", exchanges_per_second(), "50000 or more"),
+        ("`observe`, million values a second", values_per_second() / MILLION, "3 or more"),
+        ("scrape, 1000 features x 2 windows, all changed, ms", scrape["all changed"], "250"),
+        ("scrape, nothing changed, ms", scrape["nothing changed"], "60"),
+        ("lines of that scrape", scrape["lines"], ""),
+        ("memory a feature, 2 windows, KiB", kibibytes_per_feature(), "128"),
+    ]
+    print("| what | measured | goal |")
+    print("|---|---|---|")
+    for what, measured, goal in rows:
+        print(f"| {what} | {measured:,.1f} | {goal} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""What rows, scrapes and features cost on their own."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mlmon_exporter import Config, Monitor
+from mlmon_exporter.collector import families
+from mlmon_exporter.core.records import Exchange
+from mlmon_exporter.exposition import Exposition
+
+from .asgi import ANSWER, BODY
+from .peers import ours, reference_file
+
+MILLION = 1e6
+
+
+def exchanges_per_second(count: int = 50_000) -> float:
+    """Return how many single-row JSON exchanges a core takes in, in a second."""
+    _, monitor = ours(queue_exchanges=count + 1, queue_bytes=2**30)
+    headers = [(b"content-type", b"application/json")]
+    exchange = Exchange(
+        time.time(), "bench", "/predict", "/predict", 200, "id", headers, [BODY], headers, [ANSWER]
+    )
+    monitor.submit(exchange)
+    monitor.flush()
+    started = time.process_time()
+    for _ in range(count):
+        monitor.submit(exchange)
+    monitor.flush(timeout=60)
+    taken = time.process_time() - started
+    monitor.close()
+    return count / taken
+
+
+def values_per_second(rows: int = 200_000) -> float:
+    """Return how many values of arrays a core takes in through `observe`, in a second."""
+    _, monitor = ours()
+    rng = np.random.default_rng(1)
+    columns = {f"feature_{i}": rng.standard_normal(rows) for i in range(30)}
+    monitor.observe({name: values[:2000] for name, values in columns.items()})
+    started = time.process_time()
+    for start in range(0, rows, 1000):
+        monitor.observe({name: values[start : start + 1000] for name, values in columns.items()})
+    return rows * 30 / (time.process_time() - started)
+
+
+def scrape_milliseconds(features: int = 1000) -> dict[str, float]:
+    """Return the CPU time of a scrape with two windows, and its size."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = reference_file(Path(folder), features, rows=5000)
+        monitor = Monitor(Config.from_options(None, model="bench", reference=str(path)))
+    rng = np.random.default_rng(2)
+    exposition = Exposition(is_open_metrics=False)
+    now = time.time()
+
+    def feed(at: float) -> None:
+        names = [f"feature_{i}" for i in range(features)]
+        monitor.observe(dict(zip(names, rng.standard_normal((features, 500)), strict=True)), now=at)
+        for model in monitor.models.values():
+            model.settle()
+
+    def scrape() -> tuple[float, int]:
+        started = time.process_time()
+        body = exposition.render(families(monitor.blocks(now)))
+        return (time.process_time() - started) * 1e3, len(body.splitlines())
+
+    for pane in range(12):
+        feed(now - 300.0 * pane)
+    scrape()
+    changed = []
+    for _ in range(5):
+        feed(now)
+        changed.append(scrape()[0])
+    unchanged = sorted(scrape()[0] for _ in range(5))
+    return {
+        "all changed": sorted(changed)[2],
+        "nothing changed": unchanged[2],
+        "lines": float(scrape()[1]),
+    }
+
+
+def kibibytes_per_feature(low: int = 100, high: int = 600) -> float:
+    """Return the memory of one more feature with both windows full, each in a new process."""
+    return (_peak(high) - _peak(low)) / (high - low)
+
+
+def _peak(features: int) -> float:
+    code = f"from tests.bench.costs import fill; fill({features})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def fill(features: int) -> None:
+    """Print the resident memory, KiB, that a monitor with full windows takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = reference_file(Path(folder), features, rows=2000)
+        before = _resident()
+        monitor = Monitor(Config.from_options(None, model="bench", reference=str(path)))
+    rng = np.random.default_rng(3)
+    names = [f"feature_{i}" for i in range(features)]
+    start = 1_700_000_000.0
+    for pane in range(24 * 12):
+        rows = rng.standard_normal((features, 200))
+        monitor.observe(dict(zip(names, rows, strict=True)), now=start + pane * 300.0)
+    list(monitor.blocks(start + 24 * 3600.0))
+    print(_resident() - before)
+
+
+def _resident() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1024

@@ -1,0 +1,110 @@
+"""Real servers on loopback for the tests: started, awaited, stopped."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_until(is_done: Callable[[], object], seconds: float = 30.0, what: str = "") -> None:
+    """Wait until a condition holds, asked every 50 ms; fail after so many seconds."""
+    end = time.monotonic() + seconds
+    pause = threading.Event()
+    while time.monotonic() < end:
+        try:
+            if is_done():
+                return
+        except (httpx.HTTPError, KeyError, IndexError):
+            pass
+        pause.wait(0.05)
+    raise TimeoutError(f"not within {seconds:g} s: {what or is_done}")
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """Serve an ASGI app with uvicorn in a thread; gives its URL."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        wait_until(lambda: server.started, what="uvicorn started")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@contextmanager
+def program(command: list[str], ready: Callable[[], object], log: Path) -> Iterator[None]:
+    """Run a program until the block ends; `ready` says when it has started."""
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as done:
+        try:
+            wait_until(lambda: done.poll() is not None or ready(), what=command[0])
+            if done.poll() is not None:
+                raise RuntimeError(f"{command[0]} stopped:\n{log.read_text()}")
+            yield
+        finally:
+            done.terminate()
+
+
+class Prometheus:
+    """A running Prometheus server, asked over its HTTP API."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        """Return the labels and value of each series of an instant query."""
+        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=30)
+        body = answer.json()
+        if body["status"] != "success":
+            raise ValueError(f"{expression}: {body['error']}")
+        return [(series["metric"], float(series["value"][1])) for series in body["data"]["result"]]
+
+    def targets(self) -> list[dict[str, Any]]:
+        """Return what is scraped, and how the last scrape went."""
+        found: list[dict[str, Any]] = httpx.get(f"{self.url}/api/v1/targets").json()["data"][
+            "activeTargets"
+        ]
+        return found
+
+
+@contextmanager
+def prometheus(binary: str, folder: Path, config: str) -> Iterator[Prometheus]:
+    """Run Prometheus with a configuration file's text."""
+    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "prometheus.yml"
+    file.write_text(config)
+    url = f"http://127.0.0.1:{port}"
+    command = [
+        binary,
+        f"--config.file={file}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--enable-feature=exemplar-storage",
+    ]
+
+    def is_ready() -> bool:
+        return httpx.get(f"{url}/-/ready").status_code == 200
+
+    with program(command, is_ready, folder / "prometheus.log"):
+        yield Prometheus(url)

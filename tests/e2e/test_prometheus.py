@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import Body, FastAPI
+
+from mlmon_exporter import Reference, instrument
+from mlmon_exporter.metrics import METRICS
+from tests.asgi import get
+from tests.e2e.servers import prometheus, serving, wait_until
+
+pytestmark = pytest.mark.timeout(180)
+
+CONFIG = """
+global: {{scrape_interval: 1s}}
+scrape_configs:
+  - job_name: models
+    static_configs: [{{targets: ["{target}"]}}]
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> FastAPI:
+    rng = np.random.default_rng(0)
+    rows = {
+        "temp": rng.normal(size=5000),
+        "<script>": rng.lognormal(size=5000),
+        'quo"te\\': rng.choice(["a", "b\n", "ü", ""], 5000),
+        "prediction": rng.random(5000),
+    }
+    Reference.build(rows, predictions="prediction").save(tmp_path / "m.json")
+    app = FastAPI()
+
+    @app.post("/predict")
+    def predict(body: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008 - FastAPI's way
+        return {"predictions": [0.5] * len(body["instances"])}
+
+    monitor = instrument(app, model="m", reference=str(tmp_path / "m.json"))
+    monitor.observe({"temp": rng.normal(size=1000) + 2.0, "<script>": rng.lognormal(size=1000)})
+    return app
+
+
+@pytest.mark.parametrize("program", ["promtool"])
+def test_promtool_finds_nothing_to_complain_of(
+    app: FastAPI, program: str, require_binary: Callable[[str], str]
+) -> None:
+    promtool = require_binary(program)
+    text = get(app, "/metrics").content
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=text, capture_output=True, check=False
+    )
+    assert done.stdout + done.stderr == b""
+    assert done.returncode == 0
+
+
+def test_prometheus_with_its_defaults_scrapes_everything_without_an_error(
+    app: FastAPI, tmp_path: Path, require_binary: Callable[[str], str]
+) -> None:
+    binary = require_binary("prometheus")
+    with serving(app) as url:
+        for i in range(120):
+            httpx.post(f"{url}/predict", json={"instances": [{"temp": i, "<script>": 1.0}]})
+        config = CONFIG.format(target=url.removeprefix("http://"))
+        with prometheus(binary, tmp_path / "prometheus", config) as server:
+            wait_until(lambda: server.query("mlmon_feature_psi"), what="a first scrape")
+            (target,) = server.targets()
+            assert target["health"] == "up"
+            assert target["lastError"] == ""
+            assert server.query("mlmon_prediction_rows_total")[0][1] == 1120
+            drifted = {
+                labels["feature"]: value
+                for labels, value in server.query('mlmon_feature_drifted{window="1h"}')
+            }
+            assert drifted["temp"] == 1
+            assert drifted["<script>"] == 0
+            names = {labels["__name__"] for labels, _ in server.query('{__name__=~"mlmon_.+"}')}
+            assert len(names) > 60
+            for name in names:
+                family = name
+                for suffix in ("_bucket", "_count", "_sum"):
+                    family = family if family in METRICS else name.removesuffix(suffix)
+                assert family in METRICS

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+
+from mlmon_exporter.core.health import Health
+from mlmon_exporter.core.records import Exchange
+from mlmon_exporter.intake import Consume, Intake
+from mlmon_exporter.pace import Pace
+
+
+def exchange(body: bytes = b"{}", route: str = "/predict") -> Exchange:
+    return Exchange(0.0, "m", route, route, 200, "id", [], [body], [], [b"1"])
+
+
+def dropped(health: Health) -> int:
+    return health.counts["mlmon_dropped_total"]["queue_full",]
+
+
+def new_intake(
+    consume: Consume, health: Health | None = None, *, exchanges: int = 1000, size: int = 10**6
+) -> Intake:
+    return Intake(consume, health or Health(), max_exchanges=exchanges, max_bytes=size)
+
+
+def test_what_is_submitted_is_taken_in_once_and_in_order() -> None:
+    seen: list[str] = []
+    intake = new_intake(lambda e, pace: seen.append(e.route))
+    for i in range(500):
+        intake.submit(exchange(route=f"/{i}"))
+    assert intake.flush(5.0)
+    assert seen == [f"/{i}" for i in range(500)]
+    intake.close()
+
+
+def test_no_thread_runs_before_the_first_exchange_or_after_close() -> None:
+    def threads() -> int:
+        return sum(thread.name == "mlmon-intake" for thread in threading.enumerate())
+
+    before = threads()
+    intake = new_intake(lambda e, pace: None)
+    assert threads() == before
+    intake.submit(exchange())
+    assert threads() == before + 1
+    intake.close()
+    assert threads() == before
+
+
+def test_an_exchange_after_close_starts_the_thread_again() -> None:
+    seen: list[Exchange] = []
+    intake = new_intake(lambda e, pace: seen.append(e))
+    for count in (1, 2, 3):
+        intake.submit(exchange())
+        intake.close()
+        assert len(seen) == count
+
+
+class Gate:
+    """Holds the intake's thread until it is opened."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+        self.seen = 0
+
+    def __call__(self, _: Exchange, pace: Pace) -> None:
+        self.entered.set()
+        assert self.open.wait(10)
+        self.seen += 1
+
+
+def test_a_full_queue_drops_and_counts_and_submit_does_not_wait() -> None:
+    gate, health = Gate(), Health()
+    intake = new_intake(gate, health, exchanges=10)
+    for _ in range(50):
+        intake.submit(exchange())
+    assert intake.waiting == 10
+    gate.open.set()
+    assert intake.flush(5.0)
+    assert gate.seen + dropped(health) == 50
+    assert gate.seen == 10
+    intake.close()
+
+
+def test_bytes_are_bounded_too_and_given_back_when_taken_in() -> None:
+    gate, health = Gate(), Health()
+    intake = new_intake(gate, health, size=1000)
+    for _ in range(10):
+        intake.submit(exchange(b"x" * 299))  # with the response's byte, 300
+    assert dropped(health) == 7
+    gate.open.set()
+    assert intake.flush(5.0)
+    for _ in range(3):
+        intake.submit(exchange(b"x" * 299))
+    assert intake.flush(5.0)
+    assert dropped(health) == 7
+    intake.close()
+
+
+def test_an_exchange_that_cannot_be_taken_in_is_counted_and_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    health, seen = Health(), []
+
+    def consume(e: Exchange, pace: Pace) -> None:
+        if e.route == "/bad":
+            raise RuntimeError("planted")
+        seen.append(e)
+
+    intake = new_intake(consume, health)
+    for route in ("/bad", "/good", "/bad", "/good"):
+        intake.submit(exchange(route=route))
+    assert intake.flush(5.0)
+    assert len(seen) == 2
+    assert health.counts["mlmon_internal_errors_total"]["intake",] == 2
+    assert caplog.text.count("RuntimeError: planted") == 1
+    intake.close()
+
+
+def test_flush_says_when_there_was_not_enough_time() -> None:
+    gate = Gate()
+    intake = new_intake(gate)
+    intake.submit(exchange())
+    assert gate.entered.wait(5)
+    assert not intake.flush(0.01)
+    gate.open.set()
+    assert intake.flush(5.0)
+    intake.close()
+
+
+def test_flush_without_any_exchange_returns_at_once() -> None:
+    assert new_intake(lambda e, pace: None).flush(0.0)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_starts_with_an_empty_queue_and_a_thread_of_its_own() -> None:
+    seen: list[str] = []
+    intake = new_intake(lambda e, pace: seen.append(e.route))
+    intake.submit(exchange(route="/parent"))
+    assert intake.flush(5.0)
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        intake.submit(exchange(route="/child"))
+        is_done = intake.flush(5.0)
+        os.write(write, f"{is_done} {','.join(seen)}".encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(read, 1000).decode() == "True /parent,/child"
+    assert seen == ["/parent"]
+    os.close(read)
+    os.close(write)
+    intake.close()
+
+
+def test_work_rests_at_least_every_few_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    clock = 0.0
+
+    def sleep(seconds: float) -> None:
+        rests.append(clock)
+
+    monkeypatch.setattr(time, "perf_counter", lambda: clock)
+    monkeypatch.setattr(time, "sleep", sleep)
+    pace = Pace()
+    for _ in range(1000):
+        clock += 0.0001
+        pace()
+    gaps = [b - a for a, b in zip(rests, rests[1:], strict=False)]
+    assert len(rests) >= 80
+    assert max(gaps) <= 0.0013
+
+
+def test_a_monitor_nobody_holds_goes_away_with_its_intake() -> None:
+    import gc
+    import weakref
+
+    intake = new_intake(lambda e, pace: None)
+    gone = weakref.ref(intake)
+    intake.submit(exchange())
+    intake.close()
+    del intake
+    gc.collect()
+    assert gone() is None

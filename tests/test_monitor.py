@@ -1,0 +1,328 @@
+from __future__ import annotations
+
+import gzip
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi import Body, FastAPI
+from prometheus_client import CollectorRegistry, generate_latest
+from starlette.types import ASGIApp
+
+from mlmon_exporter import ConfigError, Monitor, MonitorMiddleware, Reference, instrument
+from mlmon_exporter.metrics import METRICS
+from tests.asgi import get, post_all
+
+NOW = 1_750_000_000.0
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> str:
+    rng = np.random.default_rng(0)
+    rows = {
+        "age": rng.normal(40, 10, 5000).round(),
+        "income": rng.lognormal(10, 1, 5000),
+        "city": rng.choice(["Bern", "Genf", "Uri"], 5000),
+        "score": rng.random(5000),
+    }
+    path = tmp_path / "m.reference.json"
+    Reference.build(rows, predictions="score", model="m").save(path)
+    return str(path)
+
+
+def served(**options: Any) -> tuple[FastAPI, Monitor]:
+    app = FastAPI()
+
+    @app.post("/predict")
+    def predict(body: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008 - FastAPI's way
+        return {"predictions": [0.5] * len(body["instances"])}
+
+    return app, instrument(app, **options)
+
+
+def value(monitor: Monitor, name: str, **labels: str) -> float | None:
+    found = [
+        reading.value
+        for reading in monitor.readings()
+        if reading.name == name and labels.items() <= reading.labels.items()
+    ]
+    assert len(found) <= 1, found
+    return found[0] if found else None
+
+
+def row(i: int) -> dict[str, Any]:
+    return {"age": 30 + i % 20, "income": 20000.0 + i, "city": "Uri"}
+
+
+def test_one_line_gives_requests_features_predictions_and_drift(reference: str) -> None:
+    app, monitor = served(model="m", reference=reference)
+    post_all(app, "/predict", [{"instances": [row(i)]} for i in range(300)])
+    text = get(app, "/metrics").text
+    assert (
+        'mlmon_requests_total{model="m",version="",route="/predict",method="POST",'
+        'status="200",outcome="ok"} 300' in text
+    )
+    assert 'mlmon_prediction_rows_total{model="m",version=""} 300' in text
+    assert value(monitor, "mlmon_feature_window_rows", feature="age", window="1h") == 300
+    assert value(monitor, "mlmon_feature_drifted", feature="city", window="24h") == 1
+    assert value(monitor, "mlmon_prediction_psi", output="score", window="1h") is not None
+    assert value(monitor, "mlmon_feature_missing_total", feature="income") == 0
+    monitor.close()
+
+
+def test_a_scrape_shows_what_was_answered_before_it(reference: str) -> None:
+    app, monitor = served(model="m", reference=reference)
+    for count in range(1, 6):
+        post_all(app, "/predict", [{"instances": [row(0), row(1)]}])
+        assert (
+            f'mlmon_prediction_rows_total{{model="m",version=""}} {2 * count}\n'
+            in get(app, "/metrics").text
+        )
+    monitor.close()
+
+
+def test_the_page_of_metrics_is_not_counted_and_not_in_the_schema(reference: str) -> None:
+    app, monitor = served(model="m", reference=reference)
+    first, second = get(app, "/metrics"), get(app, "/metrics")
+    assert first.status_code == second.status_code == 200
+    assert not first.history
+    assert '/metrics"' not in second.text
+    assert "/metrics" not in get(app, "/openapi.json").json()["paths"]
+    monitor.close()
+
+
+def test_the_format_is_what_the_scraper_asks_for(reference: str) -> None:
+    app, monitor = served(model="m", reference=reference)
+    classic = get(app, "/metrics", {"accept": "*/*", "accept-encoding": "identity"})
+    assert classic.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert "content-encoding" not in classic.headers
+    asked = {"accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
+    opened = get(app, "/metrics", asked)
+    assert opened.headers["content-type"].startswith("application/openmetrics-text")
+    assert opened.text.endswith("# EOF\n")
+    packed = get(app, "/metrics", {"accept-encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < len(packed.content) / 4
+    monitor.close()
+
+
+def test_other_methods_than_get_are_refused(reference: str) -> None:
+    app, monitor = served(model="m", reference=reference)
+    (refused,) = post_all(monitor.metrics_app(), "/metrics", [b""])
+    assert refused.status_code == 405
+    assert refused.headers["allow"] == "GET, HEAD"
+    monitor.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        (None, 401),
+        ("Bearer wrong", 401),
+        ("Basic s3cret-token", 401),
+        ("Bearer s3cret-tokén", 401),
+        ("Bearer s3cret-token", 200),
+        ("bearer s3cret-token", 200),
+    ],
+)
+def test_metrics_ask_for_their_token(given: str | None, status: int) -> None:
+    app, monitor = served(model="m", metrics_token="s3cret-token")
+    headers = {"authorization": given.encode()} if given is not None else {}
+    answer = get(app, "/metrics", headers)  # type: ignore[arg-type]
+    assert answer.status_code == status
+    assert ("mlmon_" in answer.text) == (status == 200)
+    monitor.close()
+
+
+def test_without_a_reference_one_is_learned_and_then_scored(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    monitor = Monitor(model="m", learn_rows=1000, state_dir=str(state))
+    rng = np.random.default_rng(1)
+    for _ in range(10):
+        assert value(monitor, "mlmon_reference_learning") == 1
+        assert value(monitor, "mlmon_feature_psi", feature="x", window="1h") is None
+        monitor.observe({"x": rng.normal(size=100), "c": ["a", "b"] * 50})
+    assert value(monitor, "mlmon_reference_learning") == 0
+    assert value(monitor, "mlmon_reference_rows") == 1000
+    monitor.observe({"x": rng.normal(size=500) + 3.0, "c": ["a", "b"] * 250})
+    assert value(monitor, "mlmon_feature_drifted", feature="x", window="1h") == 1
+    assert value(monitor, "mlmon_feature_drifted", feature="c", window="1h") == 0
+    again = Monitor(model="m", state_dir=str(state))
+    assert value(again, "mlmon_reference_learning") == 0
+    assert value(again, "mlmon_reference_rows") == 1000
+
+
+def test_observe_takes_scalars_lists_arrays_and_a_bare_prediction(reference: str) -> None:
+    monitor = Monitor(model="m", reference=reference)
+    monitor.observe({"age": 30, "income": 1e4, "city": "Uri"}, 0.5)
+    monitor.observe({"age": [30, None], "income": [1.0, 2.0], "city": ["Uri", "Bern"]}, [0.1, 0.2])
+    monitor.observe(
+        {"age": np.array([1, 2, 3]), "income": np.ones(3), "city": np.array(["Uri"] * 3)},
+        {"score": np.ones(3)},
+    )
+    assert value(monitor, "mlmon_feature_window_rows", feature="age", window="1h") == 6
+    assert value(monitor, "mlmon_feature_missing_total", feature="age") == 1
+    assert value(monitor, "mlmon_prediction_window_rows", output="score", window="1h") == 6
+    assert value(monitor, "mlmon_prediction_missing_total", output="score") == 0
+
+
+def test_observe_refuses_columns_of_different_lengths(reference: str) -> None:
+    monitor = Monitor(model="m", reference=reference)
+    with pytest.raises(ValueError, match=r"expected columns of one length, got \[2, 3\]"):
+        monitor.observe({"age": [1, 2], "income": [1, 2, 3]})
+
+
+def test_observe_needs_the_model_where_there_are_several() -> None:
+    monitor = Monitor(models=[{"name": "a"}, {"name": "b", "routes": ["/b"]}])
+    with pytest.raises(ValueError, match="expected one of a, b, got None"):
+        monitor.observe({"x": 1.0})
+    monitor.observe({"x": 1.0}, model="b")
+    assert value(monitor, "mlmon_prediction_rows_total", model="b") == 1
+
+
+def test_routes_belong_to_the_models_that_name_them() -> None:
+    monitor = Monitor(models=[{"name": "a", "routes": ["/a"], "version": "3"}, {"name": "rest"}])
+    assert monitor.model_of("POST", "/a") == ("a", "3")
+    assert monitor.model_of("POST", "/x") == ("rest", "")
+    assert monitor.model_of("GET", "/x") == ("", "")
+    assert monitor.model_of("POST", "other") == ("", "")
+    only = Monitor(models=[{"name": "a", "routes": ["/a"]}])
+    assert only.model_of("POST", "/x") == ("", "")
+
+
+def test_error_series_of_configured_routes_exist_before_the_first_request() -> None:
+    monitor = Monitor(models=[{"name": "a", "routes": ["/a"]}])
+    labels = {"route": "/a", "method": "POST", "outcome": "server_error"}
+    assert value(monitor, "mlmon_requests_total", **labels) == 0
+
+
+def test_only_answered_predictions_count(reference: str) -> None:
+    app = FastAPI()
+
+    @app.post("/predict")
+    def predict(body: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008 - FastAPI's way
+        raise RuntimeError("planted")
+
+    monitor = instrument(app, model="m", reference=reference)
+    (answer,) = post_all(app, "/predict", [{"instances": [row(0)]}])
+    assert answer.status_code == 500
+    monitor.flush()
+    assert value(monitor, "mlmon_feature_window_rows", feature="age", window="1h") == 0
+    labels = {"route": "/predict", "outcome": "server_error"}
+    assert value(monitor, "mlmon_requests_total", **labels) == 1
+    monitor.close()
+
+
+HOSTILE: dict[str, tuple[bytes, dict[str, str]]] = {
+    "NaN": (b'{"instances": [{"age": NaN, "income": Infinity, "city": null}]}', {}),
+    "400 digits": (b'{"instances": [{"age": ' + b"9" * 400 + b"}]}", {}),
+    "lone surrogate": (b'{"instances": [{"city": "\\ud800", "\\udfff": 1}]}', {}),
+    "100 000 brackets": (b"[" * 100_000, {}),
+    "not JSON": (b"<xml/>", {"content-type": "text/xml"}),
+    "invalid UTF-8": (b'{"instances": [{"city": "\xff"}]}', {}),
+    "empty": (b"", {}),
+    "scalar": (b"1", {}),
+    "gzip bomb": (gzip.compress(bytes(50_000_000)), {"content-encoding": "gzip"}),
+    "broken gzip": (b"\x1f\x8b nonsense", {"content-encoding": "gzip"}),
+    "nested values": (b'{"instances": [{"age": {"a": [1, {"b": 2}]}, "city": ["x"]}]}', {}),
+    "too large": (b" " * 2**21 + b"{}", {}),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_bodies_change_no_answer_and_break_no_scrape(name: str, reference: str) -> None:
+    body, headers = HOSTILE[name]
+
+    def answer(wrap: Callable[[FastAPI], ASGIApp]) -> tuple[int, bytes]:
+        app = FastAPI()
+
+        @app.post("/predict")
+        def predict() -> dict[str, Any]:
+            return {"predictions": [0.5]}
+
+        (response,) = post_all(wrap(app), "/predict", [body], headers)
+        return response.status_code, response.content
+
+    monitor = Monitor(model="m", reference=reference)
+    plain = answer(lambda app: app)
+    watched = answer(lambda app: MonitorMiddleware(app, monitor=monitor))
+    assert watched == plain
+    monitor.flush()
+    text = get(monitor.metrics_app(), "/metrics").text
+    assert not re.search(r" \S*nan$", text, re.IGNORECASE | re.MULTILINE)
+    assert value(monitor, "mlmon_internal_errors_total", where="intake") == 0
+    assert value(monitor, "mlmon_internal_errors_total", where="middleware") == 0
+    monitor.close()
+
+
+def test_a_registry_of_prometheus_client_can_hold_the_monitor(reference: str) -> None:
+    monitor = Monitor(model="m", reference=reference)
+    registry = CollectorRegistry()
+    registry.register(monitor.collector())
+    monitor.observe({"age": 30, "income": 1e4, "city": "Uri"}, 0.5)
+    assert b'mlmon_prediction_rows_total{model="m",version=""} 1.0' in generate_latest(registry)
+
+
+def test_every_reading_is_in_the_table_of_metrics(reference: str) -> None:
+    app, monitor = served(model="m", reference=reference)
+    post_all(app, "/predict", [{"instances": [row(i) for i in range(200)]}])
+    monitor.flush()
+    suffixes = ("_bucket", "_count", "_sum")
+    names = {reading.name for reading in monitor.readings()}
+    unknown = {
+        name
+        for name in names
+        if name not in METRICS and not any(name.removesuffix(s) in METRICS for s in suffixes)
+    }
+    assert not unknown
+    monitor.close()
+
+
+def test_a_scrape_shows_every_metric_of_the_table(reference: str) -> None:
+    app, monitor = served(model="m", reference=reference, version="1")
+    post_all(app, "/predict", [{"instances": [row(i) for i in range(200)]}])
+    text = get(app, "/metrics").text
+    missing = [name for name in METRICS if f"# TYPE {name} " not in text]
+    assert not missing
+    monitor.close()
+
+
+def test_a_missing_reference_stops_at_the_start_and_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "none.json"
+    with pytest.raises(ConfigError) as raised:
+        Monitor(model="m", reference=str(path))
+    assert str(raised.value) == (
+        f"{path}: cannot read the reference: No such file or directory; "
+        "make one with 'mlmon-exporter build-reference'"
+    )
+
+
+def test_an_unknown_format_stops_at_the_start() -> None:
+    with pytest.raises(ConfigError, match=r"format: expected .*json.*, got 'jsno'"):
+        Monitor(model="m", format="jsno")
+
+
+def test_two_apps_in_one_process_do_not_meet(reference: str) -> None:
+    one, first = served(model="m", reference=reference)
+    two, second = served(model="m", reference=reference)
+    post_all(one, "/predict", [{"instances": [row(0)]}])
+    first.flush()
+    assert value(first, "mlmon_prediction_rows_total") == 1
+    assert value(second, "mlmon_prediction_rows_total") is None
+    first.close()
+    second.close()
+
+
+def test_importing_the_package_brings_in_nothing_heavy() -> None:
+    code = (
+        "import sys, mlmon_exporter; from mlmon_exporter import instrument;"
+        "heavy = {'pandas', 'scipy', 'sklearn', 'pyarrow', 'fastapi', 'typer', 'rich'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mlmon_exporter import Config
+from mlmon_exporter.config import ModelConfig
+from mlmon_exporter.metrics import METRICS
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = PAGES[0].read_text()
+
+
+def test_the_table_of_metrics_is_the_table_in_the_code() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| [^|]* \| (.+) \|$", README, re.MULTILINE)
+    ours = {name: (kind, text) for name, (kind, text) in METRICS.items()}
+    theirs = {name: (kind, text) for name, kind, text in rows}
+    for name in METRICS:
+        pair = name.replace("mlmon_prediction_", "mlmon_feature_")
+        assert name in theirs or pair in theirs, f"README: no row for {name}"
+    assert {name: ours[name] for name in theirs} == theirs
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_metric_that_a_page_names_exists(page: Path) -> None:
+    suffixes = ("_bucket", "_count", "_sum")
+    for name in re.findall(r"\bmlmon_(?!exporter)\w+[a-z]\b(?!\*)", page.read_text()):
+        known = {name, *(name.removesuffix(suffix) for suffix in suffixes)}
+        assert known & METRICS.keys(), f"{page.name}: {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_key_of_the_documented_configuration_is_one() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    keys = set(re.findall(r"^(\w+) = ", text, re.MULTILINE))
+    keys |= {
+        key
+        for row in re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE)
+        for key in re.findall(r"`(\w+)`", row)
+    }
+    assert keys - {"key"} <= Config.model_fields.keys() | ModelConfig.model_fields.keys()
+
+
+def test_the_code_in_the_pages_compiles() -> None:
+    for page in PAGES:
+        for code in re.findall(
+            r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL
+        ):
+            compile(code, str(page), "exec")
