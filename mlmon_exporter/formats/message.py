@@ -1,0 +1,96 @@
+"""One direction of an exchange, a request or a response: bytes that are decoded when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from mlmon_exporter.core.records import Headers
+
+from . import codings, json_text
+from .errors import FormatError
+
+_UNREAD = object()
+_MAYBE_JSON = ("", "text/plain", "application/x-www-form-urlencoded")
+"""Media types under which JSON is sent too: curl's default is the last."""
+
+
+class Message:
+    """A request or a response. What it decodes it keeps, errors too. Not thread-safe.
+
+    `path` is the request's, also on the response to it; `raw` is the body as it was sent.
+    """
+
+    __slots__ = ("_headers", "_max_inflated_bytes", "_named", "_value", "path", "raw")
+
+    def __init__(
+        self, path: str, headers: Headers, chunks: Sequence[bytes], max_inflated_bytes: int
+    ) -> None:
+        self.path = path
+        self._headers = headers
+        self._named: dict[bytes, bytes] | None = None
+        self.raw = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self._max_inflated_bytes = max_inflated_bytes
+        self._value: Any = _UNREAD
+
+    def header(self, name: bytes) -> bytes:
+        """Return the last header of this lower-case name, empty where there is none."""
+        if self._named is None:
+            self._named = {key.lower(): value for key, value in self._headers}
+        return self._named.get(name, b"")
+
+    @property
+    def media_type(self) -> str:
+        """The content type without parameters, in lower case; empty where there is none."""
+        return self.header(b"content-type").decode("latin-1").partition(";")[0].strip().lower()
+
+    @property
+    def content(self) -> bytes:
+        """The body without its content coding. Raises FormatError as `codings.decode` does."""
+        coding = self.header(b"content-encoding").decode("latin-1")
+        return codings.decode(self.raw, coding, self._max_inflated_bytes)
+
+    def json(self) -> Any:
+        """Return the body's JSON value.
+
+        Raises:
+            FormatError: As `codings.decode` and `json_text.loads` do; `unsupported_media` where
+                it is not JSON and does not claim to be.
+        """
+        value = self._value
+        if value is _UNREAD:
+            # No compressed body is JSON as it stands, so the search through the headers that
+            # each message would need can wait until this fails.
+            try:
+                value = orjson.loads(self.raw)
+            except orjson.JSONDecodeError:
+                value = self._decode()
+            self._value = value
+        if type(value) is FormatError:
+            raise value
+        return value
+
+    @property
+    def top(self) -> Mapping[str, Any]:
+        """The JSON object that the body is, empty where it is none."""
+        try:
+            value = self.json()
+        except FormatError:
+            return {}
+        return value if type(value) is dict else {}
+
+    def _decode(self) -> Any:
+        try:
+            return json_text.loads(self.content)
+        except FormatError as error:
+            return self._explain(error)
+
+    def _explain(self, error: FormatError) -> FormatError:
+        media = self.media_type
+        if error.reason not in ("not_json", "bad_encoding") or media in _MAYBE_JSON:
+            return error
+        if "json" in media:
+            return error
+        return FormatError("unsupported_media", "Content-Type: expected JSON")

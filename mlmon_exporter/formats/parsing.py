@@ -1,0 +1,130 @@
+"""The formats, and how an exchange becomes a batch: recognise, then read each direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from mlmon_exporter.core.records import Batch, Column, Exchange
+
+from . import json, kserve_v1
+from .body_map import BodyMap
+from .errors import FormatError, Reason
+from .message import Message
+from .tables import Table
+
+
+class Format(NamedTuple):
+    """One wire format. What reads a message raises FormatError and nothing else."""
+
+    name: str
+    recognises: Callable[[Message], bool]
+    """Whether a request is of this format: by headers and path, then by top-level keys."""
+    request: Callable[[Message, BodyMap], Table]
+    """Features of a request."""
+    response: Callable[[Message, BodyMap, int | None], Table]
+    """Predictions of a response to so many rows; None where the request could not be read."""
+    version: Callable[[Message], str | None]
+    """The model's version, as the response or its path tells it."""
+
+
+FORMATS: tuple[Format, ...] = (
+    Format(
+        "kserve_v1",
+        kserve_v1.recognises,
+        kserve_v1.request,
+        kserve_v1.response,
+        kserve_v1.version,
+    ),
+    Format("json", json.recognises, json.request, json.response, json.version),
+)
+"""The first that recognises a request reads it: the more particular a format, the earlier."""
+
+AUTO = "auto"
+_BY_NAME = {row.name: row for row in FORMATS}
+_NOTHING: Mapping[str, Column] = {}
+
+
+class Parsed(NamedTuple):
+    """What an exchange held."""
+
+    format: str
+    """Name of the format, to be passed to `parse` for the route's next exchange."""
+    batch: Batch
+    problems: tuple[Reason, ...] = ()
+    """Why one direction could not be read, from `errors.REASONS`; the batch has the other."""
+
+
+def parse(exchange: Exchange, body_map: BodyMap, format: str = AUTO) -> Parsed:
+    """Read the features of a request and, if it was answered with 2xx, the predictions.
+
+    Args:
+        exchange: The bytes.
+        body_map: What is known of them.
+        format: The name of a row of `FORMATS`, or `auto` to recognise it.
+
+    Returns:
+        A batch with features, predictions or both. A response with other rows than its request
+        counts as unreadable.
+
+    Raises:
+        FormatError: There is neither, or it is not of the format that was named but plainly of
+            another; about the request.
+        ValueError: There is no such format.
+    """
+    path, limit = exchange.path, body_map.max_inflated_bytes
+    request = Message(path, exchange.request_headers, exchange.request_chunks, limit)
+    response = Message(path, exchange.response_headers, exchange.response_chunks, limit)
+    row = _BY_NAME.get(format) or _chosen(format, request)
+    is_answered = 200 <= exchange.status < 300
+    try:
+        features, rows = row.request(request, body_map)
+    except FormatError as error:
+        error.format = row.name
+        if not is_answered or _fits_another(row, request):
+            raise
+        return _without_features(row, response, body_map, error)
+    predictions, problems = (
+        _predictions(row, response, body_map, rows) if is_answered else (_NOTHING, ())
+    )
+    batch = Batch(features, predictions, rows, row.version(response))
+    return Parsed(row.name, batch, problems)
+
+
+def _predictions(
+    row: Format, response: Message, body_map: BodyMap, rows: int
+) -> tuple[Mapping[str, Column], tuple[Reason, ...]]:
+    """Return the predictions for so many rows, or none and why."""
+    try:
+        predictions, count = row.response(response, body_map, rows)
+    except FormatError as error:
+        return _NOTHING, (error.reason,)
+    return (predictions, ()) if count == rows else (_NOTHING, ("mismatched_rows",))
+
+
+def _without_features(
+    row: Format, response: Message, body_map: BodyMap, unread: FormatError
+) -> Parsed:
+    """Return the predictions of a request that cannot be read, else raise why it cannot be."""
+    try:
+        predictions, rows = row.response(response, body_map, None)
+    except FormatError:
+        raise unread from None
+    batch = Batch(_NOTHING, predictions, rows, row.version(response))
+    return Parsed(row.name, batch, (unread.reason,))
+
+
+def _fits_another(row: Format, request: Message) -> bool:
+    """Whether a format other than this, and not the one that takes all, recognises the request."""
+    return _recognised(request) not in (row, FORMATS[-1])
+
+
+def _chosen(format_: str, request: Message) -> Format:
+    if format_ != AUTO:
+        known = ", ".join(_BY_NAME)
+        raise ValueError(f"format: expected {AUTO} or one of {known}, got {format_!r}")
+    return _recognised(request)
+
+
+def _recognised(request: Message) -> Format:
+    return next(row for row in FORMATS if row.recognises(request))
