@@ -32,7 +32,7 @@ def decode(content: bytes, coding: str, max_bytes: int) -> bytes:
         raise FormatError("unsupported_encoding", f"Content-Encoding: expected {_KNOWN}")
     decoded = decoder(content, max_bytes + 1)
     if len(decoded) > max_bytes:
-        raise FormatError("compressed_too_large", f"body: expected {max_bytes} bytes, got more")
+        raise FormatError("compressed_too_large", f"body: expected {max_bytes} bytes at most")
     return decoded
 
 

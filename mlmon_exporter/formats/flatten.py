@@ -63,7 +63,9 @@ def _flat(row: dict[str, Any], names: dict[str, str], max_columns: int) -> dict[
     for name, value in _leaves(row.items(), MAX_LEVELS):
         flat[names.setdefault(name, name)] = value
         if len(names) > max_columns:
-            raise FormatError("too_many_features", f"row: expected {max_columns} features")
+            raise FormatError(
+                "too_many_features", f"rows: expected {max_columns} columns, got more"
+            )
     return flat
 
 

@@ -17,8 +17,9 @@ from .message import Message
 from .tables import Record, Table
 
 _PATH = re.compile(
-    r"/v1/models/[^/:]+(?:/versions/(?P<version>[^/:]+)|/labels/[^/:]+)?:(?P<verb>[a-z]+)/?$"
+    r"/v1/models/[^/:]+(?:/versions/(?P<version>[\w.-]+)|/labels/[^/:]+)?:[a-z]+$", re.ASCII
 )
+_EXPLAIN = ":explain"
 _EVENT = "application/cloudevents"
 
 
@@ -34,8 +35,6 @@ def recognises(request: Message) -> bool:
 
 def request(message: Message, body_map: BodyMap) -> Table:
     """Return the features. Raises FormatError."""
-    if message.path.endswith(":explain"):
-        raise FormatError("not_a_prediction", "path: expected predict, classify or regress")
     body = _payload(message)
     if type(body) is dict and body_map.features is None:
         for key, read in _REQUESTS.items():
@@ -46,8 +45,6 @@ def request(message: Message, body_map: BodyMap) -> Table:
 
 def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
     """Return the predictions for `rows` rows. Raises FormatError."""
-    if message.path.endswith(":explain"):
-        raise FormatError("not_a_prediction", "path: expected predict, classify or regress")
     body = _payload(message)
     if type(body) is dict and body_map.predictions is None:
         # The specification says `result`, its own example shows `results`.
@@ -66,6 +63,8 @@ def version(message: Message) -> str | None:
 
 def _payload(message: Message) -> Any:
     """Return the body, or the `data` of the CloudEvent that it is."""
+    if message.path.endswith(_EXPLAIN):
+        raise FormatError("not_a_prediction", "path: expected predict, classify or regress")
     body = message.json()
     if type(body) is not dict or "specversion" not in body:
         return body

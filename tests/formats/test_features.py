@@ -28,6 +28,23 @@ def test_holders_within_holders_are_opened() -> None:
     assert read([{"data": {"features": [1, 2]}, "id": 7}], TWO) == ROW
 
 
+@pytest.mark.parametrize("holder", ["data", "features", "other"])
+def test_holders_within_holders_are_not_opened_without_end(holder: str) -> None:
+    body: Any = {"x": 1}
+    for _ in range(1000):  # orjson reads 1024 levels
+        body = {holder: body}
+    assert read(body, UNNAMED)[1] == 1
+    assert read([body], UNNAMED)[1] == 1
+    assert read({"instances": [body, body]}, UNNAMED)[1] == 2
+
+
+def test_a_row_without_the_holder_of_the_others_is_ragged() -> None:
+    for other in (5, [1], {"x": 1}):
+        with pytest.raises(FormatError) as raised:
+            read([{"features": [1, 2]}, other], TWO)
+        assert raised.value.reason == "ragged_rows"
+
+
 def test_a_holders_name_with_a_single_value_is_a_feature() -> None:
     assert read({"data": 5.0, "inputs": "text"}, UNNAMED) == ({"data": 5.0, "inputs": "text"}, 1)
 

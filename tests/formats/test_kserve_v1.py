@@ -9,6 +9,7 @@ import pytest
 from mlmon_exporter.formats import BodyMap, FormatError, parse
 
 from .bodies import exchange
+from .memory import at_most_traced
 
 BODY = b'{"instances": [[1, 2]]}'
 EVENT = {"specversion": "1.0", "id": "1", "source": "s", "type": "t"}
@@ -23,6 +24,7 @@ EVENT = {"specversion": "1.0", "id": "1", "source": "s", "type": "t"}
         ("/v1/models/m/labels/stable:classify", "kserve_v1", None),
         ("/mnt/v1/models/a-b.c:predict", "kserve_v1", None),
         ("/v1/models/m/versions/%s:predict" % ("9" * 100), "kserve_v1", "9" * 64),
+        ("/v1/models/m/versions/\ud800:predict", "json", None),
         ("/v1/models/m", "json", None),
         ("/v1/models/m/predict", "json", None),
         ("/predict", "json", None),
@@ -80,10 +82,12 @@ def test_a_request_without_rows_says_why(body: bytes, reason: str) -> None:
     assert raised.value.reason == reason
 
 
-def test_a_context_cannot_be_multiplied_without_end() -> None:
-    context = {f"k{i}": i for i in range(1500)}
+@pytest.mark.parametrize(
+    "context", [{f"k{i}": i for i in range(1500)}, {f"k{i}": [0] * 60 for i in range(25)}]
+)
+def test_a_context_is_not_multiplied_without_end(context: dict[str, object]) -> None:
     body = json.dumps({"context": context, "examples": [{}] * 9000}).encode()
-    with pytest.raises(FormatError) as raised:
+    with at_most_traced(10_000_000), pytest.raises(FormatError) as raised:
         parse(exchange(body, path="/v1/models/m:regress"), BodyMap())
     assert raised.value.reason == "too_many_values"
 
@@ -105,6 +109,15 @@ def test_classes_are_the_best_one_and_its_score(
         path="/v1/models/m:classify",
     )
     assert parse(classified, BodyMap(output_names=names)).batch.predictions == expected
+
+
+@pytest.mark.parametrize("result", [[["sea", 0.9, 1]], [["sea", "0.9"]], [[1, 0.9]], [], ["sea"]])
+def test_what_only_resembles_classes_is_read_as_any_result(result: object) -> None:
+    answer = json.dumps({"result": [result, result]}).encode()
+    classified = exchange(
+        b'{"examples": [{"x": 1}, {"x": 2}]}', answer, path="/v1/models/m:classify"
+    )
+    assert "label" not in parse(classified, BodyMap()).batch.predictions
 
 
 def test_configured_paths_come_first() -> None:

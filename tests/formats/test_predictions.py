@@ -9,6 +9,8 @@ import pytest
 from mlmon_exporter.formats import BodyMap, FormatError
 from mlmon_exporter.formats.predictions import read
 
+from .memory import at_most_traced
+
 UNNAMED = BodyMap()
 NAMED = BodyMap(output_names=("y",))
 CLASSES = BodyMap(output_names=("cat", "dog"))
@@ -102,7 +104,22 @@ def test_candidates_of_a_row_are_numbered() -> None:
     )
 
 
-def test_rows_without_names_in_common_cannot_make_a_large_table() -> None:
-    with pytest.raises(FormatError) as raised:
-        read([{f"k{i % 1500}": 1} for i in range(9000)], UNNAMED, 9000)
+def test_rows_without_names_in_common_make_no_large_table_on_the_way() -> None:
+    answer = [{f"k{i % 1500}": 1} for i in range(9000)]
+    with at_most_traced(10_000_000), pytest.raises(FormatError) as raised:
+        read(answer, UNNAMED, 9000)
     assert raised.value.reason == "too_many_values"
+
+
+def test_rows_of_objects_have_the_limit_of_all_rows() -> None:
+    with pytest.raises(FormatError) as raised:
+        read([{"score": 1}] * 4, BodyMap(max_rows=3), None)
+    assert raised.value.reason == "too_many_rows"
+
+
+@pytest.mark.parametrize("key", ["data", "result", "predictions"])
+def test_objects_within_objects_are_not_followed_without_end(key: str) -> None:
+    answer: Any = {"score": 1}
+    for _ in range(1000):  # orjson reads 1024 levels
+        answer = {key: answer}
+    assert read(answer, UNNAMED, 1)[1] == 1
