@@ -1,0 +1,360 @@
+"""ASGI middleware: passes requests on untouched, counts them, and hands model calls to the monitor.
+
+Everything here runs in the path of every request, so it only takes notes: what is parsed or
+computed is done elsewhere, later.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from asyncio import CancelledError
+from collections.abc import Mapping
+from contextlib import suppress
+from time import perf_counter, time
+from typing import Protocol
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .core.health import Health
+from .core.records import Exchange, Exemplar, Headers
+from .core.traffic import OTHER, Traffic
+from .prediction_ids import ID_HEADER, PredictionIds, valid_id
+from .routes import route_of, route_path
+from .telemetry import annotate, current_span_context
+
+__all__ = ["MonitorMiddleware", "Sink", "route_of"]
+
+logger = logging.getLogger(__name__)
+
+SCOPE_KEY = "mlmon_exporter"
+"""Marks a scope that one of our middlewares has seen: of several, only the outermost counts."""
+CLIENT_LEFT = 499
+"""Status of a request whose client left before there was one: nginx's number, which none sends."""
+
+_UNSEEN_BODIES = ("http.response.pathsend", "http.response.zerocopysend")
+"""Messages by which the server reads the body from a file: its bytes never pass here."""
+
+
+class Sink(Protocol):
+    """What the middleware needs of a monitor."""
+
+    @property
+    def service_apps(self) -> Mapping[str, ASGIApp]:
+        """Path -> our app that answers it; such requests are neither passed on nor counted."""
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Bodies longer than this are not kept."""
+
+    @property
+    def traffic(self) -> Traffic:
+        """Counts requests."""
+
+    @property
+    def health(self) -> Health:
+        """Counts what is given up, and faults of ours."""
+
+    @property
+    def in_flight(self) -> dict[int, Scope]:
+        """Scopes of the requests that are being served, by their identity."""
+
+    def model_of(self, method: str, route: str) -> tuple[str, str]:
+        """Return the model and version that a route serves, ("", "") if it serves none."""
+
+    def submit(self, exchange: Exchange) -> None:
+        """Take a finished exchange; neither blocks nor raises."""
+
+    async def shutdown(self) -> None:
+        """Finish: the server stops."""
+
+
+class MonitorMiddleware:
+    """Watches an ASGI app.
+
+    Whatever goes wrong in here, the app and its client never notice: it is counted as an internal
+    error, and the messages pass as they are.
+    """
+
+    def __init__(self, app: ASGIApp, monitor: Sink | None = None) -> None:
+        """Wrap an app.
+
+        Args:
+            app: Any ASGI app.
+            monitor: Where observations go; by default a new one, configured by the file that
+                `MLMON_CONFIG` names, for servers that take a dotted path and no arguments.
+        """
+        if monitor is None:
+            from .monitor import monitor_from_environment  # which imports this module
+
+            monitor = monitor_from_environment()
+        self.app = app
+        self._sink = monitor
+        self._ids = PredictionIds()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        app, call = self.app, None
+        kind = scope["type"]
+        if kind == "http":
+            try:
+                service = self._sink.service_apps.get(route_path(scope))
+                if service is not None:
+                    app = service
+                elif SCOPE_KEY not in scope:
+                    call = _Call(self._sink, self._ids, scope, receive, send)
+            except Exception as fault:  # noqa: BLE001 - the app is served unwatched
+                _fail(self._sink, fault)
+        elif kind == "lifespan":
+            send = self._closing(scope, send)
+        if call is None:
+            await app(scope, receive, send)
+            return
+        try:
+            await app(scope, call.receive, call.send)
+        except BaseException as error:
+            call.end(error)
+            raise
+        call.end()
+
+    def _closing(self, scope: Scope, send: Send) -> Send:
+        """Return a `send` that ends the monitor when the app has shut down."""
+        sink = self._sink
+        if scope.get(SCOPE_KEY) is sink:
+            return send
+        scope[SCOPE_KEY] = sink
+
+        async def closing(message: Message) -> None:
+            if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+                try:
+                    await sink.shutdown()
+                except Exception as fault:  # noqa: BLE001 - the server's shutdown goes on
+                    _fail(sink, fault)
+            await send(message)
+
+        return closing
+
+
+class _Call:
+    """One request on its way: its `receive` and `send` are the app's, and take notes in passing.
+
+    The code is flat because each call and each object would add to the time of every request.
+    Nothing of it outlives the request but the Exchange. Not thread-safe: one event loop runs it.
+    """
+
+    __slots__ = (
+        "_began",
+        "_first_byte",
+        "_has_ended",
+        "_has_left",
+        "_ids",
+        "_is_answered",
+        "_is_read",
+        "_method",
+        "_model",
+        "_prediction_id",
+        "_receive",
+        "_request_chunks",
+        "_request_headers",
+        "_request_limit",
+        "_request_size",
+        "_response_chunks",
+        "_response_headers",
+        "_response_limit",
+        "_response_size",
+        "_route",
+        "_scope",
+        "_send",
+        "_sink",
+        "_span",
+        "_status",
+        "_version",
+    )
+
+    def __init__(
+        self, sink: Sink, ids: PredictionIds, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        self._began = perf_counter()
+        self._sink = sink
+        self._ids = ids
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._method: str = scope["method"]
+        # Now, since an app that unpacks the body may put other headers into the scope.
+        self._request_headers: Headers = scope.get("headers", ())
+        self._response_headers: Headers = ()
+        # A body is kept up to its limit; below 0 not even an empty one is.
+        self._request_limit = sink.max_body_bytes if self._method == "POST" else -1
+        self._response_limit = -1
+        self._request_chunks: list[bytes] = []
+        self._response_chunks: list[bytes] = []
+        self._request_size = 0
+        self._response_size = self._first_byte = math.nan
+        self._status = 0  # until the response starts
+        self._route = self._model = self._version = self._prediction_id = ""
+        self._span: tuple[str, str] | None = None
+        self._is_read = self._is_answered = self._has_left = self._has_ended = False
+        scope[SCOPE_KEY] = sink
+        sink.in_flight[id(scope)] = scope
+
+    async def receive(self) -> Message:
+        """Receive for the app."""
+        message = await self._receive()
+        try:
+            kind = message["type"]
+            if kind == "http.request":
+                body = message.get("body") or b""
+                self._request_size += len(body)
+                if self._request_size <= self._request_limit:
+                    self._request_chunks.append(body if type(body) is bytes else bytes(body))
+                else:
+                    self._request_limit, self._request_chunks = -1, []
+                self._is_read = not message.get("more_body")
+            elif kind == "http.disconnect" and not self._is_answered:
+                self._has_left = True
+        except Exception as fault:  # noqa: BLE001 - the app gets its message
+            self._give_up(fault)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send for the app."""
+        try:
+            kind = message["type"]
+            if kind == "http.response.body":
+                body = message.get("body") or b""
+                self._response_size += len(body)
+                if self._response_size <= self._response_limit:
+                    # What is not bytes, such as a memoryview, may change once it has been sent.
+                    self._response_chunks.append(body if type(body) is bytes else bytes(body))
+                else:
+                    self._response_limit, self._response_chunks = -1, []
+                self._is_answered = not message.get("more_body")
+            elif kind == "http.response.start":
+                message = self._start(message)
+            elif kind in _UNSEEN_BODIES:
+                self._response_limit, self._response_size = -1, math.nan
+                self._is_answered = not message.get("more_body")
+        except Exception as fault:  # noqa: BLE001 - the client gets its message
+            self._give_up(fault)
+        try:
+            await self._send(message)
+        except OSError:
+            self._has_left = True
+            raise
+        if self._is_answered:
+            self.end()
+
+    def _start(self, message: Message) -> Message:
+        """Take note of the response's start; return what to send in its place.
+
+        A model's answer gets the prediction's id: the app's, or the client's, or a new one.
+        """
+        self._first_byte = perf_counter() - self._began
+        self._status = message["status"]
+        self._response_size = 0
+        # Spans within the app have ended when it returns, so now is the time to look.
+        self._span = current_span_context()
+        self._find_route()
+        if not self._model or self._method != "POST":
+            self._request_limit, self._request_chunks = -1, []
+            return message
+        self._response_limit = self._sink.max_body_bytes
+        headers = message.get("headers", ())
+        if type(headers) is not list:  # any iterable, perhaps one that can be read but once
+            headers = [*headers]
+        self._response_headers = headers
+        own = dict(headers).get(ID_HEADER)
+        given = dict(self._request_headers).get(ID_HEADER) if own is None else own
+        self._prediction_id = valid_id(given) or self._ids.new()
+        if self._span is not None:
+            annotate(self._model, self._prediction_id)
+        # A copy: whoever comes next may change the headers, and the app's are the app's.
+        if own is not None:
+            return {**message, "headers": [*headers]}
+        return {**message, "headers": [*headers, (ID_HEADER, self._prediction_id.encode())]}
+
+    def _find_route(self) -> None:
+        self._route = OTHER  # should the next line fail
+        self._route = route_of(self._scope)
+        self._model, self._version = self._sink.model_of(self._method, self._route)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Count the request, once: after the last byte, or when the app has given up.
+
+        Args:
+            error: What the app raised instead of finishing the response.
+        """
+        if self._has_ended:
+            return
+        self._has_ended = True
+        try:
+            duration = perf_counter() - self._began
+            self._sink.in_flight.pop(id(self._scope), None)
+            if not self._route:
+                self._find_route()
+            status, outcome = self._status, "ok"
+            is_done = self._is_answered and error is None
+            if not is_done or self._has_left or not 200 <= status < 400:
+                status, outcome = self._outcome(error)
+            self._sink.traffic.record(
+                (self._model, self._version, self._route, self._method, status, outcome),
+                (duration, self._first_byte, self._request_size, self._response_size),
+                Exemplar(*self._span, duration, time()) if self._span is not None else None,
+            )
+            if is_done and self._prediction_id:
+                self._hand_over(time() - duration)
+        except Exception as fault:  # noqa: BLE001 - the app goes on, or its error does
+            _fail(self._sink, fault)
+        # The app may go on for long, with background tasks; the bodies need not stay for them.
+        self._request_chunks = self._response_chunks = []
+
+    def _outcome(self, error: BaseException | None) -> tuple[int, str]:
+        """Return the status and the outcome of a request that may not have gone well."""
+        status = self._status
+        if self._has_left or isinstance(error, (CancelledError, GeneratorExit)):
+            return status or CLIENT_LEFT, "disconnected"
+        if not status:
+            return 500, "server_error"
+        if error is not None or not self._is_answered:
+            return status, "interrupted"
+        return status, "ok" if status < 400 else "client_error" if status < 500 else "server_error"
+
+    def _hand_over(self, arrived: float) -> None:
+        """Submit the exchange, or count why there is none."""
+        if self._request_limit >= 0 and self._response_limit >= 0 and self._is_read:
+            self._sink.submit(
+                Exchange(
+                    arrived,
+                    self._model,
+                    self._route,
+                    self._scope["path"],
+                    self._status,
+                    self._prediction_id,
+                    self._request_headers,
+                    self._request_chunks,
+                    self._response_headers,
+                    self._response_chunks,
+                )
+            )
+        else:
+            self._sink.health.drop(self._drop_reason())
+
+    def _drop_reason(self) -> str:
+        if max(self._request_size, self._response_size) > self._sink.max_body_bytes:
+            return "body_too_large"
+        if self._request_limit < 0:
+            return "unreadable"
+        return "response_unread" if self._response_limit < 0 else "request_unread"
+
+    def _give_up(self, fault: Exception) -> None:
+        """Keep no body that notes may be missing from."""
+        self._request_limit = self._response_limit = -1
+        _fail(self._sink, fault)
+
+
+def _fail(sink: Sink, fault: Exception) -> None:
+    """Count a fault of ours; the request that met it goes on."""
+    with suppress(Exception):
+        sink.health.internal_error("middleware")
+        logger.debug("mlmon: a request was served but not watched", exc_info=fault)
