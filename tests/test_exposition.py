@@ -61,6 +61,10 @@ def samples(text: Iterable[object]) -> list[tuple[str, tuple[tuple[str, str], ..
     )
 
 
+def read(text: str) -> list[tuple[str, tuple[tuple[str, str], ...], float]]:
+    return samples(read_open(text))
+
+
 def test_text_says_what_prometheus_client_says() -> None:
     registry = CollectorRegistry()
     registry.register(MlmonCollector(lambda pause: blocks()))  # type: ignore[arg-type]
@@ -72,8 +76,9 @@ def test_text_says_what_prometheus_client_says() -> None:
 def test_open_metrics_says_what_prometheus_client_says() -> None:
     registry = CollectorRegistry()
     registry.register(MlmonCollector(lambda pause: blocks()))  # type: ignore[arg-type]
-    theirs = samples(read_open(generate_open_metrics(registry).decode()))
-    assert samples(read_open(render(blocks(), is_open_metrics=True))) == theirs
+    theirs = generate_open_metrics(registry).decode()
+    ours = render(blocks(), is_open_metrics=True)
+    assert read(ours) == read(theirs)
 
 
 def test_exemplars_are_in_open_metrics_only() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
@@ -169,7 +170,7 @@ def test_work_rests_at_least_every_few_milliseconds(monkeypatch: pytest.MonkeyPa
     for _ in range(1000):
         clock += 0.0001
         pace()
-    gaps = [b - a for a, b in zip(rests, rests[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(rests)]
     assert len(rests) >= 80
     assert max(gaps) <= 0.0013
 

@@ -112,7 +112,7 @@ def test_the_format_is_what_the_scraper_asks_for(reference: str) -> None:
 
 
 def test_other_methods_than_get_are_refused(reference: str) -> None:
-    app, monitor = served(model="m", reference=reference)
+    _, monitor = served(model="m", reference=reference)
     (refused,) = post_all(monitor.metrics_app(), "/metrics", [b""])
     assert refused.status_code == 405
     assert refused.headers["allow"] == "GET, HEAD"
@@ -309,7 +309,7 @@ def test_an_unknown_format_stops_at_the_start() -> None:
 
 def test_two_apps_in_one_process_do_not_meet(reference: str) -> None:
     one, first = served(model="m", reference=reference)
-    two, second = served(model="m", reference=reference)
+    _, second = served(model="m", reference=reference)
     post_all(one, "/predict", [{"instances": [row(0)]}])
     first.flush()
     assert value(first, "mlmon_prediction_rows_total") == 1

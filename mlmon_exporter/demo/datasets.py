@@ -1,0 +1,94 @@
+"""The packaged data as rows, and the parts that training, reference and traffic each get.
+
+A row is a dictionary as a request carries it: feature -> value, None where it is missing. No row
+is in two parts.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import random
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+Row = dict[str, Any]
+
+DATA = Path(__file__).parent / "data"
+SEASONS = ("winter", "spring", "summer", "autumn")
+"""In the data they are the numbers 1 to 4."""
+BIKE_FEATURES = tuple(
+    "season mnth hr holiday weekday workingday weathersit temp atemp hum windspeed".split()
+)
+BIKE_CATEGORICAL = ("season", "mnth", "holiday", "weekday", "workingday", "weathersit")
+INCOME_TEXTS = tuple(
+    "workclass education marital_status occupation relationship race sex native_country".split()
+)
+INCOME_NUMBERS = ("age", "education_num", "capital_gain", "capital_loss", "hours_per_week")
+
+
+class Labelled(NamedTuple):
+    """Rows and the outcome of each."""
+
+    rows: Sequence[Row]
+    outcomes: Sequence[Any]
+
+
+class Parts(NamedTuple):
+    """The parts of a data set."""
+
+    training: Labelled
+    reference: Labelled
+    traffic: dict[str, Labelled]
+    """Stretch of time -> what is sent in it."""
+
+
+def bike_parts() -> Parts:
+    """Return the hours of 2011 and 2012, parted by day: one for each part, in turn.
+
+    Neighbouring days have about the same weather, so the parts of one season look alike, which
+    random days would not: there are only 180 of them, and all hours of one are alike.
+
+    Training and reference have the days of winter only.
+    """
+    parts: list[dict[str, list[tuple[Row, float]]]] = [{s: [] for s in SEASONS} for _ in range(3)]
+    for record in _records("bike_sharing_hour"):
+        day = date.fromisoformat(record["dteday"]).toordinal()
+        row = {name: float(record[name]) for name in BIKE_FEATURES}
+        row |= {name: int(row[name]) for name in (*BIKE_CATEGORICAL, "hr")}
+        season = SEASONS[int(record["season"]) - 1]
+        parts[day % 3][season].append((row, float(record["cnt"])))
+    training, reference, traffic = parts
+    return Parts(
+        _labelled(training["winter"]),
+        _labelled(reference["winter"]),
+        {season: _labelled(pairs) for season, pairs in traffic.items()},
+    )
+
+
+def income_parts(seed: int = 1) -> Parts:
+    """Return people at random: a half to train on, a quarter each for reference and traffic."""
+    pairs = [(_income_row(record), record["income"]) for record in _records("adult_census_income")]
+    random.Random(seed).shuffle(pairs)
+    half, three_quarters = len(pairs) // 2, len(pairs) * 3 // 4
+    return Parts(
+        _labelled(pairs[:half]),
+        _labelled(pairs[half:three_quarters]),
+        {"any time": _labelled(pairs[three_quarters:])},
+    )
+
+
+def _income_row(record: dict[str, str]) -> Row:
+    row: Row = {name: float(record[name]) for name in INCOME_NUMBERS}
+    return row | {name: None if record[name] == "?" else record[name] for name in INCOME_TEXTS}
+
+
+def _records(name: str) -> Iterator[dict[str, str]]:
+    with gzip.open(DATA / f"{name}.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def _labelled(pairs: Sequence[tuple[Row, Any]]) -> Labelled:
+    return Labelled([row for row, _ in pairs], [outcome for _, outcome in pairs])

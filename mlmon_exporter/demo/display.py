@@ -1,0 +1,122 @@
+"""The demo's terminal: a live table of both models' features, or lines where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from .traffic import Speed
+from .watch import FeatureDrift
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_OTHER_LINES = 13
+"""Lines of the live page beside features."""
+
+
+class Scene(NamedTuple):
+    """All that is shown at a moment."""
+
+    url: str
+    elapsed: float
+    """Seconds since the traffic began."""
+    season: str
+    season_left: float
+    """Seconds."""
+    speed: Speed
+    features: Sequence[FeatureDrift]
+    """Those that drift most first."""
+
+
+def page(scene: Scene, height: int) -> RenderableType:
+    """Return the live page, for a terminal of so many lines."""
+    most = max(3, (height - _OTHER_LINES) // 2)
+    return Group(Panel(_header(scene), title="mlmon-exporter demo"), table(scene.features, most))
+
+
+def _header(scene: Scene) -> Text:
+    minutes, seconds = divmod(int(scene.elapsed), 60)
+    text = Text()
+    text.append(f"{scene.season}", style="bold")
+    text.append(f", {scene.season_left:.0f} s left · {minutes}:{seconds:02d} since the start\n")
+    text.append("open ")
+    text.append(f"{scene.url}/metrics", style="bold cyan")
+    text.append(" and ")
+    text.append(f"{scene.url}/docs", style="bold cyan")
+    text.append(f"\n{speed_text(scene.speed)} · ctrl-c stops")
+    return text
+
+
+def speed_text(speed: Speed) -> str:
+    """Return rate and latencies in words."""
+    text = f"{speed.requests_per_second:.0f} requests/s"
+    if speed.p50_seconds == speed.p50_seconds:
+        text += f", p50 {speed.p50_seconds * 1e3:.1f} ms, p99 {speed.p99_seconds * 1e3:.1f} ms"
+    return text + (f", {speed.failures} failed" if speed.failures else "")
+
+
+def table(features: Sequence[FeatureDrift], most: int) -> Table:
+    """Return a table of the `most` features of each model that drift most."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("feature", no_wrap=True, max_width=16)
+    grid.add_column("score", no_wrap=True)
+    for name in ("now", "threshold", "rows"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for name in ("reference", "window"):
+        grid.add_column(name, no_wrap=True, min_width=10)
+    grid.add_column("", no_wrap=True, min_width=7)
+    for model in dict.fromkeys(sorted(feature.model for feature in features)):
+        ours = [feature for feature in features if feature.model == model]
+        drifted = sum(feature.is_drifted for feature in ours)
+        grid.add_row()
+        grid.add_row(Text(model, style="bold"), *[""] * 6, Text(f"{drifted} of {len(ours)}"))
+        for feature in ours[:most]:
+            grid.add_row(*_cells(feature))
+    return grid
+
+
+def _cells(feature: FeatureDrift) -> tuple[Text | str, ...]:
+    style = "bold red" if feature.is_drifted else ""
+    is_scored = feature.value == feature.value
+    top = max((*feature.reference, *feature.current), default=0.0)
+    return (
+        Text(feature.feature, style=style),
+        feature.score.removesuffix("_statistic").removesuffix("_ratio") if is_scored else "",
+        Text(f"{feature.value:.3f}" if is_scored else "-", style=style),
+        f"{feature.threshold:.3f}" if is_scored else "-",
+        str(feature.rows),
+        Text(bars(feature.reference, top), style="dim"),
+        Text(bars(feature.current, top), style=style),
+        Text("drifted" if feature.is_drifted else "", style=style),
+    )
+
+
+def bars(shares: Sequence[float], top: float) -> str:
+    """Return shares as bars, the highest for `top`; what is there at all can be seen."""
+    if top <= 0:
+        return ""
+    heights = (0 if share <= 0 else max(1, round(8 * share / top)) for share in shares)
+    return "".join(_BLOCKS[min(8, height)] for height in heights)
+
+
+def line(scene: Scene) -> str:
+    """Return the moment in one line, for output that is no terminal."""
+    models = dict.fromkeys(sorted(feature.model for feature in scene.features))
+    counts = []
+    for model in models:
+        ours = [feature for feature in scene.features if feature.model == model]
+        names = [feature.feature for feature in ours if feature.is_drifted]
+        which = f" ({', '.join(names)})" if names else ""
+        counts.append(f"{model}: {len(names)} of {len(ours)} drifted{which}")
+    return f"{scene.elapsed:4.0f} s  {scene.season}  {'; '.join(counts)}"
+
+
+def print_summary(console: Console, scene: Scene, most: int = 5) -> None:
+    """Print how things stand at the end."""
+    console.print(table(scene.features, most))
+    console.print()
+    console.print(Text(f"{scene.elapsed:.0f} s of traffic, {speed_text(scene.speed)}."))

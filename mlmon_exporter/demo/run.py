@@ -1,0 +1,267 @@
+"""The demo from start to end: train, serve, replay, show, stop."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from mlmon_exporter.monitor import Monitor
+from mlmon_exporter.reference import Reference
+
+from .datasets import BIKE_CATEGORICAL, Labelled, Parts, Row, bike_parts, income_parts
+from .display import Scene, line, page, print_summary
+from .server import DemoError, Server, create_app, listen
+from .traffic import SEASON_SECONDS, Calendar, Latencies, Replay
+from .watch import FeatureDrift, Watch
+
+__all__ = ["DemoError", "run"]
+
+BIKE, INCOME = "bike-demand", "income"
+EXPECTED = (BIKE, "temp")
+WINDOW_SECONDS = 60.0
+LOOK_SECONDS = 0.5
+CONFIG = """\
+windows = ["60s"]
+
+[[models]]
+name = "bike-demand"
+task = "regression"
+reference = "bike-demand.reference.json"
+routes = ["/bike/predict"]
+features = "instances"
+predictions = "predictions"
+
+[[models]]
+name = "income"
+task = "classification"
+reference = "income.reference.json"
+routes = ["/income/predict"]
+features = "instances"
+predictions = "predictions"
+"""
+
+
+class Verdict:
+    """Whether the drift that is there was seen, and none that is not."""
+
+    def __init__(self) -> None:
+        self.seen_after: float | None = None
+        """Seconds after which the temperature was said to drift."""
+        self.false_alarms: set[str] = set()
+        """Features of incomes that were said to."""
+
+    def note(self, features: Sequence[FeatureDrift], elapsed: float) -> None:
+        """Take in how features fare."""
+        for feature in features:
+            if feature.is_drifted and feature.model == INCOME:
+                self.false_alarms.add(feature.feature)
+            is_expected = (feature.model, feature.feature) == EXPECTED
+            if feature.is_drifted and is_expected and self.seen_after is None:
+                self.seen_after = elapsed
+
+    @property
+    def is_good(self) -> bool:
+        return self.seen_after is not None and not self.false_alarms
+
+    def text(self) -> str:
+        """Return it in words."""
+        if self.seen_after is None:
+            seen = f"{EXPECTED[1]} of {BIKE} has not drifted"
+        else:
+            seen = f"{EXPECTED[1]} of {BIKE} drifted after {self.seen_after:.0f} s"
+        names = ", ".join(sorted(self.false_alarms))
+        return f"{seen}; {names or 'no feature'} of {INCOME} did"
+
+
+def run(*, seconds: float | None, port: int, once: bool) -> int:
+    """Run the demo; return its exit code.
+
+    Args:
+        seconds: How long the traffic lasts; None until it is interrupted.
+        port: Where to serve on this machine; 0 takes a free one.
+        once: Show lines instead of a live table, and judge what was seen: 1 if it is not what is
+            there.
+
+    Raises:
+        DemoError: The port is taken.
+    """
+    console = Console()
+    verdict = Verdict()
+    with ExitStack() as stack, _interrupted(console):
+        listener = stack.enter_context(listen(port))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlmon-demo-")))
+        bike, income, app, monitor = _prepare(console, folder)
+        stack.enter_context(Server(app, listener))
+        stage = Stage(url, monitor, seconds)
+        stack.callback(stage.stop)
+        stage.start({"/bike/predict": bike, "/income/predict": income})
+        console.print(f"Serving on {url}: open {url}/metrics and {url}/docs", soft_wrap=True)
+        show = _show_live if console.is_terminal and not once else _show_lines
+        try:
+            show(console, stage, verdict)
+        finally:
+            print_summary(console, stage.scene())
+            console.print(verdict.text(), soft_wrap=True)
+    return int(once and not verdict.is_good)
+
+
+@contextmanager
+def _interrupted(console: Console) -> Iterator[None]:
+    """Stop cleanly on ctrl-c and on the signals that ask for an end; a second one is not heeded."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        for other in before:
+            signal.signal(other, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {
+        number: signal.getsignal(number)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _prepare(console: Console, folder: Path) -> tuple[Parts, Parts, Any, Monitor]:
+    """Train the models, build their references, write the configuration, make the app."""
+    with _step(console, "Reading two real data sets"):
+        bike, income = bike_parts(), income_parts()
+    with _step(console, f"Training on {len(bike.training.rows)} hours of bicycle rentals, winter"):
+        from .models import BikeModel, IncomeModel
+
+        bike_model = BikeModel(bike.training)
+    with _step(console, f"Training on {len(income.training.rows)} incomes"):
+        income_model = IncomeModel(income.training)
+    with _step(console, "Building references from rows that the models have not seen"):
+        rentals = {"rentals": bike_model.predict(bike.reference.rows)}
+        _save_reference(folder, BIKE, bike.reference, rentals, BIKE_CATEGORICAL)
+        outputs = _columns(income_model.predict(income.reference.rows))
+        _save_reference(folder, INCOME, income.reference, outputs, ())
+    config = folder / "mlmon.toml"
+    config.write_text(CONFIG, encoding="utf-8")
+    examples = bike.reference.rows[0], income.reference.rows[0]
+    app, monitor = create_app(bike_model, income_model, config, examples)
+    return bike, income, app, monitor
+
+
+@contextmanager
+def _step(console: Console, what: str) -> Iterator[None]:
+    started = time.perf_counter()
+    with console.status(f"{what} ..."):
+        yield
+    console.print(f"{what}: {time.perf_counter() - started:.1f} s", highlight=False)
+
+
+def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _save_reference(
+    folder: Path,
+    model: str,
+    held_out: Labelled,
+    outputs: dict[str, list[Any]],
+    categorical: Sequence[str],
+) -> None:
+    data = _columns(held_out.rows) | outputs
+    reference = Reference.build(
+        data, model=model, predictions=list(outputs), categorical=categorical
+    )
+    reference.save(folder / f"{model}.reference.json")
+
+
+class Stage:
+    """The traffic under way, and what there is to see of it."""
+
+    def __init__(self, url: str, monitor: Monitor, seconds: float | None) -> None:
+        self._url = url
+        self._monitor = monitor
+        self._seconds = seconds
+        year_seconds = 4 * SEASON_SECONDS if seconds is None else seconds
+        self._calendar = Calendar(min(SEASON_SECONDS, year_seconds / 4))
+        self._latencies = Latencies()
+        self._watch = Watch(WINDOW_SECONDS)
+        self._replays: list[Replay] = []
+        self._started = time.monotonic()
+
+    def start(self, parts: dict[str, Parts]) -> None:
+        """Send the traffic of each route."""
+        port = int(self._url.rpartition(":")[2])
+        self._started = time.monotonic()
+        for seed, (path, part) in enumerate(parts.items()):
+            rows = partial(self._rows, part)
+            self._replays.append(Replay(port, path, rows, self._latencies, seed))
+        for replay in self._replays:
+            replay.start()
+
+    def _rows(self, part: Parts) -> Sequence[Row]:
+        season = self._calendar.season(self.elapsed)
+        return part.traffic.get(season, part.traffic.get("any time", part.reference)).rows
+
+    def stop(self) -> None:
+        """Send no more."""
+        for replay in self._replays:
+            replay.stop()
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def is_over(self) -> bool:
+        return self._seconds is not None and self.elapsed >= self._seconds
+
+    def scene(self) -> Scene:
+        """Return how things stand now."""
+        self._monitor.flush(1.0)
+        now, elapsed = time.time(), self.elapsed
+        length = self._calendar.season_seconds
+        return Scene(
+            url=self._url,
+            elapsed=elapsed,
+            season=self._calendar.season(elapsed),
+            season_left=length - elapsed % length,
+            speed=self._latencies.speed(),
+            features=self._watch.look(self._monitor.readings(now), now),
+        )
+
+
+def _show_live(console: Console, stage: Stage, verdict: Verdict) -> None:
+    # No thread of its own draws: it would hold up an interrupt that comes while it does.
+    with Live(console=console, auto_refresh=False, screen=False, transient=True) as live:
+        while not stage.is_over:
+            scene = stage.scene()
+            verdict.note(scene.features, scene.elapsed)
+            live.update(page(scene, console.height), refresh=True)
+            time.sleep(LOOK_SECONDS)
+
+
+def _show_lines(console: Console, stage: Stage, verdict: Verdict) -> None:
+    """Print a line whenever the season or the set of drifted features changes."""
+    shown: object = None
+    while not stage.is_over:
+        scene = stage.scene()
+        verdict.note(scene.features, scene.elapsed)
+        state = (scene.season, {f[:2] for f in scene.features if f.is_drifted})
+        if state != shown:
+            console.print(line(scene), highlight=False, soft_wrap=True)
+            shown = state
+        time.sleep(LOOK_SECONDS)

@@ -1,0 +1,129 @@
+"""The demo's server, as a user would write it: two routes, and the line that watches them."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel
+
+from mlmon_exporter.monitor import Monitor, instrument
+
+from .datasets import Row
+
+START_SECONDS = 30.0
+STOP_SECONDS = 5.0
+
+
+class DemoError(Exception):
+    """The demo cannot run: says why, and what to do."""
+
+
+class Instances(BaseModel):
+    """The body of a request: the rows to predict."""
+
+    instances: list[dict[str, float | str | None]]
+
+
+class Predictor(Protocol):
+    """A trained model."""
+
+    def predict(self, rows: Sequence[Row]) -> Sequence[Any]:
+        """Return a prediction for each row."""
+
+
+def create_app(
+    bike: Predictor, income: Predictor, config: Path, examples: Sequence[Row]
+) -> tuple[FastAPI, Monitor]:
+    """Return the app of both models and its monitor.
+
+    Args:
+        bike: The model of bicycle rentals.
+        income: The model of incomes.
+        config: The configuration file of the monitor.
+        examples: A row of each model for the pages at `/docs`.
+    """
+    app = FastAPI(title="mlmon-exporter demo")
+    monitor = instrument(app, config=config)
+
+    def predict_bike(body: Instances) -> dict[str, Any]:
+        """Predict how many bicycles are rented in an hour."""
+        return {"predictions": bike.predict(body.instances)}
+
+    def predict_income(body: Instances) -> dict[str, Any]:
+        """Predict whether somebody earns more than 50 000 dollars a year."""
+        return {"predictions": income.predict(body.instances)}
+
+    app.post("/bike/predict", openapi_extra=_example(examples[0]))(predict_bike)
+    app.post("/income/predict", openapi_extra=_example(examples[1]))(predict_income)
+    app.get("/", include_in_schema=False)(lambda: RedirectResponse("/docs"))
+    return app, monitor
+
+
+def _example(row: Row) -> dict[str, Any]:
+    content = {"application/json": {"example": {"instances": [row]}}}
+    return {"requestBody": {"content": content}}
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket bound to a port of this machine, a free one for 0.
+
+    Raises:
+        DemoError: Another program has the port.
+    """
+    # asyncio only sends small answers at once on sockets that say that they are TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise DemoError(
+            f"--port: cannot serve on port {port}: {error.strerror}; "
+            "choose another one, or 0 for any that is free"
+        ) from error
+    return listener
+
+
+class Server:
+    """The app served from a thread of this process, within a `with` block."""
+
+    def __init__(self, app: FastAPI, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            app,
+            log_level="error",
+            access_log=False,
+            timeout_graceful_shutdown=int(STOP_SECONDS) - 2,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [listener]}, name="server", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        give_up = time.monotonic() + START_SECONDS
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > give_up:
+                raise DemoError("the server did not start")
+            time.sleep(0.02)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.should_exit = True
+        with contextlib.suppress(RuntimeError):  # it was never started
+            self._thread.join(STOP_SECONDS)

@@ -1,0 +1,148 @@
+"""The demo's traffic: real rows that no model was trained on, sent over HTTP.
+
+Time is compressed: a season of three months passes in half a minute. Within a season, rows are
+drawn at random from its days, so there is no course of the day or of the weather: a window of 60 s
+stands for some weeks. In winter the rentals' traffic is like the reference, whose rows are from
+other days of the same winters. Then the weather changes, as it did in 2011 and 2012: nothing was
+added to any value. Incomes are drawn at random all the time, and do not change.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import math
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from .datasets import SEASONS, Row
+
+REQUESTS_PER_SECOND = 40.0
+"""Of each model, at most."""
+MOST_ROWS = 7
+"""Of a request; at least one."""
+SEASON_SECONDS = 30.0
+RECENT_SECONDS = 10.0
+
+
+class Calendar(NamedTuple):
+    """How the seasons pass."""
+
+    season_seconds: float
+
+    def season(self, elapsed: float) -> str:
+        """Return the season so many seconds after the start, which is in winter."""
+        return SEASONS[int(elapsed / self.season_seconds) % len(SEASONS)]
+
+
+class Speed(NamedTuple):
+    """How traffic fared of late."""
+
+    requests_per_second: float
+    p50_seconds: float
+    p99_seconds: float
+    failures: int
+    """Requests without a good answer since the start."""
+
+
+class Latencies:
+    """Answered requests of the last seconds. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[float, float]] = deque()
+        self._failures = 0
+        self._started = time.monotonic()
+        self._lock = threading.Lock()
+
+    def record(self, seconds: float) -> None:
+        """Add an answer that just came."""
+        with self._lock:
+            self._recent.append((time.monotonic(), seconds))
+
+    def record_failure(self) -> None:
+        """Add a request that was not answered as it should."""
+        with self._lock:
+            self._failures += 1
+
+    def speed(self) -> Speed:
+        """Return rate and latencies of the last seconds; NaN where there were no requests."""
+        now = time.monotonic()
+        with self._lock:
+            while self._recent and self._recent[0][0] < now - RECENT_SECONDS:
+                self._recent.popleft()
+            ordered = sorted(seconds for _, seconds in self._recent)
+        span = max(0.1, min(RECENT_SECONDS, now - self._started))
+        p50, p99 = (
+            ordered[int(share * len(ordered))] if ordered else math.nan for share in (0.5, 0.99)
+        )
+        return Speed(len(ordered) / span, p50, p99, self._failures)
+
+
+class Replay:
+    """Sends one model's traffic from a thread, until it is stopped."""
+
+    def __init__(
+        self,
+        port: int,
+        path: str,
+        rows: Callable[[], Sequence[Row]],
+        latencies: Latencies,
+        seed: int,
+    ) -> None:
+        """Prepare to send.
+
+        Args:
+            port: Of the server on this machine.
+            path: The route, such as `/bike/predict`.
+            rows: Gives the rows to draw from now.
+            latencies: Told how requests fared.
+            seed: Of the draws.
+        """
+        self._port = port
+        self._path = path
+        self._rows = rows
+        self._latencies = latencies
+        self._random = random.Random(seed)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"replay {path}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send no more, and wait for the last answer."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(5.0)
+
+    def _run(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5.0)
+        due = time.monotonic()
+        while not self._stop.is_set():
+            try:
+                self._send(connection)
+            except (OSError, http.client.HTTPException):
+                connection.close()  # the next request opens it again
+                if not self._stop.is_set():
+                    self._latencies.record_failure()
+            # A slow server gets fewer requests, not a burst later.
+            due = max(due + 1.0 / REQUESTS_PER_SECOND, time.monotonic())
+            self._stop.wait(due - time.monotonic())
+        connection.close()
+
+    def _send(self, connection: http.client.HTTPConnection) -> None:
+        count = self._random.randint(1, MOST_ROWS)
+        body = json.dumps({"instances": self._random.sample(self._rows(), count)})
+        started = time.perf_counter()
+        connection.request("POST", self._path, body, {"content-type": "application/json"})
+        response = connection.getresponse()
+        response.read()
+        if response.status == 200:
+            self._latencies.record(time.perf_counter() - started)
+        else:
+            self._latencies.record_failure()

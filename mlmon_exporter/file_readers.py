@@ -1,0 +1,242 @@
+"""Data files of each format, read in batches: memory does not grow with the file.
+
+Batches come straight from the format's own reader. Arrow's dataset scanner reads a Parquet row
+group whole, and some writers make one of the whole file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from .arrow_columns import NULL_SPELLINGS
+
+MIB = 2**20
+CSV_BLOCK = 4 * MIB
+"""Bytes of a CSV file that are parsed at once, small enough for the processor's cache. The first
+so many tell the columns' types."""
+_DELIMITERS = ",;\t|"
+_COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+
+
+class DataError(ValueError):
+    """Data that cannot be read: one line with the file, what is wrong and what to do."""
+
+
+class TypeConflictError(DataError):
+    """A CSV column that was taken for numbers holds something else further down."""
+
+    def __init__(self, file: Path, column: str, value: str) -> None:
+        super().__init__(f"{file}: {column}: expected a number, got {value!r:.80}")
+        self.file = file
+        self.column = column
+        self.value = value
+
+
+class Part(NamedTuple):
+    """Some rows of a file."""
+
+    batch: Any
+    """A pyarrow.RecordBatch with the columns that were asked for, or some of them."""
+    share: float
+    """How much of the file is read, 0 to 1."""
+
+
+class Reader(Protocol):
+    """A file of some format."""
+
+    def __init__(self, path: Path, missing: Sequence[str]) -> None: ...
+
+    def schema(self) -> Any:
+        """Return the file's pyarrow.Schema; a CSV file's is guessed from its beginning."""
+
+    def bytes_per_column(self) -> int:
+        """Return about how much memory reading one column takes."""
+
+    def parts(self, columns: Sequence[str], types: Mapping[str, Any]) -> Iterator[Part]:
+        """Read some columns; `types` says what those of a CSV file are."""
+
+
+class CsvReader:
+    """A CSV file: a header, fields in quotes or not, UTF-8, compressed or not.
+
+    Its delimiter is the one that is most often in the header.
+    """
+
+    def __init__(self, path: Path, missing: Sequence[str]) -> None:
+        self._path = path
+        self._nulls = ["", *sorted(NULL_SPELLINGS), *missing]
+
+    def schema(self) -> Any:
+        with self._open({}, ()) as (_, reader):
+            schema = reader.schema
+        for field in schema:
+            if pa.types.is_binary(field.type):
+                raise DataError(f"{self._path}: {field.name}: expected UTF-8; save the file so")
+        # Times stay as they are written: in a request's JSON they are texts, too.
+        fields = [f.with_type(pa.string()) if pa.types.is_temporal(f.type) else f for f in schema]
+        return pa.schema(fields)
+
+    def bytes_per_column(self) -> int:
+        return MIB // 8
+
+    def parts(self, columns: Sequence[str], types: Mapping[str, Any]) -> Iterator[Part]:
+        size = max(1, self._path.stat().st_size)
+        try:
+            with self._open(types, columns) as (raw, reader):
+                for batch in reader:
+                    yield Part(batch, min(1.0, raw.tell() / size))
+        except pa.ArrowInvalid as error:
+            conflict = re.search(r"CSV column #(\d+).*?invalid value '(.*)'", str(error), re.DOTALL)
+            if conflict is None:
+                raise
+            name = self.schema().names[int(conflict[1])]
+            raise TypeConflictError(self._path, name, conflict[2]) from None
+
+    @contextmanager
+    def _open(self, types: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[Any, Any]]:
+        """Give the file, by which to tell how far it is read, and its streaming reader."""
+        csv = pyarrow.csv
+        with (
+            pa.OSFile(str(self._path)) as raw,
+            csv.open_csv(
+                self._inflated(raw),
+                read_options=csv.ReadOptions(block_size=CSV_BLOCK),
+                parse_options=csv.ParseOptions(
+                    delimiter=self._delimiter(), newlines_in_values=True
+                ),
+                convert_options=csv.ConvertOptions(
+                    column_types=dict(types), include_columns=list(columns), null_values=self._nulls
+                ),
+            ) as reader,
+        ):
+            yield raw, reader
+
+    def _inflated(self, raw: Any) -> Any:
+        compression = _COMPRESSIONS.get(self._path.suffix)
+        return raw if compression is None else pa.CompressedInputStream(raw, compression)
+
+    def _delimiter(self) -> str:
+        with pa.OSFile(str(self._path)) as raw, self._inflated(raw) as stream:
+            header = stream.read(64 * 1024).decode("utf-8", "replace").partition("\n")[0]
+        return max(_DELIMITERS, key=re.sub('"[^"]*"', "", header).count)
+
+
+class ParquetReader:
+    """A Parquet file."""
+
+    def __init__(self, path: Path, missing: Sequence[str]) -> None:  # noqa: ARG002
+        self._path = path
+
+    def schema(self) -> Any:
+        return pyarrow.parquet.read_schema(self._path)
+
+    def bytes_per_column(self) -> int:
+        return 3 * MIB // 2  # a page, as it is and unpacked
+
+    def parts(self, columns: Sequence[str], types: Mapping[str, Any]) -> Iterator[Part]:  # noqa: ARG002
+        # Without a buffer's size, or with `pre_buffer`, a row group's columns are read whole.
+        with pyarrow.parquet.ParquetFile(
+            self._path, buffer_size=64 * 1024, pre_buffer=False
+        ) as file:
+            rows, total = 0, max(1, file.metadata.num_rows)
+            for batch in file.iter_batches(batch_size=self._rows(columns), columns=list(columns)):
+                rows += batch.num_rows
+                yield Part(batch, rows / total)
+
+    @staticmethod
+    def _rows(columns: Sequence[str]) -> int:
+        return max(1024, min(65_536, MIB // max(1, len(columns)) * 4))
+
+
+class FeatherReader:
+    """A Feather or Arrow IPC file. Its record batches are the least that can be read."""
+
+    def __init__(self, path: Path, missing: Sequence[str]) -> None:  # noqa: ARG002
+        self._path = path
+
+    def schema(self) -> Any:
+        with pa.OSFile(str(self._path)) as source:
+            return pa.ipc.open_file(source).schema
+
+    def bytes_per_column(self) -> int:
+        from pyarrow import dataset
+
+        with pa.OSFile(str(self._path)) as source:
+            batches = pa.ipc.open_file(source).num_record_batches
+        rows = dataset.dataset(self._path, format="ipc").count_rows()
+        return int(rows // max(1, batches) * 16)  # packed and unpacked, or texts
+
+    def parts(self, columns: Sequence[str], types: Mapping[str, Any]) -> Iterator[Part]:  # noqa: ARG002
+        wanted = [self.schema().get_field_index(name) for name in columns]
+        options = pa.ipc.IpcReadOptions(included_fields=wanted)
+        # Mapped into memory, the whole file would count as used.
+        with pa.OSFile(str(self._path)) as source:
+            reader = pa.ipc.open_file(source, options=options)
+            total = reader.num_record_batches
+            for number in range(total):
+                yield Part(reader.get_batch(number), (number + 1) / total)
+
+
+READERS: dict[str, type[Reader]] = {
+    ".csv": CsvReader,
+    ".tsv": CsvReader,
+    ".parquet": ParquetReader,
+    ".pq": ParquetReader,
+    ".feather": FeatherReader,
+    ".arrow": FeatherReader,
+    ".ipc": FeatherReader,
+}
+"""A file name's ending, compression aside -> how it is read."""
+
+
+ENDINGS = ", ".join([*READERS, ".csv.gz"])
+
+
+def reader_of(path: Path) -> type[Reader]:
+    """Return how a file is read.
+
+    Raises:
+        DataError: Its name does not say.
+    """
+    name = path.name.lower()
+    for ending in _COMPRESSIONS:
+        if name.endswith(ending) and _reader(name.removesuffix(ending)) is CsvReader:
+            return CsvReader
+    reader = _reader(name)
+    if reader is None:
+        raise DataError(f"{path}: expected a file that ends in {ENDINGS}")
+    return reader
+
+
+def is_readable(path: Path) -> bool:
+    """Return whether a file's name says how it is read."""
+    try:
+        reader_of(path)
+    except DataError:
+        return False
+    return True
+
+
+def _reader(name: str) -> type[Reader] | None:
+    return READERS.get(Path(name).suffix)
+
+
+def csv_type(guessed: Any, kind: str) -> Any:
+    """Return the Arrow type that a CSV column is read as.
+
+    Args:
+        guessed: The type of the file's beginning.
+        kind: What the column is watched as.
+    """
+    if kind in ("numeric", "empty"):
+        return guessed if pa.types.is_boolean(guessed) else pa.float64()
+    is_number = pa.types.is_integer(guessed) or pa.types.is_floating(guessed)
+    return pa.float64() if kind != "categorical" and is_number else pa.string()

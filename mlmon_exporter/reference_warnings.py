@@ -1,0 +1,127 @@
+"""What a user should look at in a reference before relying on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from .arrow_columns import NULL_SPELLINGS
+from .core.bins import CategoryBins
+from .core.reference import ColumnReference
+from .data_files import Column, DataFiles
+from .reference import Reference
+from .reference_files import Roles
+
+FEW_ROWS = 1000
+ID_SHARE = 0.5
+NUMBER_SHARE = 0.8
+UNCLEAR = ("?", "NA", "N/A", "null", "None", "nan", "-", "unknown")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def reference_warnings(reference: Reference) -> Iterator[str]:
+    """Say what makes a reference weak, one line a thing."""
+    if reference.rows < FEW_ROWS:
+        yield (
+            f"{reference.rows} rows are few: thresholds are high, only large drift is seen; "
+            f"{FEW_ROWS} or more are better"
+        )
+    empty = [c.name for c in (*reference.features, *reference.outputs) if c.missing == c.rows]
+    if empty:
+        yield f"all rows are missing in {_listed(empty)}: any value there is drift"
+    if not reference.outputs:
+        yield "no prediction column: the model's output is not watched; name it with --prediction"
+    ids = [column.name for column in reference.features if _is_id(column)]
+    if ids:
+        yield (
+            f"nearly every row is different in {_listed(ids)}: "
+            "an id, a time or free text? Leave it out with --ignore"
+        )
+
+
+def _is_id(column: ColumnReference) -> bool:
+    values = column.rows - column.missing
+    if not isinstance(column.bins, CategoryBins) or values < 100:
+        return False
+    return column.singletons > ID_SHARE * values or not column.bins.is_complete
+
+
+def file_warnings(files: DataFiles, roles: Roles, reference: Reference) -> Iterator[str]:
+    """Say what became of columns otherwise than a user may expect, one line a thing."""
+    columns = files.columns
+    built = {column.name for column in (*reference.features, *reference.outputs)}
+    features = roles.features_of(columns)
+    wanted = [name for name in (*features, *roles.prediction) if name not in built]
+    if wanted:
+        yield f"no value at all in {_listed(wanted)}: left out"
+    if not roles.features:
+        others = [
+            f"{name} ({column.type})"
+            for name, column in columns.items()
+            if column.kind == "other" and name not in roles.ignore
+        ]
+        if others:
+            yield f"neither numbers nor texts in {_listed(others)}: left out"
+    times = [column.name for column in reference.features if _is_time(column, columns)]
+    if times:
+        yield (
+            f"times only ever grow, which is drift, as in {_listed(times)}; "
+            "name them with --time-column or --ignore"
+        )
+    yield from _unclear(reference)
+    for column in reference.features:
+        if column.name not in roles.categorical and isinstance(column.bins, CategoryBins):
+            yield from _almost_numbers(column.name, column, column.bins)
+
+
+def _is_time(column: ColumnReference, columns: Mapping[str, Column]) -> bool:
+    """Return whether a column holds times, also those that CSV files write as texts."""
+    if columns[column.name].kind == "time":
+        return True
+    return (
+        isinstance(column.bins, CategoryBins)
+        and len(column.bins.categories) > 1
+        and all(_DATE.match(category) for category in column.bins.categories)
+    )
+
+
+def _unclear(reference: Reference) -> Iterator[str]:
+    """Say where a text that often stands for a missing value is a category."""
+    for text in UNCLEAR:
+        found = [
+            column.name
+            for column in reference.features
+            if isinstance(column.bins, CategoryBins) and text in column.bins.categories
+        ]
+        if found:
+            yield (
+                f"{text!r} is a category of {_listed(found)}; "
+                f"if it means there is no value, add --missing '{text}'"
+            )
+
+
+def _almost_numbers(name: str, column: ColumnReference, bins: CategoryBins) -> Iterator[str]:
+    """Say which text makes categories of a column that is otherwise numbers."""
+    rows = dict(zip(bins.categories, column.counts.tolist(), strict=False))
+    known = (*rows, *sorted(bins.rare))
+    texts = [text for text in known if not _is_number(text) and text not in UNCLEAR]
+    kept = sum(rows.values())
+    numbers = kept - sum(rows.get(text, 0) for text in texts)
+    if texts and numbers >= NUMBER_SHARE * kept:
+        yield (
+            f"{name}: numbers but for {texts[0]!r}, so they are categories; if that means "
+            f"there is no value, add --missing '{texts[0]}', else --categorical {name}"
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return text in NULL_SPELLINGS
+    return True
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more
