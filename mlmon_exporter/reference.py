@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
-from .config import ConfigError
-from .core import digests
+from .config import ConfigError, Duration
 from .core.model import ModelReference
 from .core.profile import Profiler
 from .core.reference import ColumnReference, reference_from_digest
+from .core.variation import Variation
 
 FORMAT = "mlmon-reference"
 FORMAT_VERSION = 1
@@ -48,7 +50,7 @@ class Reference:
         return self.for_model("").rows
 
     @classmethod
-    def build(
+    def build(  # noqa: PLR0913 - each says which part a column plays
         cls,
         data: Any,
         *,
@@ -60,10 +62,14 @@ class Reference:
         categorical: Iterable[str] = (),
         ignore: Iterable[str] = (),
         max_categories: int = 50,
+        windows: Iterable[str | float] = ("1h", "24h"),
         engine: str = "fastdigest",
         progress: Callable[[int], None] = lambda rows: None,
     ) -> Self:
         """Build a reference in two passes over the data, in constant memory.
+
+        With a time column there is a third: stretches of each window's length are scored against
+        the rest, so that what unchanged time brings is no drift later.
 
         Args:
             data: A mapping name -> 1-D array or list, a DataFrame, or a function that gives the
@@ -71,9 +77,11 @@ class Reference:
             features: Which columns are features; all that have no other part by default.
             predictions: The columns with the model's outputs.
             ground_truth: The column with the outcome.
-            time_column: The column with the time of a row.
+            time_column: The column with the time of a row: timestamps, ISO 8601 texts, or Unix
+                seconds.
             categorical: Numeric columns that are categories. Strings are categories anyway.
             ignore: Columns that are left out.
+            windows: The lengths of the windows that the monitor will have, such as "1h" or 3600.
             progress: Told of the rows that were read since the last call.
 
         Raises:
@@ -90,14 +98,23 @@ class Reference:
                 if not rows:
                     named = [*(wanted or ()), *left_out, *categorical]
                     _check_names(columns, named)
-                chosen = wanted or [name for name in columns if name not in left_out]
+                chosen = [n for n in columns if n not in left_out] if wanted is None else wanted
                 for profiler, names in zip(profilers, (chosen, outputs), strict=True):
-                    step(profiler, {name: columns[name] for name in names}, count)
+                    if step is Profiler.profile:
+                        profiler.profile({name: columns[name] for name in names}, count)
+                    else:
+                        profiler.count(columns, count)
                 rows += count
                 progress(count)
             if not rows:
                 raise ValueError("reference: expected rows, got none")
-        return cls(*(profiler.references() for profiler in profilers), model=model)
+            if all(profiler.is_exact for profiler in profilers):
+                break
+        columns = [profiler.references() for profiler in profilers]
+        if time_column is not None:
+            seconds = [Duration.parse(w).seconds if isinstance(w, str) else w for w in windows]
+            columns = _with_variation(columns, chunks, time_column, seconds)
+        return cls(*columns, model=model)
 
     @classmethod
     def from_tdigests(cls, features: Mapping[str, Any], *, model: str = "") -> Self:
@@ -111,8 +128,10 @@ class Reference:
         columns = []
         for name, digest in features.items():
             form = digest if isinstance(digest, Mapping) else digest.to_dict()
-            read = digests.from_dict(form, "fastdigest", digests.REFERENCE_CENTROIDS)
-            columns.append(reference_from_digest(name, read))
+            try:
+                columns.append(reference_from_digest(name, form))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
         return cls(columns, model=model)
 
     @classmethod
@@ -170,7 +189,7 @@ class Reference:
                 "build the reference again"
             )
         features, outputs = (
-            [_column(side, i, column, engine) for i, column in enumerate(form.get(side) or ())]
+            [_column(side, i, column, engine) for i, column in enumerate(_side(form, side))]
             for side in ("features", "outputs")
         )
         created = form.get("created")
@@ -190,6 +209,42 @@ class Reference:
     def for_model(self, source: str) -> ModelReference:
         """Return the part that the model's state needs."""
         return ModelReference(self.features, self.outputs, self.created, source)
+
+
+def _with_variation(
+    sides: Sequence[Sequence[ColumnReference]],
+    chunks: Callable[[], Iterable[Chunk]],
+    time_column: str,
+    window_seconds: Sequence[float],
+) -> list[tuple[ColumnReference, ...]]:
+    columns = [column for side in sides for column in side]
+    times = (times_of(rows[time_column]) for rows, _ in chunks())
+    ends = [(np.nanmin(part), np.nanmax(part)) for part in times if not np.isnan(part).all()]
+    if not ends:
+        raise ValueError(f"reference: {time_column}: expected times, got none")
+    first, last = min(low for low, _ in ends), max(high for _, high in ends)
+    variation = Variation(columns, window_seconds, first, last)
+    for rows, _ in chunks():
+        variation.count(rows, times_of(rows[time_column]))
+    varied = variation.columns()
+    return [varied[: len(sides[0])], varied[len(sides[0]) :]]
+
+
+def times_of(values: Any) -> NDArray[np.float64]:
+    """Return a column of times as Unix seconds; NaN where there is none.
+
+    Raises:
+        ValueError: They are neither timestamps, ISO 8601 texts nor numbers.
+    """
+    column = np.asarray(values)
+    if column.dtype.kind in "biuf":
+        return column.astype(np.float64)
+    try:
+        stamps = column.astype("datetime64[us]")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"reference: expected times, got {column[:1].tolist()}") from error
+    seconds = stamps.astype(np.int64) / 1e6
+    return np.where(np.isnat(stamps), np.nan, seconds)
 
 
 def _columns(data: Any) -> Chunk:
@@ -213,14 +268,26 @@ def _check_names(columns: Mapping[str, Any], wanted: Iterable[str]) -> None:
         )
 
 
+def _side(form: Mapping[str, Any], side: str) -> list[Any]:
+    columns = form.get(side)
+    if not isinstance(columns, list):
+        raise ValueError(f"{side}: expected a list of columns, got {type(columns).__name__}")
+    names = [column.get("name") for column in columns if isinstance(column, dict)]
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        raise ValueError(f"{side}: expected each column once, got {twice!r} twice")
+    return columns
+
+
 def _column(side: str, index: int, form: Any, engine: str) -> ColumnReference:
+    if not isinstance(form, dict):
+        raise ValueError(f"{side}[{index}]: expected a column, got {type(form).__name__}")
     try:
         return ColumnReference.from_dict(form, engine)
     except KeyError as error:
         raise ValueError(f"{side}[{index}]: expected the key {error}") from error
-    except (TypeError, ValueError, AttributeError) as error:
-        name = form.get("name", "?") if isinstance(form, dict) else "?"
-        raise ValueError(f"{side}[{index}] ({name}): {error}") from error
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{side}[{index}] ({form.get('name', '?')}): {error}") from error
 
 
 def _merge(

@@ -2,9 +2,10 @@
 
 Cells are the finest thing counted: up to 512 numeric intervals between reference quantiles, or
 categories. The Kolmogorov-Smirnov statistic is taken over the cells' edges, so its error is at
-most the reference share of one cell: 1/256 for a continuous feature, 0 for a discrete one, whose
-every value has a cell of its own. Bins are runs of cells; PSI and all that is exported use bins.
-The last cell, and the last bin, counts the rows without a usable value: `missing`.
+most the reference share of one cell: near 1/256 for a continuous feature (beside a gap in its
+values, three times that), 0 for a discrete one, whose every value has a cell of its own. Bins are
+runs of cells; PSI and all that is exported use bins. The last cell, and the last bin, counts the
+rows without a usable value: `missing`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ MISSING, OTHER, UNSEEN = "missing", "other", "unseen"
 BINS = 10
 OWN_BIN_SHARE = 0.05
 CELLS = 256
+CATEGORIES = 50
+"""The most frequent categories that have a bin of their own, unless the user says otherwise."""
 TAIL_SHARE = 0.001
 
 
@@ -207,7 +210,7 @@ def atom_edges(atoms: Sequence[float] | Floats) -> Floats:
     values = np.asarray(atoms, dtype=np.float64)
     with np.errstate(over="ignore"):
         edges = np.union1d(np.nextafter(values, -np.inf), values)
-    return edges[np.isfinite(edges)]
+    return np.asarray(edges[np.isfinite(edges)], dtype=np.float64)
 
 
 def choose_bin_edges(edges: Floats, counts: Counts) -> Floats:

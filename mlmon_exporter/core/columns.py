@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .bins import CategoryBins
-from .drift import Frame
+from .bins import CategoryBins, NumericBins
+from .frame import Frame
 from .tally import Tally, tally_rows
 from .values import number, numbers
 from .windows import Window
@@ -104,13 +104,13 @@ class Columns:
             bins = self.frame.layout.bins[j]
             values = columns.get(name)
             if values is None:
-                values = [None] * rows
-            if len(values) != rows:
+                block[:, j] = np.nan if isinstance(bins, NumericBins) else bins.cell_count - 1
+            elif len(values) != rows:
                 raise ValueError(f"{name}: expected {rows} values, got {len(values)}")
-            if isinstance(bins, CategoryBins):
-                block[:, j] = list(map(bins.code, values))
-            else:
+            elif isinstance(bins, NumericBins):
                 block[:, j] = numbers(values)
+            else:
+                block[:, j] = list(map(bins.code, values))
             pause()
         for start in range(0, rows, BUFFER_ROWS):
             part = block[start : start + BUFFER_ROWS]

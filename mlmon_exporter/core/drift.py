@@ -6,21 +6,22 @@ drifted is a row of `TESTS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import scores, thresholds
-from .reference import MID_RANKS, RANKS, ColumnReference
-from .tally import Layout, Tally
+from .frame import Frame, Sums
+from .thresholds import TYPICAL
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
-Index = NDArray[np.intp]
+Flags = NDArray[np.bool_]
 
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+CALM_SHARE = 0.9
+"""A column that drifted is calm again when its scores are back under this share of the way."""
 
 
 class Policy(NamedTuple):
@@ -35,103 +36,6 @@ class Policy(NamedTuple):
     """Above the reference's share."""
 
 
-class Sums(NamedTuple):
-    """A reference or a window, added up to what scores need. Per column unless said."""
-
-    rows: int
-    bins: Counts
-    """Rows per bin, all columns one after another."""
-    cells: Counts
-    """Rows per cell of the numeric columns, one after another, missing left out."""
-    values: Counts
-    """Rows with a usable value."""
-    missing: Counts
-    unseen: Counts
-    tail: Counts
-    outside: Counts
-    """Rows beyond the reference's least and greatest value."""
-    ranks: Floats
-    """Shape (numeric columns, RANKS): values at evenly spaced mid-ranks."""
-    quantiles: Floats
-    """Shape (numeric columns, QUANTILES)."""
-
-
-class Frame:
-    """The reference of all columns, and how tallies are added up to compare with it."""
-
-    def __init__(self, references: Sequence[ColumnReference]) -> None:
-        self.references = tuple(references)
-        self.layout = Layout(
-            tuple(column.name for column in references), tuple(c.bins for c in references)
-        )
-        starts = self.layout.cell_starts
-        self._start, self._missing = starts[:-1], starts[1:] - 1
-        tails = np.array([c.tail_cells for c in references], dtype=np.intp).reshape(-1, 2)
-        outer = np.array([c.outer_cells for c in references], dtype=np.intp).reshape(-1, 2)
-        self._tail = tails + self._start[:, None]
-        self._outer = outer + self._start[:, None]
-        self.numeric: Index = np.array(self.layout.numeric, dtype=np.intp)
-        self.is_numeric = np.zeros(len(references), dtype=bool)
-        self.is_numeric[self.numeric] = True
-        self._cells = _runs(self._start[self.numeric], self._missing[self.numeric])
-        sizes = (self._missing - self._start)[self.numeric]
-        self.cell_starts: Index = (np.cumsum(sizes) - sizes).astype(np.intp)
-        self.bin_starts: Index = self.layout.bin_starts[:-1]
-        self.sd = np.array([column.sd for column in references])
-        self.rank_error = np.array([column.rank_error for column in references])
-        self.singletons = np.array([column.singletons for column in references], dtype=np.int64)
-        self.reference = self._reference_sums()
-
-    def sums(self, tally: Tally) -> Sums:
-        """Add a tally up."""
-        wanted = (*MID_RANKS, *QUANTILES)
-        absent = [np.nan] * len(wanted)
-        digests = [tally.digests[j] for j in self.layout.numeric]
-        values = [absent if d is None else d.quantiles(wanted) for d in digests]
-        return self._sums(tally.counts, tally.rows, np.array(values).reshape(-1, len(wanted)))
-
-    def sums_of_counts(self, tally: Tally) -> Sums:
-        """Add a tally up, digests left out."""
-        return self._sums(tally.counts, tally.rows, np.empty((0, RANKS)))
-
-    def _reference_sums(self) -> Sums:
-        counts = [column.counts for column in self.references]
-        rows = max((column.rows for column in self.references), default=0)
-        values = [column.quantiles for column in self.references if column.kind == "numeric"]
-        for column in self.references:
-            if column.digest is not None:
-                column.digest.pack()
-        ranks = np.array(values).reshape(-1, RANKS)
-        flat = np.concatenate(counts) if counts else np.empty(0, dtype=np.int64)
-        return self._sums(flat, rows, ranks)
-
-    def _sums(self, cell_counts: NDArray[Any], rows: int, ranks: Floats) -> Sums:
-        counts = cell_counts.astype(np.int64, copy=False)
-        below = np.concatenate(([0], np.cumsum(counts)))
-        start, missing = self._start, self._missing
-        return Sums(
-            rows=rows,
-            bins=self.layout.per_bin(counts),
-            cells=counts[self._cells],
-            values=below[missing] - below[start],
-            missing=counts[missing],
-            unseen=np.where(self.is_numeric, 0, counts[missing - 1]),
-            tail=_outside(below, start, missing, self._tail),
-            outside=_outside(below, start, missing, self._outer),
-            ranks=ranks[:, :RANKS],
-            quantiles=ranks[:, RANKS:],
-        )
-
-
-def _runs(starts: Index, ends: Index) -> Index:
-    runs = [np.arange(start, end) for start, end in zip(starts, ends, strict=True)]
-    return np.concatenate(runs).astype(np.intp) if runs else np.empty(0, dtype=np.intp)
-
-
-def _outside(below: Counts, start: Index, missing: Index, inner: Index) -> Counts:
-    return below[inner[:, 0]] - below[start] + below[missing] - below[inner[:, 1]]
-
-
 class Comparison(NamedTuple):
     """A window against the reference."""
 
@@ -140,6 +44,7 @@ class Comparison(NamedTuple):
     policy: Policy
     level: float
     """Probability that one test of unchanged traffic goes over its threshold."""
+    window_seconds: float = 3600.0
 
 
 def _for_numeric(frame: Frame, values: Floats) -> Floats:
@@ -175,7 +80,7 @@ def _l_infinity(c: Comparison) -> Floats:
 
 
 def _missing_ratio(c: Comparison) -> Floats:
-    return c.current.missing / c.current.rows
+    return np.asarray(c.current.missing / c.current.rows, dtype=np.float64)
 
 
 def _unseen_ratio(c: Comparison) -> Floats:
@@ -186,44 +91,35 @@ def _tail_ratio(c: Comparison) -> Floats:
     return np.where(c.frame.is_numeric, c.current.tail / c.current.rows, np.nan)
 
 
-def _psi_threshold(c: Comparison) -> Floats:
+def _no_base(c: Comparison) -> Floats:
+    return np.zeros(len(c.frame.references))
+
+
+def _chance_psi(c: Comparison, level: float) -> Floats:
     bins = np.split(c.frame.reference.bins, c.frame.bin_starts[1:])
-    chance = [thresholds.chance_psi(b.tolist(), c.current.rows, c.level) for b in bins]
-    return np.maximum(c.policy.psi_floor, chance)
+    return np.array([thresholds.chance_psi(b.tolist(), c.current.rows, level) for b in bins])
 
 
-def _ks_threshold(c: Comparison) -> Floats:
+def _chance_ks(c: Comparison, level: float) -> Floats:
     n, m = c.frame.reference.values, c.current.values
-    chance = thresholds.chance_ks(n, m, c.level) + c.frame.rank_error
-    bar = np.maximum(c.policy.ks_floor, chance)
-    return np.where(c.frame.is_numeric, bar, np.nan)
+    chance = thresholds.chance_ks(n, m, level) + c.frame.rank_error
+    return np.asarray(chance, dtype=np.float64)
 
 
-def _share_threshold(c: Comparison, hits: Counts, floor: float, extra_hits: float = 1.0) -> Floats:
-    n, m = c.frame.reference.rows, c.current.rows
+def _chance_share(c: Comparison, hits: Counts, level: float, extra_hits: float = 1.0) -> Floats:
+    m = c.current.rows
     # Thresholds are made for whole steps of the window's size, on the safe side.
     step = 1 << max(0, m.bit_length() - 5)
     rows = m // step * step
-    chance = [thresholds.chance_share(k, n, rows, c.level, extra_hits) for k in hits.tolist()]
-    return np.maximum(hits / n + floor, chance)
+    # Columns of merged references, and of digests, may have different numbers of rows.
+    pairs = zip(hits.tolist(), c.frame.column_rows.tolist(), strict=True)
+    chance = [thresholds.chance_share(k, n, rows, level, extra_hits) for k, n in pairs]
+    return np.array(chance)
 
 
-def _missing_threshold(c: Comparison) -> Floats:
-    return _share_threshold(c, c.frame.reference.missing, c.policy.share_floor)
-
-
-def _unseen_threshold(c: Comparison) -> Floats:
-    # How often categories come that the reference lacks is told by those that it has once:
-    # Good (1953), The Population Frequencies of Species.
-    bar = _share_threshold(c, c.frame.singletons, c.policy.share_floor)
-    return np.where(c.frame.is_numeric, np.nan, bar)
-
-
-def _tail_threshold(c: Comparison) -> Floats:
-    # The tails hold 0.2 % of the reference: a floor of the whole share would hide a tail that
-    # has grown fivefold.
-    bar = _share_threshold(c, c.frame.reference.tail, c.policy.share_floor / 2, extra_hits=2.0)
-    return np.where(c.frame.is_numeric, bar, np.nan)
+def _share(c: Comparison, hits: Counts) -> Floats:
+    rows = c.frame.column_rows
+    return np.asarray(hits / np.where(rows > 0, rows, np.nan), dtype=np.float64)
 
 
 Scorer = Callable[[Comparison], Floats]
@@ -245,41 +141,98 @@ class Test(NamedTuple):
     """A score that decides, and what it must not exceed."""
 
     score: str
-    threshold: Scorer
-    numeric: bool
-    categorical: bool
+    base: Scorer
+    """What the score is when nothing has changed."""
+    floor: Callable[[Policy], float]
+    """How far above its base a score must be to matter."""
+    chance: Callable[[Comparison, float], Floats]
+    """What the score reaches by chance at a level."""
+    numeric: bool = True
+    categorical: bool = True
 
 
 TESTS: dict[str, Test] = {
-    "psi_threshold": Test("psi", _psi_threshold, True, True),
-    "ks_threshold": Test("ks_statistic", _ks_threshold, True, False),
-    "missing_threshold": Test("missing_ratio", _missing_threshold, True, True),
-    "unseen_threshold": Test("unseen_ratio", _unseen_threshold, False, True),
-    "tail_threshold": Test("tail_ratio", _tail_threshold, True, False),
+    "psi_threshold": Test("psi", _no_base, lambda p: p.psi_floor, _chance_psi),
+    "ks_threshold": Test(
+        "ks_statistic", _no_base, lambda p: p.ks_floor, _chance_ks, categorical=False
+    ),
+    "missing_threshold": Test(
+        "missing_ratio",
+        lambda c: _share(c, c.frame.reference.missing),
+        lambda p: p.share_floor,
+        lambda c, level: _chance_share(c, c.frame.reference.missing, level),
+    ),
+    # How often categories come that the reference lacks is told by those that it has once:
+    # Good (1953), The Population Frequencies of Species.
+    "unseen_threshold": Test(
+        "unseen_ratio",
+        lambda c: _share(c, c.frame.singletons),
+        lambda p: p.share_floor,
+        lambda c, level: _chance_share(c, c.frame.singletons, level),
+        numeric=False,
+    ),
+    # The tails hold 0.2 % of the reference: a floor of the whole share would hide a tail that
+    # has grown fivefold. The reference's own values bound them, one on each side.
+    "tail_threshold": Test(
+        "tail_ratio",
+        lambda c: _share(c, c.frame.reference.tail),
+        lambda p: p.share_floor / 2,
+        lambda c, level: _chance_share(c, c.frame.reference.tail, level, extra_hits=2.0),
+        categorical=False,
+    ),
 }
 """Threshold's name -> the test."""
 
 
-def test_count(frame: Frame) -> int:
+def count_tests(frame: Frame) -> int:
     """Return how many tests the columns take part in, for one window."""
     numeric = len(frame.numeric)
     categorical = len(frame.references) - numeric
     return sum(numeric * t.numeric + categorical * t.categorical for t in TESTS.values())
 
 
-def score(comparison: Comparison) -> dict[str, Floats]:
+def threshold(test: Test, c: Comparison) -> Floats:
+    """Return what a test's score must not exceed, the greatest of three, for all columns.
+
+    What matters at all (the floor), what chance does at the level, and what unchanged time does:
+    its natural variation on top of what chance typically does.
+    """
+    bar = np.maximum(test.base(c) + test.floor(c.policy), test.chance(c, c.level))
+    natural = c.frame.natural(test.score, c.window_seconds, c.level)
+    if natural.any():
+        bar = np.maximum(bar, test.chance(c, TYPICAL) + natural)
+    if test.score != "psi":
+        bar = np.minimum(bar, 1.0)
+    takes_part = np.where(c.frame.is_numeric, test.numeric, test.categorical)
+    return np.where(takes_part, bar, np.nan)
+
+
+def score(comparison: Comparison, was_drifted: Flags | None = None) -> dict[str, Floats]:
     """Return scores, thresholds and `drifted` (0 or 1) of all columns, by name.
 
-    Everything is NaN, and so absent, while the window has too few rows or the reference none.
+    A column drifts when a score goes over its threshold, and is calm when all are back under
+    `CALM_SHARE` of the way there: a score that hovers at its threshold does not flap.
+
+    Args:
+        comparison: The window and the reference.
+        was_drifted: The columns that drifted when the window was last scored; none by default.
+
+    Returns:
+        Everything is NaN, and so absent, while the window has too few rows or the reference none.
     """
     frame, current = comparison.frame, comparison.current
-    names = [*SCORES, *TESTS, "drifted"]
+    count = len(frame.references)
     if current.rows < comparison.policy.min_window_rows or not frame.reference.rows:
-        return {name: np.full(len(frame.references), np.nan) for name in names}
+        return {name: np.full(count, np.nan) for name in (*SCORES, *TESTS, "drifted")}
     results = {name: scorer(comparison) for name, scorer in SCORES.items()}
-    drifted = np.zeros(len(frame.references), dtype=bool)
-    for name, test in TESTS.items():
-        results[name] = test.threshold(comparison)
-        with np.errstate(invalid="ignore"):
-            drifted |= results[test.score] > results[name]
-    return results | {"drifted": drifted.astype(np.float64)}
+    over, near = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+    with np.errstate(invalid="ignore"):
+        for name, test in TESTS.items():
+            value, bar = results[test.score], threshold(test, comparison)
+            results[name] = bar
+            base = test.base(comparison)
+            over |= value > bar
+            near |= value > base + CALM_SHARE * (bar - base)
+    if was_drifted is not None:
+        over |= was_drifted & near
+    return results | {"drifted": over.astype(np.float64)}

@@ -20,13 +20,14 @@ def short_label(text: str) -> str:
 
 
 def distinct_labels(names: Sequence[str], reserved: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return a short label for each name, all different from each other and from `reserved`."""
+    """Return a short, clean label for each name, all different from each other and `reserved`."""
     taken = set(reserved)
     labels = []
     for name in names:
-        label, number = short_label(name), 2
+        short = short_label(clean_label(name))
+        label, number = short, 2
         while label in taken:
-            label = f"{short_label(name)[: LABEL_LENGTH - 8]} ({number})"
+            label = f"{short[: LABEL_LENGTH - 8]} ({number})"
             number += 1
         taken.add(label)
         labels.append(label)

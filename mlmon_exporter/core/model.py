@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .columns import Columns
-from .drift import Frame, Policy, test_count
+from .columns import BUFFER_ROWS, Columns
+from .drift import Policy, count_tests
+from .frame import Frame
 from .profile import Profiler
 from .readings import FEATURES, OUTPUTS, ColumnReadings, Role, WindowName
 from .records import Batch, Column, Histograms, Readings
@@ -49,30 +50,61 @@ class ModelReference(NamedTuple):
 
 
 class Learner:
-    """The reference in the making, from the first rows that are served."""
+    """The reference in the making, from the first rows that are served.
+
+    Rows wait for others: a profile takes a hundred in hardly more time than one.
+    """
 
     def __init__(self, settings: ModelSettings) -> None:
-        self._settings = settings
+        self._max_columns = settings.max_features
         self._features, self._outputs = (
             Profiler(settings.engine, kept=settings.max_categories, columns=settings.max_features)
             for _ in range(2)
         )
-
-    @property
-    def rows(self) -> int:
-        return self._features.rows
+        self.rows = 0
+        self._waiting: list[Batch] = []
+        self._waiting_rows = 0
 
     def observe(self, batch: Batch) -> None:
-        sides = ((self._features, batch.features), (self._outputs, batch.predictions))
-        for profiler, columns in sides:
-            if columns:
-                scalars = {name: [value] for name, value in columns.items()}
-                profiler.profile(scalars if batch.rows == 1 else columns, batch.rows)
+        if not batch.features and not batch.predictions:
+            return
+        self.rows += batch.rows
+        self._waiting.append(batch)
+        self._waiting_rows += batch.rows
+        if self._waiting_rows >= BUFFER_ROWS:
+            self._profile()
+
+    def _profile(self) -> None:
+        waiting, self._waiting, self._waiting_rows = self._waiting, [], 0
+        features = [(batch.features, batch.rows) for batch in waiting if batch.features]
+        outputs = [(batch.predictions, batch.rows) for batch in waiting if batch.predictions]
+        for profiler, parts in ((self._features, features), (self._outputs, outputs)):
+            if parts:
+                profiler.profile(*_together(parts, profiler.names, self._max_columns))
 
     def reference(self, now: float) -> ModelReference:
+        self._profile()
         return ModelReference(
             self._features.references(), self._outputs.references(), now, "learned"
         )
+
+
+def _together(
+    parts: Sequence[tuple[Mapping[str, Column], int]], known: Sequence[str], max_columns: int
+) -> tuple[dict[str, list[Any]], int]:
+    """Return the columns of several batches as one, and the rows; no new names over a limit."""
+    names = dict.fromkeys((*known, *(name for columns, _ in parts for name in columns)))
+    together: dict[str, list[Any]] = {name: [] for name in [*names][:max_columns]}
+    for columns, rows in parts:
+        for name, values in together.items():
+            value = columns.get(name)
+            if value is None:
+                values.extend([None] * rows)
+            elif rows == 1:
+                values.append(value)
+            else:
+                values.extend(value)
+    return together, sum(rows for _, rows in parts)
 
 
 class _Side(NamedTuple):
@@ -162,7 +194,7 @@ class Model:
         return sides or self._add(version)
 
     def _add(self, version: str) -> tuple[_Side, ...]:
-        tests = sum(map(test_count, self._frames)) * len(self.settings.windows)
+        tests = sum(map(count_tests, self._frames)) * len(self.settings.windows)
         sides = tuple(
             self._side(frame, role, version, tests)
             for frame, role in zip(self._frames, (FEATURES, OUTPUTS), strict=True)
@@ -201,9 +233,11 @@ class Model:
                     yield from side.readings.at(now)
 
     def _reference_readings(self) -> Iterator[Readings]:
+        # The learner is asked for first: another thread may just be done with it.
+        learner = self._learner
         s, reference = self.settings, self.reference
         names, labels = ("model", "version"), ((s.name, s.version),)
-        learned = self._learner.rows if self._learner is not None else 0
+        learned = learner.rows if learner is not None else 0
         rows = reference.rows if reference is not None else learned
         yield Readings("mlmon_reference_rows", names, labels, [rows])
         yield Readings("mlmon_reference_learning", names, labels, [float(reference is None)])

@@ -25,7 +25,7 @@ from .reference import (
     edge_ranks,
     numeric_column,
 )
-from .values import is_missing, numbers
+from .values import is_missing, numbers, scalar, summable
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -46,6 +46,8 @@ class CategoryCounts(NamedTuple):
     missing: int
     other: int = 0
     """Rows of categories that are not named: there were too many of them."""
+    codes: NDArray[np.intp] | None = None
+    """For each row the index of its name, or the number of names where it has none."""
 
 
 class NumericProfile:
@@ -71,8 +73,8 @@ class NumericProfile:
         self._missing += len(values) - len(finite)
         if not len(finite):
             return
-        self._add_moments(finite)
-        self._add_to_digest(finite)
+        self._add_moments(summable(finite))
+        self._add_to_digest(summable(finite))
         is_first = np.concatenate(([True], finite[1:] != finite[:-1]))
         starts = np.flatnonzero(is_first)
         self._add_values(finite[starts], np.diff(starts, append=len(finite)))
@@ -122,6 +124,11 @@ class NumericProfile:
         keep[[0, -1]] = True
         return values[keep], left[keep]
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether a second pass would count nothing anew."""
+        return self._is_complete
+
     def choose(self) -> tuple[NumericBins, Counts]:
         """Choose the cells, once all was profiled; return them and their rows so far."""
         if self._cells is None:
@@ -144,20 +151,24 @@ class NumericProfile:
             quantiles = self._values[ranks]
         else:
             quantiles = np.array(self._digest.quantiles(edge_ranks().tolist()))
-        atoms = self._values[self._rows >= self._finite / CELLS]
-        return choose_edges(quantiles, atoms, self._values[0], self._values[-1])
+        return choose_edges(quantiles, self._atoms()[0], self._values[0], self._values[-1])
+
+    def _atoms(self) -> tuple[Floats, Counts]:
+        """Return the values that have more rows than a cell, and their rows."""
+        is_atom = self._rows >= self._finite / CELLS
+        return self._values[is_atom], self._rows[is_atom]
 
     def reference(self) -> ColumnReference:
         bins, counts = self.choose()
         edges, rank_error = bins.edges, 0.0
         if not counts.sum():
             counts, rank_error = self._counts_from_profile(edges)
-        sd = np.sqrt(self._squares / self._finite) if self._finite else np.nan
-        mean = self._mean if self._finite else np.nan
-        digest = self._digest if self._finite else None
-        return numeric_column(
-            self.name, edges, counts, digest, mean=mean, sd=float(sd), rank_error=rank_error
-        )
+        if not self._finite:
+            return numeric_column(self.name, edges, counts)
+        mean, sd = self._mean, float(np.sqrt(self._squares / self._finite))
+        if self._values[0] == self._values[-1]:  # but for the rounding of sums
+            mean, sd = float(self._values[0]), 0.0
+        return numeric_column(self.name, edges, counts, self._digest, mean, sd, rank_error)
 
     def _counts_from_profile(self, edges: Floats) -> tuple[Counts, float]:
         total, rank_error = self._finite, 0.0
@@ -165,9 +176,8 @@ class NumericProfile:
             sums = np.concatenate(([0], np.cumsum(self._rows)))
             below = sums[np.searchsorted(self._values, edges, side="right")].astype(np.float64)
         else:
-            means, weights = self._digest.centroids()
-            below = np.rint(cdf_of(means, weights, edges) * total)
-            rank_error = float(weights.max() / weights.sum() / 2)
+            shares, rank_error = cdf_of(*self._digest.centroids(), edges, self._atoms())
+            below = np.rint(shares * total)
         counts = np.diff(np.concatenate(([0], below, [total]))).astype(np.int64)
         return np.append(counts, self._missing), rank_error
 
@@ -229,8 +239,12 @@ class Profiler:
         self._max_columns = columns
         self._profiles: dict[str, NumericProfile | CategoryProfile] = {}
         self._rows: dict[str, int] = {}  # rows of columns that have no kind yet, all missing
-        self._is_counting = False
         self.rows = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns so far."""
+        return (*self._profiles, *self._rows)
 
     def profile(self, columns: Mapping[str, Any], rows: int) -> None:
         """Learn from rows: name -> values, each an array, a list or `CategoryCounts`."""
@@ -259,7 +273,7 @@ class Profiler:
             first = _first_usable(values)
             if first is None:
                 return None
-            is_category = isinstance(first, str)
+            is_category = isinstance(first, str | bytes)
         before = self._rows.pop(name, self.rows)
         profile: NumericProfile | CategoryProfile
         if is_category:
@@ -270,21 +284,27 @@ class Profiler:
         self._profiles[name] = profile
         return profile
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether no column needs a second pass."""
+        profiles = self._profiles.values()
+        return all(not isinstance(p, NumericProfile) or p.is_exact for p in profiles)
+
     def count(self, columns: Mapping[str, Any], rows: int) -> None:
         """Count rows again for exact cells, after all were profiled."""
         for name, profile in self._profiles.items():
-            if isinstance(profile, NumericProfile):
+            if isinstance(profile, NumericProfile) and not profile.is_exact:
                 profile.count(numbers(columns.get(name, [None] * rows)))
 
     def references(self) -> tuple[ColumnReference, ...]:
-        """Return the reference of each column that had a usable value, in order of the names."""
+        """Return the reference of each column that had a usable value, in order of the first."""
         return tuple(profile.reference() for profile in self._profiles.values())
 
 
 def _first_usable(values: Any) -> Any:
     if isinstance(values, np.ndarray) and values.dtype == np.float64:
         values = values[~np.isnan(values)][:1]
-    return next((value for value in values if not is_missing(value)), None)
+    return next((plain for plain in map(scalar, values) if not is_missing(plain)), None)
 
 
 def _uncounted(values: Any) -> Any:
@@ -301,9 +321,10 @@ def count_categories(values: Any) -> CategoryCounts:
     rows: dict[str, int] = {}
     missing = 0
     for value in values:
-        if is_missing(value) or not isinstance(value, str | int | float | bool | np.generic):
+        plain = scalar(value)
+        name = None if is_missing(plain) else category_name(plain)
+        if name is None:
             missing += 1
         else:
-            name = category_name(value)
             rows[name] = rows.get(name, 0) + 1
     return CategoryCounts(tuple(rows), tuple(rows.values()), missing)

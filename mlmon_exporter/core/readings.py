@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from .bins import NumericBins
 from .columns import Columns
-from .drift import QUANTILES, Comparison, Frame, Policy, Sums, score
+from .drift import Comparison, Policy, score
+from .frame import QUANTILES, Frame, Sums
 from .labels import distinct_labels
 from .records import Histograms, Readings
 from .thresholds import level
@@ -82,13 +83,14 @@ class ColumnReadings:
         self._with_histograms = with_histograms
         self._reference = ReferenceReadings(columns.frame, role, *model_version)
         self._names = ("model", "version", role.label)
-        self._base = model_version
+        self._of_window: list[Labels] = [((*model_version, window.label),) for window in windows]
         self._by_window: list[Labels] = [
             tuple((*labels, window.label) for labels in self._reference.columns)
             for window in windows
         ]
         self._by_quantile: list[Labels] = [self._quantile_labels(w.label) for w in windows]
         self._totals: tuple[int, list[Readings | Histograms]] = (-1, [])
+        self._drifted: dict[int, NDArray[np.bool_]] = {}
         self._drift: dict[int, tuple[tuple[int, int], list[Readings]]] = {}
 
     def _quantile_labels(self, window: str) -> Labels:
@@ -153,7 +155,9 @@ class ColumnReadings:
         frame, prefix = self._columns.frame, self._role.prefix
         names, labels = (*self._names, "window"), self._by_window[k]
         chance = level(window.seconds, self._policy.budget_seconds, self._tests)
-        results = score(Comparison(frame, sums, self._policy, chance))
+        comparison = Comparison(frame, sums, self._policy, chance, window.seconds)
+        results = score(comparison, self._drifted.get(k))
+        self._drifted[k] = results["drifted"] == 1.0
         for name, values in results.items():
             yield Readings(f"{prefix}_{name}", names, labels, values)
         rows = np.full(len(labels), sums.rows)
@@ -166,6 +170,6 @@ class ColumnReadings:
             yield Readings(
                 "mlmon_drifted_features_ratio",
                 ("model", "version", "window"),
-                ((*self._base, window.label),),
+                self._of_window[k],
                 [float(results["drifted"].mean())],
             )

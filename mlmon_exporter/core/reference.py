@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from . import digests
 from .bins import (
+    CATEGORIES,
     CELLS,
     TAIL_SHARE,
     Bins,
@@ -21,10 +23,14 @@ from .bins import (
     choose_bin_edges,
 )
 from .digests import REFERENCE_CENTROIDS, FastDigest, PureDigest
+from .labels import clean_label
+from .thresholds import Tail
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
+MOST_ROWS = 2**53
+"""Counts are exact as floating-point numbers up to here."""
 RANKS = 100
 """Mid-ranks at which quantile functions are compared."""
 MID_RANKS: tuple[float, ...] = tuple((i + 0.5) / RANKS for i in range(RANKS))
@@ -46,6 +52,8 @@ class ColumnReference:
     """How far the counts may be off, as a share of the rows; 0 where they were counted exactly."""
     singletons: int = 0
     """Categories that the reference has just once."""
+    variation: Mapping[float, Mapping[str, Tail]] = field(default_factory=dict)
+    """Window's length in seconds -> deciding score -> what unchanged time brings."""
 
     @property
     def kind(self) -> str:
@@ -76,11 +84,8 @@ class ColumnReference:
         last = self.bins.cell_count - 1
         if isinstance(self.bins, CategoryBins):
             return 0, last
-        counts = self.counts[:-1]
-        allowed = TAIL_SHARE * counts.sum()
-        low = int(np.searchsorted(np.cumsum(counts), allowed, side="right"))
-        high = int(np.searchsorted(np.cumsum(counts[::-1]), allowed, side="right"))
-        return min(low, last), max(min(low, last), last - high)
+        low, high = (_tail_size(counts) for counts in (self.counts[:-1], self.counts[-2::-1]))
+        return low, max(low, last - high)
 
     @cached_property
     def outer_cells(self) -> tuple[int, int]:
@@ -90,6 +95,16 @@ class ColumnReference:
         if isinstance(self.bins, CategoryBins) or not len(used):
             return 0, last
         return int(used[0]), int(used[-1]) + 1
+
+    def natural_tail(self, score: str, window_seconds: float) -> Tail | None:
+        """Return what unchanged time brings a score in a window; None where it is not known.
+
+        Of windows that the reference was not scored for, the next shorter one's is taken, since
+        shorter stretches vary more; the shortest's where there is none.
+        """
+        shorter = [seconds for seconds in self.variation if seconds <= window_seconds]
+        nearest = max(shorter, default=min(self.variation, default=None))
+        return None if nearest is None else self.variation[nearest].get(score)
 
     def merge(self, other: ColumnReference) -> ColumnReference:
         """Return the reference of both sides' rows.
@@ -103,12 +118,14 @@ class ColumnReference:
                 f"got {self.kind} and {other.kind}"
             )
         if isinstance(self.bins, NumericBins) and isinstance(other.bins, NumericBins):
-            return _merge_numeric(self, other, self.bins.edges, other.bins.edges)
-        return _merge_categories(self, other)
+            merged = _merge_numeric(self, other, self.bins.edges, other.bins.edges)
+        else:
+            merged = _merge_categories(self, other)
+        return replace(merged, variation=_greater_variation(self, other))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form in which a reference file holds the column."""
-        form: dict[str, Any] = {"name": self.name, "kind": self.kind}
+        form: dict[str, Any] = {"name": clean_label(self.name), "kind": self.kind}
         if isinstance(self.bins, CategoryBins):
             form |= {
                 "categories": list(self.bins.categories),
@@ -124,46 +141,113 @@ class ColumnReference:
                 "sd": _finite(self.sd),
                 "digest": digests.to_dict(self.digest) if self.digest is not None else None,
             }
-        return form | {"counts": self.counts.tolist(), "rank_error": self.rank_error}
+        variation = {
+            f"{seconds:g}": {score: list(tail) for score, tail in tails.items()}
+            for seconds, tails in self.variation.items()
+        }
+        return form | {
+            "counts": self.counts.tolist(),
+            "rank_error": self.rank_error,
+            "variation": variation,
+        }
 
     @classmethod
     def from_dict(cls, form: Mapping[str, Any], engine: str) -> Self:
         """Read that form; raises ValueError, KeyError or TypeError where it is damaged."""
-        counts = np.array(form["counts"], dtype=np.int64)
-        name, rank_error = str(form["name"]), float(form.get("rank_error", 0.0))
+        name, rank_error = str(form["name"]), _number(form, "rank_error")
+        if not rank_error >= 0:
+            raise ValueError(f"rank_error: expected a share, got {form['rank_error']!r}")
         if form["kind"] == "categorical":
-            categories = tuple(map(str, form["categories"]))
-            rare = frozenset(map(str, form["rare"]))
-            bins: Bins = CategoryBins(categories, rare, bool(form["complete"]))
+            bins: Bins = _category_bins(form)
             digest, mean, sd, singletons = None, np.nan, np.nan, int(form["singletons"])
         elif form["kind"] == "numeric":
-            edges = np.array(form["edges"], dtype=np.float64)
-            bin_edges = np.array(form["bin_edges"], dtype=np.float64)
-            _check_edges(edges, bin_edges)
-            bins = NumericBins(edges, bin_edges)
-            mean, sd, singletons = _number(form["mean"]), _number(form["sd"]), 0
+            bins = _numeric_bins(form)
+            mean, sd, singletons = _number(form, "mean"), _number(form, "sd"), 0
             digest = form["digest"] and digests.from_dict(
                 form["digest"], engine, REFERENCE_CENTROIDS
             )
         else:
             raise ValueError(f"kind: expected numeric or categorical, got {form['kind']!r}")
-        if counts.shape != (bins.cell_count,) or (counts < 0).any():
-            raise ValueError(f"counts: expected {bins.cell_count} numbers of 0 or more")
-        return cls(name, bins, counts, digest or None, mean, sd, rank_error, singletons)
+        counts = _numbers(form, "counts")
+        if len(counts) != bins.cell_count or (counts < 0).any() or (counts % 1).any():
+            raise ValueError(f"counts: expected {bins.cell_count} whole numbers of 0 or more")
+        if counts.sum() > MOST_ROWS:
+            raise ValueError(f"counts: expected at most {MOST_ROWS} rows, got {counts.sum():g}")
+        variation = _variation(form.get("variation") or {})
+        rows = counts.astype(np.int64)
+        return cls(name, bins, rows, digest or None, mean, sd, rank_error, singletons, variation)
 
 
-def _check_edges(edges: Floats, bin_edges: Floats) -> None:
-    if not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
-        raise ValueError("edges: expected finite numbers in ascending order")
+def _tail_size(counts: Counts) -> int:
+    """Return how many cells, from the first, hold about `TAIL_SHARE` of the rows, none if empty.
+
+    Where the edge was read off a digest, it is the percentile but for some rows.
+    """
+    below = np.concatenate(([0], np.cumsum(counts)))
+    if not below[-1]:
+        return 0
+    nearest = below[np.argmin(np.abs(below - TAIL_SHARE * below[-1]))]
+    return int(np.searchsorted(below, nearest, side="right")) - 1
+
+
+def _variation(form: Mapping[str, Any]) -> Mapping[float, Mapping[str, Tail]]:
+    return {
+        float(seconds): {
+            score: Tail(float(start), float(scale)) for score, (start, scale) in tails.items()
+        }
+        for seconds, tails in form.items()
+    }
+
+
+def _greater_variation(
+    a: ColumnReference, b: ColumnReference
+) -> Mapping[float, Mapping[str, Tail]]:
+    """Return what is known of either side's time; of what both know, the greater."""
+    merged = {seconds: dict(tails) for seconds, tails in a.variation.items()}
+    for seconds, tails in b.variation.items():
+        ours = merged.setdefault(seconds, {})
+        for score, tail in tails.items():
+            known = ours.get(score, tail)
+            ours[score] = Tail(max(tail.start, known.start), max(tail.scale, known.scale))
+    return merged
+
+
+def _category_bins(form: Mapping[str, Any]) -> CategoryBins:
+    names: list[str] = []
+    for key in ("categories", "rare"):
+        if not isinstance(form[key], list) or not all(isinstance(name, str) for name in form[key]):
+            raise ValueError(f"{key}: expected a list of texts")
+        names += form[key]
+    if len(set(names)) < len(names):
+        raise ValueError("categories, rare: expected each category once")
+    return CategoryBins(tuple(form["categories"]), frozenset(form["rare"]), bool(form["complete"]))
+
+
+def _numeric_bins(form: Mapping[str, Any]) -> NumericBins:
+    edges, bin_edges = _numbers(form, "edges"), _numbers(form, "bin_edges")
+    if (np.diff(edges) <= 0).any():
+        raise ValueError("edges: expected numbers in ascending order")
     if not np.isin(bin_edges, edges).all() or (np.diff(bin_edges) <= 0).any():
         raise ValueError("bin_edges: expected some of the edges in ascending order")
+    return NumericBins(edges, bin_edges)
 
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _number(value: float | None) -> float:
+def _numbers(form: Mapping[str, Any], key: str) -> Floats:
+    values = form[key]
+    is_list = isinstance(values, list)
+    if not is_list or not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
+        raise ValueError(f"{key}: expected a list of numbers")
+    return np.array(values, dtype=np.float64)
+
+
+def _number(form: Mapping[str, Any], key: str) -> float:
+    value = form[key]
+    if value is not None and not isinstance(value, int | float):
+        raise ValueError(f"{key}: expected a number, got {value!r}")
     return np.nan if value is None else float(value)
 
 
@@ -205,9 +289,11 @@ def rows_below(edges: Floats, counts: Counts, points: Floats) -> Floats:
 
     Exact at the column's own edges; between two edges the rows are spread evenly.
     """
+    if not len(edges):
+        return np.zeros(len(points))
     below = np.cumsum(counts[:-1]).astype(np.float64)
-    total = below[-1]
-    return np.asarray(np.interp(points, edges, below[:-1], left=0.0, right=total), dtype=np.float64)
+    inside = digests.between(points, edges, below[:-1])
+    return np.where(points < edges[0], 0.0, np.where(points > edges[-1], below[-1], inside))
 
 
 def numeric_column(
@@ -230,14 +316,14 @@ def _merge_numeric(
     digest = _merged_digest(a, b)
     n, m = int(a.counts[:-1].sum()), int(b.counts[:-1].sum())
     mean, sd = _pooled((n, a.mean, a.sd), (m, b.mean, b.sd))
-    rank_error = max(a.rank_error, b.rank_error)
-    if np.array_equal(a_edges, b_edges):
-        return numeric_column(a.name, a_edges, a.counts + b.counts, digest, mean, sd, rank_error)
     union = np.union1d(a_edges, b_edges)
+    errors = (
+        (n, a.rank_error, _split_share(a_edges, a.counts, union)),
+        (m, b.rank_error, _split_share(b_edges, b.counts, union)),
+    )
+    rank_error = sum(rows * math.hypot(own, split) for rows, own, split in errors) / max(n + m, 1)
     below = rows_below(a_edges, a.counts, union) + rows_below(b_edges, b.counts, union)
-    if len(union) > 2 * CELLS:
-        rank_error += 0.5 / CELLS
-    edges = _fewer_edges(union, below)
+    edges = union if len(union) == len(a_edges) else _fewer_edges(union, below)
     inner = np.rint(below[np.searchsorted(union, edges)])
     counts = np.diff(np.concatenate(([0], inner, [n + m]))).astype(np.int64)
     return numeric_column(
@@ -245,13 +331,29 @@ def _merge_numeric(
     )
 
 
+def _split_share(edges: Floats, counts: Counts, union: Floats) -> float:
+    """Return the greatest share of rows in a cell that more edges split: so far ranks may be off.
+
+    Where rows are in the cell is not known. The errors of several merges add like those of
+    chance: in squares.
+    """
+    cells = np.searchsorted(edges, union)
+    is_own = edges[np.minimum(cells, len(edges) - 1)] == union if len(edges) else cells < 0
+    split = counts[:-1][cells[~is_own]]
+    return float(split.max(initial=0) / max(counts[:-1].sum(), 1))
+
+
 def _merged_digest(a: ColumnReference, b: ColumnReference) -> FastDigest | PureDigest | None:
     sides = [side.digest for side in (a, b) if side.digest is not None]
     if not sides:
         return None
-    merged = type(sides[0])(REFERENCE_CENTROIDS)
+    engine = type(sides[0])
+    merged = engine(REFERENCE_CENTROIDS)
     for side in sides:
-        merged.merge(side)  # type: ignore[arg-type]
+        if isinstance(side, engine):
+            merged.merge(side)  # type: ignore[arg-type]
+        else:  # one was loaded, the other made from digests
+            merged.merge(engine.from_centroids(*side.centroids(), REFERENCE_CENTROIDS))  # type: ignore[arg-type]
     return merged
 
 
@@ -273,8 +375,9 @@ def _pooled(a: tuple[int, float, float], b: tuple[int, float, float]) -> tuple[f
     if not n or not m:
         return (mean_a, sd_a) if n else (mean_b, sd_b)
     gap = mean_b - mean_a
-    squares = n * sd_a**2 + m * sd_b**2 + gap**2 * n * m / (n + m)
-    return mean_a + gap * m / (n + m), float(np.sqrt(squares / (n + m)))
+    # Products, since a power that overflows raises.
+    squares = n * (sd_a * sd_a) + m * (sd_b * sd_b) + gap * gap * n * m / (n + m)
+    return mean_a + gap * m / (n + m), math.sqrt(squares / (n + m))
 
 
 def _merge_categories(a: ColumnReference, b: ColumnReference) -> ColumnReference:
@@ -282,7 +385,8 @@ def _merge_categories(a: ColumnReference, b: ColumnReference) -> ColumnReference
     kept, rest = 0, UncountedRows()
     for side in (a, b):
         if isinstance(side.bins, CategoryBins):
-            kept = max(kept, len(side.bins.categories))
+            # A side that keeps all its categories does not tell how many it might keep.
+            kept = max(kept, len(side.bins.categories), 0 if side.bins.rare else CATEGORIES)
             rest = rest.add(side, side.bins)
             for name, count in zip(side.bins.categories, side.counts.tolist(), strict=False):
                 rows[name] = rows.get(name, 0) + count
@@ -326,22 +430,21 @@ def category_column(
     return ColumnReference(name, bins, np.array(counts, dtype=np.int64), singletons=once)
 
 
-def reference_from_digest(name: str, digest: FastDigest | PureDigest) -> ColumnReference:
-    """Return the reference of a column of which only a digest is left."""
-    means, weights = digest.centroids()
-    total = weights.sum()
-    if not total:
-        return numeric_column(name, np.empty(0), np.zeros(2, dtype=np.int64), None)
-    # A single value many times over makes several centroids with the same mean.
-    values, where = np.unique(means, return_inverse=True)
-    atoms = values[np.bincount(where) > 1]
+def reference_from_digest(name: str, form: Mapping[str, Any]) -> ColumnReference:
+    """Return the reference of a column of which only a digest is left, in its dictionary form.
+
+    Raises ValueError as `digests.from_dict` does.
+    """
+    means, weights = digests.centroids_of(form)
+    if not len(means):
+        return numeric_column(name, np.empty(0), np.zeros(2, dtype=np.int64))
+    digest = FastDigest.from_centroids(means, weights, REFERENCE_CENTROIDS)
+    atoms = digests.atoms_of(means, weights, float(form.get("delta", 0.01)))
     quantiles = np.array(digest.quantiles(edge_ranks().tolist()))
-    edges = choose_edges(quantiles, atoms, means[0], means[-1])
-    below = np.rint(digests.cdf_of(means, weights, edges) * total)
-    counts = np.diff(np.concatenate(([0], below, [np.rint(total)]))).astype(np.int64)
+    edges = choose_edges(quantiles, atoms[0], means[0], means[-1])
+    shares, rank_error = digests.cdf_of(means, weights, edges, atoms)
+    total = np.rint(weights.sum())
+    counts = np.diff(np.concatenate(([0], np.rint(shares * total), [total]))).astype(np.int64)
     mean = float(np.average(means, weights=weights))
     sd = float(np.sqrt(np.average((means - mean) ** 2, weights=weights)))
-    rank_error = float(weights.max() / total / 2)
-    return numeric_column(
-        name, edges, np.append(counts, 0), digest, mean=mean, sd=sd, rank_error=rank_error
-    )
+    return numeric_column(name, edges, np.append(counts, 0), digest, mean, sd, rank_error)

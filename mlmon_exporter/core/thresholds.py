@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Tails = tuple[Floats, Floats]
 
+TYPICAL = 0.5
+"""The level of what chance typically does."""
+TOP_SHARE = 0.1
 LOOKS = 12
 """A rolling window is looked at again after each of its panes: these many chances a window."""
 
@@ -37,7 +41,7 @@ def level(window_seconds: float, budget_seconds: float, tests: int, looks: int =
 
 
 def chance_psi(bins: Sequence[int], window_rows: int, level: float) -> float:
-    """PSI that chance reaches at this level, given the reference's rows per bin.
+    """PSI that chance reaches at this level, given the reference's rows per bin; NaN without rows.
 
     Args:
         bins: Reference rows in each bin of the column.
@@ -51,6 +55,8 @@ def chance_psi(bins: Sequence[int], window_rows: int, level: float) -> float:
     Approximations in Statistics; Lugannani and Rice (1980).
     """
     total = sum(bins)
+    if not total:
+        return math.nan
     # Columns with nearly the same bins share one law: shares count to two digits.
     shares = tuple(sorted((float(f"{rows / total:.2g}") for rows in bins), reverse=True))
     low = 1 << (window_rows.bit_length() - 1)
@@ -169,36 +175,18 @@ def chance_share(
     return float(low + np.argmax(exceeded <= level)) / m
 
 
-@lru_cache(maxsize=4096)
-def chi_square_quantile(level: float, degrees: int) -> float:
-    """Value that a chi-square variable of `degrees` >= 1 exceeds with probability `level`.
+class Tail(NamedTuple):
+    """The upper tail of a score over stretches of unchanged time."""
 
-    Source: Abramowitz and Stegun 26.4.17 (Wilson-Hilferty) to start, then bisection on 26.4.4.
-    """
-    low, high = 0.0, 2.0 * degrees + 10.0
-    while _chi_square_tail(high, degrees) > level:
-        low, high = high, high * 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        if _chi_square_tail(middle, degrees) > level:
-            low = middle
-        else:
-            high = middle
-    return high
+    start: float
+    """Excess over sampling noise that the highest tenth of the stretches reaches."""
+    scale: float
+    """Mean by which they are over it."""
 
+    def at(self, level: float) -> float:
+        """Return the excess that a stretch goes over with this probability.
 
-def _chi_square_tail(x: float, degrees: int) -> float:
-    """Return P(X > x), by the finite sums that whole degrees of freedom have."""
-    half = x / 2
-    if degrees % 2:
-        term, total = math.sqrt(half / math.pi) * 2, math.erfc(math.sqrt(half))
-        first, weight = 3, math.exp(-half)
-        for k in range(first, degrees + 1, 2):
-            total += weight * term
-            term *= x / k
-        return total
-    term = total = 1.0
-    for k in range(1, degrees // 2):
-        term *= half / k
-        total += term
-    return math.exp(-half) * total
+        Source: peaks over a threshold with exponential excess; Coles (2001), An Introduction to
+        Statistical Modeling of Extreme Values, chapter 4.
+        """
+        return self.start + self.scale * max(0.0, math.log(TOP_SHARE / level))

@@ -41,11 +41,13 @@ class Window:
 
     def _open(self, number: int) -> Tally:
         # Whether or not anybody reads, panes that are over are packed, and no more of them are
-        # kept than a window has.
+        # kept than a window has; twice as many while the clock is behind panes of before.
         for pane in self._panes.values():
             pane.pack()
-        if len(self._panes) > self.pane_count:
-            del self._panes[min(self._panes)]
+        oldest = min(self._panes, default=number)
+        is_over = oldest <= number - self.pane_count
+        if len(self._panes) > (self.pane_count if is_over else 2 * self.pane_count):
+            del self._panes[oldest]
         pane = self._panes[number] = self._new()
         return pane
 

@@ -1,0 +1,1 @@
+"""Long simulations: `make soak`."""

@@ -1,0 +1,84 @@
+"""Our rule and those of others on the same streams, as a table."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .simulate import Cell, build_monitor, stream
+from .streams import CHANGES, DAY, Shape
+
+OURS = "mlmon-exporter"
+BEGAN = "began"
+CALM_DAYS = 30.0
+FEATURES = 20
+COMPARED = ("mean +0.25 sd", "mean +0.5 sd", "2 % of rows +3 sd", "missing 1 to 5 %")
+Alarms = dict[str, list[tuple[float, float, str]]]
+
+
+def table(python: Path, rows_a_day: float = 2000.0, runs: int = 2) -> None:
+    """Print alarms in 30 unchanged days, then delay after each change, for each rule."""
+    lines: dict[str, list[str]] = {}
+    for change in (None, *COMPARED):
+        found = [_run(python, rows_a_day, seed, change) for seed in range(runs)]
+        for rule in (rule for rule in found[0] if rule != BEGAN):
+            cell = _false(found, rule) if change is None else _delay(found, rule, change)
+            lines.setdefault(rule, []).append(cell)
+    heads = ["rule", "false alarms in 30 days", *COMPARED]
+    print(f"{FEATURES} features, {rows_a_day:,.0f} rows a day, {runs} runs\n")
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for rule, cells in lines.items():
+        print(f"| {rule} | {' | '.join(cells)} |")
+
+
+def _false(found: list[Alarms], rule: str) -> str:
+    return f"{np.mean([len(alarms[rule]) for alarms in found]):.1f}"
+
+
+def _delay(found: list[Alarms], rule: str, change: str) -> str:
+    delays = []
+    for alarms in found:
+        after = [a for a in alarms[rule] if a[0] > DAY * 2 and a[2] == CHANGES[change][1]]
+        delays.append(after[0][1] - alarms[BEGAN][0][1] if after else math.nan)
+    seen = [d for d in delays if d == d]
+    return f"{np.median(seen):,.0f} rows" if len(seen) > len(delays) / 2 else "missed"
+
+
+def _run(python: Path, rows_a_day: float, seed: int, change: str | None) -> Alarms:
+    days = CALM_DAYS if change is None else 6.0
+    cell = Cell(Shape(FEATURES), rows_a_day, 20_000, ("24h",), days=days)
+    apply = None if change is None else CHANGES[change][0]
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "reference.json")
+        rng = np.random.default_rng(seed)
+        reference = cell.shape.draw(cell.reference_rows, rng)
+        monitor = build_monitor(cell, reference, path)
+        seen = list(stream(cell, monitor, rng, apply, 2.0))
+        ours = [(a.at, float(a.rows), name) for a in seen for name, _ in a.alarms]
+        began = float(next(a.rows for a in seen if a.at >= 2 * DAY))
+        file = Path(folder) / "stream.npz"
+        columns = {n: np.concatenate([a.columns[n] for a in seen]) for n in _numeric(cell)}
+        times = np.concatenate([np.full(len(a.columns["x0"]), a.at) for a in seen])
+        kept = {f"reference_{name}": reference[name] for name in columns}
+        arrays: dict[str, Any] = {"times": times, **columns, **kept}
+        np.savez(file, **arrays)
+        theirs: Alarms = json.loads(
+            subprocess.run(
+                [str(python), str(Path(__file__).with_name("peers.py")), str(file)],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+    return {OURS: ours, **theirs} | ({BEGAN: [(0.0, began, "")]} if change else {})
+
+
+def _numeric(cell: Cell) -> Iterator[str]:
+    return (name for i, name in enumerate(cell.shape.names) if i % 5 != 4)

@@ -1,0 +1,65 @@
+"""`make soak` in short: unchanged days raise nothing, and changes are seen."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from tests.soak import changed
+from tests.soak.simulate import Cell, run
+from tests.soak.streams import Shape
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        Cell(Shape(5), 2000.0, 100_000, days=30.0),
+        Cell(Shape(30, is_correlated=True), 2000.0, 1000, days=10.0),
+        Cell(Shape(5), 200.0, 1000, days=30.0),
+        Cell(Shape(10), 200.0, 1000, days=3.0, engine="tdigest"),
+    ],
+    ids=["plenty of reference", "many features, small reference", "few rows", "pure engine"],
+)
+def test_unchanged_traffic_raises_no_alarm(cell: Cell, tmp_path: Path) -> None:
+    looks = list(run(cell, seed=0, path=str(tmp_path / "reference.json")))
+    assert looks[-1].rows > 0.8 * cell.rows_a_day * cell.days
+    assert [look.alarms for look in looks if look.alarms] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "most_rows"),
+    [
+        ("mean +1 sd", 1000),
+        ("mean +0.5 sd", 1200),
+        ("2 % of rows +3 sd", 2000),
+        ("new category 2 %", 2000),
+        ("missing 1 to 5 %", 2000),
+    ],
+)
+def test_a_change_is_seen_within_a_window(change: str, most_rows: int) -> None:
+    assert changed.ours(change, 2000.0, seed=1).rows <= most_rows
+
+
+def test_half_a_sd_is_seen_nearly_as_soon_as_by_an_exact_test_on_raw_rows() -> None:
+    ours = [changed.ours("mean +0.5 sd", 2000.0, seed).rows for seed in range(3)]
+    exact = [changed.exact_ks("mean +0.5 sd", 2000.0, seed).rows for seed in range(3)]
+    assert sorted(ours)[1] <= 1.2 * sorted(exact)[1]
+
+
+def test_the_simulator_notices_a_threshold_that_is_too_low(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlmon_exporter.core import drift
+
+    monkeypatch.setattr(drift, "threshold", lambda test, c: 0.3 * test.chance(c, c.level))
+    cell = Cell(Shape(5), 2000.0, 1000, days=3.0)
+    looks = run(cell, seed=0, path=str(tmp_path / "reference.json"))
+    assert sum(len(look.alarms) for look in looks) > 5
+
+
+def test_a_missed_change_has_no_delay() -> None:
+    assert math.isnan(changed.ours("mean +0.1 sd", 2000.0, seed=0).rows)
