@@ -17,9 +17,12 @@ def app() -> None:
             "pip install 'mlmon-exporter[cli]'\n"
         )
         sys.exit(2)
-    from .commands import program
+    try:
+        from .commands import program
 
-    program()(prog_name="mlmon-exporter")
+        program()(prog_name="mlmon-exporter")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

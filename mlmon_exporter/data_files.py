@@ -169,12 +169,15 @@ class DataFiles:
         passes, read = math.floor(self.progress), 0
         for file in self._files:
             size = file.path.stat().st_size
-            for rows, share in self._tables(file, wanted):
+            for table, share in self._tables(file, wanted):
                 self.progress = passes + min(0.999, (read + share * size) / self._bytes)
-                # Values are made when asked for: the second pass needs few of them.
-                values = partial(self._values, file, rows, with_codes=time_column is not None)
-                yield _Rows(wanted, values), rows.num_rows
+                values = partial(self._values, file, with_codes=time_column is not None)
+                rows = _Rows(wanted, table, values)
+                yield rows, table.num_rows
+                rows.let_go()
+                del table
             read += size
+            pa.default_memory_pool().release_unused()
         self.progress = passes + 1.0
 
     def _tables(self, file: _File, wanted: Sequence[Column]) -> Iterator[tuple[Any, float]]:
@@ -189,9 +192,12 @@ class DataFiles:
             for batch, share in file.reader.parts(list(types) or [*file.types][:1], types):
                 for start in range(0, batch.num_rows, limit):
                     held.append(batch.slice(start, limit))
-                    if sum(map(len, held)) >= limit:
+                    is_last = batch.num_rows >= limit and start + limit >= batch.num_rows
+                    if is_last or sum(map(len, held)) >= limit:
                         yield pa.Table.from_batches(held), share
                         held = []
+                # Held on to, a batch would still be there while the next one is read.
+                del batch
             if held:
                 yield pa.Table.from_batches(held), share
 
@@ -221,14 +227,24 @@ class DataFiles:
 
 
 class _Rows(Mapping[str, Any]):
-    """The columns of some rows."""
+    """The columns of some rows, until the next rows are read.
 
-    def __init__(self, columns: Sequence[Column], values: Callable[[Column], Any]) -> None:
+    Values are made when asked for: the second pass needs few of them.
+    """
+
+    def __init__(
+        self, columns: Sequence[Column], table: Any, values: Callable[[Any, Column], Any]
+    ) -> None:
         self._columns = {column.name: column for column in columns}
+        self._table = table
         self._values = values
 
     def __getitem__(self, name: str) -> Any:
-        return self._values(self._columns[name])
+        return self._values(self._table, self._columns[name])
+
+    def let_go(self) -> None:
+        """Keep the rows no longer: whoever still has this does not keep the memory."""
+        self._table = None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)

@@ -139,7 +139,7 @@ class ParquetReader:
         return pyarrow.parquet.read_schema(self._path)
 
     def bytes_per_column(self) -> int:
-        return 3 * MIB // 2  # a page, as it is and unpacked
+        return 3 * MIB  # a page of values, as it is and unpacked, and one of its dictionary
 
     def parts(self, columns: Sequence[str], types: Mapping[str, Any]) -> Iterator[Part]:  # noqa: ARG002
         # Without a buffer's size, or with `pre_buffer`, a row group's columns are read whole.
@@ -167,12 +167,11 @@ class FeatherReader:
             return pa.ipc.open_file(source).schema
 
     def bytes_per_column(self) -> int:
-        from pyarrow import dataset
-
+        options = pa.ipc.IpcReadOptions(included_fields=[0])
         with pa.OSFile(str(self._path)) as source:
-            batches = pa.ipc.open_file(source).num_record_batches
-        rows = dataset.dataset(self._path, format="ipc").count_rows()
-        return int(rows // max(1, batches) * 16)  # packed and unpacked, or texts
+            reader = pa.ipc.open_file(source, options=options)
+            rows = reader.get_batch(0).num_rows if reader.num_record_batches else 0
+        return 16 * int(rows)  # packed and unpacked, or texts
 
     def parts(self, columns: Sequence[str], types: Mapping[str, Any]) -> Iterator[Part]:  # noqa: ARG002
         wanted = [self.schema().get_field_index(name) for name in columns]

@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from mlmon_exporter import Monitor
 from mlmon_exporter.config import Config, ConfigError, ModelConfig, load_config
-from mlmon_exporter.monitor import Monitor
 from mlmon_exporter.reference import Reference
 from mlmon_exporter.reference_warnings import reference_warnings
 

@@ -27,6 +27,8 @@ INCOME_TEXTS = tuple(
     "workclass education marital_status occupation relationship race sex native_country".split()
 )
 INCOME_NUMBERS = ("age", "education_num", "capital_gain", "capital_loss", "hours_per_week")
+ALL = "all"
+"""The only stretch of incomes."""
 
 
 class Labelled(NamedTuple):
@@ -76,7 +78,7 @@ def income_parts(seed: int = 1) -> Parts:
     return Parts(
         _labelled(pairs[:half]),
         _labelled(pairs[half:three_quarters]),
-        {"any time": _labelled(pairs[three_quarters:])},
+        {ALL: _labelled(pairs[three_quarters:])},
     )
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .traffic import Speed
-from .watch import FeatureDrift
+from .watch import BARS, FeatureDrift
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _OTHER_LINES = 13
@@ -28,6 +28,8 @@ class Scene(NamedTuple):
     season_left: float
     """Seconds."""
     speed: Speed
+    added: Speed
+    """What the monitor adds to it."""
     features: Sequence[FeatureDrift]
     """Those that drift most first."""
 
@@ -42,32 +44,36 @@ def _header(scene: Scene) -> Text:
     minutes, seconds = divmod(int(scene.elapsed), 60)
     text = Text()
     text.append(f"{scene.season}", style="bold")
-    text.append(f", {scene.season_left:.0f} s left · {minutes}:{seconds:02d} since the start\n")
+    since = f"{minutes}:{seconds:02d} since the start"
+    text.append(f", {scene.season_left:.0f} s left · {since} · ctrl-c stops\n")
     text.append("open ")
     text.append(f"{scene.url}/metrics", style="bold cyan")
     text.append(" and ")
     text.append(f"{scene.url}/docs", style="bold cyan")
-    text.append(f"\n{speed_text(scene.speed)} · ctrl-c stops")
+    text.append(f"\n{speed_text(scene.speed, scene.added)}")
     return text
 
 
-def speed_text(speed: Speed) -> str:
-    """Return rate and latencies in words."""
+def speed_text(speed: Speed, added: Speed) -> str:
+    """Return rate and latencies in words, and what the monitor adds to them."""
     text = f"{speed.requests_per_second:.0f} requests/s"
     if speed.p50_seconds == speed.p50_seconds:
         text += f", p50 {speed.p50_seconds * 1e3:.1f} ms, p99 {speed.p99_seconds * 1e3:.1f} ms"
-    return text + (f", {speed.failures} failed" if speed.failures else "")
+    if added.p50_seconds == added.p50_seconds:
+        p50, p99 = added.p50_seconds * 1e3, added.p99_seconds * 1e3
+        text += f"; watching adds {p50:.2f} ms, p99 {p99:.2f} ms"
+    return text + (f"; {speed.failures} failed" if speed.failures else "")
 
 
 def table(features: Sequence[FeatureDrift], most: int) -> Table:
     """Return a table of the `most` features of each model that drift most."""
     grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    grid.add_column("feature", no_wrap=True, max_width=16)
+    grid.add_column("feature", no_wrap=True, max_width=14)
     grid.add_column("score", no_wrap=True)
     for name in ("now", "threshold", "rows"):
         grid.add_column(name, justify="right", no_wrap=True)
     for name in ("reference", "window"):
-        grid.add_column(name, no_wrap=True, min_width=10)
+        grid.add_column(name, no_wrap=True, min_width=BARS)
     grid.add_column("", no_wrap=True, min_width=7)
     for model in dict.fromkeys(sorted(feature.model for feature in features)):
         ours = [feature for feature in features if feature.model == model]
@@ -119,4 +125,6 @@ def print_summary(console: Console, scene: Scene, most: int = 5) -> None:
     """Print how things stand at the end."""
     console.print(table(scene.features, most))
     console.print()
-    console.print(Text(f"{scene.elapsed:.0f} s of traffic, {speed_text(scene.speed)}."))
+    console.print(
+        Text(f"{scene.elapsed:.0f} s of traffic, {speed_text(scene.speed, scene.added)}.")
+    )

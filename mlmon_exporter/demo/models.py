@@ -40,7 +40,10 @@ class Inputs:
         codes = self._codes.get(name)
         if codes is not None:
             return codes.get(value, np.nan)
-        return np.nan if value is None else float(value)
+        try:
+            return np.nan if value is None else float(value)
+        except ValueError:  # a text where a number should be; the monitor counts it
+            return np.nan
 
 
 def _known(rows: Sequence[Row], name: str) -> set[str]:

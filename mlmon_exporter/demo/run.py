@@ -12,13 +12,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from fastapi import FastAPI
 from rich.console import Console
 from rich.live import Live
 
-from mlmon_exporter.monitor import Monitor
+from mlmon_exporter import Monitor
 from mlmon_exporter.reference import Reference
 
-from .datasets import BIKE_CATEGORICAL, Labelled, Parts, Row, bike_parts, income_parts
+from .datasets import ALL, BIKE_CATEGORICAL, Labelled, Parts, Row, bike_parts, income_parts
 from .display import Scene, line, page, print_summary
 from .server import DemoError, Server, create_app, listen
 from .traffic import SEASON_SECONDS, Calendar, Latencies, Replay
@@ -96,14 +97,14 @@ def run(*, seconds: float | None, port: int, once: bool) -> int:
         DemoError: The port is taken.
     """
     console = Console()
-    verdict = Verdict()
-    with ExitStack() as stack, _interrupted(console):
+    verdict, added = Verdict(), Latencies()
+    with _interrupted(console), ExitStack() as stack:
         listener = stack.enter_context(listen(port))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlmon-demo-")))
-        bike, income, app, monitor = _prepare(console, folder)
+        bike, income, app, monitor = prepare(console, folder, added)
         stack.enter_context(Server(app, listener))
-        stage = Stage(url, monitor, seconds)
+        stage = Stage(url, monitor, seconds, added)
         stack.callback(stage.stop)
         stage.start({"/bike/predict": bike, "/income/predict": income})
         console.print(f"Serving on {url}: open {url}/metrics and {url}/docs", soft_wrap=True)
@@ -140,8 +141,14 @@ def _interrupted(console: Console) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _prepare(console: Console, folder: Path) -> tuple[Parts, Parts, Any, Monitor]:
-    """Train the models, build their references, write the configuration, make the app."""
+def prepare(
+    console: Console, folder: Path, added: Latencies
+) -> tuple[Parts, Parts, FastAPI, Monitor]:
+    """Train the models, write references and configuration to a folder, and make the app.
+
+    Returns:
+        The data of both models, the app and its monitor.
+    """
     with _step(console, "Reading two real data sets"):
         bike, income = bike_parts(), income_parts()
     with _step(console, f"Training on {len(bike.training.rows)} hours of bicycle rentals, winter"):
@@ -158,7 +165,7 @@ def _prepare(console: Console, folder: Path) -> tuple[Parts, Parts, Any, Monitor
     config = folder / "mlmon.toml"
     config.write_text(CONFIG, encoding="utf-8")
     examples = bike.reference.rows[0], income.reference.rows[0]
-    app, monitor = create_app(bike_model, income_model, config, examples)
+    app, monitor = create_app(bike_model, income_model, config, examples, added)
     return bike, income, app, monitor
 
 
@@ -191,8 +198,9 @@ def _save_reference(
 class Stage:
     """The traffic under way, and what there is to see of it."""
 
-    def __init__(self, url: str, monitor: Monitor, seconds: float | None) -> None:
+    def __init__(self, url: str, monitor: Monitor, seconds: float | None, added: Latencies) -> None:
         self._url = url
+        self._added = added
         self._monitor = monitor
         self._seconds = seconds
         year_seconds = 4 * SEASON_SECONDS if seconds is None else seconds
@@ -206,20 +214,19 @@ class Stage:
         """Send the traffic of each route."""
         port = int(self._url.rpartition(":")[2])
         self._started = time.monotonic()
-        for seed, (path, part) in enumerate(parts.items()):
-            rows = partial(self._rows, part)
-            self._replays.append(Replay(port, path, rows, self._latencies, seed))
+        for path, part in parts.items():
+            self._replays.append(Replay(port, path, partial(self._rows, part), self._latencies))
         for replay in self._replays:
             replay.start()
 
     def _rows(self, part: Parts) -> Sequence[Row]:
-        season = self._calendar.season(self.elapsed)
-        return part.traffic.get(season, part.traffic.get("any time", part.reference)).rows
+        stretch = ALL if ALL in part.traffic else self._calendar.season(self.elapsed)
+        return part.traffic[stretch].rows
 
     def stop(self) -> None:
         """Send no more."""
         for replay in self._replays:
-            replay.stop()
+            replay.close()
 
     @property
     def elapsed(self) -> float:
@@ -240,6 +247,7 @@ class Stage:
             season=self._calendar.season(elapsed),
             season_left=length - elapsed % length,
             speed=self._latencies.speed(),
+            added=self._added.speed(),
             features=self._watch.look(self._monitor.readings(now), now),
         )
 

@@ -16,9 +16,11 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
-from mlmon_exporter.monitor import Monitor, instrument
+from mlmon_exporter import Monitor, instrument
 
 from .datasets import Row
+from .stopwatch import Around, Within
+from .traffic import Latencies
 
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
@@ -42,7 +44,11 @@ class Predictor(Protocol):
 
 
 def create_app(
-    bike: Predictor, income: Predictor, config: Path, examples: Sequence[Row]
+    bike: Predictor,
+    income: Predictor,
+    config: Path,
+    examples: Sequence[Row],
+    added: Latencies,
 ) -> tuple[FastAPI, Monitor]:
     """Return the app of both models and its monitor.
 
@@ -51,9 +57,13 @@ def create_app(
         income: The model of incomes.
         config: The configuration file of the monitor.
         examples: A row of each model for the pages at `/docs`.
+        added: Told how much time the monitor adds to each request.
     """
     app = FastAPI(title="mlmon-exporter demo")
+    # To show what watching costs, a stopwatch stands within and another around: no user needs one.
+    app.add_middleware(Within)
     monitor = instrument(app, config=config)
+    app.add_middleware(Around, record=added.record)
 
     def predict_bike(body: Instances) -> dict[str, Any]:
         """Predict how many bicycles are rented in an hour."""

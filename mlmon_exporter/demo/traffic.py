@@ -27,6 +27,7 @@ MOST_ROWS = 7
 """Of a request; at least one."""
 SEASON_SECONDS = 30.0
 RECENT_SECONDS = 10.0
+TIMEOUT_SECONDS = 5.0
 
 
 class Calendar(NamedTuple):
@@ -86,27 +87,21 @@ class Replay:
     """Sends one model's traffic from a thread, until it is stopped."""
 
     def __init__(
-        self,
-        port: int,
-        path: str,
-        rows: Callable[[], Sequence[Row]],
-        latencies: Latencies,
-        seed: int,
+        self, port: int, path: str, rows: Callable[[], Sequence[Row]], latencies: Latencies
     ) -> None:
         """Prepare to send.
 
         Args:
             port: Of the server on this machine.
             path: The route, such as `/bike/predict`.
-            rows: Gives the rows to draw from now.
+            rows: Gives the rows to draw from now, at least `MOST_ROWS`.
             latencies: Told how requests fared.
-            seed: Of the draws.
         """
-        self._port = port
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
         self._path = path
         self._rows = rows
         self._latencies = latencies
-        self._random = random.Random(seed)
+        self._random = random.Random(path)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"replay {path}", daemon=True)
 
@@ -114,35 +109,38 @@ class Replay:
         """Begin to send."""
         self._thread.start()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Send no more, and wait for the last answer."""
         self._stop.set()
         if self._thread.ident is not None:
-            self._thread.join(5.0)
+            self._thread.join(2 * TIMEOUT_SECONDS)
+        self._connection.close()
 
     def _run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5.0)
         due = time.monotonic()
         while not self._stop.is_set():
-            try:
-                self._send(connection)
-            except (OSError, http.client.HTTPException):
-                connection.close()  # the next request opens it again
-                if not self._stop.is_set():
-                    self._latencies.record_failure()
+            self.send()
             # A slow server gets fewer requests, not a burst later.
             due = max(due + 1.0 / REQUESTS_PER_SECOND, time.monotonic())
             self._stop.wait(due - time.monotonic())
-        connection.close()
 
-    def _send(self, connection: http.client.HTTPConnection) -> None:
+    def send(self) -> None:
+        """Send one request, and note how it fared."""
         count = self._random.randint(1, MOST_ROWS)
         body = json.dumps({"instances": self._random.sample(self._rows(), count)})
         started = time.perf_counter()
-        connection.request("POST", self._path, body, {"content-type": "application/json"})
-        response = connection.getresponse()
-        response.read()
-        if response.status == 200:
+        try:
+            status = self._post(body)
+        except (OSError, http.client.HTTPException):
+            self._connection.close()  # the next request opens it again
+            status = 0
+        if status == 200:
             self._latencies.record(time.perf_counter() - started)
-        else:
+        elif not self._stop.is_set():
             self._latencies.record_failure()
+
+    def _post(self, body: str) -> int:
+        self._connection.request("POST", self._path, body, {"content-type": "application/json"})
+        response = self._connection.getresponse()
+        response.read()
+        return response.status

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from mlmon_exporter.core.drift import TESTS
 from mlmon_exporter.core.records import Reading
 
-BARS = 10
+BARS = 12
 PREFIX = "mlmon_feature_"
 
 Key = tuple[str, str]
@@ -98,7 +98,7 @@ def _feature(
     score, value, threshold = max(
         (_tested(key, numbers, name) for name in TESTS), key=lambda test: test[1] / test[2]
     )
-    shown = _shown_bins(reference)
+    shown = _shown_bins(reference, current)
     return FeatureDrift(
         *key,
         rows=int(numbers["window_rows"].get(key, 0)),
@@ -121,9 +121,9 @@ def _tested(
     return score, value, threshold
 
 
-def _shown_bins(reference: Shares) -> list[str]:
-    """Return as many bins as there are bars; of more categories the most frequent ones."""
-    names = list(reference)
+def _shown_bins(reference: Shares, current: Shares) -> list[str]:
+    """Return as many of the bins with rows as there are bars; of more, the most frequent ones."""
+    names = [name for name, share in reference.items() if share or current.get(name)]
     if len(names) <= BARS:
         return names
     ranked = sorted(names, key=lambda name: -reference[name])
@@ -132,11 +132,9 @@ def _shown_bins(reference: Shares) -> list[str]:
 
 
 def _bars(shares: Shares, shown: Sequence[str]) -> list[float]:
-    """Return the shares of these bins, and of all others together."""
+    """Return the shares of these bins, and where there are more, of all others together."""
     total = sum(shares.values())
     if not total:
-        return [0.0] * BARS
+        return [0.0] * len(shown)
     bars = [shares.get(name, 0.0) / total for name in shown]
-    if len(shown) == len(shares):
-        return bars
-    return [*bars, max(0.0, 1.0 - sum(bars))]
+    return bars if len(shown) != BARS - 1 else [*bars, max(0.0, 1.0 - sum(bars))]

@@ -5,6 +5,7 @@ Source: TensorFlow Serving, RESTful API; KServe, V1 protocol and CloudEvents.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -121,8 +122,14 @@ def _is_class(pair: Any) -> bool:
     return type(pair[0]) is str and type(pair[1]) in (int, float)
 
 
+def _certainty(pair: list[Any]) -> float:
+    """Return the class's score; NaN, which compares with nothing, is below all."""
+    score = float(pair[1])
+    return score if score == score else -math.inf
+
+
 def _best_classes(results: list[list[list[Any]]], body_map: BodyMap) -> Table:
-    best = [max(classes, key=lambda pair: float(pair[1])) for classes in results]
+    best = [max(classes, key=_certainty) for classes in results]
     names = body_map.output_names[:2]
     label, score = (*names, *("label", "score")[len(names) :])
     return tables.from_columns(

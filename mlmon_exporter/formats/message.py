@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from mlmon_exporter.core.records import Headers
 
 from . import codings, json_text
-from .errors import FormatError
+from .errors import FormatError, Reason
 
 _UNREAD = object()
 _MAYBE_JSON = ("", "text/plain", "application/x-www-form-urlencoded")
 """Media types under which JSON is sent too: curl's default is the last."""
 
 
+class _Unreadable(NamedTuple):
+    """Why there is no value.
+
+    Not the error itself: that holds the frames that it passed through, they hold the message, and
+    an unreadable body would stay in memory until the garbage collector comes by.
+    """
+
+    reason: Reason
+    message: str
+
+
 class Message:
-    """A request or a response. What it decodes it keeps, errors too. Not thread-safe.
+    """A request or a response. What it decodes it keeps, failures too. Not thread-safe.
 
     `path` is the request's, also on the response to it; `raw` is the body as it was sent.
     """
@@ -68,8 +79,8 @@ class Message:
             except orjson.JSONDecodeError:
                 value = self._decode()
             self._value = value
-        if type(value) is FormatError:
-            raise value
+        if type(value) is _Unreadable:
+            raise FormatError(*value)
         return value
 
     @property
@@ -85,12 +96,10 @@ class Message:
         try:
             return json_text.loads(self.content)
         except FormatError as error:
-            return self._explain(error)
+            if error.reason in ("not_json", "bad_encoding") and not self._claims_json():
+                return _Unreadable("unsupported_media", "Content-Type: expected JSON")
+            return _Unreadable(error.reason, str(error))
 
-    def _explain(self, error: FormatError) -> FormatError:
+    def _claims_json(self) -> bool:
         media = self.media_type
-        if error.reason not in ("not_json", "bad_encoding") or media in _MAYBE_JSON:
-            return error
-        if "json" in media:
-            return error
-        return FormatError("unsupported_media", "Content-Type: expected JSON")
+        return media in _MAYBE_JSON or "json" in media

@@ -83,7 +83,10 @@ def parse(exchange: Exchange, body_map: BodyMap, format: str = AUTO) -> Parsed:
         error.format = row.name
         if not is_answered or _fits_another(row, request):
             raise
-        return _without_features(row, response, body_map, error)
+        predicted = _without_features(row, response, body_map, error.reason)
+        if predicted is None:
+            raise
+        return predicted
     predictions, problems = (
         _predictions(row, response, body_map, rows) if is_answered else (_NOTHING, ())
     )
@@ -103,15 +106,14 @@ def _predictions(
 
 
 def _without_features(
-    row: Format, response: Message, body_map: BodyMap, unread: FormatError
-) -> Parsed:
-    """Return the predictions of a request that cannot be read, else raise why it cannot be."""
+    row: Format, response: Message, body_map: BodyMap, problem: Reason
+) -> Parsed | None:
+    """Return the predictions of a request that cannot be read, None where there are none."""
     try:
         predictions, rows = row.response(response, body_map, None)
     except FormatError:
-        raise unread from None
-    batch = Batch(_NOTHING, predictions, rows, row.version(response))
-    return Parsed(row.name, batch, (unread.reason,))
+        return None
+    return Parsed(row.name, Batch(_NOTHING, predictions, rows, row.version(response)), (problem,))
 
 
 def _fits_another(row: Format, request: Message) -> bool:

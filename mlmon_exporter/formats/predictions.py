@@ -9,7 +9,7 @@ from typing import Any
 
 from . import tables
 from .body_map import BodyMap, name_parts
-from .errors import FormatError
+from .errors import FormatError, Reason
 from .flatten import CONTAINERS
 from .tables import Namer, Record, Table
 
@@ -32,7 +32,10 @@ OUTPUTS: Mapping[str, str] = {
     "predicted_class": "predicted_class",
     "predicted_label": "predicted_label",
 }
-"""Keys that hold predictions and the output's name; `UNNAMED` ones the map names."""
+"""Keys that hold predictions and the output's name; `UNNAMED` ones the map names.
+
+Of two keys with one name, such as `prediction` and `result`, the first in the body is read.
+"""
 
 ENVELOPE = "data"
 METADATA = frozenset(
@@ -71,19 +74,20 @@ def _read_keys(
     value: Record, names: Mapping[str, str], body_map: BodyMap, rows: int | None, objects: int
 ) -> Table:
     columns: dict[str, Any] = {}
-    failure = FormatError("no_predictions", "response: expected predictions, got none")
+    failure: tuple[Reason, str] = ("no_predictions", "response: expected predictions, got none")
     for key, name in names.items():
         try:
             found, count = _read_key(value[key], name, body_map, rows, objects)
         except FormatError as error:
-            failure = error
+            failure = (error.reason, str(error))
             continue
         rows = count if rows is None else rows
         # A mean beside n predictions is not a prediction: what has other rows is left out.
         if count == rows:
-            columns.update(found)
+            for output, column in found.items():
+                columns.setdefault(output, column)
     if rows is None or not columns:
-        raise failure
+        raise FormatError(*failure)
     tables.check_columns(rows, len(columns), body_map)
     return columns, rows
 
@@ -123,7 +127,10 @@ def _chosen(records: list[Any], body_map: BodyMap) -> list[Record]:
     names = _choose(dict.fromkeys(chain.from_iterable(records)), body_map)
     tables.check_columns(len(records), len(names), body_map)
     unnamed = body_map.name_outputs(1)[0]
-    return [{name or unnamed: record.get(key) for key, name in names.items()} for record in records]
+    keys: dict[str, str] = {}
+    for key, name in names.items():
+        keys.setdefault(name or unnamed, key)
+    return [{name: record.get(key) for name, key in keys.items()} for record in records]
 
 
 def _choose(keys: Mapping[str, Any], body_map: BodyMap) -> Mapping[str, str]:

@@ -111,6 +111,15 @@ def test_classes_are_the_best_one_and_its_score(
     assert parse(classified, BodyMap(output_names=names)).batch.predictions == expected
 
 
+def test_a_score_that_is_nan_is_not_the_best() -> None:
+    classified = exchange(
+        b'{"examples": [{"x": 1}]}',
+        b'{"result": [[["beach", NaN], ["sea", 0.1]]]}',
+        path="/v1/models/m:classify",
+    )
+    assert parse(classified, BodyMap()).batch.predictions == {"label": "sea", "score": 0.1}
+
+
 @pytest.mark.parametrize("result", [[["sea", 0.9, 1]], [["sea", "0.9"]], [[1, 0.9]], [], ["sea"]])
 def test_what_only_resembles_classes_is_read_as_any_result(result: object) -> None:
     answer = json.dumps({"result": [result, result]}).encode()

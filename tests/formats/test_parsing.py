@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
+from contextlib import suppress
 
 import pytest
 
@@ -172,6 +174,27 @@ def test_one_record_is_not_copied() -> None:
 )
 def test_the_version_is_short_text_or_a_number(answer: bytes, version: str | None) -> None:
     assert parse(exchange(b'{"a": 1}', answer), BodyMap()).batch.version == version
+
+
+@pytest.mark.parametrize(
+    ("request_", "response"),
+    [
+        (b"{", b"{"),
+        (b"[]", b"1"),
+        (b'{"a": 1}', b"{"),
+        (b'{"a": 1}', b'{"label": [], "score": []}'),
+    ],
+)
+def test_an_unreadable_body_is_let_go_at_once(request_: bytes, response: bytes) -> None:
+    # A reference cycle through the error would keep each body until the collector comes by.
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(FormatError):
+            parse(exchange(request_, response), BodyMap())
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_messages_of_errors_hold_no_values_of_bodies() -> None:

@@ -64,6 +64,19 @@ def test_known_keys_are_all_that_is_read_of_an_object() -> None:
     assert read([body], NAMED, 1) == ({"y": 1, "probability": 0.8}, 1)
 
 
+def test_of_two_keys_with_one_name_the_first_is_read() -> None:
+    body = {"prediction": 1, "result": "churn", "scores": [0.8], "score": 0.1}
+    assert read(body, UNNAMED, 1) == ({"prediction": 1, "score": 0.8}, 1)
+    assert read([body, body], UNNAMED, 2)[0]["prediction"] == [1, 1]
+
+
+def test_a_response_of_many_keys_is_refused_in_linear_time() -> None:
+    # Quadratic time would be minutes, and pytest-timeout would say so.
+    with pytest.raises(FormatError) as raised:
+        read({f"k{i}": i for i in range(200_000)}, UNNAMED, 1)
+    assert raised.value.reason == "too_many_features"
+
+
 def test_without_known_keys_all_but_metadata_is_read() -> None:
     body = {"price": 12.5, "currency": "EUR", "id": "a1", "model_version": "3"}
     assert read(body, UNNAMED, 1) == ({"price": 12.5, "currency": "EUR"}, 1)
