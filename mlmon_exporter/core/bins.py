@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 MISSING, OTHER, UNSEEN = "missing", "other", "unseen"
+BOOLEANS = ("false", "true")
 BINS = 10
 OWN_BIN_SHARE = 0.05
 CELLS = 256
@@ -134,15 +135,24 @@ class CategoryBins:
         """The cell of each known value: as text, and as a number where the text is one."""
         kept = {name: cell for cell, name in enumerate(self.categories)}
         codes: dict[Any, int] = {name: len(self.categories) for name in self.rare} | kept
-        for name, cell in list(codes.items()):
+        # Numbers before booleans: True is the "1" of a reference only if it has no "true".
+        for name, cell in sorted(codes.items(), key=lambda code: code[0] in BOOLEANS):
             number = _as_number(name)
             if number is not None:
                 codes.setdefault(number, cell)
         codes.update({None: self.cell_count - 1, "": self.cell_count - 1})
         return codes
 
+    @cached_property
+    def _booleans(self) -> tuple[Any, Any]:
+        """What to look False and True up as, which equal 0 and 1 and may be other categories."""
+        no, yes = BOOLEANS
+        return (no if no in self.codes else 0), (yes if yes in self.codes else 1)
+
     def code(self, value: Any) -> float:
         """Return the cell of one value; NaN where it cannot be a category (a list, an object)."""
+        if type(value) in _BOOLEAN_TYPES:
+            value = self._booleans[bool(value)]
         try:
             cell = self.codes.get(value)
         except TypeError:  # a list, an object
@@ -166,6 +176,7 @@ class CategoryBins:
 
 
 Bins = NumericBins | CategoryBins
+_BOOLEAN_TYPES = frozenset((bool, np.bool_))
 
 
 def category_name(value: Any) -> str | None:
@@ -176,7 +187,7 @@ def category_name(value: Any) -> str | None:
     if isinstance(value, str):
         return clean_label(str(value))
     if isinstance(value, bool | np.bool_):
-        return "true" if value else "false"
+        return BOOLEANS[bool(value)]
     if isinstance(value, float | np.floating):
         number = float(value)
         if not number.is_integer():
@@ -191,8 +202,8 @@ def category_name(value: Any) -> str | None:
 
 
 def _as_number(name: str) -> float | None:
-    if name in ("true", "false"):
-        return float(name == "true")
+    if name in BOOLEANS:
+        return float(BOOLEANS.index(name))
     try:
         number = float(name)
     except ValueError:
@@ -202,7 +213,7 @@ def _as_number(name: str) -> float | None:
 
 def format_edge(edge: float) -> str:
     """Return an edge as short text that is still exact to ten digits."""
-    return f"{edge:.10g}"
+    return f"{edge + 0.0:.10g}"  # the sum of -0 and 0 is 0
 
 
 def atom_edges(atoms: Sequence[float] | Floats) -> Floats:

@@ -22,13 +22,16 @@ def short_label(text: str) -> str:
 def distinct_labels(names: Sequence[str], reserved: Iterable[str] = ()) -> tuple[str, ...]:
     """Return a short, clean label for each name, all different from each other and `reserved`."""
     taken = set(reserved)
+    numbers: dict[str, int] = {}
     labels = []
     for name in names:
-        short = short_label(clean_label(name))
-        label, number = short, 2
+        label = short_label(clean_label(name))
+        stem = label[: LABEL_LENGTH - 8]
+        number = numbers.get(stem, 2)
         while label in taken:
-            label = f"{short[: LABEL_LENGTH - 8]} ({number})"
+            label = f"{stem} ({number})"
             number += 1
+        numbers[stem] = number
         taken.add(label)
         labels.append(label)
     return tuple(labels)

@@ -1,0 +1,91 @@
+"""References, tallies and scores of given rows: the way that rows go in the exporter, in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmon_exporter.core.columns import Columns
+from mlmon_exporter.core.drift import Comparison, Policy, score
+from mlmon_exporter.core.frame import Frame, Sums
+from mlmon_exporter.core.profile import Profiler
+from mlmon_exporter.core.reference import ColumnReference
+
+Floats = NDArray[np.float64]
+
+HOUR = 3600.0
+LEVEL = 1e-6
+
+
+def references(
+    columns: Mapping[str, Any],
+    *,
+    engine: str = "fastdigest",
+    categorical: Iterable[str] = (),
+    kept: int = 50,
+    chunk_rows: int = 8192,
+    passes: int = 2,
+) -> tuple[ColumnReference, ...]:
+    """The references of columns, from chunks of their rows."""
+    profiler = Profiler(engine, categorical, kept)
+    for step in (profiler.profile, profiler.count)[:passes]:
+        for chunk, rows in chunks(columns, chunk_rows):
+            step(chunk, rows)
+    return profiler.references()
+
+
+def reference(values: Any, **options: Any) -> ColumnReference:
+    """The reference of one column, `x`."""
+    (column,) = references({"x": values}, **options)
+    return column
+
+
+def chunks(columns: Mapping[str, Any], chunk_rows: int) -> Iterator[tuple[dict[str, Any], int]]:
+    rows = len(next(iter(columns.values())))
+    for start in range(0, rows, chunk_rows):
+        part = {name: values[start : start + chunk_rows] for name, values in columns.items()}
+        yield part, min(chunk_rows, rows - start)
+
+
+def fed(
+    frame: Frame,
+    rows: Mapping[str, Any],
+    *,
+    engine: str = "fastdigest",
+    rng: np.random.Generator | None = None,
+    now: float = 0.0,
+) -> Columns:
+    """Columns with one window that took in rows, in batches of 1 to 512 if there is an `rng`."""
+    columns = Columns(frame, [HOUR], engine)
+    count = len(next(iter(rows.values())))
+    start = 0
+    while start < count:
+        size = count if rng is None else int(rng.integers(1, 513))
+        part = {name: values[start : start + size] for name, values in rows.items()}
+        length = min(size, count - start)
+        if length == 1:
+            part = {name: values[0] for name, values in part.items()}
+        columns.add(part, length, now)
+        start += size
+    columns.settle()
+    return columns
+
+
+def sums_of(frame: Frame, rows: Mapping[str, Any], **options: Any) -> Sums:
+    """What rows add up to."""
+    return frame.sums(fed(frame, rows, **options).merged(0.0)[0])
+
+
+def scored(
+    frame: Frame,
+    rows: Mapping[str, Any],
+    *,
+    policy: Policy = Policy(),  # noqa: B008 - frozen
+    level: float = LEVEL,
+    **options: Any,
+) -> dict[str, Floats]:
+    """All scores, thresholds and verdicts of rows."""
+    return score(Comparison(frame, sums_of(frame, rows, **options), policy, level))

@@ -1,0 +1,256 @@
+"""Facts about the digests of both engines."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import tdigest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from mlmon_exporter.core.digests import (
+    ENGINES,
+    PANE_CENTROIDS,
+    REFERENCE_CENTROIDS,
+    FastDigest,
+    PureDigest,
+    atoms_of,
+    cdf_of,
+    centroids_of,
+    from_dict,
+    quantiles_of,
+    to_dict,
+)
+
+from .distributions import Distribution, Floats
+
+AnyDigest = FastDigest | PureDigest
+SHARES = tuple((np.arange(99) + 1) / 100)
+VALUES = hnp.arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
+
+
+def digest_of(engine: str, values: Floats, centroids: int = PANE_CENTROIDS) -> AnyDigest:
+    digest = ENGINES[engine](centroids)
+    digest.add(values)
+    return digest
+
+
+def rank_error(digest: AnyDigest, values: Floats) -> float:
+    """How far, at most, the ranks of the digest's quantiles are from what was asked for."""
+    ordered = np.sort(values)
+    got = np.array(digest.quantiles(SHARES))
+    # A little aside, for quantiles that rounding has put next to an atom.
+    aside = 1e-12 * np.abs(got)
+    low = np.searchsorted(ordered, got - aside, "left") / len(values)
+    high = np.searchsorted(ordered, got + aside, "right") / len(values)
+    return float(np.max(np.maximum(low - SHARES, SHARES - high)))
+
+
+def rank_error_bound(engine: str, values: Floats) -> float:
+    """About half of the rows that one of 80 centroids may have.
+
+    Where values repeat, the compiled engine has quantiles between them, that no row has.
+    """
+    has_ties = len(np.unique(values)) < len(values)
+    return 0.05 if has_ties and engine == "fastdigest" else 0.02
+
+
+def test_an_empty_digest_knows_nothing(engine: str) -> None:
+    digest = digest_of(engine, np.empty(0))
+    assert digest.rows == 0
+    assert all(math.isnan(value) for value in digest.quantiles([0.0, 0.5, 1.0]))
+    assert [len(part) for part in digest.centroids()] == [0, 0]
+
+
+def test_a_digest_of_one_value_is_that_value(engine: str) -> None:
+    digest = digest_of(engine, np.array([3.5]))
+    assert digest.rows == 1
+    assert digest.quantiles([0.0, 0.3, 1.0]) == [3.5, 3.5, 3.5]
+
+
+def test_quantiles_have_the_ranks_that_were_asked_for(
+    engine: str, distribution: Distribution
+) -> None:
+    values = distribution.rows(np.random.default_rng(1), 2000)
+    digest = ENGINES[engine]()
+    for part in np.split(values, 4):
+        digest.add(part)
+    assert digest.rows == 2000
+    assert rank_error(digest, values) < rank_error_bound(engine, values)
+
+
+def test_merged_parts_are_as_good_as_the_whole(engine: str, distribution: Distribution) -> None:
+    values = distribution.rows(np.random.default_rng(2), 2000)
+    merged = ENGINES[engine]()
+    for part in np.split(values, 8):
+        merged.merge(digest_of(engine, part))  # type: ignore[arg-type]
+    assert merged.rows == 2000
+    assert rank_error(merged, values) < rank_error_bound(engine, values)
+
+
+def test_merging_leaves_the_other_as_it_is(engine: str) -> None:
+    ours, theirs = (digest_of(engine, np.arange(n, n + 500.0)) for n in (0, 100))
+    before = theirs.quantiles(SHARES)
+    ours.merge(theirs)  # type: ignore[arg-type]
+    assert (ours.rows, theirs.rows) == (1000, 500)
+    assert theirs.quantiles(SHARES) == before
+
+
+@settings(max_examples=30)
+@given(VALUES, st.sampled_from(list(ENGINES)))
+def test_quantiles_rise_within_the_range(values: Floats, engine: str) -> None:
+    got = digest_of(engine, values).quantiles([0.0, *SHARES, 1.0])
+    slack = 1e-9 * (1 + np.abs(values).max())
+    assert np.all(np.diff(got) >= -slack)
+    assert values.min() - slack <= got[0]
+    assert got[-1] <= values.max() + slack
+
+
+def test_few_different_values_are_told_apart(engine: str) -> None:
+    digest = digest_of(engine, np.repeat([1.0, 2.0, 10.0], [300, 500, 200]))
+    expected = [1.0, 1.0, 2.0, 2.0, 10.0, 10.0]
+    assert digest.quantiles([0.0, 0.28, 0.32, 0.78, 0.82, 1.0]) == pytest.approx(expected)
+
+
+def test_a_packed_digest_is_the_same_digest(engine: str) -> None:
+    values = np.random.default_rng(3).normal(size=1000)
+    packed, plain = digest_of(engine, values), digest_of(engine, values)
+    quantiles, centroids = packed.quantiles(SHARES), packed.centroids()
+    packed.pack()
+    packed.pack()
+    assert packed.rows == 1000
+    assert packed.quantiles(SHARES) == quantiles
+    np.testing.assert_array_equal(packed.centroids(), centroids)
+    for digest in (packed, plain):
+        digest.add(values + 1)
+    packed.pack()
+    plain.merge(packed)  # type: ignore[arg-type]
+    packed.merge(digest_of(engine, values))  # type: ignore[arg-type]
+    assert (packed.rows, plain.rows) == (3000, 4000)
+
+
+def test_an_empty_digest_can_be_packed(engine: str) -> None:
+    digest = digest_of(engine, np.empty(0))
+    digest.pack()
+    assert digest.rows == 0
+    digest.add(np.array([1.0]))
+    assert digest.quantiles([0.5]) == [1.0]
+
+
+@pytest.mark.parametrize("other", ENGINES)
+def test_each_engine_reads_what_the_other_wrote(engine: str, other: str) -> None:
+    values = np.random.default_rng(4).lognormal(size=2000)
+    written = digest_of(engine, values, REFERENCE_CENTROIDS)
+    read = from_dict(to_dict(written), other, REFERENCE_CENTROIDS)
+    assert read.rows == 2000
+    assert rank_error(read, values) < 0.01
+
+
+def test_the_tdigest_package_reads_what_we_wrote(engine: str) -> None:
+    values = np.random.default_rng(5).normal(size=1000)
+    theirs = tdigest.TDigest()
+    theirs.update_from_dict(to_dict(digest_of(engine, values)))
+    assert theirs.n == 1000
+    assert theirs.percentile(50) == pytest.approx(np.median(values), abs=0.05)
+
+
+def test_values_near_the_largest_keep_their_quantiles(engine: str) -> None:
+    digest = digest_of(engine, np.array([-1e300, 1e300] * 500))
+    digest.merge(digest_of(engine, np.full(1000, 1e300)))  # type: ignore[arg-type]
+    assert digest.quantiles([0.1, 0.9]) == pytest.approx([-1e300, 1e300])
+
+
+DAMAGED: dict[str, Any] = {
+    "no centroids": {},
+    "no list": {"centroids": 3},
+    "no pairs": {"centroids": [1.0, 2.0]},
+    "no weight": {"centroids": [{"m": 1.0}]},
+    "text": {"centroids": [{"m": "a", "c": 1.0}]},
+    "null": {"centroids": [{"m": None, "c": 1.0}]},
+    "infinite": {"centroids": [{"m": math.inf, "c": 1.0}]},
+    "weightless": {"centroids": [{"m": 1.0, "c": 0.0}]},
+    "no object": 7,
+}
+
+
+@pytest.mark.parametrize("form", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_dictionary_is_refused(engine: str, form: Any) -> None:
+    with pytest.raises(ValueError, match=r"digest: expected|could not convert"):
+        from_dict(form, engine, 100)
+
+
+def test_centroids_are_read_in_order() -> None:
+    form = {"centroids": [{"m": 2.0, "c": 1.0}, {"m": 1.0, "c": 3.0}]}
+    means, weights = centroids_of(form)
+    assert (means.tolist(), weights.tolist()) == ([1.0, 2.0], [3.0, 1.0])
+
+
+# What is read off centroids: atoms, and the shares below a point.
+
+EVEN = np.arange(100.0), np.ones(100)
+
+
+def test_even_centroids_have_no_atoms() -> None:
+    assert len(atoms_of(*EVEN, spread=0.01)[0]) == 0
+
+
+def test_a_heavy_centroid_is_an_atom() -> None:
+    means, weights = EVEN
+    values, rows = atoms_of(means, np.where(means == 40.0, 20.0, weights), spread=0.01)
+    assert (values.tolist(), rows.tolist()) == ([40.0], [20.0])
+
+
+def test_centroids_of_one_mean_but_for_rounding_are_an_atom() -> None:
+    means = np.array([0.5, 0.99 - 2**-53, 0.99, 0.99 + 2**-53, 1.5])
+    values, rows = atoms_of(means, np.full(5, 2.0), spread=0.5)
+    assert (values.tolist(), rows.tolist()) == ([0.99], [6.0])
+
+
+def test_all_rows_of_an_atom_are_where_it_is() -> None:
+    means, weights = np.array([0.0, 1.0, 2.0]), np.array([60.0, 20.0, 20.0])
+    points = np.array([-1.0, np.nextafter(0, -1), 0.0, 0.5, 1.0, 2.0, 3.0])
+    shares, error = cdf_of(means, weights, points, atoms_of(means, weights, 0.3))
+    assert shares.tolist() == pytest.approx([0.0, 0.0, 0.6, 0.65, 0.7, 1.0, 1.0])
+    assert error == 0.2
+
+
+def test_an_atom_that_no_centroid_has_is_put_among_them() -> None:
+    atom = np.array([49.5]), np.array([10.0])
+    points = np.array([np.nextafter(49.5, 0), 49.5])
+    shares, _ = cdf_of(*EVEN, points, atom)
+    assert 0.05 < np.diff(shares)[0] <= 0.1
+    assert shares.mean() == pytest.approx(0.5, abs=0.03)
+
+
+@given(VALUES, st.sampled_from(list(ENGINES)), st.data())
+@settings(max_examples=30)
+def test_shares_below_rise_from_0_to_1(values: Floats, engine: str, data: st.DataObject) -> None:
+    means, weights = digest_of(engine, values).centroids()
+    distinct, rows = np.unique(values, return_counts=True)
+    some = np.flatnonzero(rows >= data.draw(st.integers(1, 5)))
+    points = np.sort(np.concatenate((values, data.draw(VALUES), np.nextafter(values, -np.inf))))
+    shares, error = cdf_of(means, weights, points, (distinct[some], rows[some]))
+    assert np.all(np.diff(shares) >= 0)
+    assert np.all((shares >= 0) & (shares <= 1))
+    assert shares[points > means[-1]].tolist() == [1.0] * int((points > means[-1]).sum())
+    assert 0 <= error <= 1
+
+
+def test_all_values_known_makes_shares_exact() -> None:
+    values = np.repeat([1.0, 2.0, 3.0, 7.0], [10, 1, 5, 4])
+    distinct, rows = np.unique(values, return_counts=True)
+    points = np.array([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 6.9, 7.0])
+    shares, error = cdf_of(distinct, rows.astype(float), points, (distinct, rows))
+    assert shares == pytest.approx([np.mean(values <= point) for point in points])
+    assert error == 0.0
+
+
+def test_quantiles_step_at_atoms_and_slope_between_others() -> None:
+    means, weights = np.array([0.0, 1.0, 2.0]), np.array([60.0, 20.0, 20.0])
+    got = quantiles_of(means, weights, [0.0, 0.3, 0.59, 0.65, 0.7, 0.8, 1.0], spread=0.3)
+    assert got == pytest.approx([0.0, 0.0, 0.0, 0.5, 1.0, 1.5, 2.0])
+    assert np.isnan(quantiles_of(np.empty(0), np.empty(0), [0.5], 0.3)).all()
