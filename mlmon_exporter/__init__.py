@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from mlmon_exporter.config import Config, ConfigError
     from mlmon_exporter.core.records import Reading
     from mlmon_exporter.formats import FormatError
+    from mlmon_exporter.instrumentation import instrument
     from mlmon_exporter.middleware import MonitorMiddleware
-    from mlmon_exporter.monitor import Monitor, instrument
+    from mlmon_exporter.monitor import Monitor
     from mlmon_exporter.reference import Reference
 
 __version__ = "0.1.0"
@@ -35,7 +36,7 @@ _MODULES = {
     "MonitorMiddleware": "middleware",
     "Reading": "core.records",
     "Reference": "reference",
-    "instrument": "monitor",
+    "instrument": "instrumentation",
 }
 
 

@@ -7,6 +7,7 @@ the value while a reading's label sets are the same object, the whole block whil
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -96,7 +97,8 @@ def has_sum(bounds: Sequence[float]) -> bool:
 
     With negative values the sum can fall, and so is no counter; OpenMetrics forbids it.
     """
-    return not bounds or bounds[0] >= 0
+    # The edge just under 0, which gives 0 a bin of its own, is no negative value.
+    return not bounds or bounds[0] > -sys.float_info.min
 
 
 def number(value: float) -> str:

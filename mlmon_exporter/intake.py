@@ -41,9 +41,9 @@ class Intake:
         fork = weakref.WeakMethod(self._before_fork), weakref.WeakMethod(self._after_fork)
         parent = weakref.WeakMethod(self._after_fork_in_parent)
         os.register_at_fork(
-            before=lambda: _call(fork[0]),
-            after_in_parent=lambda: _call(parent),
-            after_in_child=lambda: _call(fork[1]),
+            before=lambda: call_if_alive(fork[0]),
+            after_in_parent=lambda: call_if_alive(parent),
+            after_in_child=lambda: call_if_alive(fork[1]),
         )
 
     def _reset(self) -> None:
@@ -167,7 +167,8 @@ class Intake:
             )
 
 
-def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
+def call_if_alive(method: weakref.WeakMethod[Callable[[], None]]) -> None:
+    """Call a method of an object that may be gone."""
     bound = method()
     if bound is not None:
         bound()

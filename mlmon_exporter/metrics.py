@@ -70,6 +70,7 @@ METRICS: dict[str, MetricType] = {
     "mlmon_label_overflow_total": MetricType("counter", "Label values that fell into 'other' since their cap was reached"),
     "mlmon_readings_duration_seconds": MetricType("gauge", "Time that the last scrape took to compute its readings"),
     "mlmon_last_flush_timestamp_seconds": MetricType("gauge", "Unix time when all queued exchanges were last taken in"),
-    "mlmon_build_info": MetricType("gauge", "Version of mlmon-exporter and digest engine; always 1"),
+    "mlmon_state_size_bytes": MetricType("gauge", "Size of the state on disk, where there is one"),
+    "mlmon_build_info": MetricType("gauge", "Version of mlmon-exporter, digest engine, and state: memory, shared, or unshared between workers by mistake; always 1"),
 }  # fmt: skip
 """Name -> type and help of every metric, in the order of the exposition."""

@@ -85,7 +85,7 @@ class MonitorMiddleware:
                 `MLMON_CONFIG` names, for servers that take a dotted path and no arguments.
         """
         if monitor is None:
-            from .monitor import monitor_from_environment  # which imports this module
+            from .instrumentation import monitor_from_environment  # which imports this module
 
             monitor = monitor_from_environment()
         self.app = app

@@ -6,8 +6,7 @@ import logging
 import os
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,21 @@ from starlette.types import ASGIApp, Scope
 
 from . import __version__
 from .collector import MlmonCollector, metrics_app, process_readings
-from .config import Config, ConfigError, ModelConfig, load_config
+from .config import Config, ConfigError, ModelConfig
 from .core.drift import Policy
 from .core.health import Health
 from .core.model import Model, ModelReference, ModelSettings, window_names
 from .core.records import Batch, Exchange, Histograms, Reading, Readings
 from .core.traffic import Traffic
+from .flusher import Flusher
 from .formats import AUTO, FORMATS, REASONS, BodyMap, FormatError, parse
-from .intake import Intake
-from .meters import observe_readings
-from .middleware import MonitorMiddleware, route_of
+from .intake import Intake, call_if_alive
+from .middleware import route_of
 from .pace import Pace, Pause
 from .reference import Reference
+from .shared_state import Counts, SharedState
+from .store import Store
+from .workers import is_one_of_many
 
 logger = logging.getLogger(__name__)
 
@@ -74,13 +76,64 @@ class Monitor:
             max_bytes=c.queue_bytes,
         )
         self._last_flush = time.time()
+        self.is_reader = False
+        """Whether it only shows what other processes have counted: a server of its own does."""
+        self._counts = Counts(self.traffic, self.health)
+        self._shared = self._share(c.state_dir)
+        self._flusher = Flusher(self._tick, c.flush_seconds)
+        self._parallel: bool | None = None
         token = c.metrics_token.get_secret_value() if c.metrics_token is not None else None
         self._metrics_app = metrics_app(self._scrape, token)
         self.service_apps: Mapping[str, ASGIApp] = (
             {c.metrics_path: self._metrics_app} if c.metrics_path else {}
         )
+        self._declare_routes()
+
+    def _declare_routes(self) -> None:
         for route, name in self._routes.items():
             self.traffic.declare(name, self._version(name), route, "POST")
+
+    def _share(self, folder: Path | None) -> SharedState | None:
+        """Return the state shared with the host's other processes, None without a folder."""
+        if folder is None:
+            return None
+        store = Store(folder, on_damage=lambda: self.health.internal_error("store"))
+        shared = SharedState(
+            store, self.models, self._counts, self._process, self.config.flush_seconds
+        )
+        child = weakref.WeakMethod(self._after_fork)
+        os.register_at_fork(after_in_child=lambda: call_if_alive(child))
+        return shared
+
+    def _after_fork(self) -> None:
+        if self._shared is not None:
+            self._shared.forget()
+            self._declare_routes()
+
+    def _process(self) -> dict[str, Any]:
+        """Return what the other processes should know of this one."""
+        values = {block.name: float(block.values[0]) for block in process_readings()}
+        return {
+            "cpu": values.get("process_cpu_seconds_total", 0.0),
+            "rss": values.get("process_resident_memory_bytes", 0.0),
+            "fds": values.get("process_open_fds", 0.0),
+            "started": values.get("process_start_time_seconds", 0.0),
+            "in_progress": [[list(labels), n] for labels, n in self._in_progress().items()],
+        }
+
+    def _tick(self, now: float | None = None) -> None:
+        """Add what was counted to the shared state."""
+        if self._shared is not None:
+            self._adopt_learned()
+            if not self.is_reader:
+                self._shared.flush(time.time() if now is None else now)
+
+    def _adopt_learned(self) -> None:
+        for name, model in self.models.items():
+            if model.reference is None:
+                reference = self._reference(self._model_configs[name])
+                if reference is not None:
+                    model.adopt(reference)
 
     def _model(self, model: ModelConfig) -> Model:
         c = self.config
@@ -104,6 +157,7 @@ class Monitor:
             max_features=c.max_features,
             with_histograms=c.feature_histograms,
             outputs=tuple(model.outputs),
+            is_shared=c.state_dir is not None,
         )
         return Model(
             settings,
@@ -135,25 +189,31 @@ class Monitor:
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
         return Path(self.config.state_dir) / f"{safe}.learned-reference.json"
 
-    def _keep(self, name: str, learned: ModelReference) -> None:
-        logger.info("mlmon: model %s: learned a reference from %d rows", name, learned.rows)
+    def _keep(self, name: str, learned: ModelReference) -> ModelReference:
+        """Keep a learned reference; return it, or the one that another process was first with."""
         path = self._learned_path(name)
         if path is None:
-            return
+            return learned
         reference = Reference(
             learned.features, learned.outputs, model=name, created=learned.created
         )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            reference.save(path)
-        except OSError as error:
+            if reference.save_new(path):
+                logger.info("mlmon: model %s: learned from %d rows", name, learned.rows)
+                return learned
+            return Reference.load(path, self.config.digest).for_model(path.name)
+        except (OSError, ConfigError) as error:
             self.health.internal_error("store")
             logger.warning("mlmon: cannot keep the learned reference: %s", error)
+            return learned
 
     # What the middleware asks and hands over.
 
     def model_of(self, method: str, route: str) -> tuple[str, str]:
         """Return the model and version that a route's requests are counted for, or empty texts."""
+        if self._shared is not None:
+            self._flusher.ensure_running()
         labels = self._known.get((method, route))
         if labels is None:
             labels = self._find_model(method, route)
@@ -189,10 +249,8 @@ class Monitor:
         except FormatError as error:
             self.health.parse_error(error.format, error.reason)
             return
-        self.traffic.record_rows(
-            exchange.model, batch.version or model.settings.version, batch.rows
-        )
-        model.observe(batch, exchange.arrived, pace)
+        version = model.observe(batch, exchange.arrived, pace)
+        self.traffic.record_rows(exchange.model, version, batch.rows)
 
     def _read(self, exchange: Exchange) -> Batch:
         body_map = self._body_map(exchange.model)
@@ -257,10 +315,11 @@ class Monitor:
         state = self._named(model)
         outputs = self._outputs(state, predictions)
         rows = _rows({**features, **outputs})
-        name, own = state.settings.name, state.settings.version
         batch = Batch(features, outputs, rows, version, prediction_ids)
-        self.traffic.record_rows(name, version or own, rows)
-        state.observe(batch, time.time() if now is None else now)
+        counted = state.observe(batch, time.time() if now is None else now)
+        self.traffic.record_rows(state.settings.name, counted, rows)
+        if self._shared is not None:
+            self._flusher.ensure_running()
 
     def _named(self, model: str | None) -> Model:
         if model is None and len(self.models) == 1:
@@ -287,32 +346,58 @@ class Monitor:
 
     def blocks(self, now: float, pause: Pause = lambda: None) -> Iterator[Readings | Histograms]:
         """Give the same column-wise; `pause` is called between steps of the work."""
+        if self._shared is not None:
+            self._tick(now)
+            self._shared.load(now)
+            yield from self._shared.processes(now)
         for model in self.models.values():
             yield from model.readings(now, pause)
-        yield from self.traffic.readings(now)
-        yield from self.health.readings()
+        yield from self._counts.shown_traffic.readings(now)
+        yield from self._counts.shown_health.readings()
 
     def _scrape(self, pause: Pause) -> Iterator[Readings | Histograms]:
         started = time.perf_counter()
         if self._intake.flush(SCRAPE_WAIT_SECONDS):
             self._last_flush = time.time()
-        blocks = [*self.blocks(time.time(), pause), *self._own_readings(), *process_readings()]
-        yield from blocks
+        yield from [*self.blocks(time.time(), pause), *self._own_readings()]
         duration = time.perf_counter() - started
         yield Readings("mlmon_readings_duration_seconds", (), ((),), [duration])
 
     def _own_readings(self) -> Iterator[Readings]:
+        if self._shared is None:
+            yield from process_readings()
+            counts = self._in_progress()
+            names = ("model", "version", "route")
+            yield Readings(
+                "mlmon_requests_in_progress", names, tuple(counts), list(counts.values())
+            )
+        else:
+            yield Readings("mlmon_state_size_bytes", (), ((),), [self._shared.size_bytes()])
+        yield Readings("mlmon_queue_exchanges", (), ((),), [self._intake.waiting])
+        yield Readings("mlmon_last_flush_timestamp_seconds", (), ((),), [self._last_flush])
+        info = ((__version__, self.config.digest, self._state()),)
+        yield Readings("mlmon_build_info", ("version", "digest", "state"), info, [1])
+
+    def _in_progress(self) -> dict[tuple[str, ...], int]:
         routes: dict[tuple[str, ...], int] = {}
         for scope in list(self.in_flight.values()):
             route = route_of(scope)
             key = (*self.model_of(scope["method"], route), route)
             routes[key] = routes.get(key, 0) + 1
-        names = ("model", "version", "route")
-        yield Readings("mlmon_requests_in_progress", names, tuple(routes), list(routes.values()))
-        yield Readings("mlmon_queue_exchanges", (), ((),), [self._intake.waiting])
-        yield Readings("mlmon_last_flush_timestamp_seconds", (), ((),), [self._last_flush])
-        info = ((__version__, self.config.digest),)
-        yield Readings("mlmon_build_info", ("version", "digest"), info, [1])
+        return routes
+
+    def _state(self) -> str:
+        """Return where the counts are: `shared` on disk, `memory`, or `unshared` by mistake."""
+        if self._shared is not None:
+            return "shared"
+        if self._parallel is None:
+            self._parallel = is_one_of_many()
+            if self._parallel:
+                logger.warning(
+                    "mlmon: several workers, but no state_dir: each worker counts for itself, and "
+                    "a scrape shows whichever answers; set state_dir (or MLMON_STATE_DIR)"
+                )
+        return "unshared" if self._parallel else "memory"
 
     def collector(self) -> MlmonCollector:
         """Return a collector for a `prometheus_client` registry of your own."""
@@ -329,6 +414,8 @@ class Monitor:
     def close(self) -> None:
         """Take in what waits and end the thread. Later exchanges start it again."""
         self._intake.close()
+        self._flusher.close()
+        self._tick()
 
 
 def _rows(columns: Mapping[str, Any]) -> int:
@@ -359,40 +446,3 @@ def _flat(block: Readings | Histograms) -> Iterator[Reading]:
             yield Reading(f"{block.name}_bucket", {**named, "le": str(bound)}, float(count))
         yield Reading(f"{block.name}_count", named, float(below[-1]))
         yield Reading(f"{block.name}_sum", named, float(total))
-
-
-def _metered(monitor: Monitor) -> Monitor:
-    """Return the monitor, its readings offered to OpenTelemetry's exporters, too."""
-    # Meters live as long as the process; the monitor need not.
-    observe_readings(partial(_readings_of, weakref.ref(monitor)))
-    return monitor
-
-
-def _readings_of(monitor: weakref.ref[Monitor]) -> Iterable[Readings | Histograms]:
-    alive = monitor()
-    return alive.blocks(time.time()) if alive is not None else ()
-
-
-def monitor_from_environment() -> Monitor:
-    """Return a monitor configured by the file that `MLMON_CONFIG` names, and the environment."""
-    path = os.environ.get("MLMON_CONFIG")
-    return _metered(Monitor(load_config(Path(path) if path else None)))
-
-
-def instrument(app: Any, *, config: Config | Path | str | None = None, **options: Any) -> Monitor:
-    """Watch the models of an ASGI app: the one line to add.
-
-    Args:
-        app: FastAPI, Starlette, or any ASGI app with `add_middleware`.
-        config: A Config or the path of a TOML file.
-        options: Keys of the configuration, global or the model's; `model=` is its name.
-
-    Returns:
-        The monitor, whose `observe` and `readings` may be used beside the middleware.
-
-    Raises:
-        ConfigError: The configuration or a reference cannot be used.
-    """
-    monitor = _metered(Monitor(config, **options))
-    app.add_middleware(MonitorMiddleware, monitor=monitor)
-    return monitor

@@ -162,6 +162,19 @@ class Reference:
         finally:
             part.unlink(missing_ok=True)
 
+    def save_new(self, path: str | os.PathLike[str]) -> bool:
+        """Write a reference file unless there is one; False if there was."""
+        file = Path(path)
+        part = file.with_name(f".{file.name}.{os.getpid()}.new")
+        try:
+            part.write_bytes(self.to_bytes())
+            file.hardlink_to(part)
+        except FileExistsError:
+            return False
+        finally:
+            part.unlink(missing_ok=True)
+        return True
+
     def to_bytes(self) -> bytes:
         """Return the file's bytes, JSON."""
         form = {

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,11 +54,11 @@ def render(readings: Sequence[Block], *, is_open_metrics: bool = False) -> str:
     return Exposition(is_open_metrics).render(families(readings)).decode()
 
 
-def samples(text: Iterable[object]) -> list[tuple[str, tuple[tuple[str, str], ...], float]]:
+def samples(text: Iterable[Any]) -> list[tuple[str, tuple[tuple[str, str], ...], float]]:
     return sorted(
         (sample.name, tuple(sorted(sample.labels.items())), sample.value)
         for family in text
-        for sample in family.samples  # type: ignore[attr-defined]
+        for sample in family.samples
     )
 
 
@@ -67,7 +68,7 @@ def read(text: str) -> list[tuple[str, tuple[tuple[str, str], ...], float]]:
 
 def test_text_says_what_prometheus_client_says() -> None:
     registry = CollectorRegistry()
-    registry.register(MlmonCollector(lambda pause: blocks()))  # type: ignore[arg-type]
+    registry.register(MlmonCollector(lambda pause: blocks()))
     theirs = samples(read_classic(generate_latest(registry).decode()))
     assert samples(read_classic(render(blocks()))) == theirs
     assert len(theirs) == 2 + 1 + 1 + 5 + 3
@@ -75,7 +76,7 @@ def test_text_says_what_prometheus_client_says() -> None:
 
 def test_open_metrics_says_what_prometheus_client_says() -> None:
     registry = CollectorRegistry()
-    registry.register(MlmonCollector(lambda pause: blocks()))  # type: ignore[arg-type]
+    registry.register(MlmonCollector(lambda pause: blocks()))
     theirs = generate_open_metrics(registry).decode()
     ours = render(blocks(), is_open_metrics=True)
     assert read(ours) == read(theirs)
@@ -108,7 +109,7 @@ def test_unchanged_readings_are_not_rendered_again() -> None:
     class Counted(list[float]):
         looks = 0
 
-        def __iter__(self):  # type: ignore[no-untyped-def]
+        def __iter__(self) -> Iterator[float]:
             Counted.looks += 1
             return super().__iter__()
 

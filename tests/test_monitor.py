@@ -283,8 +283,9 @@ def test_every_reading_is_in_the_table_of_metrics(reference: str) -> None:
     monitor.close()
 
 
-def test_a_scrape_shows_every_metric_of_the_table(reference: str) -> None:
-    app, monitor = served(model="m", reference=reference, version="1")
+def test_a_scrape_shows_every_metric_of_the_table(reference: str, tmp_path: Path) -> None:
+    state = str(tmp_path / "state")
+    app, monitor = served(model="m", reference=reference, version="1", state_dir=state)
     post_all(app, "/predict", [{"instances": [row(i) for i in range(200)]}])
     text = get(app, "/metrics").text
     missing = [name for name in METRICS if f"# TYPE {name} " not in text]

@@ -22,6 +22,12 @@ BUFFER_ROWS = 512
 """Rows that are gathered before they are tallied: one sort and one digest update for all."""
 
 
+Parts = dict[tuple[int, int], Tally]
+"""Which window (its index) and which pane (its number) -> its tally."""
+TOTALS = (-1, 0)
+"""Where among the parts the totals since the start are."""
+
+
 class Columns:
     """The rows of all columns: a short buffer, panes of each window, totals since the start.
 
@@ -118,6 +124,48 @@ class Columns:
                 self._tally(pause)
             self._buffer[self._filled : self._filled + len(part)] = part
             self._filled += len(part)
+
+    def take(self) -> Parts:
+        """Return all that was counted since the last call and start again at nothing."""
+        with self._lock:
+            self._tally(lambda: None)
+            parts: Parts = {
+                (k, number): pane
+                for k, window in enumerate(self.windows)
+                for number, pane in window.take().items()
+            }
+            if self._totals.rows:
+                parts[TOTALS] = self._totals
+                self._totals = self._new()
+        return parts
+
+    def give_back(self, parts: Parts) -> None:
+        """Add what was taken, since it could not be kept elsewhere."""
+        with self._lock:
+            for (k, number), tally in parts.items():
+                if (k, number) == TOTALS:
+                    self._totals.merge_counts(tally)
+                else:
+                    self.windows[k].add_pane(number, tally)
+
+    def put(self, part: tuple[int, int], tally: Tally) -> None:
+        """Have a part as it was kept elsewhere, in place of what was here."""
+        with self._lock:
+            if part == TOTALS:
+                self._totals = tally
+            elif part[0] < len(self.windows):
+                self.windows[part[0]].put(part[1], tally)
+            self.generation += 1
+
+    def parts(self) -> Parts:
+        """Return all that is counted; it stays."""
+        with self._lock:
+            parts: Parts = {
+                (k, number): pane
+                for k, window in enumerate(self.windows)
+                for number, pane in window.panes().items()
+            }
+            return parts | ({TOTALS: self._totals} if self._totals.rows else {})
 
     def settle(self, pause: Callable[[], None] = lambda: None) -> None:
         """Tally what is in the buffer."""

@@ -18,8 +18,12 @@ import numpy as np
 import tdigest
 from numpy.typing import NDArray
 
+from .values import LARGEST
+
 Floats = NDArray[np.float64]
 
+MOST_ROWS = 2**53
+"""Counts are exact as floating-point numbers up to here."""
 PANE_CENTROIDS = 80
 REFERENCE_CENTROIDS = 200
 
@@ -46,6 +50,9 @@ class Digest(Protocol):
     def pack(self) -> None:
         """Take less room, where the engine can; for a digest that is seldom added to."""
 
+    def to_bytes(self) -> bytes:
+        """Return the digest as bytes that the engine's `from_bytes` reads."""
+
 
 class FastDigest:
     """A digest on the compiled engine.
@@ -55,9 +62,9 @@ class FastDigest:
 
     __slots__ = ("_digest", "_packed")
 
-    def __init__(self, centroids: int = PANE_CENTROIDS) -> None:
-        self._digest: fastdigest.TDigest | None = fastdigest.TDigest(centroids)
-        self._packed = b""
+    def __init__(self, centroids: int = PANE_CENTROIDS, packed: bytes = b"") -> None:
+        self._digest: fastdigest.TDigest | None = None if packed else fastdigest.TDigest(centroids)
+        self._packed = packed
 
     def _used(self) -> fastdigest.TDigest:
         if self._digest is None:
@@ -67,6 +74,13 @@ class FastDigest:
     def pack(self) -> None:
         if self._digest is not None:
             self._packed, self._digest = self._digest.to_bytes(), None
+
+    def to_bytes(self) -> bytes:
+        return self._packed if self._digest is None else self._digest.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> FastDigest:
+        return cls(packed=data)
 
     @property
     def rows(self) -> float:
@@ -95,6 +109,11 @@ class FastDigest:
     def from_centroids(cls, means: Floats, weights: Floats, centroids: int) -> FastDigest:
         digest = cls(centroids)
         if len(means):
+            # A value with many rows is several centroids here: one alone would be read as a slope
+            # to its neighbours.
+            share = weights * centroids / weights.sum()
+            parts = np.where(share > 4, np.ceil(share), 1).astype(np.intp)
+            means, weights = np.repeat(means, parts), np.repeat(weights / parts, parts)
             digest._used().batch_update(means, weights)  # type: ignore[arg-type]
         return digest
 
@@ -109,6 +128,14 @@ class PureDigest:
 
     def pack(self) -> None:
         pass
+
+    def to_bytes(self) -> bytes:
+        return np.concatenate(self.centroids()).astype("<f8").tobytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> PureDigest:
+        means, weights = np.frombuffer(data, "<f8").reshape(2, -1)
+        return cls.from_centroids(means, weights, PANE_CENTROIDS)
 
     @property
     def rows(self) -> float:
@@ -199,9 +226,10 @@ def cdf_of(
     below = np.concatenate(([0.0], np.cumsum(weights)))
     ranks, total = below[1:] - weights / 2, below[-1]
     values, rows = atoms
-    near = 8 * np.spacing(np.abs(values))
-    first = np.searchsorted(means, values - near, side="left")
-    last = np.searchsorted(means, values + near, side="right")
+    with np.errstate(over="ignore"):
+        near = 8 * np.spacing(np.abs(values))
+        first = np.searchsorted(means, values - near, side="left")
+        last = np.searchsorted(means, values + near, side="right")
     # An atom's middle is that of its centroids, or where it stands among those of its neighbours.
     among = between(values, means, ranks)
     middle = np.where(first < last, (below[first] + below[last]) / 2, among)
@@ -229,8 +257,10 @@ def between(points: Floats, x: Floats, y: Floats) -> Floats:
     if len(x) < 2:
         return np.full(len(points), y[0])
     right = np.clip(np.searchsorted(x, points, side="right"), 1, len(x) - 1)
-    width = x[right] - x[right - 1]
-    part = (np.clip(points, x[0], x[-1]) - x[right - 1]) / np.where(width > 0, width, 1.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        width = x[right] - x[right - 1]
+        part = (np.clip(points, x[0], x[-1]) - x[right - 1]) / np.where(width > 0, width, 1.0)
+    part = np.where(np.isfinite(part), part, 0.5)
     inside = y[right - 1] + part * (y[right] - y[right - 1])
     return np.where(points >= x[-1], y[-1], inside)
 
@@ -259,7 +289,8 @@ def centroids_of(form: Mapping[str, Any]) -> tuple[Floats, Floats]:
     except (KeyError, TypeError) as error:
         raise ValueError(f"digest: expected centroids of m and c, got {error!r}") from error
     table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
-    if not np.isfinite(table).all() or (table[:, 1] <= 0).any():
+    weights = table[:, 1]
+    if not np.isfinite(table).all() or (weights <= 0).any() or weights.sum() > MOST_ROWS:
         raise ValueError("digest: expected finite centroids with weights over 0")
     table = table[np.argsort(table[:, 0], kind="stable")]
-    return table[:, 0], table[:, 1]
+    return np.clip(table[:, 0], -LARGEST, LARGEST), table[:, 1]

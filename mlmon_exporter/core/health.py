@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from .records import Readings
 
@@ -90,6 +91,28 @@ class Health:
                 ours = self.counts[name]
                 for labels, count in rows.items():
                     ours[labels] = ours.get(labels, 0) + count
+
+    def to_dict(self) -> dict[str, list[list[Any]]]:
+        """Return all counts as plain lists, for the state on disk."""
+        with self._lock:
+            return {
+                name: [[list(labels), count] for labels, count in rows.items()]
+                for name, rows in self.counts.items()
+            }
+
+    @classmethod
+    def from_dict(cls, form: Mapping[str, Any]) -> Health:
+        """Read that form; raises ValueError or TypeError where it is damaged."""
+        health = cls()
+        for name, rows in form.items():
+            if name in health.counts:
+                health.counts[name].update({tuple(labels): int(n) for labels, n in rows})
+        return health
+
+    def total(self) -> int:
+        """Return the sum of all counts."""
+        with self._lock:
+            return sum(sum(rows.values()) for rows in self.counts.values())
 
     def take(self) -> Health:
         """Return the counts since the last call and start again at 0."""

@@ -6,13 +6,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .columns import BUFFER_ROWS, Columns
+from . import tally_bytes
+from .columns import BUFFER_ROWS, TOTALS, Columns
 from .drift import Policy, count_tests
 from .frame import Frame
 from .profile import Profiler
 from .readings import FEATURES, OUTPUTS, ColumnReadings, Role, WindowName
 from .records import Batch, Column, Histograms, Readings
 from .reference import ColumnReference
+from .tally import Tally
 
 OTHER_VERSION = "other"
 
@@ -32,6 +34,21 @@ class ModelSettings(NamedTuple):
     max_features: int = 2000
     with_histograms: bool = True
     outputs: tuple[str, ...] = ()
+    is_shared: bool = False
+    """Whether counts are kept with those of other processes, and read from there."""
+
+
+class PartKey(NamedTuple):
+    """Which part of a model's counts a tally is."""
+
+    version: str
+    side: int
+    """0 features, 1 outputs."""
+    layout: str
+    """Fingerprint of the columns' cells."""
+    window_seconds: float
+    """0 for the totals since the start."""
+    pane: int
 
 
 class ModelReference(NamedTuple):
@@ -109,21 +126,40 @@ def _together(
 
 class _Side(NamedTuple):
     columns: Columns
+    """Takes rows in."""
+    shown: Columns
+    """What readings are of: the same, or what all processes have counted."""
     readings: ColumnReadings
+
+    def key(self, version: str, side: int, part: tuple[int, int]) -> PartKey:
+        k, number = part
+        seconds = self.columns.windows[k].seconds if part != TOTALS else 0.0
+        return PartKey(version, side, self.columns.frame.layout.fingerprint, seconds, number)
+
+    def part(self, key: PartKey) -> tuple[int, int] | None:
+        """Return which part of these columns a key means, None if there is none such."""
+        if key.layout != self.columns.frame.layout.fingerprint:
+            return None
+        if not key.window_seconds:
+            return TOTALS
+        seconds = [window.seconds for window in self.columns.windows]
+        return (
+            (seconds.index(key.window_seconds), key.pane) if key.window_seconds in seconds else None
+        )
 
 
 class Model:
     """A model and its versions. Thread-safe.
 
     Without a reference it learns one from its first rows, which are not scored; `on_learned` is
-    told when it is there.
+    told when it is there, and says which one to use.
     """
 
     def __init__(
         self,
         settings: ModelSettings,
         reference: ModelReference | None,
-        on_learned: Callable[[ModelReference], None] = lambda reference: None,
+        on_learned: Callable[[ModelReference], ModelReference] = lambda reference: reference,
         on_overflow: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
@@ -155,15 +191,27 @@ class Model:
             return ()
         return tuple(column.name for column in self.reference.features)
 
-    def observe(self, batch: Batch, now: float, pause: Callable[[], None] = lambda: None) -> None:
-        """Take in rows seen at `now`, Unix seconds; see `Columns.add`."""
+    def observe(self, batch: Batch, now: float, pause: Callable[[], None] = lambda: None) -> str:
+        """Take in rows seen at `now`, Unix seconds; see `Columns.add`.
+
+        Returns:
+            The version that they are counted for; `other` where there are too many.
+        """
         if self._learner is not None and self._learn(batch, now):
-            return
-        features, outputs = self._sides(batch.version or self.settings.version)
+            return self.settings.version
+        version = self._admit(batch.version or self.settings.version)
+        features, outputs = self._sides(version)
         if batch.features:
             features.columns.add(batch.features, batch.rows, now, pause)
         if batch.predictions:
             outputs.columns.add(self._named_outputs(batch), batch.rows, now, pause)
+        return version
+
+    def _admit(self, version: str) -> str:
+        if version not in self._versions and len(self._versions) >= self.settings.max_versions:
+            self._on_overflow()
+            return OTHER_VERSION
+        return version
 
     def _named_outputs(self, batch: Batch) -> Mapping[str, Column]:
         """Return the predictions; the only one of a response is the only one of the reference."""
@@ -179,19 +227,12 @@ class Model:
                 return False
             learner.observe(batch)
             if learner.rows >= self.settings.learn_rows:
-                reference = learner.reference(now)
-                self._use(reference)
+                self._use(self._on_learned(learner.reference(now)))
                 self._learner = None
-                self._on_learned(reference)
         return True
 
     def _sides(self, version: str) -> tuple[_Side, ...]:
-        sides = self._versions.get(version)
-        if sides is None and len(self._versions) >= self.settings.max_versions:
-            self._on_overflow()
-            version = OTHER_VERSION
-            sides = self._versions.get(version)
-        return sides or self._add(version)
+        return self._versions.get(version) or self._add(version)
 
     def _add(self, version: str) -> tuple[_Side, ...]:
         tests = sum(map(count_tests, self._frames)) * len(self.settings.windows)
@@ -203,9 +244,11 @@ class Model:
 
     def _side(self, frame: Frame, role: Role, version: str, tests: int) -> _Side:
         s = self.settings
-        columns = Columns(frame, [window.seconds for window in s.windows], s.engine)
+        seconds = [window.seconds for window in s.windows]
+        columns = Columns(frame, seconds, s.engine)
+        shown = Columns(frame, seconds, s.engine) if s.is_shared else columns
         readings = ColumnReadings(
-            columns,
+            shown,
             role,
             (s.name, version),
             s.windows,
@@ -213,7 +256,60 @@ class Model:
             tests,
             s.with_histograms or role is OUTPUTS,
         )
-        return _Side(columns, readings)
+        return _Side(columns, shown, readings)
+
+    def take(self) -> dict[PartKey, Tally]:
+        """Return all that was counted since the last call and start again at nothing."""
+        return {
+            side.key(version, i, part): tally
+            for version, i, side in self._all_sides()
+            for part, tally in side.columns.take().items()
+        }
+
+    def give_back(self, parts: Mapping[PartKey, Tally]) -> None:
+        """Add what was taken, since it could not be kept elsewhere."""
+        for key, tally in parts.items():
+            side = self._sides(self._admit(key.version))[key.side]
+            part = side.part(key)
+            if part is not None:
+                side.columns.give_back({part: tally})
+
+    def show(self, key: PartKey, data: bytes) -> None:
+        """Have a part of what all processes have counted; one of other columns is passed over.
+
+        Raises:
+            ValueError: The bytes are no tally.
+        """
+        if self.reference is None:
+            return
+        side = self._sides(self._admit(key.version))[key.side]
+        part = side.part(key)
+        if part is None:
+            return
+        tally = tally_bytes.from_bytes(data)
+        if len(tally.counts) != side.shown.frame.layout.cell_starts[-1]:
+            raise ValueError(f"tally: expected the cells of {key.layout}, got {len(tally.counts)}")
+        side.shown.put(part, tally)
+
+    def shown(self) -> dict[PartKey, Tally]:
+        """Return all parts of what readings are of."""
+        return {
+            side.key(version, i, part): tally
+            for version, i, side in self._all_sides()
+            for part, tally in side.shown.parts().items()
+        }
+
+    def adopt(self, reference: ModelReference) -> None:
+        """Use a reference that another process has learned."""
+        with self._lock:
+            if self._learner is not None:
+                self._use(reference)
+                self._learner = None
+
+    def _all_sides(self) -> Iterator[tuple[str, int, _Side]]:
+        for version, sides in list(self._versions.items()):
+            for i, side in enumerate(sides):
+                yield version, i, side
 
     def settle(self, pause: Callable[[], None] = lambda: None) -> None:
         """Tally all rows that were taken in, so that readings show them."""
@@ -225,7 +321,8 @@ class Model:
         self, now: float, pause: Callable[[], None] = lambda: None
     ) -> Iterator[Readings | Histograms]:
         """Give all readings at `now`, Unix seconds."""
-        self.settle(pause)
+        if not self.settings.is_shared:
+            self.settle(pause)
         yield from self._reference_readings()
         for sides in list(self._versions.values()):
             for side in sides:

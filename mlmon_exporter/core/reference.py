@@ -22,15 +22,13 @@ from .bins import (
     atom_edges,
     choose_bin_edges,
 )
-from .digests import REFERENCE_CENTROIDS, FastDigest, PureDigest
+from .digests import MOST_ROWS, REFERENCE_CENTROIDS, FastDigest, PureDigest
 from .labels import clean_label
 from .thresholds import Tail
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-MOST_ROWS = 2**53
-"""Counts are exact as floating-point numbers up to here."""
 RANKS = 100
 """Mid-ranks at which quantile functions are compared."""
 MID_RANKS: tuple[float, ...] = tuple((i + 0.5) / RANKS for i in range(RANKS))
@@ -225,9 +223,9 @@ def _category_bins(form: Mapping[str, Any]) -> CategoryBins:
 
 def _numeric_bins(form: Mapping[str, Any]) -> NumericBins:
     edges, bin_edges = _numbers(form, "edges"), _numbers(form, "bin_edges")
-    if (np.diff(edges) <= 0).any():
+    if (edges[1:] <= edges[:-1]).any():
         raise ValueError("edges: expected numbers in ascending order")
-    if not np.isin(bin_edges, edges).all() or (np.diff(bin_edges) <= 0).any():
+    if not np.isin(bin_edges, edges).all() or (bin_edges[1:] <= bin_edges[:-1]).any():
         raise ValueError("bin_edges: expected some of the edges in ascending order")
     return NumericBins(edges, bin_edges)
 
@@ -260,8 +258,12 @@ def choose_edges(quantiles: Floats, atoms: Floats, least: float, greatest: float
         least: The smallest value.
         greatest: The greatest value.
     """
-    inner = _rounded(np.unique(quantiles))
-    outer = np.array([np.nextafter(least, -np.inf), greatest])
+    # A quantile that is an atom but for rounding would part it from the cell beside it.
+    with np.errstate(over="ignore", invalid="ignore"):
+        near = 8 * np.spacing(np.abs(atoms))
+        is_near = (np.abs(np.subtract.outer(quantiles, atoms)) <= near).any(axis=1)
+        outer = np.array([np.nextafter(least, -np.inf), greatest])
+    inner = _rounded(np.unique(quantiles[~is_near]))
     edges = np.union1d(np.union1d(inner, outer), atom_edges(atoms))
     return np.asarray(edges[np.isfinite(edges)], dtype=np.float64)
 
@@ -270,9 +272,9 @@ def _rounded(edges: Floats) -> Floats:
     """Round each edge to the digits that its distance to its neighbours needs."""
     if len(edges) < 2:
         return edges
-    gaps = np.diff(edges)
-    gap = np.minimum(np.append(gaps, gaps[-1]), np.insert(gaps, 0, gaps[0]))
     with np.errstate(all="ignore"):
+        gaps = np.diff(edges)
+        gap = np.minimum(np.append(gaps, gaps[-1]), np.insert(gaps, 0, gaps[0]))
         scale = 10.0 ** (1 - np.floor(np.log10(gap)))
         rounded = np.round(edges * scale) / scale
     return np.unique(np.where(np.isfinite(rounded), rounded, edges))
@@ -447,4 +449,6 @@ def reference_from_digest(name: str, form: Mapping[str, Any]) -> ColumnReference
     counts = np.diff(np.concatenate(([0], np.rint(shares * total), [total]))).astype(np.int64)
     mean = float(np.average(means, weights=weights))
     sd = float(np.sqrt(np.average((means - mean) ** 2, weights=weights)))
+    if means[0] == means[-1]:  # but for the rounding of sums
+        mean, sd = float(means[0]), 0.0
     return numeric_column(name, edges, np.append(counts, 0), digest, mean, sd, rank_error)

@@ -7,6 +7,7 @@ hosts. Everything that is scored is scored from tallies.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,6 +57,15 @@ class Layout:
     def categorical(self) -> tuple[int, ...]:
         """The columns that are categorical."""
         return tuple(j for j, bins in enumerate(self.bins) if isinstance(bins, CategoryBins))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Text that differs where columns or cells do: tallies of another one do not add up."""
+        digest = hashlib.sha256()
+        for name, bins in zip(self.names, self.bins, strict=True):
+            cells = bins.edges.tobytes() if isinstance(bins, NumericBins) else repr(bins.categories)
+            digest.update(repr((name, cells)).encode("utf-8", "replace"))
+        return digest.hexdigest()[:16]
 
     def per_bin(self, counts: Counts) -> Counts:
         """Add cell counts up to bin counts."""

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .labels import clean_label
 from .records import Exemplar, Histograms, Readings
@@ -264,6 +264,46 @@ class Traffic:
             for (model, version, route), marks in theirs.exemplars.items():
                 ours = self.exemplars.setdefault((model, version, self._route(route)), {})
                 ours.update(_newer(marks, ours))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all counts as plain lists, for the state on disk."""
+        with self._lock:
+            self._settle()
+            return {
+                "requests": [[list(labels), count] for labels, count in self.requests.items()],
+                **{
+                    name: [[list(labels), list(cells)] for labels, cells in table.cells.items()]
+                    for name, table in self._tables()
+                },
+                "exemplars": [
+                    [list(labels), i, list(mark)]
+                    for labels, marks in self.exemplars.items()
+                    for i, mark in marks.items()
+                ],
+            }
+
+    @classmethod
+    def from_dict(cls, form: Mapping[str, Any], max_routes: int = 200) -> Traffic:
+        """Read that form; raises ValueError, KeyError or TypeError where it is damaged."""
+        traffic = cls(max_routes=max_routes)
+        for labels, count in form["requests"]:
+            traffic._routes.add(labels[2])
+            traffic.requests[tuple(labels)] = int(count)
+        for name, table in traffic._tables():
+            for labels, cells in form[name]:
+                table.merge(tuple(labels), cells)
+        for labels, i, mark in form["exemplars"]:
+            traffic.exemplars.setdefault(tuple(labels), {})[int(i)] = Exemplar(*mark)
+        return traffic
+
+    def _tables(self) -> tuple[tuple[str, HistogramTable], ...]:
+        return (("by_route", self.by_route), ("by_model", self.by_model))
+
+    def total(self) -> int:
+        """Return how many requests were counted."""
+        with self._lock:
+            self._settle()
+            return sum(self.requests.values())
 
     def _copy(self) -> Traffic:
         copy = Traffic(max_routes=self._max_routes)

@@ -19,6 +19,7 @@ class Window:
     def __init__(self, seconds: float, new: Callable[[], Tally], pane_count: int = PANES) -> None:
         if seconds <= 0 or pane_count < 1:
             raise ValueError(f"window: expected over 0 s and 1 pane, got {seconds}, {pane_count}")
+        self.seconds = seconds
         self.pane_seconds = seconds / pane_count
         self.pane_count = pane_count
         self._new = new
@@ -31,7 +32,10 @@ class Window:
 
     def add(self, tally: Tally, now: float) -> None:
         """Add rows seen at `now`."""
-        number = self.pane_number(now)
+        self.add_pane(self.pane_number(now), tally)
+
+    def add_pane(self, number: int, tally: Tally) -> None:
+        """Add rows to a pane by its number."""
         pane = self._panes.get(number)
         if pane is None:
             pane = self._open(number)
@@ -50,6 +54,20 @@ class Window:
             del self._panes[oldest]
         pane = self._panes[number] = self._new()
         return pane
+
+    def panes(self) -> dict[int, Tally]:
+        """Return the panes by number; they stay the window's own."""
+        return dict(self._panes)
+
+    def take(self) -> dict[int, Tally]:
+        """Return all panes and start again with none."""
+        taken, self._panes, self._closed = self._panes, {}, None
+        return taken
+
+    def put(self, number: int, tally: Tally) -> None:
+        """Have this tally as a pane, in place of the one that was there."""
+        self._panes[number] = tally
+        self._closed = None
 
     def merged(self, now: float) -> Tally:
         """Return one new tally of all panes in the window at `now`."""

@@ -125,6 +125,5 @@ def print_summary(console: Console, scene: Scene, most: int = 5) -> None:
     """Print how things stand at the end."""
     console.print(table(scene.features, most))
     console.print()
-    console.print(
-        Text(f"{scene.elapsed:.0f} s of traffic, {speed_text(scene.speed, scene.added)}.")
-    )
+    text = f"{scene.elapsed:.0f} s of traffic, {speed_text(scene.speed, scene.added)}."
+    console.print(Text(text), soft_wrap=True)

@@ -1,0 +1,42 @@
+"""The exporter as a server of its own: the host's state from outside the model server."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from .config import Config, ConfigError
+from .monitor import Monitor
+
+
+def server_app(config: Config) -> Starlette:
+    """Return the app of `mlmon-exporter serve`: `/metrics`, `/healthz` and `/`.
+
+    Raises:
+        ConfigError: There is no `state_dir`, so there would be nothing to show.
+    """
+    if config.state_dir is None:
+        raise ConfigError(
+            "state_dir: expected the folder that the model server writes to, got none; "
+            "set state_dir in both configurations, or MLMON_STATE_DIR"
+        )
+    monitor = Monitor(config)
+    monitor.is_reader = True
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok", "time": time.time()})
+
+    async def root(_: Request) -> Response:
+        return RedirectResponse("/metrics")
+
+    return Starlette(
+        routes=[
+            Route("/", root),
+            Route("/healthz", healthz),
+            Route("/metrics", monitor.metrics_app()),
+        ]
+    )

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from mlmon_exporter import Monitor, Reference
+from tests.e2e.servers import free_port, program, wait_until
+
+pytestmark = pytest.mark.timeout(240)
+
+APP = "tests.e2e.worker_app:app"
+GUNICORN = ["gunicorn", APP, "-w", "4", "-k", "uvicorn.workers.UvicornWorker", "-b"]
+SERVERS = {
+    "uvicorn": ["uvicorn", APP, "--workers", "4", "--log-level", "error", "--port"],
+    "gunicorn": GUNICORN,
+    "gunicorn, preloaded": [GUNICORN[0], "--preload", *GUNICORN[1:]],
+}
+FLUSH_SECONDS = 0.5
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    rows = {"x": rng.normal(size=5000), "c": rng.choice(["a", "b"], 5000), "y": rng.random(5000)}
+    Reference.build(rows, predictions="y").save(tmp_path / "m.json")
+    return tmp_path / "m.json"
+
+
+@contextmanager
+def running(kind: str, reference: Path, *, state: bool = True) -> Iterator[int]:
+    """Run a server with four workers; gives its port."""
+    port = free_port()
+    address = f"127.0.0.1:{port}" if "gunicorn" in kind else str(port)
+    environment = {"REFERENCE": str(reference), "MLMON_FLUSH_SECONDS": str(FLUSH_SECONDS)}
+    if state:
+        environment["MLMON_STATE_DIR"] = str(reference.parent / "state")
+    command = ["env", *(f"{name}={value}" for name, value in environment.items())]
+    command += [sys.executable, "-m", *SERVERS[kind], address]
+
+    def is_ready() -> bool:
+        return httpx.get(f"http://127.0.0.1:{port}/process").status_code == 200
+
+    with program(command, is_ready, reference.parent / "server.log"):
+        yield port
+
+
+def rows(count: int) -> list[dict[str, object]]:
+    rng = np.random.default_rng(1)
+    return [{"x": float(x), "c": "a" if x > 0 else "b"} for x in rng.normal(size=count) + 0.5]
+
+
+def send(port: int, instances: list[dict[str, object]], clients: int = 8) -> int:
+    """Send each row as a request, over renewed connections; return how many were answered."""
+    answered = [0] * clients
+
+    def client(number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        for i, row in enumerate(instances[number::clients]):
+            if i % 100 == 99:  # another connection, maybe another worker
+                connection.close()
+            try:
+                connection.request("POST", "/predict", json.dumps({"instances": [row]}), JSON)
+                answer = connection.getresponse()
+                answer.read()
+                answered[number] += answer.status == 200
+            except (OSError, http.client.HTTPException):
+                connection.close()
+        connection.close()
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(answered)
+
+
+def scrape(port: int) -> str:
+    """Scrape over a new connection, so that any worker may answer."""
+    return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+
+
+def value(text: str, name: str, *labels: str) -> float:
+    lines = [line for line in text.splitlines() if line.startswith(f"{name}{{")]
+    (found,) = [line for line in lines if all(label in line for label in labels)]
+    return float(found.rpartition(" ")[2])
+
+
+def requests(text: str) -> float:
+    return value(text, "mlmon_requests_total", 'route="/predict"', 'outcome="ok"')
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_every_scrape_shows_all_requests_and_the_scores_of_one_process(
+    kind: str, reference: Path
+) -> None:
+    instances = rows(20_000)
+    single = Monitor(model="m", reference=str(reference))
+    features = {name: [row[name] for row in instances] for name in ("x", "c")}
+    single.observe(features, [0.5] * len(instances))
+    expected = {
+        (reading.name, reading.labels["feature"]): reading.value
+        for reading in single.readings()
+        if reading.name in ("mlmon_feature_psi", "mlmon_feature_ks_statistic")
+        and reading.labels["window"] == "24h"
+    }
+    with running(kind, reference) as port:
+        assert send(port, instances) == 20_000
+        wait_until(lambda: requests(scrape(port)) == 20_000, what="the last flush")
+        texts = [scrape(port) for _ in range(20)]
+    assert {requests(text) for text in texts} == {20_000}
+    for (name, feature), score in expected.items():
+        labels = (f'feature="{feature}"', 'window="24h"')
+        scores = {value(text, name, *labels) for text in texts}
+        assert len(scores) == 1
+        assert scores.pop() == pytest.approx(score, abs=1e-9)
+    assert {value(text, "mlmon_build_info", 'state="shared"') for text in texts} == {1}
+
+
+def test_a_killed_worker_loses_one_flush_at_most_and_no_counter_goes_back(reference: Path) -> None:
+    with running("uvicorn", reference) as port:
+        before = send(port, rows(2000))
+        wait_until(lambda: requests(scrape(port)) == before, what="a flush")
+        victim = int(httpx.get(f"http://127.0.0.1:{port}/process").text)
+        seen, counted = [], threading.Event()
+
+        def watch() -> None:
+            while not counted.is_set():
+                try:
+                    seen.append(requests(scrape(port)))
+                except httpx.HTTPError:
+                    continue
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        os.kill(victim, signal.SIGKILL)
+        after = send(port, rows(2000))
+        end = before + after
+        wait_until(lambda: requests(scrape(port)) >= end - 600, what="the last flush")
+        counted.set()
+        watcher.join()
+        last = requests(scrape(port))
+    assert after >= 1900  # requests that were on their way to the killed worker failed
+    assert seen == sorted(seen)
+    assert end - 600 <= last <= end + 10
+
+
+def test_workers_without_a_state_directory_say_so_once_each(reference: Path) -> None:
+    with running("gunicorn", reference, state=False) as port:
+        texts = [scrape(port) for _ in range(12)]
+    assert all('state="unshared"' in text for text in texts)
+    log = (reference.parent / "server.log").read_text()
+    assert 1 <= len(re.findall("several workers, but no state_dir", log)) <= 4
