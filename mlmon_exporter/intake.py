@@ -140,16 +140,20 @@ class Intake:
         self._is_asleep = False
 
     def _take(self, pace: Pace) -> None:
+        """Take in some exchanges, a slice of work at most."""
         with self._busy:
-            exchange, size = self._queue[0]
-            try:
-                self._consume(exchange, pace)
-            except Exception as error:  # noqa: BLE001 - later exchanges are taken in all the same
-                self._fail(error)
-            self._queue.popleft()
-            # Only this thread writes these two: they need no lock.
-            self._done += 1
-            self._done_bytes += size
+            for _ in range(len(self._queue)):
+                exchange, size = self._queue[0]
+                try:
+                    self._consume(exchange, pace)
+                except Exception as error:  # noqa: BLE001 - later exchanges are taken in all the same
+                    self._fail(error)
+                self._queue.popleft()
+                # Only this thread writes these two: they need no lock.
+                self._done += 1
+                self._done_bytes += size
+                if pace.is_due:
+                    break
         if self._is_urgent:
             with self._drained:
                 self._drained.notify_all()

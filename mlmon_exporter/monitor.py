@@ -263,7 +263,7 @@ class Monitor:
                 raise
             del self._formats[exchange.route]
             parsed = parse(exchange, body_map, settled)
-        if len(self._formats) < ROUTES_KEPT:
+        if parsed.format != format_ and len(self._formats) < ROUTES_KEPT:
             self._formats[exchange.route] = parsed.format
         for reason in parsed.problems:
             self.health.parse_error(parsed.format, reason)

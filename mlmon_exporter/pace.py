@@ -24,6 +24,11 @@ class Pace:
         self.rest_seconds = rest_seconds
         self._end = 0.0
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the next call rests."""
+        return time.perf_counter() >= self._end
+
     def __call__(self) -> None:
         now = time.perf_counter()
         if now >= self._end:

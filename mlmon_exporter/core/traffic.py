@@ -144,6 +144,7 @@ class Traffic:
         self._on_overflow = on_overflow
         self._lock = threading.Lock()
         self._waiting: deque[tuple[RequestLabels, Measures, Exemplar | None]] = deque()
+        self._waiting_rows: deque[tuple[tuple[str, str], int]] = deque()
         self._routes = {OTHER}
         self._reset()
 
@@ -165,8 +166,12 @@ class Traffic:
             exemplar: The trace that it belongs to; its value is the duration.
         """
         self._waiting.append((request, measures, exemplar))
+        if len(self._waiting) >= BATCH:
+            self._settle_now_or_later()
+
+    def _settle_now_or_later(self) -> None:
         # Who holds the lock is reading, and has counted what waited or will next time.
-        if len(self._waiting) >= BATCH and self._lock.acquire(blocking=False):
+        if self._lock.acquire(blocking=False):
             try:
                 self._settle()
             finally:
@@ -174,6 +179,12 @@ class Traffic:
 
     def _settle(self) -> None:
         """Count what waits."""
+        models: defaultdict[tuple[str, str], list[tuple[int]]] = defaultdict(list)
+        for _ in range(len(self._waiting_rows)):
+            labels, rows_of_one = self._waiting_rows.popleft()
+            models[labels].append((rows_of_one,))
+        for labels, counts in models.items():
+            self.by_model.observe(labels, counts)
         requests: defaultdict[RequestLabels, list[tuple[Measures, Exemplar | None]]]
         requests = defaultdict(list)
         for _ in range(len(self._waiting)):
@@ -193,9 +204,10 @@ class Traffic:
             self.exemplars.setdefault(labels, {})[bucket] = exemplar
 
     def record_rows(self, model: str, version: str, rows: int) -> None:
-        """Count the rows that one request had predicted."""
-        with self._lock:
-            self.by_model.observe((model, version), [(rows,)])
+        """Count the rows that one request had predicted; waits for nobody."""
+        self._waiting_rows.append(((model, version), rows))
+        if len(self._waiting_rows) >= BATCH:
+            self._settle_now_or_later()
 
     def declare(self, model: str, version: str, route: str, method: str) -> None:
         """Have the error counts and histograms of a route at 0 before its first request."""
