@@ -9,6 +9,7 @@ from .asgi import App, cpu_microseconds, microseconds, new_app
 from .costs import (
     MILLION,
     exchanges_per_second,
+    flush_share,
     kibibytes_per_feature,
     scrape_milliseconds,
     values_per_second,
@@ -58,6 +59,7 @@ def _print_costs() -> None:
         ("scrape, nothing changed, ms", scrape["nothing changed"], "60"),
         ("lines of that scrape", scrape["lines"], ""),
         ("memory a feature, 2 windows, KiB", kibibytes_per_feature(), "128"),
+        ("flushes of 8 workers x 200 features, % of a core", 100 * flush_share(), "3"),
     ]
     print("| what | measured | goal |")
     print("|---|---|---|")

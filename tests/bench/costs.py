@@ -117,3 +117,25 @@ def fill(features: int) -> None:
 def _resident() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1024
+
+
+def flush_share(features: int = 200, workers: int = 8, flush_seconds: float = 5.0) -> float:
+    """Return the share of a core that workers spend adding to one state directory."""
+    rng = np.random.default_rng(4)
+    names = [f"feature_{i}" for i in range(features)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = reference_file(Path(folder), features, rows=2000)
+        monitor = Monitor(
+            Config.from_options(
+                None, model="bench", reference=str(path), state_dir=folder, flush_seconds=3600
+            )
+        )
+        taken = []
+        for _ in range(12):
+            monitor.observe(dict(zip(names, rng.standard_normal((features, 200)), strict=True)))
+            monitor.models["bench"].settle()
+            started = time.process_time()
+            monitor._tick()
+            taken.append(time.process_time() - started)
+        monitor.close()
+    return sorted(taken)[len(taken) // 2] * workers / flush_seconds
