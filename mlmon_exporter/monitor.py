@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Scope
 
 from . import __version__
+from .body_reader import BodyReader
 from .collector import MlmonCollector, metrics_app, process_readings
 from .config import Config, ConfigError, ModelConfig
 from .core.drift import Policy
@@ -23,11 +24,11 @@ from .core.model import Model, ModelReference, ModelSettings, window_names
 from .core.records import Batch, Exchange, Histograms, Reading, Readings
 from .core.traffic import Traffic
 from .flusher import Flusher
-from .formats import AUTO, FORMATS, REASONS, BodyMap, FormatError, parse
+from .formats import FORMATS, REASONS
 from .intake import Intake, call_if_alive
-from .middleware import route_of
 from .pace import Pace, Pause
 from .reference import Reference
+from .routes import route_of
 from .shared_state import Counts, SharedState
 from .store import Store
 from .workers import is_one_of_many
@@ -67,8 +68,9 @@ class Monitor:
         self._routes = {route: model.name for model in c.models for route in model.routes}
         self._rest = next((model.name for model in c.models if not model.routes), None)
         self._known: dict[tuple[str, str], tuple[str, str]] = {}
-        self._formats: dict[str, str] = {}
-        self._body_maps: dict[str, tuple[ModelReference | None, BodyMap]] = {}
+        self._readers = {
+            m.name: BodyReader(c, m, self.models[m.name], self.health) for m in c.models
+        }
         self._intake = Intake(
             self._take_in,
             self.health,
@@ -137,7 +139,6 @@ class Monitor:
 
     def _model(self, model: ModelConfig) -> Model:
         c = self.config
-        self._check_format(model)
         settings = ModelSettings(
             name=model.name,
             version=model.version or "",
@@ -165,14 +166,6 @@ class Monitor:
             on_learned=lambda reference: self._keep(model.name, reference),
             on_overflow=lambda: self.health.overflow("version"),
         )
-
-    @staticmethod
-    def _check_format(model: ModelConfig) -> None:
-        known = [AUTO, *(row.name for row in FORMATS)]
-        if model.format not in known:
-            raise ConfigError(
-                f"model {model.name}: format: expected {', '.join(known)}, got {model.format!r}"
-            )
 
     def _reference(self, model: ModelConfig) -> ModelReference | None:
         path = model.reference
@@ -244,47 +237,10 @@ class Monitor:
         if not 200 <= exchange.status < 300:
             return
         model = self.models[exchange.model]
-        try:
-            batch = self._read(exchange)
-        except FormatError as error:
-            self.health.parse_error(error.format, error.reason)
-            return
-        version = model.observe(batch, exchange.arrived, pace)
-        self.traffic.record_rows(exchange.model, version, batch.rows)
-
-    def _read(self, exchange: Exchange) -> Batch:
-        body_map = self._body_map(exchange.model)
-        settled = self._model_configs[exchange.model].format
-        format_ = self._formats.get(exchange.route, settled)
-        try:
-            parsed = parse(exchange, body_map, format_)
-        except FormatError:
-            if format_ == settled:
-                raise
-            del self._formats[exchange.route]
-            parsed = parse(exchange, body_map, settled)
-        if parsed.format != format_ and len(self._formats) < ROUTES_KEPT:
-            self._formats[exchange.route] = parsed.format
-        for reason in parsed.problems:
-            self.health.parse_error(parsed.format, reason)
-        return parsed.batch
-
-    def _body_map(self, name: str) -> BodyMap:
-        c, model, settled = self.config, self.models[name], self._model_configs[name]
-        # Names are known once there is a reference: a learned one changes the map.
-        kept = self._body_maps.get(name)
-        if kept is None or kept[0] is not model.reference:
-            body_map = BodyMap(
-                feature_names=model.feature_names(),
-                output_names=model.output_names(),
-                features=settled.features,
-                predictions=settled.predictions,
-                max_rows=c.max_rows,
-                max_features=c.max_features,
-                max_inflated_bytes=c.max_inflated_bytes,
-            )
-            kept = self._body_maps[name] = (model.reference, body_map)
-        return kept[1]
+        batch = self._readers[exchange.model].read(exchange)
+        if batch is not None:
+            version = model.observe(batch, exchange.arrived, pace)
+            self.traffic.record_rows(exchange.model, version, batch.rows)
 
     # The public way in and out.
 
