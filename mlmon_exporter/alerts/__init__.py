@@ -1,0 +1,1 @@
+"""Code that makes the rule files under `alerts/`; the served model's process never imports it."""

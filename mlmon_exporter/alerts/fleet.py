@@ -1,0 +1,282 @@
+"""Recording rules that compute drift over all replicas of a model, in Prometheus.
+
+Replicas with one reference count rows in the same bins, so their counters add up: rows are summed
+over the fleet first and scored after, as one process would score that had seen all rows. A mean
+of the replicas' own scores is another number.
+
+A recorded series `level:metric:operations` keeps `job`, `model` and `version` and carries no
+`instance`. Where its metric part is the name of a gauge of ours, it is the same score.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from mlmon_exporter.core.bins import BINS, MISSING, OWN_BIN_SHARE
+from mlmon_exporter.core.readings import FEATURES, OUTPUTS, Role
+
+from .rule_files import Group, Rule, rule_file
+
+FILE = "recording/mlmon-fleet.yml"
+"""Where the rules are, in `alerts/`."""
+MODEL = "job, model, version"
+MOST_BINS = BINS + 2 * round(1 / OWN_BIN_SHARE)
+"""No numeric column has more: ten of equal rows, and two edges for each value with its own."""
+NOISE_Z = 3.0902
+"""Normal quantile of the chance level: one unchanged window in a thousand has more."""
+SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class Window(NamedTuple):
+    """A span that is scored, and how often."""
+
+    range: str
+    """A Prometheus duration; part of the recorded names."""
+    every: str
+    is_from_rate: bool = False
+    """Whether rows come from the recorded rate: for a long window, reading the counters anew each
+    time would take ten times as long."""
+
+
+class Plan(NamedTuple):
+    """Which windows are scored, and from what."""
+
+    windows: tuple[Window, ...] = (Window("1h", "1m"), Window("1d", "5m", is_from_rate=True))
+    rate_range: str = "5m"
+    """Should span four scrapes or more."""
+    every: str = "1m"
+    """How often the rate and the reference are recorded."""
+
+
+DEFAULT = Plan()
+ABOUT = f"""\
+Drift over all replicas of a model: rows are added up over the fleet first, and scored after.
+Made by `python -m mlmon_exporter.alerts`; change mlmon_exporter/alerts/fleet.py, not this file.
+
+feature:... is about the model's features, output:... about its predictions. Labels are {MODEL},
+and feature or output. Scores are absent while no row came; ..._rows:<window> says how many came.
+Replicas must have the same reference: rows in the bins of different ones do not add up."""
+
+
+def fleet_file(plan: Plan = DEFAULT) -> str:
+    """Return the rule file."""
+    return rule_file(fleet_groups(plan), ABOUT)
+
+
+def fleet_groups(plan: Plan = DEFAULT) -> list[Group]:
+    """Return the rules: for each side of a model, what all windows share, then each window."""
+    groups = []
+    for role in (FEATURES, OUTPUTS):
+        side = _Side(role, plan)
+        groups.append(Group(f"mlmon-{role.label}-bins", plan.every, list(_shared(side))))
+        for window in plan.windows:
+            name = f"mlmon-{role.label}-{window.range}"
+            groups.append(Group(name, window.every, list(_scores(side, window))))
+    return groups
+
+
+class _Side:
+    """Names of one side of a model."""
+
+    def __init__(self, role: Role, plan: Plan) -> None:
+        self.what, self.prefix = role.label, role.prefix
+        self.plan = plan
+        self.by_bin = f"{MODEL}, {role.label}, kind, bin"
+        self.reference = self.bin_name("reference_ratio", "avg")
+        self.smoothed = self.bin_name("reference_ratio", "smoothed")
+        self.bins = self.name("reference_ratio", "count")
+        self.rate = self.bin_name("bin_rows", f"rate{plan.rate_range}")
+
+    def name(self, metric: str, operations: str) -> str:
+        return f"{self.what}:{self.prefix}_{metric}:{operations}"
+
+    def bin_name(self, metric: str, operations: str) -> str:
+        return f"{self.what}_bin:{self.prefix}_{metric}:{operations}"
+
+
+# Recorded series have no labels but those that rules name, so the short `without (kind, bin)` is
+# `by` all others, and keeps what a ruler adds.
+SUM = "sum without (kind, bin)"
+PER_COLUMN = "ignoring (kind, bin) group_left ()"
+PER_MODEL = f"on ({MODEL}) group_left ()"
+REFERENCE_ROWS = f"avg by ({MODEL}) (mlmon_reference_rows)"
+
+
+def _shared(side: _Side) -> Iterator[Rule]:
+    """What all windows need: the reference, and rows a second."""
+    what, reference, ratio = side.what, side.reference, f"{side.prefix}_reference_ratio"
+    yield Rule(
+        reference,
+        f"""\
+sum by ({side.by_bin}) ({ratio})
+/ {PER_COLUMN}
+sum by ({MODEL}, {what}) ({ratio})""",
+        f"Share of the reference's rows in each bin of the {what}: the mean over replicas.",
+    )
+    yield Rule(side.bins, f"count without (kind, bin) ({reference})", f"Bins of the {what}.")
+    yield Rule(
+        side.smoothed,
+        f"""\
+({reference} * {PER_MODEL} {REFERENCE_ROWS} + 0.5)
+/ {PER_COLUMN}
+(0.5 * {side.bins} + {PER_MODEL} {REFERENCE_ROWS})""",
+        "The same with half a row added to each bin, which PSI compares with.",
+    )
+    yield Rule(
+        side.rate,
+        f"sum by ({side.by_bin}) (rate({side.prefix}_bin_rows_total[{side.plan.rate_range}]))",
+        "Rows a second in each bin, over the fleet.",
+    )
+
+
+def _scores(side: _Side, window: Window) -> Iterator[Rule]:
+    """Rows, shares and scores of one window."""
+    at, reference = window.range, side.reference
+    in_bins, rows = side.bin_name("bin_rows", at), side.name("rows", at)
+    share, change = side.bin_name("bin_ratio", at), side.bin_name("value_ratio_change", at)
+    yield Rule(in_bins, _rows(side, window), "Rows in each bin; 0 where a bin has no series.")
+    yield Rule(rows, f"{SUM} ({in_bins})", f"Rows of the {side.what}.")
+    yield Rule(share, f"{in_bins} / {PER_COLUMN} ({rows} > 0)", "Share of the rows in each bin.")
+    yield Rule(
+        side.name("psi", at),
+        _psi(side, in_bins, rows),
+        "Population stability index, nats; half a row is added to each bin.",
+    )
+    yield Rule(
+        side.name("psi_noise", at),
+        _noise(side, rows),
+        "What PSI exceeds by chance alone once in a thousand windows: the chi-square quantile by\n"
+        "Wilson and Hilferty, times (1 / rows + 1 / reference rows).",
+    )
+    yield Rule(
+        side.name("js_distance", at),
+        _js_distance(share, reference),
+        "Jensen-Shannon distance, base 2, 0 to 1.",
+    )
+    yield Rule(
+        side.name("hellinger_distance", at),
+        f"sqrt(clamp_min(1 - {SUM} (sqrt({share} * {reference})), 0))",
+        "Hellinger distance, 0 to 1.",
+    )
+    yield Rule(
+        change,
+        _value_change(share, reference),
+        "Change of each numeric bin's share of rows with a value; `ten` is the bin's first digit.",
+    )
+    yield Rule(
+        side.name("ks_statistic", at),
+        _ks_statistic(change),
+        "Kolmogorov-Smirnov statistic of numbers at the edges of bins, 0 to 1: the changes of all\n"
+        "bins up to an edge, where they add up to most. Never above the statistic of the rows.",
+    )
+    yield Rule(
+        side.name("l_infinity", at),
+        f"""\
+max without (kind, bin) (
+  abs({share}{{kind="categorical"}} - {reference}{{kind="categorical"}})
+)""",
+        "Greatest change of a category's share, 0 to 1.",
+    )
+
+
+def _rows(side: _Side, window: Window) -> str:
+    if window.is_from_rate:
+        # Not the mean rate times the window: a bin, a feature or a server that is new has a mean
+        # over the time that it exists, and would count as if it had always been so.
+        step = _seconds(side.plan.every)
+        rows = f"{step:g} * sum by ({side.by_bin}) (sum_over_time({side.rate}[{window.range}]))"
+    else:
+        increase = f"increase({side.prefix}_bin_rows_total[{window.range}])"
+        rows = f"sum by ({side.by_bin}) ({increase})"
+    return f"{rows}\nor\n0 * sum by ({side.by_bin}) ({side.reference})"
+
+
+def _psi(side: _Side, in_bins: str, rows: str) -> str:
+    share = f"""\
+    ({in_bins} + 0.5)
+    / {PER_COLUMN}
+    (({rows} > 0) + 0.5 * {side.bins})"""
+    return f"""\
+{SUM} (
+  (
+{share}
+    - {side.smoothed}
+  )
+  * ln(
+{share}
+    / {side.smoothed}
+  )
+)"""
+
+
+def _noise(side: _Side, rows: str) -> str:
+    freedom = f"({side.bins} - 1)"
+    return f"""\
+({freedom} > 0)
+* (1 - 2 / (9 * {freedom}) + {NOISE_Z} * sqrt(2 / (9 * {freedom}))) ^ 3
+* (1 / ({rows} > 0) + {PER_MODEL} 1 / {REFERENCE_ROWS})"""
+
+
+def _js_distance(share: str, reference: str) -> str:
+    terms = (
+        f"""\
+  {of} * log2(
+    clamp_min({of}, 1e-12)
+    / clamp_min(({share} + {reference}) / 2, 1e-12)
+  )"""
+        for of in (share, reference)
+    )
+    return f"sqrt(clamp_min(0.5 * {SUM} (\n" + "\n  +\n".join(terms) + "\n), 0))"
+
+
+def _value_change(share: str, reference: str) -> str:
+    current, before = (
+        f'{of}{{kind="numeric",bin!="{MISSING}"}}\n  / {PER_COLUMN}\n'
+        f'  ({SUM} ({of}{{kind="numeric",bin!="{MISSING}"}}) > 0)'
+        for of in (share, reference)
+    )
+    return f"""\
+label_replace(
+  {current}
+  -
+  {before},
+  "ten", "$1", "bin", "(.)."
+)"""
+
+
+def _ks_statistic(change: str) -> str:
+    """Return max |sum of the changes up to an edge|: those of its ten, and of all tens before.
+
+    PromQL has no running sum. Labels `ten` and `unit` tell the sums of one column apart.
+    """
+    units = (f'{change}{{bin=~".[0-{unit}]"}}' for unit in range(10))
+    of_units = [
+        f'label_replace({SUM} ({upto}), "unit", "{n}", "", "")' for n, upto in enumerate(units)
+    ]
+    tens = (f'{change}{{ten=~"[0-{ten - 1}]"}}' for ten in range(1, -(-MOST_BINS // 10)))
+    of_tens = [f'0 * {SUM} ({change}{{ten="0"}})'] + [
+        f'label_replace(sum without (kind, bin, ten) ({before}), "ten", "{n}", "", "")'
+        for n, before in enumerate(tens, start=1)
+    ]
+    return "\n".join(
+        (
+            "max without (ten, unit) (abs(",
+            _any_of(of_units),
+            "  + ignoring (unit) group_left ()",
+            _any_of(of_tens),
+            "))",
+        )
+    )
+
+
+def _any_of(vectors: Sequence[str]) -> str:
+    return "  (\n    " + "\n    or ".join(vectors) + "\n  )"
+
+
+def _seconds(duration: str) -> float:
+    match = re.fullmatch(r"([0-9]+)(ms|[smhdw])", duration)
+    if match is None:
+        raise ValueError(f"duration: expected one such as '1m', got {duration!r}")
+    return int(match[1]) * SECONDS[match[2]]

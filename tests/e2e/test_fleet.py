@@ -1,0 +1,187 @@
+"""Two replicas that serve different rows, scored as one model by Prometheus."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import Body, FastAPI
+from numpy.typing import NDArray
+
+from mlmon_exporter import Monitor, Reference, instrument
+from mlmon_exporter.alerts.fleet import Plan, Window, fleet_file
+from tests.e2e.servers import Prometheus, prometheus, serving, wait_until
+from tests.newest_prometheus import newest_binary
+
+pytestmark = pytest.mark.timeout(120)
+
+PLAN = Plan((Window("20s", "1s"), Window("16s", "2s", is_from_rate=True)), "5s", every="1s")
+"""The hour and the day of the rules, shorter."""
+FULL_SCRAPES = 23
+"""So many seconds fill both windows, and the rate before them."""
+CONFIG = """
+global: {{scrape_interval: 1s}}
+rule_files: ["{rules}"]
+scrape_configs:
+  - job_name: models
+    static_configs: [{{targets: {targets}}}]
+"""
+SEASONS = ["winter", "spring", "autumn"]
+SCORES = {"psi", "js_distance", "l_infinity"}
+"""Scores that are made of bins alone: those of the fleet are those of one process."""
+
+Rows = Mapping[str, NDArray[Any]]
+Scores = Mapping[tuple[str, str], float]
+
+
+def rows_of(count: int, shares: list[float], shift: float, power: float) -> Rows:
+    rng = np.random.default_rng(7)
+    temp = rng.normal(shift, 1.0, count)
+    temp[: count // 50] = np.nan
+    seasons = rng.choice(SEASONS, count, p=shares)
+    return {"temp": temp, "season": seasons, "cnt": rng.random(count) ** power}
+
+
+REFERENCE = rows_of(5000, [0.3, 0.4, 0.3], shift=0.0, power=1.0)
+WARM = rows_of(300, [0.7, 0.1, 0.2], shift=1.0, power=0.5)
+# The other replica is off by as much the other way. So the two have the same scores, and the
+# fleet has others: no mean of theirs would do.
+COLD = {
+    "temp": -WARM["temp"],
+    "season": np.array([SEASONS[2 - SEASONS.index(season)] for season in WARM["season"]]),
+    "cnt": 1 - WARM["cnt"],
+}
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("reference") / "bike.json"
+    Reference.build(dict(REFERENCE), predictions="cnt").save(path)
+    return str(path)
+
+
+@contextmanager
+def replica(reference: str) -> Iterator[str]:
+    """Serve the model; gives its URL."""
+    app = FastAPI()
+
+    @app.post("/predict")
+    def predict(body: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008 - FastAPI's way
+        return {"predictions": [row["answer"] for row in body["instances"]]}
+
+    instrument(app, model="bike", reference=reference)
+    with serving(app) as url:
+        yield url
+
+
+def body_of(rows: Rows) -> dict[str, Any]:
+    columns = zip(*(rows[name].tolist() for name in ("temp", "season", "cnt")), strict=True)
+    return {
+        "instances": [
+            {"temp": None if np.isnan(temp) else temp, "season": season, "answer": answer}
+            for temp, season, answer in columns
+        ]
+    }
+
+
+@contextmanager
+def traffic(bodies: Mapping[str, Any]) -> Iterator[None]:
+    """Post to each server its body, in turns, until the block ends."""
+    is_over = threading.Event()
+
+    def post() -> None:
+        with httpx.Client() as client:
+            while not is_over.wait(0.02):
+                for url, body in bodies.items():
+                    client.post(f"{url}/predict", json=body).raise_for_status()
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join(10)
+
+
+def scores_of_one_process(reference: str, *parts: Rows, times: int) -> Scores:
+    """Return what one process says that serves all these rows so many times."""
+    monitor = Monitor(model="bike", reference=reference)
+    for rows in parts:
+        repeated = {name: np.tile(values, times) for name, values in rows.items()}
+        features = {"temp": repeated["temp"], "season": repeated["season"]}
+        monitor.observe(features, {"cnt": repeated["cnt"]})
+    return {
+        (reading.name, reading.labels.get("feature", "cnt")): reading.value
+        for reading in monitor.readings()
+        if reading.labels.get("window") == "1h"
+    }
+
+
+def scores_of_fleet(server: Prometheus, window: str) -> Scores:
+    """Return what the rules say, by the name of the gauge and the column."""
+    scores = {}
+    for labels, value in server.query(f'{{__name__=~"(feature|output):.+:{window}"}}'):
+        name = labels.pop("__name__").split(":")[1]
+        column = labels.pop("feature", None) or labels.pop("output")
+        assert labels == {"job": "models", "model": "bike"}
+        scores[name, column] = value
+    return scores
+
+
+def is_scraped(server: Prometheus, times: int) -> bool:
+    """Return whether both replicas were scraped so often, with rows."""
+    counts = server.query("count_over_time(mlmon_prediction_rows_total[40s])")
+    return len(counts) == 2 and all(count >= times for _, count in counts)
+
+
+def test_the_fleet_has_the_scores_of_one_process_that_serves_all_rows(
+    reference: str, tmp_path: Path, require_binary: Callable[[str], str]
+) -> None:
+    (tmp_path / "fleet.yml").write_text(fleet_file(PLAN))
+    binaries = {"installed": require_binary("prometheus"), "newest": newest_binary("prometheus")}
+    with ExitStack() as stack:
+        warm, cold = (stack.enter_context(replica(reference)) for _ in range(2))
+        targets = [url.removeprefix("http://") for url in (warm, cold)]
+        config = CONFIG.format(rules=tmp_path / "fleet.yml", targets=targets)
+        stack.enter_context(traffic({warm: body_of(WARM), cold: body_of(COLD)}))
+        servers = [
+            stack.enter_context(prometheus(binary, tmp_path / name, config))
+            for name, binary in binaries.items()
+        ]
+        for server in servers:
+            wait_until(partial(is_scraped, server, FULL_SCRAPES), 60, what="full windows")
+            for window in PLAN.windows:
+                check_scores(scores_of_fleet(server, window.range), reference)
+
+
+def check_scores(fleet: Scores, reference: str) -> None:
+    rows = fleet["mlmon_feature_rows", "temp"]
+    times = round(rows / 2 / len(WARM["temp"]))
+    pooled = scores_of_one_process(reference, WARM, COLD, times=times)
+    alone = scores_of_one_process(reference, WARM, times=times)
+    for (name, column), score in fleet.items():
+        if name.split("_", 2)[2] in SCORES:
+            assert score == pytest.approx(pooled[name, column], rel=0.01), (name, column)
+            print(
+                name,
+                column,
+                score / pooled[name, column],
+                pooled[name, column],
+                alone[name, column],
+            )
+            assert abs(alone[name, column] - score) > 0.1 * score
+    for name, column in (("mlmon_feature", "temp"), ("mlmon_prediction", "cnt")):
+        # Bins are coarser than the cells in which one process compares.
+        ks = pooled[f"{name}_ks_statistic", column]
+        print(ks, fleet[f"{name}_ks_statistic", column])
+        assert 0.8 * ks <= fleet[f"{name}_ks_statistic", column] <= 1.01 * ks
+        assert fleet[f"{name}_psi", column] > fleet[f"{name}_psi_noise", column]
+    assert len(fleet) == 19
