@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -65,6 +65,7 @@ class Reference:
         windows: Iterable[str | float] = ("1h", "24h"),
         engine: str = "fastdigest",
         progress: Callable[[int], None] = lambda rows: None,
+        like: Reference | None = None,
     ) -> Self:
         """Build a reference in two passes over the data, in constant memory.
 
@@ -72,8 +73,8 @@ class Reference:
         the rest, so that what unchanged time brings is no drift later.
 
         Args:
-            data: A mapping name -> 1-D array or list, a DataFrame, or a function that gives the
-                rows anew at each call, as an iterable of (mapping, rows).
+            data: A mapping name -> 1-D array or list, a DataFrame, an Arrow table, or a function
+                that gives the rows anew at each call, as an iterable of (mapping, rows).
             features: Which columns are features; all that have no other part by default.
             predictions: The columns with the model's outputs.
             ground_truth: The column with the outcome.
@@ -83,15 +84,24 @@ class Reference:
             ignore: Columns that are left out.
             windows: The lengths of the windows that the monitor will have, such as "1h" or 3600.
             progress: Told of the rows that were read since the last call.
+            like: Take over the columns of this reference, their parts and kinds, and count into
+                its cells: parts of the data that are built `like` one reference add up exactly to
+                the whole that is built `like` it. `features`, `predictions`, `categorical` and
+                `max_categories` are settled by it, and a column that is not there is missing.
 
         Raises:
-            ValueError: There are no rows, columns differ in length, or a named one is not there.
+            ValueError: There are no rows, columns differ in length, a named one is not there, or
+                one holds texts where `like` has numbers.
         """
         chunks = data if callable(data) else lambda: [_columns(data)]
         outputs = [predictions] if isinstance(predictions, str) else list(predictions)
         wanted = list(features) if features is not None else None
         left_out = {*outputs, *ignore} | {c for c in (ground_truth, time_column) if c is not None}
-        profilers = [Profiler(engine, categorical, max_categories) for _ in range(2)]
+        sides = ((), ()) if like is None else (like.features, like.outputs)
+        if like is not None:
+            wanted, outputs = ([column.name for column in side] for side in sides)
+            chunks = _with_all(chunks, [*wanted, *outputs])
+        profilers = [Profiler(engine, categorical, max_categories, like=side) for side in sides]
         for step in (Profiler.profile, Profiler.count):
             rows = 0
             for columns, count in chunks():
@@ -261,6 +271,8 @@ def times_of(values: Any) -> NDArray[np.float64]:
 
 
 def _columns(data: Any) -> Chunk:
+    if hasattr(data, "column_names"):  # of Arrow
+        return {name: _from_arrow(data.column(name)) for name in data.column_names}, data.num_rows
     names = list(data) if isinstance(data, Mapping) else list(data.columns)
     columns = {str(name): _plain(data[name]) for name in names}
     lengths = {len(values) for values in columns.values()}
@@ -271,6 +283,33 @@ def _columns(data: Any) -> Chunk:
 
 def _plain(column: Any) -> Any:
     return column.to_numpy() if hasattr(column, "to_numpy") else column
+
+
+def _from_arrow(column: Any) -> Any:
+    """Return texts as counted categories, times as Unix seconds, and all else as it is."""
+    from .arrow_columns import categories_of, kind_of, numbers_of
+
+    kind = kind_of(column.type)
+    if kind == "categorical":
+        return categories_of(column, with_codes=True)
+    return numbers_of(column) if kind == "time" else column.to_numpy(zero_copy_only=False)
+
+
+def _with_all(
+    chunks: Callable[[], Iterable[Chunk]], names: Sequence[str]
+) -> Callable[[], Iterator[Chunk]]:
+    """Return chunks that have all these columns: one that is not there is missing in all rows."""
+
+    def complete() -> Iterator[Chunk]:
+        for columns, rows in chunks():
+            if not any(name in columns for name in names):
+                raise ValueError(
+                    f"reference: expected columns as in `like`, {', '.join(names)}; "
+                    f"there are {', '.join(columns)}"
+                )
+            yield {**dict.fromkeys(names, [None] * rows), **columns}, rows
+
+    return complete
 
 
 def _check_names(columns: Mapping[str, Any], wanted: Iterable[str]) -> None:

