@@ -24,7 +24,7 @@ ROWS, FILES = 24_000, 8
 SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
-    "spark.sql.files.minPartitionNum": f"{FILES}",  # else small files share a partition
+    "spark.sql.files.minPartitionNum": "100",  # else small files share a partition
     "spark.ui.enabled": "false",
 }
 
