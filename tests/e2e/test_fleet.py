@@ -52,7 +52,7 @@ def rows_of(count: int, shares: list[float], shift: float, power: float) -> Rows
 REFERENCE = rows_of(5000, [0.3, 0.4, 0.3], shift=0.0, power=1.0)
 WARM = rows_of(300, [0.7, 0.1, 0.2], shift=1.0, power=0.5)
 # The other replica is off by as much the other way: the fleet is less so than either of them, and
-# no mean of their scores would do. Then PSI has its minimum where both serve as many rows, and hardly
+# no mean of their scores would do. PSI has its minimum where both serve as many rows, and hardly
 # changes with when each was scraped, which in so short a window may be worth 1 %.
 COLD = {
     "temp": -WARM["temp"],
@@ -98,7 +98,7 @@ def traffic(bodies: Mapping[str, Any]) -> Iterator[None]:
     is_over = threading.Event()
 
     def post() -> None:
-        with httpx.Client() as client:
+        with httpx.Client(timeout=30) as client:
             while not is_over.wait(0.02):
                 for url, body in bodies.items():
                     client.post(f"{url}/predict", json=body).raise_for_status()
