@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .simulate import Cell, build_monitor, stream
+from .simulate import Cell, build_host, stream
 from .streams import CHANGES, DAY, Shape
 
 OURS = "mlmon-exporter"
@@ -59,8 +59,8 @@ def _run(python: Path, rows_a_day: float, seed: int, change: str | None) -> Alar
         path = str(Path(folder) / "reference.json")
         rng = np.random.default_rng(seed)
         reference = cell.shape.draw(cell.reference_rows, rng)
-        monitor = build_monitor(cell, reference, path)
-        seen = list(stream(cell, monitor, rng, apply, 2.0))
+        host = build_host(cell, reference, path)
+        seen = list(stream(cell, host, rng, apply, 2.0))
         ours = [(a.at, float(a.rows), name) for a in seen for name, _ in a.alarms]
         began = float(next(a.rows for a in seen if a.at >= 2 * DAY))
         file = Path(folder) / "stream.npz"

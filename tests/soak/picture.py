@@ -9,7 +9,7 @@ import numpy as np
 
 from mlmon_exporter.core.records import Readings
 
-from .simulate import START, Cell, build_monitor, stream
+from .simulate import START, Cell, build_host, stream
 from .streams import DAY, Shape, mean_shift
 
 DAYS, CHANGED = 14.0, 8.0
@@ -28,9 +28,9 @@ def draw() -> str:
     alarm = None
     with tempfile.TemporaryDirectory() as folder:
         reference = cell.shape.draw(cell.reference_rows, rng)
-        monitor = build_monitor(cell, reference, str(Path(folder) / "reference.json"))
-        for look in stream(cell, monitor, rng, mean_shift(0.5), CHANGED):
-            for block in monitor.models["soak"].readings(START + look.at):
+        host = build_host(cell, reference, str(Path(folder) / "reference.json"))
+        for look in stream(cell, host, rng, mean_shift(0.5), CHANGED):
+            for block in host.blocks(START + look.at):
                 if block.name in lines and isinstance(block, Readings):
                     value = float(block.values[0])
                     if value == value:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mlmon_exporter import Config, Monitor, Reference
-from mlmon_exporter.core.records import Readings
+from mlmon_exporter.core.records import Histograms, Readings
 
 from .streams import DAY, Change, Columns, Shape, ticks
 
 START = 1_700_006_400.0  # midnight UTC
 LOOK_SECONDS = 900.0
+NEVER_SECONDS = 3600.0
+"""Longer than a run takes: the simulation flushes by its own clock."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Cell:
     windows: tuple[str, ...] = ("1h", "24h")
     engine: str = "fastdigest"
     days: float = 30.0
+    workers: int = 1
 
 
 class Look(NamedTuple):
@@ -41,14 +46,45 @@ class Look(NamedTuple):
     """Feature and window of each rise of `drifted` to 1."""
 
 
-def build_monitor(cell: Cell, reference: Columns, path: str) -> Monitor:
-    """Return a monitor with a reference of its own, as a user would build it."""
-    Reference.build(reference, engine=cell.engine).save(path)
-    return Monitor(
-        Config.from_options(
-            None, model="soak", reference=path, windows=list(cell.windows), digest=cell.engine
+class Host:
+    """The monitors of one host's workers: rows are dealt out to them, each shows the sum."""
+
+    def __init__(self, monitors: Sequence[Monitor]) -> None:
+        self._monitors = monitors
+
+    def observe(self, columns: Columns, now: float) -> None:
+        """Deal rows out."""
+        for i, monitor in enumerate(self._monitors):
+            monitor.observe({n: v[i :: len(self._monitors)] for n, v in columns.items()}, now=now)
+
+    def blocks(self, now: float) -> Iterator[Readings | Histograms]:
+        """Give what the last worker shows at `now`, once all have added what they have."""
+        *others, shown = self._monitors
+        for monitor in others:
+            monitor._tick(now)  # the flusher goes by the clock, not by the simulation
+        return shown.blocks(now)
+
+    def drifted(self, now: float) -> frozenset[tuple[str, str]]:
+        """Return feature and window of each verdict that is 1."""
+        return frozenset(
+            (block.labels[i][2], block.labels[i][3])
+            for block in self.blocks(now)
+            if block.name == "mlmon_feature_drifted" and isinstance(block, Readings)
+            for i in np.flatnonzero(np.asarray(block.values) == 1.0)
         )
+
+
+def build_host(cell: Cell, reference: Columns, path: str) -> Host:
+    """Return monitors with one reference, as a user would build it."""
+    Reference.build(reference, engine=cell.engine).save(path)
+    shared: dict[str, Any] = {}
+    if cell.workers > 1:
+        folder = tempfile.mkdtemp(dir=Path(path).parent)
+        shared = {"state_dir": folder, "flush_seconds": NEVER_SECONDS}
+    config = Config.from_options(
+        None, model="soak", reference=path, windows=list(cell.windows), digest=cell.engine, **shared
     )
+    return Host([Monitor(config) for _ in range(cell.workers)])
 
 
 def traffic(
@@ -65,19 +101,19 @@ def traffic(
 
 def stream(
     cell: Cell,
-    monitor: Monitor,
+    host: Host,
     rng: np.random.Generator,
     change: Change | None = None,
     change_after: float = 0.0,
 ) -> Iterator[Look]:
-    """Send a cell's traffic through a monitor, looking each quarter of an hour."""
+    """Send a cell's traffic through a host's monitors, looking each quarter of an hour."""
     drifted, total = frozenset[tuple[str, str]](), 0
     for now, columns, rows in traffic(cell, rng, change, change_after):
         if rows:
             # Rows are seen just before the look.
-            monitor.observe(columns, now=START + now - 1.0)
+            host.observe(columns, now=START + now - 1.0)
         total += rows
-        seen = _drifted(monitor, START + now)
+        seen = host.drifted(START + now)
         yield Look(now, total, columns, tuple(sorted(seen - drifted)))
         drifted = seen
 
@@ -88,13 +124,4 @@ def run(
     """Run a cell once, with a reference and traffic of its own."""
     rng = np.random.default_rng(seed)
     reference = cell.shape.draw(cell.reference_rows, rng)
-    yield from stream(cell, build_monitor(cell, reference, path), rng, change, change_after)
-
-
-def _drifted(monitor: Monitor, now: float) -> frozenset[tuple[str, str]]:
-    return frozenset(
-        (block.labels[i][2], block.labels[i][3])
-        for block in monitor.models["soak"].readings(now)
-        if block.name == "mlmon_feature_drifted" and isinstance(block, Readings)
-        for i in np.flatnonzero(np.asarray(block.values) == 1.0)
-    )
+    yield from stream(cell, build_host(cell, reference, path), rng, change, change_after)

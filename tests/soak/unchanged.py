@@ -42,6 +42,17 @@ def grid(quick: bool = False) -> Iterator[Cell]:
         yield Cell(Shape(count, together), rows, reference)
 
 
+def others() -> Iterator[Cell]:
+    """Give cells of 8 workers that share their state, and of the pure-Python engine."""
+    for count, together, rows, reference in itertools.product(
+        (5, 30), (False, True), (200.0, 2000.0), (1000, 100_000)
+    ):
+        shape = Shape(count, together)
+        yield Cell(shape, rows, reference, workers=8)
+        if count == 5:
+            yield Cell(shape, rows, reference, engine="tdigest")
+
+
 def measure(cell: Cell, runs: int, most: int = 12) -> Row:
     """Run a cell, each time with another reference and stream.
 
@@ -59,17 +70,17 @@ def measure(cell: Cell, runs: int, most: int = 12) -> Row:
 
 def table(runs: int, quick: bool = False) -> list[Row]:
     """Print a row a cell as Markdown; return them."""
-    print(
-        "| features | correlated | rows a day | reference rows | runs of 30 days | false alarms |"
-    )
-    print("| upper 95 % bound a month |\n|---|---|---|---|---|---|---|")
-    cells = list(grid(quick))
+    print("| engine | workers | features | correlated | rows a day | reference rows ", end="")
+    print("| runs of 30 days | false alarms | upper 95 % bound a month |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    cells = [*grid(quick), *([] if quick else others())]
     rows = []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for row in pool.map(measure, cells, [runs] * len(cells)):
             c = row.cell
             print(
-                f"| {c.shape.features} | {'yes' if c.shape.is_correlated else 'no'} "
+                f"| {c.engine} | {c.workers} | {c.shape.features} "
+                f"| {'yes' if c.shape.is_correlated else 'no'} "
                 f"| {c.rows_a_day:,.0f} | {c.reference_rows:,} | {row.runs} | {row.alarms} "
                 f"| {row.upper:.2f} |",
                 flush=True,
