@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .config import Config, ConfigError, ModelConfig
 from .core.health import Health
-from .core.model import Model, ModelReference
+from .core.model import Model
 from .core.records import Batch, Exchange
+from .core.settings import ModelReference
 from .formats import AUTO, FORMATS, BodyMap, FormatError, parse
 
 ROUTES_KEPT = 1000

@@ -20,8 +20,9 @@ from .collector import MlmonCollector, metrics_app, process_readings
 from .config import Config, ConfigError, ModelConfig
 from .core.drift import Policy
 from .core.health import Health
-from .core.model import Model, ModelReference, ModelSettings, window_names
+from .core.model import Model
 from .core.records import Batch, Exchange, Histograms, Reading, Readings
+from .core.settings import ModelReference, ModelSettings, window_names
 from .core.traffic import Traffic
 from .flusher import Flusher
 from .formats import FORMATS, REASONS

@@ -13,9 +13,9 @@ import orjson
 from numpy.typing import NDArray
 
 from .config import ConfigError, Duration
-from .core.model import ModelReference
 from .core.profile import Profiler
 from .core.reference import ColumnReference, reference_from_digest
+from .core.settings import ModelReference
 from .core.variation import Variation
 
 FORMAT = "mlmon-reference"

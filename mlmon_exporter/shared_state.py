@@ -17,10 +17,11 @@ import orjson
 
 from .core import tally_bytes
 from .core.health import Health
-from .core.model import Model, PartKey
+from .core.model import Model
 from .core.records import Readings
 from .core.tally import Tally
 from .core.traffic import Traffic
+from .core.versions import PartKey
 from .core.windows import PANES
 from .store import Changes, Merge, Store, StoreError, Value
 

@@ -3,149 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
 
-from . import tally_bytes
-from .columns import BUFFER_ROWS, TOTALS, Columns
-from .drift import Policy, count_tests
-from .frame import Frame
-from .profile import Profiler
-from .readings import FEATURES, OUTPUTS, ColumnReadings, Role, WindowName
+from .learner import Learner
 from .records import Batch, Column, Histograms, Readings
-from .reference import ColumnReference
+from .settings import ModelReference, ModelSettings
 from .tally import Tally
-
-OTHER_VERSION = "other"
-
-
-class ModelSettings(NamedTuple):
-    """What the user settled for a model."""
-
-    name: str
-    version: str = ""
-    task: str = ""
-    windows: tuple[WindowName, ...] = (WindowName("1h", 3600.0), WindowName("24h", 86400.0))
-    policy: Policy = Policy()
-    engine: str = "fastdigest"
-    learn_rows: int = 10_000
-    max_categories: int = 50
-    max_versions: int = 8
-    max_features: int = 2000
-    with_histograms: bool = True
-    outputs: tuple[str, ...] = ()
-    is_shared: bool = False
-    """Whether counts are kept with those of other processes, and read from there."""
-
-
-class PartKey(NamedTuple):
-    """Which part of a model's counts a tally is."""
-
-    version: str
-    side: int
-    """0 features, 1 outputs."""
-    layout: str
-    """Fingerprint of the columns' cells."""
-    window_seconds: float
-    """0 for the totals since the start."""
-    pane: int
-
-
-class ModelReference(NamedTuple):
-    """The reference of a model's columns."""
-
-    features: tuple[ColumnReference, ...]
-    outputs: tuple[ColumnReference, ...]
-    created: float
-    """Unix seconds when it was made."""
-    source: str
-    """Where it came from: a file's name, or `learned`."""
-
-    @property
-    def rows(self) -> int:
-        return max((column.rows for column in (*self.features, *self.outputs)), default=0)
-
-
-class Learner:
-    """The reference in the making, from the first rows that are served.
-
-    Rows wait for others: a profile takes a hundred in hardly more time than one.
-    """
-
-    def __init__(self, settings: ModelSettings) -> None:
-        self._max_columns = settings.max_features
-        self._features, self._outputs = (
-            Profiler(settings.engine, kept=settings.max_categories, columns=settings.max_features)
-            for _ in range(2)
-        )
-        self.rows = 0
-        self._waiting: list[Batch] = []
-        self._waiting_rows = 0
-
-    def observe(self, batch: Batch) -> None:
-        if not batch.features and not batch.predictions:
-            return
-        self.rows += batch.rows
-        self._waiting.append(batch)
-        self._waiting_rows += batch.rows
-        if self._waiting_rows >= BUFFER_ROWS:
-            self._profile()
-
-    def _profile(self) -> None:
-        waiting, self._waiting, self._waiting_rows = self._waiting, [], 0
-        features = [(batch.features, batch.rows) for batch in waiting if batch.features]
-        outputs = [(batch.predictions, batch.rows) for batch in waiting if batch.predictions]
-        for profiler, parts in ((self._features, features), (self._outputs, outputs)):
-            if parts:
-                profiler.profile(*_together(parts, profiler.names, self._max_columns))
-
-    def reference(self, now: float) -> ModelReference:
-        self._profile()
-        return ModelReference(
-            self._features.references(), self._outputs.references(), now, "learned"
-        )
-
-
-def _together(
-    parts: Sequence[tuple[Mapping[str, Column], int]], known: Sequence[str], max_columns: int
-) -> tuple[dict[str, list[Any]], int]:
-    """Return the columns of several batches as one, and the rows; no new names over a limit."""
-    names = dict.fromkeys((*known, *(name for columns, _ in parts for name in columns)))
-    together: dict[str, list[Any]] = {name: [] for name in [*names][:max_columns]}
-    for columns, rows in parts:
-        for name, values in together.items():
-            value = columns.get(name)
-            if value is None:
-                values.extend([None] * rows)
-            elif rows == 1:
-                values.append(value)
-            else:
-                values.extend(value)
-    return together, sum(rows for _, rows in parts)
-
-
-class _Side(NamedTuple):
-    columns: Columns
-    """Takes rows in."""
-    shown: Columns
-    """What readings are of: the same, or what all processes have counted."""
-    readings: ColumnReadings
-
-    def key(self, version: str, side: int, part: tuple[int, int]) -> PartKey:
-        k, number = part
-        seconds = self.columns.windows[k].seconds if part != TOTALS else 0.0
-        return PartKey(version, side, self.columns.frame.layout.fingerprint, seconds, number)
-
-    def part(self, key: PartKey) -> tuple[int, int] | None:
-        """Return which part of these columns a key means, None if there is none such."""
-        if key.layout != self.columns.frame.layout.fingerprint:
-            return None
-        if not key.window_seconds:
-            return TOTALS
-        seconds = [window.seconds for window in self.columns.windows]
-        return (
-            (seconds.index(key.window_seconds), key.pane) if key.window_seconds in seconds else None
-        )
+from .versions import PartKey, Versions
 
 
 class Model:
@@ -167,7 +31,7 @@ class Model:
         self._on_learned = on_learned
         self._on_overflow = on_overflow
         self._learner: Learner | None = None
-        self._versions: dict[str, tuple[_Side, ...]] = {}
+        self._versions: Versions | None = None
         self.reference = reference
         if reference is None:
             self._learner = Learner(settings)
@@ -176,8 +40,7 @@ class Model:
 
     def _use(self, reference: ModelReference) -> None:
         self.reference = reference
-        self._frames = (Frame(reference.features), Frame(reference.outputs))
-        self._sides(self.settings.version)
+        self._versions = Versions(self.settings, reference, self._on_overflow)
 
     def output_names(self) -> tuple[str, ...]:
         """Names of the outputs, as configured or as the reference has them."""
@@ -199,26 +62,17 @@ class Model:
         """
         if self._learner is not None and self._learn(batch, now):
             return self.settings.version
-        version = self._admit(batch.version or self.settings.version)
-        features, outputs = self._sides(version)
+        versions = self._versions
+        if versions is None:
+            return self.settings.version
+        version = versions.admit(batch.version or self.settings.version)
+        features, outputs = versions.sides(version)
         if batch.features:
             features.columns.add(batch.features, batch.rows, now, pause)
         if batch.predictions:
-            outputs.columns.add(self._named_outputs(batch), batch.rows, now, pause)
+            named = _named_outputs(batch, outputs.columns.frame.layout.names)
+            outputs.columns.add(named, batch.rows, now, pause)
         return version
-
-    def _admit(self, version: str) -> str:
-        if version not in self._versions and len(self._versions) >= self.settings.max_versions:
-            self._on_overflow()
-            return OTHER_VERSION
-        return version
-
-    def _named_outputs(self, batch: Batch) -> Mapping[str, Column]:
-        """Return the predictions; the only one of a response is the only one of the reference."""
-        names = self._frames[1].layout.names
-        if len(names) == 1 and len(batch.predictions) == 1 and names[0] not in batch.predictions:
-            return {names[0]: next(iter(batch.predictions.values()))}
-        return batch.predictions
 
     def _learn(self, batch: Batch, now: float) -> bool:
         with self._lock:
@@ -231,48 +85,14 @@ class Model:
                 self._learner = None
         return True
 
-    def _sides(self, version: str) -> tuple[_Side, ...]:
-        return self._versions.get(version) or self._add(version)
-
-    def _add(self, version: str) -> tuple[_Side, ...]:
-        tests = sum(map(count_tests, self._frames)) * len(self.settings.windows)
-        sides = tuple(
-            self._side(frame, role, version, tests)
-            for frame, role in zip(self._frames, (FEATURES, OUTPUTS), strict=True)
-        )
-        return self._versions.setdefault(version, sides)
-
-    def _side(self, frame: Frame, role: Role, version: str, tests: int) -> _Side:
-        s = self.settings
-        seconds = [window.seconds for window in s.windows]
-        columns = Columns(frame, seconds, s.engine)
-        shown = Columns(frame, seconds, s.engine) if s.is_shared else columns
-        readings = ColumnReadings(
-            shown,
-            role,
-            (s.name, version),
-            s.windows,
-            s.policy,
-            tests,
-            s.with_histograms or role is OUTPUTS,
-        )
-        return _Side(columns, shown, readings)
-
     def take(self) -> dict[PartKey, Tally]:
         """Return all that was counted since the last call and start again at nothing."""
-        return {
-            side.key(version, i, part): tally
-            for version, i, side in self._all_sides()
-            for part, tally in side.columns.take().items()
-        }
+        return self._versions.take() if self._versions is not None else {}
 
     def give_back(self, parts: Mapping[PartKey, Tally]) -> None:
         """Add what was taken, since it could not be kept elsewhere."""
-        for key, tally in parts.items():
-            side = self._sides(self._admit(key.version))[key.side]
-            part = side.part(key)
-            if part is not None:
-                side.columns.give_back({part: tally})
+        if self._versions is not None:
+            self._versions.give_back(parts)
 
     def show(self, key: PartKey, data: bytes) -> None:
         """Have a part of what all processes have counted; one of other columns is passed over.
@@ -280,24 +100,12 @@ class Model:
         Raises:
             ValueError: The bytes are no tally.
         """
-        if self.reference is None:
-            return
-        side = self._sides(self._admit(key.version))[key.side]
-        part = side.part(key)
-        if part is None:
-            return
-        tally = tally_bytes.from_bytes(data)
-        if len(tally.counts) != side.shown.frame.layout.cell_starts[-1]:
-            raise ValueError(f"tally: expected the cells of {key.layout}, got {len(tally.counts)}")
-        side.shown.put(part, tally)
+        if self._versions is not None:
+            self._versions.show(key, data)
 
     def shown(self) -> dict[PartKey, Tally]:
         """Return all parts of what readings are of."""
-        return {
-            side.key(version, i, part): tally
-            for version, i, side in self._all_sides()
-            for part, tally in side.shown.parts().items()
-        }
+        return self._versions.shown() if self._versions is not None else {}
 
     def adopt(self, reference: ModelReference) -> None:
         """Use a reference that another process has learned."""
@@ -306,16 +114,10 @@ class Model:
                 self._use(reference)
                 self._learner = None
 
-    def _all_sides(self) -> Iterator[tuple[str, int, _Side]]:
-        for version, sides in list(self._versions.items()):
-            for i, side in enumerate(sides):
-                yield version, i, side
-
     def settle(self, pause: Callable[[], None] = lambda: None) -> None:
         """Tally all rows that were taken in, so that readings show them."""
-        for sides in list(self._versions.values()):
-            for side in sides:
-                side.columns.settle(pause)
+        if self._versions is not None:
+            self._versions.settle(pause)
 
     def readings(
         self, now: float, pause: Callable[[], None] = lambda: None
@@ -324,10 +126,8 @@ class Model:
         if not self.settings.is_shared:
             self.settle(pause)
         yield from self._reference_readings()
-        for sides in list(self._versions.values()):
-            for side in sides:
-                if side.columns.frame.references:
-                    yield from side.readings.at(now)
+        if self._versions is not None:
+            yield from self._versions.readings(now)
 
     def _reference_readings(self) -> Iterator[Readings]:
         # The learner is asked for first: another thread may just be done with it.
@@ -346,7 +146,8 @@ class Model:
         yield Readings("mlmon_model_info", (*names, "task", "reference"), info, [1])
 
 
-def window_names(windows: Sequence[tuple[str, float]]) -> tuple[WindowName, ...]:
-    """Return windows by length, shortest first."""
-    named = (WindowName(label, seconds) for label, seconds in windows)
-    return tuple(sorted(named, key=lambda window: window.seconds))
+def _named_outputs(batch: Batch, names: tuple[str, ...]) -> Mapping[str, Column]:
+    """Return the predictions; the only one of a response is the only one of the reference."""
+    if len(names) == 1 and len(batch.predictions) == 1 and names[0] not in batch.predictions:
+        return {names[0]: next(iter(batch.predictions.values()))}
+    return batch.predictions

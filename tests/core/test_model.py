@@ -12,9 +12,10 @@ import pytest
 
 from mlmon_exporter.core.bins import CategoryBins
 from mlmon_exporter.core.drift import Policy
-from mlmon_exporter.core.model import Model, ModelReference, ModelSettings, window_names
+from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.readings import WindowName
 from mlmon_exporter.core.records import Batch, Histograms, Readings
+from mlmon_exporter.core.settings import ModelReference, ModelSettings, window_names
 from mlmon_exporter.metrics import METRICS
 
 from .build import references
