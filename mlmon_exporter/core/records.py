@@ -47,6 +47,19 @@ class Batch(NamedTuple):
     """An id for each row, by which its outcome is joined."""
 
 
+class Prediction(NamedTuple):
+    """What is kept of a row until its outcome is known: nothing of its inputs but bounded labels."""
+
+    id: str
+    at: float
+    """Unix seconds when it was made."""
+    version: str
+    values: tuple[float | str | None, ...]
+    """The outputs, in the order of `Model.output_names()`."""
+    segments: tuple[str, ...]
+    """The row's segment by each configured segment feature, in their order."""
+
+
 class Readings(NamedTuple):
     """Numbers of one name, column-wise: a row of label values and a value each.
 
