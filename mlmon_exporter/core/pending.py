@@ -1,0 +1,145 @@
+"""Predictions that wait for their ground truth, and what a ground truth finds there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import orjson
+
+from .feedback import Status
+from .records import Prediction
+
+
+class GroundTruth(NamedTuple):
+    """The outcome that arrived for a prediction."""
+
+    prediction_id: str
+    value: Any
+    at: float | None = None
+    """Unix seconds when it became known; when it arrived, if None."""
+
+
+class Found(NamedTuple):
+    """What is known of a prediction."""
+
+    model: str
+    version: str
+    at: float
+    prediction: Prediction | None
+    """None once it was matched: of the rest nothing is kept."""
+
+
+def pack(model: str, prediction: Prediction) -> bytes:
+    """Return a waiting prediction as bytes, without its id."""
+    _, at, version, values, segments = prediction
+    return orjson.dumps((model, version, at, values, segments))
+
+
+def unpack(prediction_id: str, data: bytes) -> Found:
+    """Return what `pack` or `spent` was given; raises ValueError where it is damaged."""
+    model, version, at, *rest = orjson.loads(data)
+    if not rest:
+        return Found(model, version, at, None)
+    values, segments = rest
+    prediction = Prediction(prediction_id, at, version, tuple(values), tuple(segments))
+    return Found(model, version, at, prediction)
+
+
+def spent(found: Found) -> bytes:
+    """Return what is kept of a prediction that was matched, to know a duplicate."""
+    return orjson.dumps((found.model, found.version, found.at))
+
+
+class PendingPredictions:
+    """Predictions that wait in memory. Not thread-safe: whoever holds it locks.
+
+    The oldest go when there are over `max_rows`, which is told to `on_overflow`, and all that are
+    over `max_seconds` old. A prediction takes about 300 bytes.
+    """
+
+    def __init__(
+        self,
+        max_rows: int,
+        max_seconds: float,
+        on_overflow: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        self._max_rows = max_rows
+        self._max_seconds = max_seconds
+        self._on_overflow = on_overflow
+        self._rows: dict[str, bytes] = {}  # in the order in which they came
+        self.waiting: dict[str, int] = {}
+        """Model -> predictions without ground truth."""
+
+    def add(self, predictions: Iterable[tuple[str, Prediction]], now: float) -> None:
+        """Keep predictions, each with its model; an id that is there already stays as it was."""
+        for model, prediction in predictions:
+            if prediction.id not in self._rows:
+                self._rows[prediction.id] = pack(model, prediction)
+                self.waiting[model] = self.waiting.get(model, 0) + 1
+        self._forget(now)
+
+    def find(self, ids: Collection[str]) -> dict[str, Found]:
+        """Return what is known of these ids."""
+        return {i: unpack(i, data) for i in ids if (data := self._rows.get(i)) is not None}
+
+    def settle(self, found: Mapping[str, Found]) -> None:
+        """Keep of predictions that were matched only that they were."""
+        for prediction_id, known in found.items():
+            self._rows[prediction_id] = spent(known)
+            self.waiting[known.model] -= 1
+
+    def _forget(self, now: float) -> None:
+        over = [*islice(self._rows, max(0, len(self._rows) - self._max_rows))]
+        for prediction_id in over:
+            self._drop(prediction_id)
+        if over:
+            self._on_overflow(len(over))
+        while self._rows:
+            oldest = next(iter(self._rows))
+            if unpack(oldest, self._rows[oldest]).at >= now - self._max_seconds:
+                break
+            self._drop(oldest)
+
+    def _drop(self, prediction_id: str) -> None:
+        found = unpack(prediction_id, self._rows.pop(prediction_id))
+        if found.prediction is not None:
+            self.waiting[found.model] -= 1
+
+
+class Sorted(NamedTuple):
+    """What became of some ground truths."""
+
+    statuses: list[Status]
+    """One for each. `matched` may still turn out to be invalid: the model says so."""
+    matched: dict[str, list[int]]
+    """Model -> which of them go with its predictions, in the order they came."""
+
+
+def sort_out(
+    truths: Sequence[GroundTruth], found: Mapping[str, Found], now: float, longest_seconds: float
+) -> Sorted:
+    """Tell what becomes of ground truths, given what is known of their predictions.
+
+    Args:
+        truths: In the order they came: the second for one prediction is a duplicate.
+        found: Prediction id -> what is known.
+        now: Unix seconds.
+        longest_seconds: Length of the longest window: what is older is late.
+    """
+    result = Sorted([], {})
+    seen = set[str]()
+    for i, truth in enumerate(truths):
+        known = found.get(truth.prediction_id)
+        if known is None:
+            result.statuses.append("unknown")
+        elif known.prediction is None or truth.prediction_id in seen:
+            result.statuses.append("duplicate")
+        else:
+            seen.add(truth.prediction_id)
+            is_late = known.at < now - longest_seconds
+            result.statuses.append("late" if is_late else "matched")
+            if not is_late:
+                result.matched.setdefault(known.model, []).append(i)
+    return result

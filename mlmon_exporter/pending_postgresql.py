@@ -1,0 +1,87 @@
+"""Predictions that wait on a PostgreSQL server, so that several hosts may share them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .config import ConfigError
+from .core.feedback import Feedback
+from .joiner import Parts
+from .pending_shared import Transaction
+from .pending_table import POSTGRESQL, schema
+from .store import StoreError
+
+if TYPE_CHECKING:
+    import psycopg
+
+CONNECT_SECONDS = 5
+MAKING = 0x6D6C6D6F  # any number: an advisory lock of ours, while tables are made
+
+
+class PostgresqlTransactions:
+    """Transactions on one connection, which is opened on first use, in each process anew.
+
+    `merge` is called within the transaction, and last: what it does is done when the server
+    forgets that it happened only if the connection breaks in that very moment.
+    """
+
+    def __init__(self, url: str, merge: Callable[[Parts, Feedback], None]) -> None:
+        """Check that psycopg is there; raises ConfigError."""
+        try:
+            import psycopg  # noqa: F401 - only those who have a server need the driver
+        except ImportError:
+            raise ConfigError(
+                "ground_truth_store: expected psycopg for a postgresql:// address, got none; "
+                "pip install 'mlmon-exporter[postgres]'"
+            ) from None
+        self._url = url
+        self._merge = merge
+        self._lock = threading.Lock()
+        self._connection: psycopg.Connection | None = None
+        self._process = 0
+
+    @contextmanager
+    def __call__(self, _now: float) -> Iterator[Transaction]:
+        import psycopg
+
+        with self._lock:
+            try:
+                connection = self._open()
+                waiting: list[tuple[Parts, Feedback]] = []
+                with connection.transaction():
+                    yield Transaction(connection, lambda *added: waiting.append(added))
+                    for added in waiting:
+                        self._merge(*added)
+            except psycopg.Error as error:
+                self._drop()
+                # Without the address: it may hold a password.
+                raise StoreError(f"PostgreSQL: {type(error).__name__}") from error
+
+    def _open(self) -> psycopg.Connection:
+        import psycopg
+
+        if self._process != os.getpid():
+            self._connection = None  # a parent's: closing it would end the parent's, too
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._url, autocommit=True, connect_timeout=CONNECT_SECONDS
+            )
+            self._process = os.getpid()
+            with self._connection.transaction():
+                self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (MAKING,))
+                for statement in schema(POSTGRESQL):
+                    self._connection.execute(statement.encode())
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None and self._connection.broken:
+            self._connection = None
+
+    def forget(self) -> None:
+        """Open a connection of its own in a forked process."""
+        self._lock = threading.Lock()
+        self._connection = None

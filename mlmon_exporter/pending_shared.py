@@ -1,0 +1,143 @@
+"""Predictions that wait in a table that processes share, and are put there with each flush."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple
+
+from .core.feedback import Feedback
+from .core.model import Model
+from .core.pending import Found, GroundTruth
+from .core.records import Prediction
+from .joiner import Parts, join
+from .pending_table import ALL, Connection, Dialect, PendingTable
+from .store import StoreError
+
+
+class Transaction(NamedTuple):
+    """What happens whole or not at all."""
+
+    connection: Connection
+    """Of the database that has the pending predictions."""
+    merge: Callable[[Parts, Feedback], None]
+    """Adds outcomes to what is shown, with the same transaction where that can be."""
+
+
+class Limits(NamedTuple):
+    """How much waits, and how long."""
+
+    rows: int
+    seconds: float
+    """How old a prediction may become."""
+    early_seconds: float
+    """How long a ground truth waits for a prediction that another process has not put away yet."""
+    window_seconds: float
+    """Length of the longest window."""
+
+
+class _Session:
+    """A Session of joiner within a transaction."""
+
+    def __init__(self, transaction: Transaction, dialect: Dialect) -> None:
+        self.table = PendingTable(transaction.connection, dialect)
+        self.find, self.settle = self.table.find, self.table.settle
+        self.merge = transaction.merge
+
+    def keep_early(self, truths: Sequence[GroundTruth], now: float, /) -> bool:
+        self.table.keep_early(truths, now)
+        return True
+
+
+class SharedPending:
+    """A PendingStore of several processes. Thread-safe.
+
+    Predictions are held until the next flush, or until a ground truth comes to this process: at
+    most `limits.rows`, and of more the oldest go, which is told to `on_overflow`.
+    """
+
+    def __init__(
+        self,
+        transaction: Callable[[float], AbstractContextManager[Transaction]],
+        dialect: Dialect,
+        models: Mapping[str, Model],
+        limits: Limits,
+        on_overflow: Callable[[int], None],
+    ) -> None:
+        self._transaction = transaction
+        self._dialect = dialect
+        self._models = models
+        self._limits = limits
+        self._on_overflow = on_overflow
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what is held: in a forked process it is the parent's, who puts it away itself."""
+        self._lock = threading.Lock()
+        self._held: deque[tuple[str, Prediction]] = deque()
+        self._waiting: Mapping[str, int] = {}
+
+    def keep(self, predictions: Iterable[tuple[str, Prediction]], _now: float, /) -> None:
+        """Hold predictions, each with its model, until the next flush."""
+        over = 0
+        with self._lock:
+            self._held.extend(predictions)
+            while len(self._held) > self._limits.rows:
+                self._held.popleft()
+                over += 1
+        if over:
+            self._on_overflow(over)
+
+    @contextmanager
+    def session(self, now: float, /) -> Iterator[_Session]:
+        """Begin a transaction, in which what was held is put away first."""
+        with self._lock:
+            held, self._held = self._held, deque()
+        try:
+            with self._transaction(now) as transaction:
+                session = _Session(transaction, self._dialect)
+                self._put_away(session, held, now)
+                yield session
+        except BaseException:
+            with self._lock:
+                held.extend(self._held)
+                self._held = held
+            raise
+
+    def _put_away(
+        self, session: _Session, held: Collection[tuple[str, Prediction]], now: float
+    ) -> None:
+        """Add predictions, and join those whose ground truth was there before them."""
+        table, limits = session.table, self._limits
+        table.add(held)
+        early = table.take_early([prediction.id for _, prediction in held])
+        if early:
+            join(session, early, self._models, now, limits.window_seconds)
+        counts = table.counts()
+        self._waiting = {model: count for model, count in counts.items() if model != ALL}
+
+    def flush(self, now: float) -> bool:
+        """Put away what is held, and forget what is too old; False if that cannot be done now."""
+        limits, over = self._limits, 0
+        try:
+            with self.session(now) as session:
+                unknown = session.table.take_unknown(now - limits.early_seconds)
+                if unknown:
+                    counts = Feedback()
+                    counts.ground_truths({("", "", "unknown"): len(unknown)})
+                    session.merge({}, counts)
+                over = session.table.forget(now - limits.seconds, limits.rows)
+        except StoreError:
+            return False
+        if over:
+            self._on_overflow(over)
+        return True
+
+    def waiting(self) -> Mapping[str, int]:
+        """Return how many predictions of each model wait, as of the last transaction."""
+        return self._waiting
+
+    def close(self) -> None:
+        """Nothing more than the last flush, which the owner of the clock makes."""
