@@ -43,6 +43,7 @@ class PostgresqlTransactions:
         self._lock = threading.Lock()
         self._connection: psycopg.Connection | None = None
         self._process = 0
+        self._abandoned: list[psycopg.Connection | None] = []
 
     @contextmanager
     def __call__(self, _now: float) -> Iterator[Transaction]:
@@ -65,7 +66,7 @@ class PostgresqlTransactions:
         import psycopg
 
         if self._process != os.getpid():
-            self._connection = None  # a parent's: closing it would end the parent's, too
+            self._forget()
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(
                 self._url, autocommit=True, connect_timeout=CONNECT_SECONDS
@@ -81,7 +82,13 @@ class PostgresqlTransactions:
         if self._connection is not None and self._connection.broken:
             self._connection = None
 
-    def forget(self) -> None:
-        """Open a connection of its own in a forked process."""
-        self._lock = threading.Lock()
+    def _forget(self) -> None:
+        """Let a parent's connection be, in a forked process: closing it would end the parent's."""
+        self._abandoned.append(self._connection)
+        self._connection = None
+
+    def close(self) -> None:
+        """Close the connection; the next use opens it again."""
+        if self._connection is not None and self._process == os.getpid():
+            self._connection.close()
         self._connection = None

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .core.feedback import Feedback
 from .core.model import Model
-from .core.pending import Found, GroundTruth
+from .core.pending import GroundTruth
 from .core.records import Prediction
 from .joiner import Parts, join
 from .pending_table import ALL, Connection, Dialect, PendingTable
