@@ -9,7 +9,7 @@ import typer
 
 from mlmon_exporter import __version__
 
-from . import assets, build_reference, check, demo, serve
+from . import assets, build_reference, check, demo, ground_truth, serve
 from .terminal import UserError, fail
 
 
@@ -24,6 +24,7 @@ COMMANDS = {
     "build-reference": Command(build_reference.build_reference, build_reference.EXAMPLE),
     "serve": Command(serve.serve, serve.EXAMPLE),
     "check": Command(check.check, check.EXAMPLE),
+    "ground-truth": Command(ground_truth.ground_truth, ground_truth.EXAMPLE),
     "demo": Command(demo.demo, demo.EXAMPLE),
     "assets": Command(assets.assets, assets.EXAMPLE),
 }
