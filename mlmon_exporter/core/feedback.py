@@ -113,6 +113,25 @@ class Feedback:
         for (model, version, name), sums in form["kpis"]:
             self._add((model, version, self._name(name)), sums)
 
+    def at_least(self, other: Feedback) -> None:
+        """Raise each count to that of another, where that is more."""
+        theirs = other.to_dict()
+        with self._lock:
+            for labels, count in theirs["statuses"]:
+                key = tuple(labels)
+                self.statuses[key] = max(self.statuses.get(key, 0), int(count))
+            for labels, cells in theirs["delays"]:
+                for ours, cell in zip(self.delays.add(tuple(labels)), cells, strict=True):
+                    ours[:] = map(max, ours, cell)
+            for labels, sums in theirs["kpis"]:
+                # Sums may fall: those of more events are the later ones.
+                ours = self.kpis.get(tuple(labels), [0.0])
+                self.kpis[tuple(labels)] = list(sums) if sums[0] > ours[0] else ours
+
+    def is_empty(self) -> bool:
+        """Return whether nothing was counted."""
+        return self.total() == 0
+
     def to_dict(self) -> dict[str, Any]:
         """Return all counts as plain lists, for the state on disk."""
         with self._lock:

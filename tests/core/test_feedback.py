@@ -74,6 +74,23 @@ def test_counts_of_two_processes_add_up() -> None:
     assert one.total() == 2 * two.total()
 
 
+def test_at_least_raises_each_count_and_lowers_none() -> None:
+    more, less = filled(), Feedback()
+    more.kpi("m", "1", "profit", -5.0)
+    less.ground_truths({("m", "1", "late"): 2, ("m", "1", "matched"): 1})
+    less.at_least(more)
+    assert less.statuses == {**more.statuses, ("m", "1", "late"): 2}
+    assert less.kpis == more.kpis
+    assert less.delays.cells == more.delays.cells
+    less.at_least(filled())
+    assert less.kpis["m", "1", "profit"][:2] == [2.0, -7.0]
+
+
+def test_only_what_counted_nothing_is_empty() -> None:
+    assert Feedback().is_empty()
+    assert not filled().is_empty()
+
+
 def test_the_form_on_disk_is_read_back_the_same() -> None:
     feedback = filled()
     form: dict[str, Any] = feedback.to_dict()
