@@ -18,10 +18,10 @@ import orjson
 from .core import tally_bytes
 from .core.health import Health
 from .core.model import Model
+from .core.part_keys import PartKey
 from .core.records import Readings
-from .core.tally import Tally
+from .core.tally_bytes import AnyTally
 from .core.traffic import Traffic
-from .core.versions import PartKey
 from .core.windows import PANES
 from .store import Changes, Merge, Store, StoreError, Value
 
@@ -108,7 +108,7 @@ class SharedState:
         self,
         traffic: Traffic,
         health: Health,
-        parts: Mapping[str, Mapping[PartKey, Tally]],
+        parts: Mapping[str, Mapping[PartKey, AnyTally]],
         now: float,
     ) -> dict[str, Merge]:
         changes: dict[str, Merge] = {
@@ -203,12 +203,9 @@ def _key(model: str, key: PartKey) -> str:
     return f"part {orjson.dumps([model, *key]).decode()}"
 
 
-def _merging(tally: Tally, key: PartKey) -> Merge:
+def _merging(tally: AnyTally, key: PartKey) -> Merge:
     def merge(old: Value | None) -> Value:
-        merged = tally
-        if old is not None:
-            merged = tally_bytes.from_bytes(old.data)
-            merged.merge(tally)
+        merged = tally if old is None else tally_bytes.added(old.data, tally)
         expires = None
         if key.window_seconds:
             pane_seconds = key.window_seconds / PANES

@@ -11,7 +11,7 @@ rows without a usable value: `missing`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -222,6 +222,13 @@ def atom_edges(atoms: Sequence[float] | Floats) -> Floats:
     with np.errstate(over="ignore"):
         edges = np.union1d(np.nextafter(values, -np.inf), values)
     return np.asarray(edges[np.isfinite(edges)], dtype=np.float64)
+
+
+def atom_values(bins: NumericBins, counts: Counts) -> Iterator[tuple[float, int]]:
+    """Give the values that have a cell of their own, and the rows of each."""
+    is_atom = np.nextafter(bins.edges[:-1], np.inf) == bins.edges[1:]
+    cells = np.flatnonzero(is_atom) + 1
+    yield from zip(bins.edges[cells].tolist(), counts[cells].tolist(), strict=True)
 
 
 def choose_bin_edges(edges: Floats, counts: Counts) -> Floats:

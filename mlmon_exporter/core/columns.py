@@ -53,6 +53,11 @@ class Columns:
         self._filled = 0
         self._now = self._from = self._until = 0.0
 
+    @property
+    def fingerprint(self) -> str:
+        """The layout's."""
+        return self.frame.layout.fingerprint
+
     def _new(self) -> Tally:
         return Tally(self.frame.layout)
 
@@ -147,9 +152,17 @@ class Columns:
                     self._totals.merge_counts(tally)
                 else:
                     self.windows[k].add_pane(number, tally)
+            self.generation += 1
 
     def put(self, part: tuple[int, int], tally: Tally) -> None:
-        """Have a part as it was kept elsewhere, in place of what was here."""
+        """Have a part as it was kept elsewhere, in place of what was here.
+
+        Raises:
+            ValueError: It is a tally of other cells.
+        """
+        cells = self.frame.layout.cell_starts[-1]
+        if len(getattr(tally, "counts", ())) != cells:
+            raise ValueError(f"tally: expected the {cells} cells of {self.fingerprint}, got others")
         with self._lock:
             if part == TOTALS:
                 self._totals = tally

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from .learner import Learner
-from .records import Batch, Column, Histograms, Readings
+from .outcomes import Outcomes, Parts, outcomes_of
+from .part_keys import PartKey
+from .records import Batch, Column, Histograms, Prediction, Readings
 from .settings import ModelReference, ModelSettings
-from .tally import Tally
-from .versions import PartKey, Versions
+from .tally_bytes import AnyTally
+from .versions import OTHER_VERSION, Versions
 
 
 class Model:
@@ -32,6 +35,7 @@ class Model:
         self._on_overflow = on_overflow
         self._learner: Learner | None = None
         self._versions: Versions | None = None
+        self._outcomes: Outcomes | None = None
         self.reference = reference
         if reference is None:
             self._learner = Learner(settings)
@@ -40,7 +44,8 @@ class Model:
 
     def _use(self, reference: ModelReference) -> None:
         self.reference = reference
-        self._versions = Versions(self.settings, reference, self._on_overflow)
+        self._outcomes = outcomes_of(self.settings, reference)
+        self._versions = Versions(self.settings, reference, self._outcomes, self._on_overflow)
 
     def output_names(self) -> tuple[str, ...]:
         """Names of the outputs, as configured or as the reference has them."""
@@ -66,13 +71,50 @@ class Model:
         if versions is None:
             return self.settings.version
         version = versions.admit(batch.version or self.settings.version)
-        features, outputs = versions.sides(version)
+        features, outputs, slices, _ = versions.version(version)
         if batch.features:
-            features.columns.add(batch.features, batch.rows, now, pause)
+            features.add(batch.features, batch.rows, now, pause)
         if batch.predictions:
-            named = _named_outputs(batch, outputs.columns.frame.layout.names)
-            outputs.columns.add(named, batch.rows, now, pause)
+            named = _named_outputs(batch, outputs.frame.layout.names)
+            outputs.add(named, batch.rows, now, pause)
+            if slices is not None and slices.counts_predicted:
+                slices.add(slices.outcomes.rows(named, batch), now)
         return version
+
+    def pending_of(self, batch: Batch, now: float) -> list[Prediction]:
+        """Return what is to be kept of these rows, seen at `now`, until their outcome is known.
+
+        One for each row that has an id; none while the model has no task, or learns.
+        """
+        outcomes, versions = self._outcomes, self._versions
+        if outcomes is None or versions is None or not batch.prediction_ids:
+            return []
+        version = batch.version or self.settings.version
+        if versions.is_full_for(version):
+            version = OTHER_VERSION
+        named = _named_outputs(batch, outcomes.task.outputs)
+        return outcomes.waiting(named, batch, version, now)
+
+    def outcome_parts(
+        self, outcomes: Sequence[tuple[Prediction, Any]], now: float
+    ) -> tuple[Parts, list[str | None]]:
+        """Return what outcomes add to the counts; `give_back` adds it. Changes nothing.
+
+        Args:
+            outcomes: Predictions, as `pending_of` gave them, and their ground truths. Those that
+                are older than a window add nothing to it.
+            now: Unix seconds.
+
+        Returns:
+            Tallies by key, and for each outcome None or why it is invalid, such as
+            `expected a number, got 'x'`.
+        """
+        if self._outcomes is None:
+            return {}, ["expected a model with a task; set task in its configuration"] * len(
+                outcomes
+            )
+        seconds = [window.seconds for window in self.settings.windows]
+        return self._outcomes.parts(outcomes, seconds, now)
 
     def _learn(self, batch: Batch, now: float) -> bool:
         with self._lock:
@@ -85,12 +127,12 @@ class Model:
                 self._learner = None
         return True
 
-    def take(self) -> dict[PartKey, Tally]:
+    def take(self) -> Parts:
         """Return all that was counted since the last call and start again at nothing."""
         return self._versions.take() if self._versions is not None else {}
 
-    def give_back(self, parts: Mapping[PartKey, Tally]) -> None:
-        """Add what was taken, since it could not be kept elsewhere."""
+    def give_back(self, parts: Mapping[PartKey, AnyTally]) -> None:
+        """Add what was taken, since it could not be kept elsewhere, or what outcomes add."""
         if self._versions is not None:
             self._versions.give_back(parts)
 
@@ -103,7 +145,7 @@ class Model:
         if self._versions is not None:
             self._versions.show(key, data)
 
-    def shown(self) -> dict[PartKey, Tally]:
+    def shown(self) -> Parts:
         """Return all parts of what readings are of."""
         return self._versions.shown() if self._versions is not None else {}
 

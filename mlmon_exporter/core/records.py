@@ -48,7 +48,7 @@ class Batch(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What is kept of a row until its outcome is known: nothing of its inputs but bounded labels."""
+    """What is kept of a row until its outcome is known; of its inputs, just bounded labels."""
 
     id: str
     at: float

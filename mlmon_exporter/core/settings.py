@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .drift import Policy
+from .outcome_reference import OutcomeReference
 from .readings import WindowName
 from .reference import ColumnReference
+from .segments import MOST_SEGMENTS, SegmentFeature
+from .task import Choice
 
 
 class ModelSettings(NamedTuple):
@@ -25,8 +28,22 @@ class ModelSettings(NamedTuple):
     max_features: int = 2000
     with_histograms: bool = True
     outputs: tuple[str, ...] = ()
+    score: str = ""
+    """The output with the positive class's probability; empty: found out."""
+    label: str = ""
+    """The output with the predicted class, or a regression's number; empty: found out."""
+    positive: str = ""
+    """The class that counts as positive; empty: of two the last."""
+    segments: tuple[SegmentFeature, ...] = ()
+    """Features by which rows are sliced; none: as in the reference."""
+    max_segments: int = MOST_SEGMENTS
     is_shared: bool = False
     """Whether counts are kept with those of other processes, and read from there."""
+
+    @property
+    def choice(self) -> Choice:
+        """What is said of the task."""
+        return Choice(self.task, self.score, self.label, self.positive)
 
 
 class ModelReference(NamedTuple):
@@ -38,6 +55,8 @@ class ModelReference(NamedTuple):
     """Unix seconds when it was made."""
     source: str
     """Where it came from: a file's name, or `learned`."""
+    outcomes: OutcomeReference | None = None
+    """None where no ground truth was known."""
 
     @property
     def rows(self) -> int:

@@ -1,22 +1,83 @@
-"""A tally as bytes, for the state on disk."""
+"""Tallies as bytes, for the state on disk."""
 
 from __future__ import annotations
 
 import json
 import struct
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 
 from .digests import ENGINES
+from .roc import RocCurve
+from .slices import SliceTally
 from .tally import AnyDigest, Tally
 
 _HEADER = struct.Struct("<4sIQII")
 _MAGIC = b"MLT1"
+_SLICES_HEADER = struct.Struct("<4sIQII")
+_SLICES_MAGIC = b"MLS1"
+
+AnyTally = Tally | SliceTally
 
 
-def to_bytes(tally: Tally) -> bytes:
+def to_bytes(tally: AnyTally) -> bytes:
     """Return a tally as bytes that `from_bytes` reads."""
+    return _slices_to_bytes(tally) if isinstance(tally, SliceTally) else _columns_to_bytes(tally)
+
+
+def from_bytes(data: bytes) -> AnyTally:
+    """Read a tally.
+
+    Raises:
+        ValueError: These are not the bytes of a tally.
+    """
+    return _slices(data) if data[:4] == _SLICES_MAGIC else _columns(data)
+
+
+def added(data: bytes, tally: AnyTally) -> AnyTally:
+    """Return what the bytes hold with a tally added; raises ValueError as `from_bytes` does."""
+    merged: Any = from_bytes(data)
+    if type(merged) is not type(tally):
+        raise ValueError(f"tally: expected a {type(tally).__name__}, got {type(merged).__name__}")
+    merged.merge(tally)
+    return cast(AnyTally, merged)
+
+
+def _slices_to_bytes(tally: SliceTally) -> bytes:
+    curves = [(where, curve.points) for where, curve in tally.curves.items()]
+    head = np.array([(*where, len(points)) for where, points in curves], dtype="<u4")
+    return b"".join(
+        (
+            _SLICES_HEADER.pack(_SLICES_MAGIC, len(curves), tally.rows, *tally.sums.shape),
+            head.tobytes(),
+            tally.sums.astype("<f8").tobytes(),
+            *(points.astype("<f8").tobytes() for _, points in curves),
+        )
+    )
+
+
+def _slices(data: bytes) -> SliceTally:
+    try:
+        _, curves, rows, slices, width = _SLICES_HEADER.unpack_from(data)
+        at = _SLICES_HEADER.size
+        head = np.frombuffer(data, "<u4", 3 * curves, at).reshape(-1, 3).tolist()
+        at += 12 * curves
+        tally = SliceTally(0, 0)
+        tally.rows = rows
+        tally.sums = np.frombuffer(data, "<f8", slices * width, at).reshape(slices, width).copy()
+        at += 8 * slices * width
+        for of_slice, number, points in head:
+            values = np.frombuffer(data, "<f8", 3 * points, at).reshape(-1, 3)
+            tally.curves[of_slice, number] = RocCurve(values)
+            at += 24 * points
+    except struct.error as error:
+        raise ValueError(f"tally: damaged: {error}") from error
+    return tally
+
+
+def _columns_to_bytes(tally: Tally) -> bytes:
     digests = [b"" if digest is None else digest.to_bytes() for digest in tally.digests]
     engine = next((type(d).__name__ for d in tally.digests if d is not None), "")
     head = json.dumps([engine, [len(digest) for digest in digests]]).encode()
@@ -33,12 +94,7 @@ def to_bytes(tally: Tally) -> bytes:
     )
 
 
-def from_bytes(data: bytes) -> Tally:
-    """Read a tally.
-
-    Raises:
-        ValueError: These are not the bytes of a tally.
-    """
+def _columns(data: bytes) -> Tally:
     try:
         magic, head_size, rows, cells, columns = _HEADER.unpack_from(data)
         if magic != _MAGIC:

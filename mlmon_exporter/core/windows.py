@@ -3,38 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from .tally import Tally
+from typing import Generic, Protocol, Self, TypeVar
 
 PANES = 12
 
 
-class Window:
+class Mergeable(Protocol):
+    """What some rows amount to."""
+
+    def merge(self, other: Self) -> None:
+        """Add all that `other` counts; `other` stays as it is."""
+
+    def pack(self) -> None:
+        """Take less room; it is seldom added to."""
+
+
+T = TypeVar("T", bound=Mergeable)
+
+
+class Window(Generic[T]):
     """The tallies of the last `pane_count` panes, each `pane_seconds` of traffic, dropped whole.
 
     The newest pane is the one of `now`, so a window of an hour covers between 55 and 60 minutes.
     Late rows go to the pane of their own time. Not thread-safe: whoever holds it locks.
     """
 
-    def __init__(self, seconds: float, new: Callable[[], Tally], pane_count: int = PANES) -> None:
+    def __init__(self, seconds: float, new: Callable[[], T], pane_count: int = PANES) -> None:
         if seconds <= 0 or pane_count < 1:
             raise ValueError(f"window: expected over 0 s and 1 pane, got {seconds}, {pane_count}")
         self.seconds = seconds
         self.pane_seconds = seconds / pane_count
         self.pane_count = pane_count
         self._new = new
-        self._panes: dict[int, Tally] = {}
-        self._closed: tuple[int, Tally] | None = None  # newest pane number, sum of older panes
+        self._panes: dict[int, T] = {}
+        self._closed: tuple[int, T] | None = None  # newest pane number, sum of older panes
 
     def pane_number(self, now: float) -> int:
         """Return the number of the pane that holds this time, Unix seconds."""
         return int(now // self.pane_seconds)
 
-    def add(self, tally: Tally, now: float) -> None:
+    def add(self, tally: T, now: float) -> None:
         """Add rows seen at `now`."""
         self.add_pane(self.pane_number(now), tally)
 
-    def add_pane(self, number: int, tally: Tally) -> None:
+    def add_pane(self, number: int, tally: T) -> None:
         """Add rows to a pane by its number."""
         pane = self._panes.get(number)
         if pane is None:
@@ -43,7 +55,7 @@ class Window:
         if self._closed is not None and number != self._closed[0]:
             self._closed = None
 
-    def _open(self, number: int) -> Tally:
+    def _open(self, number: int) -> T:
         # Whether or not anybody reads, panes that are over are packed, and no more of them are
         # kept than a window has; twice as many while the clock is behind panes of before.
         for pane in self._panes.values():
@@ -55,21 +67,21 @@ class Window:
         pane = self._panes[number] = self._new()
         return pane
 
-    def panes(self) -> dict[int, Tally]:
+    def panes(self) -> dict[int, T]:
         """Return the panes by number; they stay the window's own."""
         return dict(self._panes)
 
-    def take(self) -> dict[int, Tally]:
+    def take(self) -> dict[int, T]:
         """Return all panes and start again with none."""
         taken, self._panes, self._closed = self._panes, {}, None
         return taken
 
-    def put(self, number: int, tally: Tally) -> None:
+    def put(self, number: int, tally: T) -> None:
         """Have this tally as a pane, in place of the one that was there."""
         self._panes[number] = tally
         self._closed = None
 
-    def merged(self, now: float) -> Tally:
+    def merged(self, now: float) -> T:
         """Return one new tally of all panes in the window at `now`."""
         newest = self.pane_number(now)
         self._expire(newest)
@@ -87,7 +99,7 @@ class Window:
         for number in [n for n in self._panes if n <= newest - self.pane_count]:
             del self._panes[number]
 
-    def _sum_before(self, newest: int) -> Tally:
+    def _sum_before(self, newest: int) -> T:
         # Panes later than `newest` are kept but not read: the clock was set back.
         total = self._new()
         for number in sorted(n for n in self._panes if n < newest):

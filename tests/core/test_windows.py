@@ -18,7 +18,7 @@ def rows(count: int = 1, value: float = 1.0) -> Tally:
     return tally_rows(LAYOUT, np.full((count, 1), value), "fastdigest")
 
 
-def window(seconds: float = 120.0, panes: int = PANES) -> Window:
+def window(seconds: float = 120.0, panes: int = PANES) -> Window[Tally]:
     return Window(seconds, lambda: Tally(LAYOUT), panes)
 
 
