@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .slices import is_scorable, log_loss
+from .losses import is_scorable, log_loss
 from .task import REGRESSION, OutcomeRows, Task
 
 Floats = NDArray[np.float64]
@@ -15,7 +15,7 @@ ERROR = "error"
 
 
 def errors_of(rows: OutcomeRows, task: Task) -> Floats:
-    """Return the errors of rows, of those that have one, finite.
+    """Return the errors of rows, finite; NaN of those that have none.
 
     A regression's are its residuals, ground truth less prediction; a classification's the log
     losses where it gives probabilities, else 1 for a wrong class and 0 for the right one.
@@ -26,4 +26,6 @@ def errors_of(rows: OutcomeRows, task: Task) -> Floats:
     if not task.scores:
         return np.asarray(rows.truth != rows.predicted, dtype=np.float64)
     is_scored = is_scorable(rows, task)
-    return log_loss(rows.truth[is_scored], rows.scores[is_scored], task)
+    errors = np.full(len(rows.truth), np.nan)
+    errors[is_scored] = log_loss(rows.truth[is_scored], rows.scores[is_scored], task)
+    return errors

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import errors_of
 from .frame import Frame
 from .part_keys import ERRORS, SLICES, PartKey
 from .records import Batch, Column, Prediction
+from .scored_rows import scored_rows, tally_outcomes
 from .segments import FeatureSegments, SegmentFeature, Segments, feature_segments
 from .settings import ModelReference, ModelSettings
-from .slices import SliceLayout, slices_of, tally_outcomes
-from .tally import Tally
+from .slices import SliceLayout, slices_of
+from .tally import Layout, Tally
 from .tally_bytes import AnyTally
 from .task import OutcomeReader, OutcomeRows, Task, choose_task
 from .values import number, scalar
@@ -23,6 +23,9 @@ from .windows import PANES
 
 Floats = NDArray[np.float64]
 Parts = dict[PartKey, AnyTally]
+
+AT_ONCE = 4096
+"""Outcomes that are scored at once: what they take in memory is bounded."""
 
 
 class Outcomes:
@@ -83,42 +86,66 @@ class Outcomes:
             window_seconds: The windows.
             now: Unix seconds.
         """
-        predictions = [prediction for prediction, _ in outcomes]
-        values = [self._fitted(prediction.values) for prediction in predictions]
-        read, problems = self.reader.read(values, [truth for _, truth in outcomes])
-        usable = np.array([problem is None for problem in problems], dtype=bool)
-        which = slices_of(self.layout, [prediction.segments for prediction in predictions])
-        versions = [prediction.version for prediction in predictions]
-        at = np.array([prediction.at for prediction in predictions], dtype=np.float64)
+        read, problems = self.reader.read(
+            [self._fitted(prediction.values) for prediction, _ in outcomes],
+            [truth for _, truth in outcomes],
+        )
+        kept = [i for i, problem in enumerate(problems) if problem is None]
+        usable = [outcomes[i][0] for i in kept]
         parts: Parts = {}
-        for version in dict.fromkeys(versions):
-            own = usable & np.array([each == version for each in versions])
-            for seconds in window_seconds:
-                panes = np.floor(at / (seconds / PANES))
-                oldest = now // (seconds / PANES) - PANES
-                for pane in np.unique(panes[own & (panes > oldest)]).tolist():
-                    rows = own & (panes == pane)
-                    chosen = OutcomeRows(*(array[rows] for array in read))
-                    key = PartKey(version, SLICES, self.layout.fingerprint, seconds, int(pane))
-                    parts[key] = tally_outcomes(self.layout, chosen, which[:, rows])
-                    parts |= self._error_parts(key, chosen)
+        for start in range(0, len(kept), AT_ONCE):
+            block = usable[start : start + AT_ONCE]
+            rows = OutcomeRows(*(array[kept[start : start + AT_ONCE]] for array in read))
+            self._add(parts, block, rows, window_seconds, now)
         return parts, problems
+
+    def _add(
+        self,
+        parts: Parts,
+        predictions: Sequence[Prediction],
+        rows: OutcomeRows,
+        window_seconds: Sequence[float],
+        now: float,
+    ) -> None:
+        """Add rows without problems to parts."""
+        scored = scored_rows(self.layout, rows)
+        which = slices_of(self.layout, [prediction.segments for prediction in predictions])
+        for seconds in window_seconds:
+            pane_seconds = seconds / PANES
+            oldest = now // pane_seconds - PANES
+            groups: dict[tuple[str, int], list[int]] = {}
+            for i, prediction in enumerate(predictions):
+                pane = int(prediction.at // pane_seconds)
+                if pane > oldest:
+                    groups.setdefault((prediction.version, pane), []).append(i)
+            for (version, pane), found in groups.items():
+                key = PartKey(version, SLICES, self.layout.fingerprint, seconds, pane)
+                own = np.array(found)
+                _merge(parts, key, tally_outcomes(self.layout, scored.of(own), which[:, own]))
+                if self.errors is not None:
+                    layout = self.errors.layout
+                    key = key._replace(side=ERRORS, layout=layout.fingerprint)
+                    _merge(parts, key, _tally_errors(layout, scored.errors[own]))
 
     def _fitted(self, values: tuple[float | str | None, ...]) -> tuple[float | str | None, ...]:
         """Return a row's outputs as many as there are; those of another configuration are none."""
         count = len(self.task.outputs)
         return values if len(values) == count else (None,) * count
 
-    def _error_parts(self, key: PartKey, rows: OutcomeRows) -> Parts:
-        if self.errors is None:
-            return {}
-        layout = self.errors.layout
-        tally = Tally(layout)
-        errors = errors_of(rows, self.task)
-        tally.rows = len(errors)
-        # Nothing that is shown needs a digest.
-        tally.counts = layout.bins[0].count(errors)[0]
-        return {key._replace(side=ERRORS, layout=layout.fingerprint): tally}
+
+def _merge(parts: Parts, key: PartKey, tally: AnyTally) -> None:
+    known = parts.setdefault(key, tally)
+    if known is not tally:
+        known.merge(tally)  # type: ignore[arg-type]
+
+
+def _tally_errors(layout: Layout, errors: Floats) -> Tally:
+    """Count errors; nothing that is shown of them needs a digest."""
+    tally = Tally(layout)
+    known = errors[~np.isnan(errors)]
+    tally.rows = len(known)
+    tally.counts = layout.bins[0].count(known)[0]
+    return tally
 
 
 def _plain(value: Any) -> float | str | None:

@@ -9,6 +9,8 @@ scores are, and discrete scores and classes of few rows stay exact.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,10 +55,22 @@ class RocCurve:
             self._count = len(self._parts[0]) // 2
 
 
-def curve_of(scores: Floats, is_positive: NDArray[np.bool_]) -> RocCurve:
-    """Return the curve of rows with finite scores."""
-    rows = np.column_stack((scores, is_positive, ~is_positive)).astype(np.float64)
-    return RocCurve(_summed(rows))
+def curves_of(
+    owners: NDArray[np.intp], scores: Floats, is_positive: NDArray[np.bool_]
+) -> Iterator[tuple[int, RocCurve]]:
+    """Give the curve of each owner's rows, which have finite scores."""
+    if not len(owners):
+        return
+    order = np.lexsort((scores, owners))
+    owners, scores = owners[order], scores[order]
+    is_own = np.diff(owners, prepend=-1) > 0
+    starts = np.flatnonzero(is_own | (np.diff(scores, prepend=np.nan) != 0))
+    sums = np.add.reduceat(is_positive[order].astype(np.float64), starts)
+    sizes = np.diff(starts, append=len(owners))
+    points = np.column_stack((scores[starts], sums, sizes - sums))
+    first = np.searchsorted(starts, np.flatnonzero(is_own)).tolist()
+    for start, end in zip(first, [*first[1:], len(points)], strict=True):
+        yield int(owners[starts[start]]), RocCurve(points[start:end])
 
 
 def _summed(points: Floats) -> Floats:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
-from typing import Any, cast
 
 import numpy as np
 
@@ -38,11 +37,11 @@ def from_bytes(data: bytes) -> AnyTally:
 
 def added(data: bytes, tally: AnyTally) -> AnyTally:
     """Return what the bytes hold with a tally added; raises ValueError as `from_bytes` does."""
-    merged: Any = from_bytes(data)
+    merged = from_bytes(data)
     if type(merged) is not type(tally):
         raise ValueError(f"tally: expected a {type(tally).__name__}, got {type(merged).__name__}")
-    merged.merge(tally)
-    return cast(AnyTally, merged)
+    merged.merge(tally)  # type: ignore[arg-type]
+    return merged
 
 
 def _slices_to_bytes(tally: SliceTally) -> bytes:
