@@ -195,8 +195,7 @@ def _ground_truth(record: Mapping[str, Any]) -> GroundTruth:
 
 def _prediction_id(record: Mapping[str, Any]) -> str:
     given = record.get("prediction_id")
-    is_text = isinstance(given, str) and given.isascii()
-    found = valid_id(given.encode()) if is_text else None
+    found = valid_id(given.encode()) if isinstance(given, str) and given.isascii() else None
     if found is None:
         raise ValueError("prediction_id: expected 1 to 128 visible ASCII characters")
     return found
