@@ -7,7 +7,6 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from prometheus_client import ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.samples import Exemplar
 from starlette.concurrency import run_in_threadpool
@@ -25,16 +24,6 @@ Block = Readings | Histograms
 
 Source = Callable[[Callable[[], None]], Iterable[Block]]
 """Gives all readings; what it is handed is called in long work, to rest."""
-
-_PROCESS = ProcessCollector(registry=None)
-
-
-def process_readings() -> Iterator[Readings]:
-    """Give the numbers of this process."""
-    for metric in _PROCESS.collect():
-        for sample in metric.samples:
-            if sample.name in METRICS:
-                yield Readings(sample.name, (), ((),), [sample.value])
 
 
 def families(blocks: Iterable[Block]) -> Iterator[tuple[str, str, str, Sequence[Block]]]:

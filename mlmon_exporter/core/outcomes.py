@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .frame import Frame
 from .part_keys import ERRORS, SLICES, PartKey
 from .records import Batch, Column, Prediction
-from .scored_rows import scored_rows, tally_outcomes
+from .scored_rows import ScoredRows, scored_rows, tally_outcomes
 from .segments import FeatureSegments, SegmentFeature, Segments, feature_segments
 from .settings import ModelReference, ModelSettings
 from .slices import SliceLayout, slices_of
@@ -22,7 +22,10 @@ from .values import number, scalar
 from .windows import PANES
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
 Parts = dict[PartKey, AnyTally]
+Rows = list[tuple[tuple[float | str | None, ...], tuple[str, ...]]]
+"""Outputs and segments of some rows."""
 
 AT_ONCE = 4096
 """Outcomes that are scored at once: what they take in memory is bounded."""
@@ -40,6 +43,7 @@ class Outcomes:
         self.layout = SliceLayout(task, segments, center)
         self.errors = errors
         """The reference of errors, if there is one."""
+        self._last: tuple[Batch | None, Rows] = (None, [])
 
     def waiting(
         self, outputs: Mapping[str, Column], batch: Batch, version: str, now: float
@@ -60,10 +64,15 @@ class Outcomes:
             if each
         ]
 
-    def rows(
-        self, outputs: Mapping[str, Column], batch: Batch
-    ) -> list[tuple[tuple[float | str | None, ...], tuple[str, ...]]]:
+    def rows(self, outputs: Mapping[str, Column], batch: Batch) -> Rows:
         """Return outputs and segments of each row."""
+        # A batch is counted, and then kept for its outcomes.
+        last = self._last
+        if last[0] is not batch:
+            last = self._last = (batch, self._rows(outputs, batch))
+        return last[1]
+
+    def _rows(self, outputs: Mapping[str, Column], batch: Batch) -> Rows:
         names = self.task.outputs
         if batch.rows == 1:
             values = tuple([_plain(outputs.get(name)) for name in names])
@@ -110,22 +119,23 @@ class Outcomes:
         """Add rows without problems to parts."""
         scored = scored_rows(self.layout, rows)
         which = slices_of(self.layout, [prediction.segments for prediction in predictions])
+        tallies: dict[tuple[int, ...], list[tuple[int, str, AnyTally]]] = {}
         for seconds in window_seconds:
-            pane_seconds = seconds / PANES
-            oldest = now // pane_seconds - PANES
-            groups: dict[tuple[str, int], list[int]] = {}
-            for i, prediction in enumerate(predictions):
-                pane = int(prediction.at // pane_seconds)
-                if pane > oldest:
-                    groups.setdefault((prediction.version, pane), []).append(i)
-            for (version, pane), found in groups.items():
-                key = PartKey(version, SLICES, self.layout.fingerprint, seconds, pane)
-                own = np.array(found)
-                _merge(parts, key, tally_outcomes(self.layout, scored.of(own), which[:, own]))
-                if self.errors is not None:
-                    layout = self.errors.layout
-                    key = key._replace(side=ERRORS, layout=layout.fingerprint)
-                    _merge(parts, key, _tally_errors(layout, scored.errors[own]))
+            for (version, pane), own in _by_pane(predictions, seconds, now).items():
+                # Mostly the panes of several windows get the same rows.
+                if own not in tallies:
+                    tallies[own] = self._tallies(scored.of(np.array(own)), which[:, own])
+                for side, layout, tally in tallies[own]:
+                    _merge(parts, PartKey(version, side, layout, seconds, pane), tally)
+
+    def _tallies(self, scored: ScoredRows, which: Codes) -> list[tuple[int, str, AnyTally]]:
+        """Return side, layout and tally of all that some rows add to."""
+        of_slices = tally_outcomes(self.layout, scored, which)
+        tallies: list[tuple[int, str, AnyTally]] = [(SLICES, self.layout.fingerprint, of_slices)]
+        if self.errors is not None:
+            layout = self.errors.layout
+            tallies.append((ERRORS, layout.fingerprint, _tally_errors(layout, scored.errors)))
+        return tallies
 
     def _fitted(self, values: tuple[float | str | None, ...]) -> tuple[float | str | None, ...]:
         """Return a row's outputs as many as there are; those of another configuration are none."""
@@ -133,9 +143,26 @@ class Outcomes:
         return values if len(values) == count else (None,) * count
 
 
+def _by_pane(
+    predictions: Sequence[Prediction], seconds: float, now: float
+) -> dict[tuple[str, int], tuple[int, ...]]:
+    """Return which predictions are of each version and pane of a window that has them still."""
+    pane_seconds = seconds / PANES
+    oldest = now // pane_seconds - PANES
+    found: dict[tuple[str, int], list[int]] = {}
+    for i, prediction in enumerate(predictions):
+        pane = int(prediction.at // pane_seconds)
+        if pane > oldest:
+            found.setdefault((prediction.version, pane), []).append(i)
+    return {key: tuple(rows) for key, rows in found.items()}
+
+
 def _merge(parts: Parts, key: PartKey, tally: AnyTally) -> None:
-    known = parts.setdefault(key, tally)
-    if known is not tally:
+    """Add a tally to a part, which has nothing in common with it afterwards."""
+    known = parts.get(key)
+    if known is None:
+        parts[key] = tally.copy()
+    else:
         known.merge(tally)  # type: ignore[arg-type]
 
 

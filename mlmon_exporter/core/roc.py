@@ -63,11 +63,13 @@ def curves_of(
         return
     order = np.lexsort((scores, owners))
     owners, scores = owners[order], scores[order]
-    is_own = np.diff(owners, prepend=-1) > 0
-    starts = np.flatnonzero(is_own | (np.diff(scores, prepend=np.nan) != 0))
+    is_own = np.concatenate(([True], owners[1:] != owners[:-1]))
+    starts = np.flatnonzero(is_own | np.concatenate(([True], scores[1:] != scores[:-1])))
     sums = np.add.reduceat(is_positive[order].astype(np.float64), starts)
-    sizes = np.diff(starts, append=len(owners))
-    points = np.column_stack((scores[starts], sums, sizes - sums))
+    points = np.empty((len(starts), 3))
+    points[:, 0], points[:, 1] = scores[starts], sums
+    points[:-1, 2] = starts[1:] - starts[:-1] - sums[:-1]
+    points[-1, 2] = len(owners) - starts[-1] - sums[-1]
     first = np.searchsorted(starts, np.flatnonzero(is_own)).tolist()
     for start, end in zip(first, [*first[1:], len(points)], strict=True):
         yield int(owners[starts[start]]), RocCurve(points[start:end])

@@ -57,18 +57,17 @@ def scored_rows(layout: SliceLayout, rows: OutcomeRows) -> ScoredRows:
 def tally_outcomes(layout: SliceLayout, rows: ScoredRows, which: Codes) -> SliceTally:
     """Add up rows, given the slices of each, as `slices_of` gives them."""
     tally = new_tally(layout)
-    tally.rows = len(rows.sums)
-    for slices in which:
-        order = np.argsort(slices, kind="stable")
-        ordered = slices[order]
-        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-        # A row is in one slice of a feature, so none comes twice.
-        tally.sums[ordered[starts]] += np.add.reduceat(rows.sums[order], starts)
+    tally.rows = n = len(rows.sums)
+    owners = which.ravel()
+    order = np.argsort(owners, kind="stable")
+    ordered = owners[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))[: len(ordered)])
+    tally.sums[ordered[starts]] = np.add.reduceat(rows.sums[order % n], starts)
     for number in range(layout.curves):
         is_scored = ~np.isnan(rows.scores[:, number])
         own = which[:, is_scored]
-        scores = np.tile(rows.scores[is_scored, number], len(own))
-        is_positive = np.tile(rows.is_positive[is_scored, number], len(own))
+        scores = np.concatenate([rows.scores[is_scored, number]] * len(own))
+        is_positive = np.concatenate([rows.is_positive[is_scored, number]] * len(own))
         for each, curve in curves_of(own.ravel(), scores, is_positive):
             tally.curves[each, number] = curve
     return tally

@@ -49,7 +49,7 @@ class SliceLayout:
             sizes |= dict.fromkeys(losses, 1) | dict.fromkeys(bins, CALIBRATION_BINS)
         return sizes
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Sums of a slice."""
         return max(int(place.stop) for place in self.fields.values())
@@ -106,6 +106,17 @@ class SliceTally:
             if ours is None:
                 ours = self.curves[where] = RocCurve()
             ours.merge(curve)
+
+    def copy(self) -> SliceTally:
+        """Return the same, to be merged into."""
+        other = SliceTally(*self.sums.shape)
+        other.merge(self)
+        return other
+
+    def at_least(self, other: SliceTally) -> None:
+        """Become another that has more rows: of two states of one tally that is the later."""
+        if other.rows > self.rows:
+            self.rows, self.sums, self.curves = other.rows, other.sums, other.curves
 
     def pack(self) -> None:
         """Take less room, for a pane that is over."""

@@ -102,6 +102,28 @@ class Tally:
                     ours = self.digests[j] = type(theirs)()
                 ours.merge(theirs)  # type: ignore[arg-type]
 
+    def at_least(self, other: Tally) -> None:
+        """Raise each count to another's where that is greater; digests are of who has more rows.
+
+        For two states of one tally, neither of which has all that the other has.
+        """
+        if other.rows > self.rows:
+            self.rows, self.digests = other.rows, other.digests
+        self.counts = np.maximum(self.counts, other.counts)
+        self.invalid = np.maximum(self.invalid, other.invalid)
+        self.sums = np.maximum(self.sums, other.sums)
+
+    def copy(self) -> Tally:
+        """Return the same, to be merged into."""
+        other = Tally.__new__(Tally)
+        other.rows, other.counts, other.sums = self.rows, self.counts.copy(), self.sums.copy()
+        other.invalid, other.digests = self.invalid.copy(), [None] * len(self.digests)
+        for j, digest in enumerate(self.digests):
+            if digest is not None:
+                copied = other.digests[j] = type(digest)()
+                copied.merge(digest)  # type: ignore[arg-type]
+        return other
+
     def pack(self) -> None:
         """Take less room, for a pane that is over; it unpacks itself when it is added to."""
         self.counts = self.counts.astype(np.uint32)
