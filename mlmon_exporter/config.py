@@ -82,9 +82,14 @@ class Config(BaseSettings):
     queue_bytes: kinds.Whole = whole(64 * MIB, high=2**40)
     flush_seconds: kinds.Number = number(5.0, low=0.01, high=3600)
 
+    pending_rows: kinds.Whole = whole(100_000)
+    pending_age: kinds.Span = Field(Duration.parse("7d"), validate_default=True)
+    ground_truth_store: kinds.OptionalDatabase = None
+
     max_routes: kinds.Whole = whole(200, high=10_000)
     max_categories: kinds.Whole = whole(50, high=1_000)
     max_versions: kinds.Whole = whole(8, high=1_000)
+    max_kpis: kinds.Whole = whole(50, high=1_000)
     feature_histograms: bool = Field(True, description="true or false")
     models: Annotated[tuple[ModelConfig, ...], kinds.LIST] = Field(
         (ModelConfig(),), description="tables headed [[models]]"

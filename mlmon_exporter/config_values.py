@@ -102,6 +102,14 @@ def _secret(value: object) -> object:
     raise ValueError("expected visible ASCII characters without spaces, got others (not shown)")
 
 
+def _database(value: object) -> object:
+    secret = _secret(value)
+    text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
+    if text is None or str(text).startswith(("postgresql://", "postgres://")):
+        return secret
+    raise ValueError("expected an address that starts with postgresql://, got another (not shown)")
+
+
 def _not_boolean(value: object) -> object:
     # Python's True is 1, but nobody who writes `max_rows = true` means one row.
     if isinstance(value, bool):
@@ -170,3 +178,4 @@ OptionalPath = Annotated[
     Path | None, BeforeValidator(_none_if_empty), Field(description="a path in quotes")
 ]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_secret)]
+OptionalDatabase = Annotated[SecretStr | None, BeforeValidator(_database)]

@@ -46,7 +46,7 @@ class Read(NamedTuple):
     usable: list[Any]
     errors: list[tuple[int, str]]
 
-    def answer(self, counts: Mapping[str, int]) -> Answer:
+    def answer(self, counts: Mapping[Any, int]) -> Answer:
         """Return what a client is told: the counts, and the first few faults."""
         errors = [{"index": i, "reason": why} for i, why in sorted(self.errors)[:MOST_ERRORS]]
         return {**counts, "invalid": len(self.errors), "errors": errors}

@@ -41,11 +41,14 @@ class PendingStore(Protocol):
     def session(self, now: float, /) -> AbstractContextManager[Session]:
         """Begin a transaction. Raises StoreError where that cannot be done now."""
 
-    def waiting(self) -> Mapping[str, int]:
-        """Return how many predictions of each model wait."""
+    def waiting(self, now: float, /) -> Mapping[str, int]:
+        """Return how many predictions of each model wait; nothing where that is not known now."""
 
-    def close(self) -> None:
-        """Put away what was taken."""
+    def flush(self, now: float, /) -> None:
+        """Put away what is held; what cannot be put away now is held on."""
+
+    def forget(self) -> None:
+        """Drop what a forked process has from its parent."""
 
 
 class Joined(NamedTuple):

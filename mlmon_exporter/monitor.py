@@ -17,17 +17,22 @@ from starlette.types import ASGIApp, Scope
 from . import __version__
 from .body_reader import BodyReader
 from .collector import MlmonCollector, metrics_app
-from .config import Config, ConfigError, ModelConfig
+from .config import Config, ModelConfig
 from .core.drift import Policy
+from .core.feedback import Feedback, Status
 from .core.health import Health
 from .core.model import Model
+from .core.pending import GroundTruth
 from .core.records import Batch, Exchange, Histograms, Reading, Readings
 from .core.settings import ModelReference, ModelSettings, window_names
 from .core.traffic import Traffic
+from .feedback_desk import FeedbackDesk, kpi_event, row_ids
 from .flusher import Flusher
 from .formats import FORMATS, REASONS
 from .intake import Intake, call_if_alive
+from .learned_references import LearnedReferences
 from .pace import Pace, Pause
+from .pending_stores import open_store
 from .processes import CPU, Process, process_readings, this_process
 from .reference import Reference
 from .routes import route_of
@@ -65,6 +70,7 @@ class Monitor:
         self.health = Health((row.name, reason) for row in FORMATS for reason in REASONS)
         self.traffic = Traffic(max_routes=c.max_routes, on_overflow=self.health.overflow)
         self.in_flight: dict[int, Scope] = {}
+        self._learned = LearnedReferences(c.state_dir, c.digest, self.health)
         self.models = {model.name: self._model(model) for model in c.models}
         self._model_configs = {model.name: model for model in c.models}
         self._routes = {route: model.name for model in c.models for route in model.routes}
@@ -82,16 +88,30 @@ class Monitor:
         self._last_flush = time.time()
         self.is_reader = False
         """Whether it only shows what other processes have counted: a server of its own does."""
-        self._counts = Counts(self.traffic, self.health)
+        feedback = Feedback(max_kpis=c.max_kpis, on_overflow=lambda: self.health.overflow("kpi"))
+        self._counts = Counts(self.traffic, self.health, feedback)
         self._shared = self._share(c.state_dir)
+        self._pending = open_store(c, self.models, feedback, self.health, self._shared)
+        longest = max(window.seconds for window in c.windows)
+        self.feedback = FeedbackDesk(self.models, self._pending, feedback, longest)
+        self._is_flushed = self._shared is not None or c.ground_truth_store is not None
+        child = weakref.WeakMethod(self._after_fork)
+        os.register_at_fork(after_in_child=lambda: call_if_alive(child))
         self._flusher = Flusher(self._tick, c.flush_seconds)
         self._parallel: bool | None = None
         token = c.metrics_token.get_secret_value() if c.metrics_token is not None else None
         self._metrics_app = metrics_app(self._scrape, token)
-        self.service_apps: Mapping[str, ASGIApp] = (
-            {c.metrics_path: self._metrics_app} if c.metrics_path else {}
-        )
+        self.writing_apps = self._writing_apps()
+        """Path -> what takes ground truth and KPIs there; nothing without a token."""
+        reading = {c.metrics_path: self._metrics_app} if c.metrics_path else {}
+        self.service_apps: Mapping[str, ASGIApp] = {**reading, **self.writing_apps}
         self._declare_routes()
+
+    def _writing_apps(self) -> Mapping[str, ASGIApp]:
+        token = self.config.token
+        if token is None:
+            return {}
+        return self.feedback.apps(token.get_secret_value(), self._caught_up)
 
     def _declare_routes(self) -> None:
         for route, name in self._routes.items():
@@ -101,14 +121,12 @@ class Monitor:
         """Return the state shared with the host's other processes, None without a folder."""
         if folder is None:
             return None
-        shared = SharedState(
+        return SharedState(
             Store(folder), self.models, self._counts, self._process, self.config.flush_seconds
         )
-        child = weakref.WeakMethod(self._after_fork)
-        os.register_at_fork(after_in_child=lambda: call_if_alive(child))
-        return shared
 
     def _after_fork(self) -> None:
+        self._pending.forget()
         if self._shared is not None:
             self._shared.forget()
             self._declare_routes()
@@ -118,11 +136,14 @@ class Monitor:
         return this_process(self._in_progress())
 
     def _tick(self, now: float | None = None) -> None:
-        """Add what was counted to the shared state."""
+        """Add what was counted to the shared state, and put away predictions that wait."""
+        moment = time.time() if now is None else now
         if self._shared is not None:
             self._adopt_learned()
-            if not self.is_reader:
-                self._shared.flush(time.time() if now is None else now)
+        if not self.is_reader:
+            self._pending.flush(moment)
+            if self._shared is not None:
+                self._shared.flush(moment)
 
     def _adopt_learned(self) -> None:
         for name, model in self.models.items():
@@ -157,49 +178,21 @@ class Monitor:
         return Model(
             settings,
             self._reference(model),
-            on_learned=lambda reference: self._keep(model.name, reference),
+            on_learned=lambda reference: self._learned.keep(model.name, reference),
             on_overflow=lambda: self.health.overflow("version"),
         )
 
     def _reference(self, model: ModelConfig) -> ModelReference | None:
-        path = model.reference
-        if path is None:
-            learned = self._learned_path(model.name)
-            if learned is None or not learned.exists():
-                return None
-            path = learned
-        return Reference.load(path, self.config.digest).for_model(Path(path).name)
-
-    def _learned_path(self, name: str) -> Path | None:
-        if self.config.state_dir is None:
-            return None
-        safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-        return Path(self.config.state_dir) / f"{safe}.learned-reference.json"
-
-    def _keep(self, name: str, learned: ModelReference) -> ModelReference:
-        """Keep a learned reference; return it, or the one that another process was first with."""
-        path = self._learned_path(name)
-        if path is None:
-            return learned
-        reference = Reference(
-            learned.features, learned.outputs, model=name, created=learned.created
-        )
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if reference.save_new(path):
-                logger.info("mlmon: model %s: learned from %d rows", name, learned.rows)
-                return learned
-            return Reference.load(path, self.config.digest).for_model(path.name)
-        except (OSError, ConfigError) as error:
-            self.health.internal_error("store")
-            logger.warning("mlmon: cannot keep the learned reference: %s", error)
-            return learned
+        if model.reference is None:
+            return self._learned.find(model.name)
+        path = Path(model.reference)
+        return Reference.load(path, self.config.digest).for_model(path.name)
 
     # What the middleware asks and hands over.
 
     def model_of(self, method: str, route: str) -> tuple[str, str]:
         """Return the model and version that a route's requests are counted for, or empty texts."""
-        if self._shared is not None:
+        if self._is_flushed:
             self._flusher.ensure_running()
         labels = self._known.get((method, route))
         if labels is None:
@@ -235,6 +228,10 @@ class Monitor:
         if batch is not None:
             version = model.observe(batch, exchange.arrived, pace)
             self.traffic.record_rows(exchange.model, version, batch.rows)
+            ids = batch.prediction_ids or row_ids(exchange.prediction_id, batch.rows)
+            self.feedback.predicted(
+                exchange.model, batch._replace(prediction_ids=ids), exchange.arrived
+            )
 
     # The public way in and out.
 
@@ -266,10 +263,69 @@ class Monitor:
         outputs = self._outputs(state, predictions)
         rows = _rows({**features, **outputs})
         batch = Batch(features, outputs, rows, version, prediction_ids)
-        counted = state.observe(batch, time.time() if now is None else now)
+        moment = time.time() if now is None else now
+        counted = state.observe(batch, moment)
         self.traffic.record_rows(state.settings.name, counted, rows)
-        if self._shared is not None:
+        if prediction_ids is not None:
+            self.feedback.predicted(state.settings.name, batch, moment)
+        if self._is_flushed:
             self._flusher.ensure_running()
+
+    def observe_ground_truth(
+        self,
+        prediction_id: str,
+        value: float | str,
+        *,
+        timestamp: float | None = None,
+        now: float | None = None,
+    ) -> Status:
+        """Take in the outcome of a prediction.
+
+        Args:
+            prediction_id: As in the header `X-Prediction-Id`, or as given to `observe`.
+            value: A number, or the class that came true.
+            timestamp: Unix seconds when it became known; `now` by default.
+            now: Unix seconds; the clock by default.
+
+        Returns:
+            What became of it: `matched`, `late`, `unknown`, `duplicate` or `invalid`.
+
+        Raises:
+            StoreError: It was not taken, since the state cannot be written now.
+        """
+        moment = self._caught_up() if now is None else now
+        truth = GroundTruth(prediction_id, value, timestamp)
+        return self.feedback.ground_truths([truth], moment).statuses[0]
+
+    def observe_kpi(
+        self,
+        name: str,
+        value: float = 1.0,
+        prediction_id: str | None = None,
+        *,
+        model: str | None = None,
+        now: float | None = None,
+    ) -> None:
+        """Count one event of a business number.
+
+        Args:
+            name: At most `max_kpis` different ones; the rest is `other`.
+            value: A finite number that is added up.
+            prediction_id: Counts it for the model and version that made the prediction.
+            model: Which model it is about, where several are configured and there is no id.
+            now: Unix seconds; the clock by default.
+
+        Raises:
+            ValueError: The value is not finite.
+            StoreError: It was not counted, since the state cannot be written now.
+        """
+        moment = self._caught_up() if now is None else now
+        self.feedback.kpi_events([kpi_event(name, value, prediction_id, model)], moment)
+
+    def _caught_up(self) -> float:
+        """Return the time, once the predictions that were queued before it are taken in."""
+        self._intake.flush(SCRAPE_WAIT_SECONDS)
+        return time.time()
 
     def _named(self, model: str | None) -> Model:
         if model is None and len(self.models) == 1:
@@ -307,6 +363,8 @@ class Monitor:
         for model in self.models.values():
             yield from model.readings(now, pause)
         yield from self._counts.shown_traffic.readings(now)
+        yield from self._counts.shown_feedback.readings()
+        yield from self.feedback.readings(now)
         yield from self._counts.shown_health.readings()
 
     def _scrape(self, pause: Pause) -> Iterator[Readings | Histograms]:

@@ -48,9 +48,13 @@ class MemoryStore:
         for name, added in parts.items():
             self._models[name].give_back(added)
 
-    def waiting(self) -> Mapping[str, int]:
+    def waiting(self, now: float) -> Mapping[str, int]:
         with self._lock:
+            self._pending.forget(now)
             return dict(self._pending.waiting)
 
-    def close(self) -> None:
+    def flush(self, _now: float, /) -> None:
         """Nothing to put away."""
+
+    def forget(self) -> None:
+        """Keep all: who forks without a shared state counts for itself."""

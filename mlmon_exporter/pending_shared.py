@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,8 @@ from .core.records import Prediction
 from .joiner import Parts, join
 from .pending_table import ALL, Connection, Dialect, PendingTable
 from .store import StoreError
+
+logger = logging.getLogger(__name__)
 
 
 class Transaction(NamedTuple):
@@ -76,8 +79,8 @@ class SharedPending:
     def forget(self) -> None:
         """Drop what is held: in a forked process it is the parent's, who puts it away itself."""
         self._lock = threading.Lock()
+        self._has_failed = False
         self._held: deque[tuple[str, Prediction]] = deque()
-        self._waiting: Mapping[str, int] = {}
 
     def keep(self, predictions: Iterable[tuple[str, Prediction]], _now: float, /) -> None:
         """Hold predictions, each with its model, until the next flush."""
@@ -115,11 +118,9 @@ class SharedPending:
         early = table.take_early([prediction.id for _, prediction in held])
         if early:
             join(session, early, self._models, now, limits.window_seconds)
-        counts = table.counts()
-        self._waiting = {model: count for model, count in counts.items() if model != ALL}
 
-    def flush(self, now: float) -> bool:
-        """Put away what is held, and forget what is too old; False if that cannot be done now."""
+    def flush(self, now: float, /) -> None:
+        """Put away what is held, and forget what is too old; held on, if that cannot be done."""
         limits, over = self._limits, 0
         try:
             with self.session(now) as session:
@@ -129,15 +130,24 @@ class SharedPending:
                     counts.ground_truths({("", "", "unknown"): len(unknown)})
                     session.merge({}, counts)
                 over = session.table.forget(now - limits.seconds, limits.rows)
-        except StoreError:
-            return False
+        except StoreError as error:
+            self._fail(error)
+            return
+        self._has_failed = False
         if over:
             self._on_overflow(over)
-        return True
 
-    def waiting(self) -> Mapping[str, int]:
-        """Return how many predictions of each model wait, as of the last transaction."""
-        return self._waiting
+    def waiting(self, now: float, /) -> Mapping[str, int]:
+        """Return how many predictions of each model wait; nothing where that is not known now."""
+        try:
+            with self.session(now) as session:
+                counts = session.table.counts()
+        except StoreError as error:
+            self._fail(error)
+            return {}
+        return {model: count for model, count in counts.items() if model != ALL}
 
-    def close(self) -> None:
-        """Nothing more than the last flush, which the owner of the clock makes."""
+    def _fail(self, error: StoreError) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            logger.error("mlmon: predictions wait in memory: %s", error)

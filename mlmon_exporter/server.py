@@ -16,6 +16,8 @@ from .monitor import Monitor
 def server_app(config: Config) -> Starlette:
     """Return the app of `mlmon-exporter serve`: `/metrics`, `/healthz` and `/`.
 
+    With a token, `/ground-truth` and `/kpi`, too.
+
     Raises:
         ConfigError: There is no `state_dir`, so there would be nothing to show.
     """
@@ -38,5 +40,6 @@ def server_app(config: Config) -> Starlette:
             Route("/", root),
             Route("/healthz", healthz),
             Route("/metrics", monitor.metrics_app()),
+            *(Route(path, app) for path, app in monitor.writing_apps.items()),
         ]
     )

@@ -11,11 +11,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol, Self, TypeVar
 
 import orjson
 
 from .core import tally_bytes
+from .core.feedback import Feedback
 from .core.health import Health
 from .core.model import Model
 from .core.part_keys import PartKey
@@ -23,6 +25,8 @@ from .core.records import Readings
 from .core.tally_bytes import AnyTally
 from .core.traffic import Traffic
 from .core.windows import PANES
+from .joiner import Parts
+from .pending_shared import Transaction
 from .processes import CPU, CpuTime, Process, process_of, process_readings
 from .store import Changes, DamagedError, Merge, Store, StoreError, Value
 
@@ -38,15 +42,18 @@ SEEDED = "seeded"
 class Counts:
     """Requests and counts about ourselves: since the last flush, and of all processes."""
 
-    def __init__(self, traffic: Traffic, health: Health) -> None:
+    def __init__(self, traffic: Traffic, health: Health, feedback: Feedback) -> None:
         self.traffic = traffic
         self.health = health
+        self.feedback = feedback
         self.shown_traffic: Traffic = traffic
         self.shown_health: Health = health
+        self.shown_feedback: Feedback = feedback
 
     def share(self) -> None:
         """Show only what was loaded: what this process counts is a part of it."""
         self.shown_traffic, self.shown_health = Traffic(), self.health.take()
+        self.shown_feedback = self.feedback.take()
 
 
 class _Mergeable(Protocol):
@@ -64,12 +71,14 @@ class _Taken:
     def __init__(self, counts: Counts, models: Mapping[str, Model]) -> None:
         self._counts, self._models = counts, models
         self.traffic, self.health = counts.traffic.take(), counts.health.take()
+        self.feedback = counts.feedback.take()
         self.parts = {name: model.take() for name, model in models.items()}
 
     def give_back(self) -> None:
         """Have it counted still, since the store could not take it."""
         self._counts.traffic.merge(self.traffic)
         self._counts.health.merge(self.health)
+        self._counts.feedback.merge(self.feedback)
         for name, taken in self.parts.items():
             self._models[name].give_back(taken)
 
@@ -79,6 +88,8 @@ class _Taken:
             yield "traffic", _traffic(self.traffic)
         if not self.health.is_empty():
             yield "health", _health(self.health)
+        if not self.feedback.is_empty():
+            yield "feedback", _feedback(self.feedback)
         for name, parts in self.parts.items():
             for key, tally in parts.items():
                 yield _key(name, key), _part(tally, key)
@@ -141,6 +152,21 @@ class SharedState:
             self._cpu_added = cpu
             self._note(merged.file, merged.values, now)
             return True
+
+    def add(self, parts: Parts, counts: Feedback) -> None:
+        """Add outcomes at once; raises StoreError where that cannot be done."""
+        with self.transaction(time.time()) as transaction:
+            transaction.merge(parts, counts)
+
+    @contextmanager
+    def transaction(self, now: float) -> Iterator[Transaction]:
+        """Begin a transaction with the pending predictions; raises StoreError where it cannot."""
+        with self._lock:
+            with self._store.writing(now) as writing:
+                yield Transaction(
+                    writing.connection, lambda parts, counts: writing.merge(_added(parts, counts))
+                )
+            self._note(writing.file, writing.values, now)
 
     def _note(self, file: str, written: Mapping[str, Value], now: float) -> None:
         """Keep what was written, until it is loaded: should the file be lost, it is not."""
@@ -207,6 +233,7 @@ class SharedState:
             SEEDED: seeding.claim,
             "traffic": _traffic(self._counts.shown_traffic, seeding),
             "health": _health(self._counts.shown_health, seeding),
+            "feedback": _feedback(self._counts.shown_feedback, seeding),
             "cpu": _cpu(self._cpu, seeding),
         }
         for name, model in self._models.items():
@@ -223,6 +250,8 @@ class SharedState:
                 self._counts.shown_traffic = _to_traffic(data)
             elif kind == "health":
                 self._counts.shown_health = _to_health(data)
+            elif kind == "feedback":
+                self._counts.shown_feedback = _to_feedback(data)
             elif kind == "cpu":
                 self._cpu = _to_cpu(data)
             elif kind == "worker":
@@ -248,6 +277,15 @@ class SharedState:
         }
         alive = [process for _, process in self._workers.values()]
         return process_readings(alive, self._cpu.seconds)
+
+
+def _added(parts: Parts, counts: Feedback) -> dict[str, Merge]:
+    changes = {
+        _key(name, key): _part(tally, key)
+        for name, added in parts.items()
+        for key, tally in added.items()
+    }
+    return changes if counts.is_empty() else {**changes, "feedback": _feedback(counts)}
 
 
 class _Seeding:
@@ -311,6 +349,14 @@ def _health(health: Health, seeding: _Seeding | None = None) -> Merge:
 
 def _to_health(data: bytes) -> Health:
     return Health.from_dict(orjson.loads(data))
+
+
+def _feedback(feedback: Feedback, seeding: _Seeding | None = None) -> Merge:
+    return _merging(feedback, _to_feedback, lambda merged: orjson.dumps(merged.to_dict()), seeding)
+
+
+def _to_feedback(data: bytes) -> Feedback:
+    return Feedback.from_dict(orjson.loads(data))
 
 
 def _cpu(cpu: CpuTime, seeding: _Seeding | None = None) -> Merge:

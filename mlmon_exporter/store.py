@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from .pending_table import SQLITE, schema
+
 FILE = "mlmon.sqlite"
 SCHEMA_VERSION = 1
 """Of the tables and of the values in them: a program leaves a file of a later one alone."""
@@ -72,6 +74,28 @@ class Merged(NamedTuple):
 Merge = Callable[[Value | None], Value]
 
 
+class Writing:
+    """A transaction that writes, and what it has written."""
+
+    def __init__(self, connection: sqlite3.Connection, file: str, stamp: int) -> None:
+        self.connection = connection
+        self.file = file
+        self.values: dict[str, Value] = {}
+        self._stamp = stamp
+
+    def merge(self, changes: Mapping[str, Merge]) -> None:
+        """Merge changes into the values of their keys, in their order."""
+        for key, merge in changes.items():
+            query = "SELECT value, expires FROM state WHERE key = ?"
+            row = self.connection.execute(query, (key,)).fetchone()
+            old = None if row is None else Value(_unsealed(row[0]), row[1])
+            new = self.values[key] = merge(old)
+            self.connection.execute(
+                "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)",
+                (key, _sealed(new.data), self._stamp, new.expires),
+            )
+
+
 class Store:
     """The state file of a folder. One connection a process; not thread-safe.
 
@@ -94,21 +118,17 @@ class Store:
             StoreError: The file is locked for long, read-only, damaged, of a newer version, or
                 its disk is full.
         """
-        values: dict[str, Value] = {}
+        with self.writing(now) as writing:
+            writing.merge(changes)
+        return Merged(writing.file, writing.values)
+
+    @contextmanager
+    def writing(self, now: float) -> Iterator[Writing]:
+        """Begin a transaction that writes; raises StoreError as `merge` does."""
         with self._transaction() as connection:
             connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'stamp'")
-            file, stamp = _file_and_stamp(connection)
-            for key, merge in changes.items():
-                query = "SELECT value, expires FROM state WHERE key = ?"
-                row = connection.execute(query, (key,)).fetchone()
-                old = None if row is None else Value(_unsealed(row[0]), row[1])
-                new = values[key] = merge(old)
-                connection.execute(
-                    "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)",
-                    (key, _sealed(new.data), stamp, new.expires),
-                )
+            yield Writing(connection, *_file_and_stamp(connection))
             connection.execute("DELETE FROM state WHERE expires < ?", (now,))
-        return Merged(file, values)
 
     def read(self, after: int, file: str = "") -> Changes:
         """Return what changed after a stamp of a file; everything if the file is another one.
@@ -216,7 +236,7 @@ class Store:
             raise StoreError(f"{self.path}: schema {version} is of a newer mlmon-exporter")
         if version == 0:
             connection.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA.split(";"):
+            for statement in (*_SCHEMA.split(";"), *schema(SQLITE)):
                 connection.execute(statement)
             names = [("file", os.urandom(8).hex()), ("stamp", "0")]
             connection.executemany("INSERT INTO meta VALUES (?, ?)", names)

@@ -102,6 +102,9 @@ class Feedback:
         """Add what another has counted, such as another worker; it stays as it is."""
         form = other.to_dict()
         with self._lock:
+            # Whoever adds says how many names there may be, and is told of one too many.
+            self._max_kpis = max(self._max_kpis, other._max_kpis)
+            self._on_overflow = other._on_overflow
             self._merge(form)
 
     def _merge(self, form: Mapping[str, Any]) -> None:
@@ -129,8 +132,9 @@ class Feedback:
                 self.kpis[tuple(labels)] = list(sums) if sums[0] > ours[0] else ours
 
     def is_empty(self) -> bool:
-        """Return whether nothing was counted."""
-        return self.total() == 0
+        """Return whether nothing was counted, nor declared."""
+        with self._lock:
+            return not (self.statuses or self.delays.cells or self.kpis)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all counts as plain lists, for the state on disk."""
@@ -144,11 +148,15 @@ class Feedback:
             }
 
     @classmethod
-    def from_dict(cls, form: Mapping[str, Any], max_kpis: int = 50) -> Feedback:
+    def from_dict(cls, form: Mapping[str, Any]) -> Feedback:
         """Read that form; raises ValueError, KeyError or TypeError where it is damaged."""
-        feedback = cls(max_kpis=max(max_kpis, len(form["kpis"])))
+        feedback = cls(max_kpis=len(form["kpis"]))
         feedback._merge(form)
         return feedback
+
+    def like(self) -> Feedback:
+        """Return an empty one with the same bounds, for a transaction of its own."""
+        return Feedback(max_kpis=self._max_kpis, on_overflow=self._on_overflow)
 
     def total(self) -> float:
         """Return how much was counted."""

@@ -18,6 +18,7 @@ DROP_REASONS = (
     "unreadable",
     "too_many_rows",
     "too_many_features",
+    "pending_full",
 )
 """Why an exchange, or a part of one, was given up."""
 INTERNAL = ("middleware", "intake", "collector", "store", "telemetry")

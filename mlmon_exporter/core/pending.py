@@ -78,7 +78,7 @@ class PendingPredictions:
             if prediction.id not in self._rows:
                 self._rows[prediction.id] = pack(model, prediction)
                 self.waiting[model] = self.waiting.get(model, 0) + 1
-        self._forget(now)
+        self.forget(now)
 
     def find(self, ids: Collection[str]) -> dict[str, Found]:
         """Return what is known of these ids."""
@@ -90,7 +90,8 @@ class PendingPredictions:
             self._rows[prediction_id] = spent(known)
             self.waiting[known.model] -= 1
 
-    def _forget(self, now: float) -> None:
+    def forget(self, now: float) -> None:
+        """Forget what is too old, and the oldest of what is too much."""
         over = [*islice(self._rows, max(0, len(self._rows) - self._max_rows))]
         for prediction_id in over:
             self._drop(prediction_id)

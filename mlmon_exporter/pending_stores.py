@@ -1,0 +1,61 @@
+"""Where a monitor's predictions wait, as the configuration has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .config import Config
+from .core.feedback import Feedback
+from .core.health import Health
+from .core.model import Model
+from .core.pending import PendingPredictions
+from .joiner import Parts, PendingStore
+from .pending_memory import MemoryStore
+from .pending_postgresql import PostgresqlTransactions
+from .pending_shared import Limits, SharedPending
+from .pending_table import POSTGRESQL, SQLITE
+from .shared_state import SharedState
+
+FLUSHES = 3
+"""So many flush intervals a ground truth waits for its prediction."""
+
+
+def open_store(
+    config: Config,
+    models: Mapping[str, Model],
+    counts: Feedback,
+    health: Health,
+    shared: SharedState | None,
+) -> PendingStore:
+    """Return where predictions wait: on a server, in the state directory, or in memory.
+
+    Raises:
+        ConfigError: There is no driver for the server.
+    """
+
+    def drop(count: int) -> None:
+        health.drop("pending_full", count)
+
+    memory = MemoryStore(
+        PendingPredictions(config.pending_rows, config.pending_age.seconds, drop), models, counts
+    )
+    if config.ground_truth_store is None and shared is None:
+        return memory
+    limits = Limits(
+        rows=config.pending_rows,
+        seconds=config.pending_age.seconds,
+        early_seconds=FLUSHES * config.flush_seconds,
+        window_seconds=max(window.seconds for window in config.windows),
+    )
+    if config.ground_truth_store is None and shared is not None:
+        return SharedPending(shared.transaction, SQLITE, models, limits, drop)
+
+    def merge(parts: Parts, added: Feedback) -> None:
+        if shared is None:
+            memory.merge(parts, added)
+        else:
+            shared.add(parts, added)
+
+    url = config.ground_truth_store
+    transactions = PostgresqlTransactions(url.get_secret_value() if url else "", merge)
+    return SharedPending(transactions, POSTGRESQL, models, limits, drop)
