@@ -71,12 +71,13 @@ class Model:
         if versions is None:
             return self.settings.version
         version = versions.admit(batch.version or self.settings.version)
-        features, outputs, slices, _ = versions.version(version)
+        counted = versions.version(version)
         if batch.features:
-            features.add(batch.features, batch.rows, now, pause)
+            counted.features.add(batch.features, batch.rows, now, pause)
         if batch.predictions:
-            named = _named_outputs(batch, outputs.frame.layout.names)
-            outputs.add(named, batch.rows, now, pause)
+            named = _named_outputs(batch, counted.outputs.frame.layout.names)
+            counted.outputs.add(named, batch.rows, now, pause)
+            slices = counted.slices
             if slices is not None and slices.counts_predicted:
                 slices.add(slices.outcomes.rows(named, batch), now)
         return version

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
+import numpy as np
+
+from .class_names import in_order
 from .reference import ColumnReference
-from .segments import FeatureSegments
-from .slices import SliceTally
-from .task import Choice
+from .roc import RocCurve
+from .segments import FeatureSegments, Segments
+from .slices import SliceLayout, SliceTally, aligned
+from .task import CLASSIFICATION, REGRESSION, Choice, Task, choose_task
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +21,7 @@ class OutcomeReference:
     """The outcomes of the reference's rows."""
 
     choice: Choice
-    """What the task was found to be."""
+    """What the user said of the task, and its kind."""
     classes: tuple[str, ...]
     segments: tuple[FeatureSegments, ...]
     center: float
@@ -25,7 +30,106 @@ class OutcomeReference:
     error: ColumnReference | None
     """The column of errors: log losses, residuals, or 0 and 1."""
 
+    def task(self, outputs: Sequence[ColumnReference], names: Sequence[str]) -> Task | None:
+        """Return the task that the outcomes are of, given the reference of the outputs."""
+        return choose_task(self.choice, outputs, names, self.classes)
+
+    def layout(self, task: Task) -> SliceLayout:
+        """Return the layout of the tally."""
+        return SliceLayout(task, Segments(self.segments), self.center)
+
     def segments_of(self, feature: str, edges: Sequence[float]) -> FeatureSegments | None:
         """Return the segments of a feature, if these are its edges."""
         own = (s for s in self.segments if (s.feature, s.edges) == (feature, tuple(edges)))
         return next(own, None)
+
+    def merge(self, other: OutcomeReference, outputs: Sequence[ColumnReference]) -> Self:
+        """Return the outcomes of both sides' rows, given the reference of all outputs.
+
+        Raises:
+            ValueError: They are of different tasks.
+        """
+        together = replace(
+            self,
+            classes=in_order((*self.classes, *other.classes)),
+            segments=_united(self.segments, other.segments),
+        )
+        names = [column.name for column in outputs]
+        tasks = [side.task(outputs, names) for side in (together, self, other)]
+        kinds = {(task.kind, task.scores, task.label) for task in tasks if task is not None}
+        if None in tasks or self.choice != other.choice or len(kinds) > 1:
+            raise ValueError(
+                "reference: outcomes: expected the same task on both sides; "
+                "build both with the same columns and the same classes"
+            )
+        wanted = together.layout(tasks[0])  # type: ignore[arg-type]
+        for side, task in zip((self, other), tasks[1:], strict=True):
+            part = aligned(side.tally, side.layout(task), wanted)  # type: ignore[arg-type]
+            if side is self:
+                merged = part
+            else:
+                merged.merge(part)
+        errors = [side.error for side in (self, other) if side.error is not None]
+        error = errors[0].merge(errors[1]) if len(errors) > 1 else next(iter(errors), None)
+        return replace(together, tally=merged, error=error)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form in which a reference file holds the outcomes."""
+        return {
+            "task": self.choice._asdict(),
+            "classes": list(self.classes),
+            "segments": [
+                {"feature": s.feature, "values": list(s.values), "edges": list(s.edges)}
+                for s in self.segments
+            ],
+            "center": self.center,
+            "rows": self.tally.rows,
+            "sums": np.nan_to_num(self.tally.sums).tolist(),
+            "curves": [
+                {"slice": i, "number": number, "points": curve.points.tolist()}
+                for (i, number), curve in self.tally.curves.items()
+            ],
+            "error": self.error.to_dict() if self.error is not None else None,
+        }
+
+    @classmethod
+    def from_dict(
+        cls, form: Mapping[str, Any], outputs: Sequence[ColumnReference], engine: str
+    ) -> Self:
+        """Read that form; raises ValueError, KeyError or TypeError where it is damaged."""
+        choice = Choice(**{key: str(value) for key, value in form["task"].items()})
+        if choice.kind not in (REGRESSION, CLASSIFICATION):
+            raise ValueError(f"task: expected regression or classification, got {choice.kind!r}")
+        tally = SliceTally(0, 0)
+        tally.rows = int(form["rows"])
+        tally.sums = np.array(form["sums"], dtype=np.float64)
+        for curve in form["curves"]:
+            points = np.array(curve["points"], dtype=np.float64).reshape(-1, 3)
+            if not np.isfinite(points).all() or (points[:, 1:] < 0).any():
+                raise ValueError("curves: expected finite points of 0 rows or more")
+            tally.curves[int(curve["slice"]), int(curve["number"])] = RocCurve(points)
+        error = form["error"] and ColumnReference.from_dict(form["error"], engine)
+        made = cls(
+            choice,
+            tuple(str(name) for name in form["classes"]),
+            tuple(FeatureSegments(s["feature"], s["values"], s["edges"]) for s in form["segments"]),
+            float(form["center"]),
+            tally,
+            error or None,
+        )
+        task = made.task(outputs, [column.name for column in outputs])
+        layout = made.layout(task) if task is not None else None
+        if layout is None or tally.sums.shape != (layout.slices, layout.width):
+            raise ValueError("sums: expected those of the task, its classes and segments")
+        return made
+
+
+def _united(
+    a: Sequence[FeatureSegments], b: Sequence[FeatureSegments]
+) -> tuple[FeatureSegments, ...]:
+    united = {(s.feature, s.edges): s for s in a}
+    for each in b:
+        known = united.get((each.feature, each.edges))
+        values = dict.fromkeys((*(known.values if known else ()), *each.values))
+        united[each.feature, each.edges] = FeatureSegments(each.feature, [*values], each.edges)
+    return tuple(united.values())

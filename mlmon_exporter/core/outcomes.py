@@ -14,7 +14,7 @@ from .records import Batch, Column, Prediction
 from .scored_rows import ScoredRows, scored_rows, tally_outcomes
 from .segments import FeatureSegments, SegmentFeature, Segments, feature_segments
 from .settings import ModelReference, ModelSettings
-from .slices import SliceLayout, slices_of
+from .slices import SliceLayout, SliceTally, aligned, slices_of
 from .tally import Layout, Tally
 from .tally_bytes import AnyTally
 from .task import OutcomeReader, OutcomeRows, Task, choose_task
@@ -34,15 +34,15 @@ AT_ONCE = 4096
 class Outcomes:
     """How predictions become rows that wait, and how those become counts. Thread-safe."""
 
-    def __init__(
-        self, task: Task, segments: Segments, center: float, errors: Frame | None = None
-    ) -> None:
+    def __init__(self, task: Task, segments: Segments, center: float) -> None:
         self.task = task
         self.segments = segments
         self.reader = OutcomeReader(task)
         self.layout = SliceLayout(task, segments, center)
-        self.errors = errors
+        self.errors: Frame | None = None
         """The reference of errors, if there is one."""
+        self.reference: SliceTally | None = None
+        """The outcomes of the reference's rows, if they are of the same task."""
         self._last: tuple[Batch | None, Rows] = (None, [])
 
     def waiting(
@@ -211,13 +211,17 @@ def outcomes_of(settings: ModelSettings, reference: ModelReference) -> Outcomes 
         column = columns.get(each.feature)
         return found or feature_segments(each, column, settings.max_segments)
 
-    center = known.center if known else _center(task, reference)
-    error = known.error if known else None
-    errors = Frame((error,)) if error is not None else None
-    return Outcomes(task, Segments([*map(segments, wanted)]), center, errors)
+    made = Outcomes(task, Segments([*map(segments, wanted)]), _center(task, reference))
+    if known is not None and known.task(reference.outputs, names) == task:
+        made.reference = aligned(known.tally, known.layout(task), made.layout)
+        made.errors = Frame((known.error,)) if known.error is not None else None
+    return made
 
 
 def _center(task: Task, reference: ModelReference) -> float:
+    """Return a number near a regression's ground truths: their mean, or the predictions'."""
+    if reference.outcomes is not None:
+        return reference.outcomes.center
     columns = {column.name: column for column in reference.outputs}
     column = columns.get(task.outputs[task.label]) if task.label is not None else None
     mean = float("nan") if column is None else column.mean

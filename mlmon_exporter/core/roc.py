@@ -137,3 +137,10 @@ def area_variance(points: Floats) -> tuple[float, float]:
 def _variance(values: Floats, weights: Floats) -> float:
     mean = (values * weights).sum() / weights.sum()
     return float((np.square(values - mean) * weights).sum() / weights.sum())
+
+
+def area_error(points: Floats) -> float:
+    """Return the area's standard error; NaN without rows of both classes."""
+    m, n = points[:, 1:].sum(axis=0)
+    of_positives, of_negatives = area_variance(points)
+    return float(np.sqrt(of_positives / m + of_negatives / n)) if m * n else float("nan")

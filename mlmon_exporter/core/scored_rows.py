@@ -92,6 +92,7 @@ class _Sums:
 def _add_numbers(made: _Sums, rows: OutcomeRows, center: float) -> None:
     absolute, truth = np.abs(rows.truth - rows.predicted), rows.truth - center
     made.add("squares", np.square(absolute))
+    made.add("fourths", np.square(np.square(absolute)))
     made.add("absolutes", absolute)
     made.add("relatives", absolute / np.maximum(np.abs(rows.truth), LEAST_PROBABILITY))
     made.add("truths", truth)

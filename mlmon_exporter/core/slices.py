@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 CALIBRATION_BINS = 10
+NO_CURVE = RocCurve()
 
 
 class SliceLayout:
@@ -73,7 +74,7 @@ class SliceLayout:
 
 
 def _regression_sizes() -> dict[str, int]:
-    names = ("rows", "squares", "absolutes", "relatives", "truths", "truth_squares")
+    names = ("rows", "squares", "fourths", "absolutes", "relatives", "truths", "truth_squares")
     return dict.fromkeys(names, 1)
 
 
@@ -160,3 +161,82 @@ def tally_predicted(layout: SliceLayout, predicted: Floats, which: Codes) -> Sli
         counts = np.bincount(cells, minlength=layout.slices * size)
         tally.sums[:, place] += counts.reshape(layout.slices, size)
     return tally
+
+
+def aligned(tally: SliceTally, own: SliceLayout, wanted: SliceLayout) -> SliceTally:
+    """Return a tally as one of another layout: slices and classes of the same name.
+
+    Both are of tasks of one kind, with as many scores. What has no such name there is left out.
+    """
+    columns = _class_columns(own, wanted)
+    sums = np.zeros((own.slices, wanted.width))
+    sums[:, columns[1]] = tally.sums[:, columns[0]]
+    _move_center(sums, own, wanted)
+    other = new_tally(wanted)
+    other.rows = tally.rows
+    where = {each: i for i, each in enumerate(wanted.segments.slices)}
+    for i, each in enumerate(own.segments.slices):
+        if each in where:
+            other.sums[where[each]] = sums[i]
+            for number in range(own.curves):
+                if (i, number) in tally.curves:
+                    other.curves[where[each], number] = tally.curves[i, number]
+    return other
+
+
+def _class_columns(own: SliceLayout, wanted: SliceLayout) -> tuple[list[int], list[int]]:
+    """Return which sums of one layout are which of another."""
+    classes = (*wanted.task.classes, None, True)
+    names = (*own.task.classes, None, True)
+    here, there = [], []
+    for name, place in own.fields.items():
+        is_by_class = name in ("made", "true", "predicted", "hits")
+        for i in range(place.stop - place.start):
+            if is_by_class and names[i] not in classes:
+                continue
+            here.append(place.start + i)
+            there.append(
+                wanted.fields[name].start + (classes.index(names[i]) if is_by_class else i)
+            )
+    return here, there
+
+
+def _move_center(sums: Floats, own: SliceLayout, wanted: SliceLayout) -> None:
+    if wanted.task.kind != REGRESSION:
+        return
+    gap = own.center - wanted.center
+    rows, truths, squares = (
+        sums[:, wanted.fields[name].start] for name in ("rows", "truths", "truth_squares")
+    )
+    squares += 2 * gap * truths + gap * gap * rows
+    truths += gap * rows
+
+
+class SliceSums:
+    """What a tally says of each slice, by the names of its sums."""
+
+    def __init__(self, layout: SliceLayout, tally: SliceTally) -> None:
+        self.layout = layout
+        self.tally = tally
+
+    def __getitem__(self, name: str) -> Floats:
+        """Return a sum of each slice, shape (slices,)."""
+        return self.tally.sums[:, self.layout.fields[name].start]
+
+    def each(self, name: str) -> Floats:
+        """Return sums by class or bin, shape (slices, classes or bins)."""
+        return self.tally.sums[:, self.layout.fields[name]]
+
+    def mean(self, name: str, rows: str = "rows") -> Floats:
+        """Return a sum's mean over the rows, shape (slices,); NaN without any."""
+        return ratio(self[name], self[rows])
+
+    def points(self, of_slice: int, number: int = 0) -> Floats:
+        """Return the points of a curve."""
+        return self.tally.curves.get((of_slice, number), NO_CURVE).points
+
+
+def ratio(part: Floats, whole: Floats) -> Floats:
+    """Return a part of a whole; NaN where that is nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(whole != 0, part / whole, np.nan)

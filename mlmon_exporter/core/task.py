@@ -99,7 +99,7 @@ def _classification(
     choice: Choice, outputs: Sequence[ColumnReference], names: Sequence[str], classes: Sequence[str]
 ) -> Task | None:
     columns = {column.name: column for column in outputs}
-    values = {name: _values_of(column) for name, column in columns.items()}
+    values = {name: values_of(column) for name, column in columns.items()}
     known = in_order(classes) or _predicted_classes(choice.label, values)
     probable = [
         name
@@ -126,6 +126,12 @@ def _classification(
     )
 
 
+def kind_of(truth: ColumnReference) -> str:
+    """Return the kind of task that has such ground truths: texts, or two numbers, are classes."""
+    is_classes = isinstance(truth.bins, CategoryBins) or 1 <= len(values_of(truth)) <= 2
+    return CLASSIFICATION if is_classes else REGRESSION
+
+
 def _score_names(
     chosen: str, probable: Sequence[str], names: Sequence[str], classes: Sequence[str]
 ) -> tuple[str, ...]:
@@ -144,7 +150,7 @@ def _predicted_classes(label: str, values: Mapping[str, set[str]]) -> tuple[str,
     return in_order(found) if len(found) > 1 else ()
 
 
-def _values_of(column: ColumnReference) -> set[str]:
+def values_of(column: ColumnReference) -> set[str]:
     """Return a column's values as class names; none if there are too many."""
     if isinstance(column.bins, CategoryBins):
         found = [class_name(value) for value in column.bins.categories]

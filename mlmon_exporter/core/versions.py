@@ -7,8 +7,16 @@ from typing import NamedTuple
 
 from . import part_keys, tally_bytes
 from .columns import Columns
+from .differences import differences
 from .drift import count_tests
 from .frame import Frame
+from .outcome_readings import (
+    ErrorReadings,
+    EstimateReadings,
+    ReferenceOutcomes,
+    Settled,
+    SliceReadings,
+)
 from .outcomes import Outcomes, Parts
 from .part_keys import PartKey
 from .readings import FEATURES, OUTPUTS, ColumnReadings, Role
@@ -16,19 +24,23 @@ from .records import Histograms, Readings
 from .settings import ModelReference, ModelSettings
 from .sides import Side
 from .slice_windows import SliceWindows
+from .slices import SliceSums
 from .tally_bytes import AnyTally
 
 OTHER_VERSION = "other"
 
 
 class Version(NamedTuple):
-    """What takes in the rows of one version."""
+    """One version: what takes in its rows, and what gives its readings."""
 
     features: Columns
     outputs: Columns
     slices: SliceWindows | None
     """None where the model has no task."""
     sides: Mapping[int, Side]
+    quality: SliceReadings | None = None
+    estimates: EstimateReadings | None = None
+    """None where the reference has no probabilities with their outcomes."""
 
 
 class Versions:
@@ -47,7 +59,16 @@ class Versions:
         self._versions: dict[str, Version] = {}
         self._seconds = [window.seconds for window in settings.windows]
         self.frames = (Frame(reference.features), Frame(reference.outputs))
+        self._reference = _reference_outcomes(reference, outcomes)
+        self._tests = len(self._seconds) * self._count_tests()
         self.version(settings.version)
+
+    def _count_tests(self) -> int:
+        """Return how many tests there are, for one window."""
+        tests = sum(map(count_tests, self.frames))
+        if self._reference is not None:
+            tests += self._reference.tests + 1
+        return tests
 
     def admit(self, version: str) -> str:
         """Return the version that rows are counted for: `other` where there are too many."""
@@ -66,21 +87,38 @@ class Versions:
         return self._versions.get(name) or self._versions.setdefault(name, self._new(name))
 
     def _new(self, name: str) -> Version:
-        tests = sum(map(count_tests, self.frames)) * len(self._seconds)
         features, outputs = (Columns(f, self._seconds, self._settings.engine) for f in self.frames)
         sides = {
-            part_keys.FEATURES: self._side(features, FEATURES, name, tests),
-            part_keys.OUTPUTS: self._side(outputs, OUTPUTS, name, tests),
+            part_keys.FEATURES: self._side(features, FEATURES, name),
+            part_keys.OUTPUTS: self._side(outputs, OUTPUTS, name),
         }
-        if self._outcomes is None:
-            return Version(features, outputs, None, sides)
-        slices = SliceWindows(self._outcomes, self._seconds)
-        shown = SliceWindows(self._outcomes, self._seconds) if self._settings.is_shared else slices
-        sides[part_keys.SLICES] = Side(slices, shown, None)
-        if self._outcomes.errors is not None:
-            errors = Columns(self._outcomes.errors, self._seconds, self._settings.engine)
-            sides[part_keys.ERRORS] = Side(errors, self._shown(errors), None)
-        return Version(features, outputs, slices, sides)
+        version = Version(features, outputs, None, sides)
+        return (
+            version
+            if self._outcomes is None
+            else self._with_outcomes(version, self._outcomes, name)
+        )
+
+    def _with_outcomes(self, version: Version, outcomes: Outcomes, name: str) -> Version:
+        settled, sides = self._settled(name), dict(version.sides)
+        slices = SliceWindows(outcomes, self._seconds)
+        shown = SliceWindows(outcomes, self._seconds) if self._settings.is_shared else slices
+        quality = SliceReadings(shown, self._reference, settled)
+        sides[part_keys.SLICES] = Side(slices, shown, quality)
+        if outcomes.errors is not None:
+            errors = Columns(outcomes.errors, self._seconds, self._settings.engine)
+            readings = ErrorReadings(self._shown(errors), settled)
+            sides[part_keys.ERRORS] = Side(errors, readings.shown, readings)
+        calibration = self._reference.calibration if self._reference is not None else None
+        estimates = None
+        shown_outputs = sides[part_keys.OUTPUTS].shown
+        if calibration is not None and isinstance(shown_outputs, Columns):
+            estimates = EstimateReadings(shown_outputs, outcomes.layout, calibration, settled)
+        return version._replace(slices=slices, sides=sides, quality=quality, estimates=estimates)
+
+    def _settled(self, version: str) -> Settled:
+        s = self._settings
+        return Settled(s.name, version, s.windows, s.policy, self._tests)
 
     def _shown(self, columns: Columns) -> Columns:
         """Return what readings are of."""
@@ -88,7 +126,7 @@ class Versions:
             return columns
         return Columns(columns.frame, self._seconds, self._settings.engine)
 
-    def _side(self, columns: Columns, role: Role, version: str, tests: int) -> Side:
+    def _side(self, columns: Columns, role: Role, version: str) -> Side:
         s, shown = self._settings, self._shown(columns)
         readings = ColumnReadings(
             shown,
@@ -96,7 +134,7 @@ class Versions:
             (s.name, version),
             s.windows,
             s.policy,
-            tests,
+            self._tests,
             s.with_histograms or role is OUTPUTS,
         )
         return Side(columns, shown, readings if columns.frame.references else None)
@@ -148,6 +186,21 @@ class Versions:
 
     def readings(self, now: float) -> Iterator[Readings | Histograms]:
         """Give the readings of all sides that the reference knows."""
-        for _, _, side in self._all_sides():
-            if side.readings is not None:
-                yield from side.readings.at(now)
+        for version in list(self._versions.values()):
+            for side in version.sides.values():
+                if side.readings is not None:
+                    yield from side.readings.at(now)
+            if version.estimates is not None:
+                yield from version.estimates.at(now)
+            champion = self._versions[self._settings.version]
+            if version is not champion and version.quality and champion.quality:
+                yield from differences(champion.quality, version.quality)
+
+
+def _reference_outcomes(
+    reference: ModelReference, outcomes: Outcomes | None
+) -> ReferenceOutcomes | None:
+    if outcomes is None or outcomes.reference is None or reference.outcomes is None:
+        return None
+    sums = SliceSums(outcomes.layout, outcomes.reference)
+    return ReferenceOutcomes(sums, reference.outcomes.error)
