@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from .arrow_columns import Floats, categories_of, kind_of, numbers_of, times_of
+from .core.outcome_profile import Chunk
 from .core.profile import CategoryCounts
 from .core.values import numbers
 from .file_readers import (
@@ -29,7 +30,6 @@ from .file_readers import (
     is_readable,
     reader_of,
 )
-from .reference import Chunk
 
 __all__ = ["DataError", "DataFiles", "TypeConflictError"]
 
@@ -152,11 +152,14 @@ class DataFiles:
             groups[-1].append(name)
         return [tuple(group) for group in groups]
 
-    def chunks(self, names: Sequence[str], time_column: str | None = None) -> Iterator[Chunk]:
+    def chunks(
+        self, names: Sequence[str], time_column: str | None = None, *, with_codes: bool = False
+    ) -> Iterator[Chunk]:
         """Read some columns of all rows.
 
         Numbers come as float64 with NaN where missing, categories as `CategoryCounts`. With a
-        time column, which comes as Unix seconds, they also say which category each row has.
+        time column, which comes as Unix seconds, or if asked for, they also say which category
+        each row has.
 
         Raises:
             TypeConflictError: A CSV column has other values than its beginning promised.
@@ -171,7 +174,8 @@ class DataFiles:
             size = file.path.stat().st_size
             for table, share in self._tables(file, wanted):
                 self.progress = passes + min(0.999, (read + share * size) / self._bytes)
-                values = partial(self._values, file, with_codes=time_column is not None)
+                needs_codes = with_codes or time_column is not None
+                values = partial(self._values, file, with_codes=needs_codes)
                 rows = _Rows(wanted, table, values)
                 yield rows, table.num_rows
                 rows.let_go()

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from .config import ConfigError, Duration
+from .core.outcome_profile import Chunk, OutcomeColumns, outcome_reference
+from .core.outcome_reference import OutcomeReference
 from .core.profile import Profiler
 from .core.reference import ColumnReference, reference_from_digest
+from .core.segments import SegmentFeature
 from .core.settings import ModelReference
+from .core.task import Choice
 from .core.variation import Variation
+from .reference_rows import check_names, rows_of, times_of, with_all
 
 FORMAT = "mlmon-reference"
 FORMAT_VERSION = 1
 
-Chunk = tuple[Mapping[str, Any], int]
-"""Some rows: name -> values, and how many."""
+Segment = str | tuple[str, Sequence[float]]
+"""A feature by which rows are sliced; with the edges of its ranges, if it is not by value."""
 
 
 class Reference:
@@ -36,11 +40,13 @@ class Reference:
         features: Sequence[ColumnReference],
         outputs: Sequence[ColumnReference] = (),
         *,
+        outcomes: OutcomeReference | None = None,
         model: str = "",
         created: float | None = None,
     ) -> None:
         self.features = tuple(features)
         self.outputs = tuple(outputs)
+        self.outcomes = outcomes
         self.model = model
         self.created = time.time() if created is None else created
 
@@ -58,6 +64,11 @@ class Reference:
         features: Iterable[str] | None = None,
         predictions: Iterable[str] | str = (),
         ground_truth: str | None = None,
+        task: str = "",
+        score: str = "",
+        label: str = "",
+        positive: str = "",
+        segments: Iterable[Segment] = (),
         time_column: str | None = None,
         categorical: Iterable[str] = (),
         ignore: Iterable[str] = (),
@@ -77,7 +88,14 @@ class Reference:
                 that gives the rows anew at each call, as an iterable of (mapping, rows).
             features: Which columns are features; all that have no other part by default.
             predictions: The columns with the model's outputs.
-            ground_truth: The column with the outcome.
+            ground_truth: The column with the outcome. With it and predictions, the reference also
+                says how good the model was.
+            task: "classification" or "regression"; told by the ground truth if empty: texts, and
+                two numbers, are classes.
+            score: The prediction that is the positive class's probability; found out if empty.
+            label: The prediction that is the class, or a regression's number; found out if empty.
+            positive: The class that counts as positive; of two, the last in order if empty.
+            segments: Features by which rows are sliced: a name, or a name and the edges of ranges.
             time_column: The column with the time of a row: timestamps, ISO 8601 texts, or Unix
                 seconds.
             categorical: Numeric columns that are categories. Strings are categories anyway.
@@ -93,21 +111,21 @@ class Reference:
             ValueError: There are no rows, columns differ in length, a named one is not there, or
                 one holds texts where `like` has numbers.
         """
-        chunks = data if callable(data) else lambda: [_columns(data)]
+        chunks = data if callable(data) else lambda: [rows_of(data)]
         outputs = [predictions] if isinstance(predictions, str) else list(predictions)
         wanted = list(features) if features is not None else None
         left_out = {*outputs, *ignore} | {c for c in (ground_truth, time_column) if c is not None}
         sides = ((), ()) if like is None else (like.features, like.outputs)
         if like is not None:
             wanted, outputs = ([column.name for column in side] for side in sides)
-            chunks = _with_all(chunks, [*wanted, *outputs])
+            chunks = with_all(chunks, [*wanted, *outputs])
         profilers = [Profiler(engine, categorical, max_categories, like=side) for side in sides]
         for step in (Profiler.profile, Profiler.count):
             rows = 0
             for columns, count in chunks():
                 if not rows:
                     named = [*(wanted or ()), *left_out, *categorical]
-                    _check_names(columns, named)
+                    check_names(columns, named)
                 chosen = [n for n in columns if n not in left_out] if wanted is None else wanted
                 for profiler, names in zip(profilers, (chosen, outputs), strict=True):
                     if step is Profiler.profile:
@@ -124,7 +142,15 @@ class Reference:
         if time_column is not None:
             seconds = [Duration.parse(w).seconds if isinstance(w, str) else w for w in windows]
             columns = _with_variation(columns, chunks, time_column, seconds)
-        return cls(*columns, model=model)
+        of_rows = OutcomeColumns(
+            ground_truth or "",
+            features=columns[0],
+            outputs=columns[1],
+            choice=Choice(task, score, label, positive),
+            segments=[segment_feature(each) for each in segments],
+        )
+        outcomes = outcome_reference(chunks, of_rows, engine, like.outcomes if like else None)
+        return cls(*columns, outcomes=outcomes, model=model)
 
     @classmethod
     def from_tdigests(cls, features: Mapping[str, Any], *, model: str = "") -> Self:
@@ -195,6 +221,8 @@ class Reference:
             "features": [column.to_dict() for column in self.features],
             "outputs": [column.to_dict() for column in self.outputs],
         }
+        if self.outcomes is not None:
+            form["outcomes"] = self.outcomes.to_dict()
         return orjson.dumps(form)
 
     @classmethod
@@ -218,20 +246,27 @@ class Reference:
         created = form.get("created")
         if not isinstance(created, int | float):
             raise ValueError(f"created: expected Unix seconds, got {created!r}")
-        return cls(features, outputs, model=str(form.get("model", "")), created=created)
+        outcomes = _outcomes(form.get("outcomes"), outputs, engine)
+        model = str(form.get("model", ""))
+        return cls(features, outputs, outcomes=outcomes, model=model, created=created)
 
     def __add__(self, other: Reference) -> Reference:
         """Return the reference of both sides' rows; columns of one side only are kept."""
+        outputs = _merge(self.outputs, other.outputs)
+        outcomes = self.outcomes or other.outcomes
+        if self.outcomes is not None and other.outcomes is not None:
+            outcomes = self.outcomes.merge(other.outcomes, outputs)
         return Reference(
             _merge(self.features, other.features),
-            _merge(self.outputs, other.outputs),
+            outputs,
+            outcomes=outcomes,
             model=self.model or other.model,
             created=max(self.created, other.created),
         )
 
     def for_model(self, source: str) -> ModelReference:
         """Return the part that the model's state needs."""
-        return ModelReference(self.features, self.outputs, self.created, source)
+        return ModelReference(self.features, self.outputs, self.created, source, self.outcomes)
 
 
 def _with_variation(
@@ -251,73 +286,6 @@ def _with_variation(
         variation.count(rows, times_of(rows[time_column]))
     varied = variation.columns()
     return [varied[: len(sides[0])], varied[len(sides[0]) :]]
-
-
-def times_of(values: Any) -> NDArray[np.float64]:
-    """Return a column of times as Unix seconds; NaN where there is none.
-
-    Raises:
-        ValueError: They are neither timestamps, ISO 8601 texts nor numbers.
-    """
-    column = np.asarray(values)
-    if column.dtype.kind in "biuf":
-        return column.astype(np.float64)
-    try:
-        stamps = column.astype("datetime64[us]")
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"reference: expected times, got {column[:1].tolist()}") from error
-    seconds = stamps.astype(np.int64) / 1e6
-    return np.where(np.isnat(stamps), np.nan, seconds)
-
-
-def _columns(data: Any) -> Chunk:
-    if hasattr(data, "column_names"):  # of Arrow
-        return {name: _from_arrow(data.column(name)) for name in data.column_names}, data.num_rows
-    names = list(data) if isinstance(data, Mapping) else list(data.columns)
-    columns = {str(name): _plain(data[name]) for name in names}
-    lengths = {len(values) for values in columns.values()}
-    if len(lengths) > 1:
-        raise ValueError(f"reference: expected columns of one length, got {sorted(lengths)}")
-    return columns, lengths.pop() if lengths else 0
-
-
-def _plain(column: Any) -> Any:
-    return column.to_numpy() if hasattr(column, "to_numpy") else column
-
-
-def _from_arrow(column: Any) -> Any:
-    """Return texts as counted categories, times as Unix seconds, and all else as it is."""
-    from .arrow_columns import categories_of, kind_of, numbers_of
-
-    kind = kind_of(column.type)
-    if kind == "categorical":
-        return categories_of(column, with_codes=True)
-    return numbers_of(column) if kind == "time" else column.to_numpy(zero_copy_only=False)
-
-
-def _with_all(
-    chunks: Callable[[], Iterable[Chunk]], names: Sequence[str]
-) -> Callable[[], Iterator[Chunk]]:
-    """Return chunks that have all these columns: one that is not there is missing in all rows."""
-
-    def complete() -> Iterator[Chunk]:
-        for columns, rows in chunks():
-            if not any(name in columns for name in names):
-                raise ValueError(
-                    f"reference: expected columns as in `like`, {', '.join(names)}; "
-                    f"there are {', '.join(columns)}"
-                )
-            yield {**dict.fromkeys(names, [None] * rows), **columns}, rows
-
-    return complete
-
-
-def _check_names(columns: Mapping[str, Any], wanted: Iterable[str]) -> None:
-    absent = [name for name in wanted if name not in columns]
-    if absent:
-        raise ValueError(
-            f"reference: no column {', '.join(map(repr, absent))}; there are {', '.join(columns)}"
-        )
 
 
 def _side(form: Mapping[str, Any], side: str) -> list[Any]:
@@ -340,6 +308,34 @@ def _column(side: str, index: int, form: Any, engine: str) -> ColumnReference:
         raise ValueError(f"{side}[{index}]: expected the key {error}") from error
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"{side}[{index}] ({form.get('name', '?')}): {error}") from error
+
+
+def _outcomes(
+    form: Any, outputs: Sequence[ColumnReference], engine: str
+) -> OutcomeReference | None:
+    if form is None:
+        return None
+    try:
+        return OutcomeReference.from_dict(form, outputs, engine)
+    except KeyError as error:
+        raise ValueError(f"outcomes: expected the key {error}") from error
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ValueError(f"outcomes: {error}") from error
+
+
+def segment_feature(segment: Segment) -> SegmentFeature:
+    """Return what a user says of a segment feature.
+
+    Raises:
+        ValueError: Edges are no finite numbers in ascending order.
+    """
+    if isinstance(segment, str):
+        return SegmentFeature(segment)
+    feature, edges = segment
+    numbers = tuple(float(edge) for edge in edges)
+    if not np.isfinite(numbers).all() or (np.diff(numbers) <= 0).any():
+        raise ValueError(f"segments: {feature}: expected ascending edges, got {[*edges]}")
+    return SegmentFeature(feature, numbers)
 
 
 def _merge(

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
 
 from .config import Config, Duration
+from .core.outcome_profile import Chunk, OutcomeColumns, outcome_reference
+from .core.outcome_reference import OutcomeReference
+from .core.reference import ColumnReference
+from .core.segments import SegmentFeature
+from .core.task import Choice
 from .data_files import Column, DataError, DataFiles, TypeConflictError
 from .reference import Reference
+
+T = TypeVar("T")
 
 Progress = Callable[[float], None]
 """Told how much of the work is done, 0 to 1."""
 DEFAULT_WINDOWS: tuple[Duration, ...] = Config.model_fields["windows"].default
+ENGINE = "fastdigest"
 VARIATION_BYTES = 2 * 2**20
 """What counting the stretches of one column may take, for each window."""
+
+
+COLUMN_ROLES = "prediction ground_truth time_column segment categorical ignore features".split()
 
 
 class Roles(NamedTuple):
@@ -29,12 +41,16 @@ class Roles(NamedTuple):
     ignore: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     """All columns without another part if empty."""
+    edges: Mapping[str, tuple[float, ...]] = MappingProxyType({})
+    """Segment feature -> the edges of its ranges, where it is not sliced by value."""
+    choice: Choice = Choice()
+    """What the user says of the task."""
 
     def check(self, files: DataFiles) -> None:
         """Raise DataError where a named column is absent, or plays two parts."""
         columns = files.columns
-        for option, names in self._asdict().items():
-            for name in names:
+        for option in COLUMN_ROLES:
+            for name in getattr(self, option):
                 if name not in columns:
                     raise DataError(f"{files.path}: {_option(option)}: {_absent(name, columns)}")
         if len(self.time_column) > 1:
@@ -94,14 +110,14 @@ def reference_from_files(
         raise DataError(f"{files.path}: expected a feature or --prediction, got none")
     varied = len(windows) * VARIATION_BYTES if roles.time_column else 0
     groups = files.groups([*features, *roles.prediction], more_bytes=varied)
-    passes = len(groups) * (4 if roles.time_column else 2)
+    with_outcomes = len(roles.ground_truth) == 1 and bool(roles.prediction)
+    passes = len(groups) * (4 if roles.time_column else 2) + (3 if with_outcomes else 0)
     build = _Build(files, roles, windows, lambda: on_progress(min(1.0, files.progress / passes)))
     parts = [build.reference(group) for group in groups]
-    return Reference(
-        [column for part in parts for column in part.features],
-        [column for part in parts for column in part.outputs],
-        model=model,
-    )
+    columns = [column for part in parts for column in part.features]
+    outputs = [column for part in parts for column in part.outputs]
+    outcomes = build.outcomes(columns, outputs) if with_outcomes else None
+    return Reference(columns, outputs, outcomes=outcomes, model=model)
 
 
 class _Build:
@@ -122,10 +138,14 @@ class _Build:
 
     def reference(self, group: Sequence[str]) -> Reference:
         """Build the reference of some columns."""
+        return self._read(lambda: self._reference(group))
+
+    def _read(self, read: Callable[[], T]) -> T:
+        """Return what is made of the files; starts again where a column is not what it seemed."""
         while True:
             start = self._files.progress
             try:
-                return self._reference(group)
+                return read()
             except TypeConflictError as conflict:
                 # What began as numbers are texts: start again. Once for a column at most.
                 self._files.read_as_text(conflict.column)
@@ -134,6 +154,22 @@ class _Build:
                 raise
             except ValueError as error:
                 raise DataError(f"{self._files.path}: {error}") from error
+
+    def outcomes(
+        self, features: Sequence[ColumnReference], outputs: Sequence[ColumnReference]
+    ) -> OutcomeReference | None:
+        """Build the outcomes, given the reference of all columns."""
+        roles = self._roles
+        segments = [SegmentFeature(name, roles.edges.get(name, ())) for name in roles.segment]
+        of_rows = OutcomeColumns(roles.ground_truth[0], features, outputs, roles.choice, segments)
+        names = dict.fromkeys((*roles.prediction, *roles.segment, *roles.ground_truth))
+
+        def chunks() -> Iterator[Chunk]:
+            for chunk in self._files.chunks([*names], with_codes=True):
+                yield chunk
+                self._on_chunk()
+
+        return self._read(lambda: outcome_reference(chunks, of_rows, ENGINE))
 
     def _reference(self, group: Sequence[str]) -> Reference:
         return Reference.build(

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from mlmon_exporter.config import Duration
+from mlmon_exporter.core.task import CLASSIFICATION, REGRESSION, Choice
 from mlmon_exporter.data_files import DataError, DataFiles
-from mlmon_exporter.reference import Reference
+from mlmon_exporter.reference import Reference, segment_feature
 from mlmon_exporter.reference_files import DEFAULT_WINDOWS, Roles, reference_from_files
 from mlmon_exporter.reference_warnings import file_warnings, reference_warnings
 
@@ -65,7 +66,37 @@ def build_reference(
     segment: Annotated[
         str,
         typer.Option(
-            metavar="A,B", show_default=False, help="Features by which rows are told apart."
+            metavar="A,B",
+            show_default=False,
+            help="Features by which rows are told apart; age:25:45:65 for ranges between edges.",
+        ),
+    ] = "",
+    task: Annotated[
+        str,
+        typer.Option(
+            metavar="T",
+            show_default="from the ground truth",
+            help="classification or regression; texts, and two numbers, are classes.",
+        ),
+    ] = "",
+    score: Annotated[
+        str,
+        typer.Option(
+            metavar="A",
+            show_default="found out",
+            help="The prediction that is the positive class's probability.",
+        ),
+    ] = "",
+    label: Annotated[
+        str,
+        typer.Option(
+            metavar="A", show_default="found out", help="The prediction that is the class itself."
+        ),
+    ] = "",
+    positive: Annotated[
+        str,
+        typer.Option(
+            metavar="C", show_default="the last of two", help="The class that counts as positive."
         ),
     ] = "",
     time_column: Annotated[
@@ -105,11 +136,14 @@ def build_reference(
 
     Use rows that the model was not trained on where predictions are among the columns.
     """
+    sliced = segments(segment)
     roles = Roles(
         prediction=names(prediction),
         ground_truth=names(ground_truth),
         time_column=names(time_column),
-        segment=names(segment),
+        segment=tuple(sliced),
+        edges={name: edges for name, edges in sliced.items() if edges},
+        choice=Choice(task_name(task), score, label, positive),
         categorical=names(categorical),
         ignore=names(ignore),
         features=names(features),
@@ -149,6 +183,28 @@ def _say_where(console: Console, reference: Reference, file: Path, seconds: floa
 def names(text: str) -> tuple[str, ...]:
     """Return the names in a text such as `a,b`."""
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def segments(text: str) -> dict[str, tuple[float, ...]]:
+    """Return feature -> edges of a text such as `sex,age:25:45`; of those by value, none."""
+    found = {}
+    for name in names(text):
+        feature, *edges = name.split(":")
+        try:
+            found[feature] = segment_feature((feature, [*map(float, edges)])).edges
+        except ValueError:
+            raise UserError(
+                f"--segment: expected a feature, or one with ascending edges such as "
+                f"age:25:45:65, got {name!r}"
+            ) from None
+    return found
+
+
+def task_name(text: str) -> str:
+    """Return the task in a text, empty if none is said."""
+    if text not in ("", CLASSIFICATION, REGRESSION):
+        raise UserError(f"--task: expected {CLASSIFICATION} or {REGRESSION}, got {text!r}")
+    return text
 
 
 def durations(text: str) -> tuple[Duration, ...]:

@@ -30,6 +30,7 @@ class OutcomeColumns(NamedTuple):
     """Which columns outcomes are made of, and what is known of them."""
 
     truth: str
+    """The ground truth; empty if there is none."""
     features: Sequence[ColumnReference]
     outputs: Sequence[ColumnReference]
     choice: Choice = Choice()
@@ -52,11 +53,13 @@ def outcome_reference(
         like: Take over its classes, segments and cells, so that parts add up exactly.
 
     Returns:
-        None where no output fits the task, or there is no row with both.
+        None where there is no ground truth, no output fits the task, or no row has both.
 
     Raises:
         ValueError: An output or class that the user names is not there.
     """
+    if not columns.truth or not columns.outputs:
+        return None
     start = like if like is not None else _start(chunks, columns, engine)
     names = [column.name for column in columns.outputs]
     task = start.task(columns.outputs, names) if start is not None else None

@@ -55,20 +55,14 @@ class OutcomeReference:
             segments=_united(self.segments, other.segments),
         )
         names = [column.name for column in outputs]
-        tasks = [side.task(outputs, names) for side in (together, self, other)]
-        kinds = {(task.kind, task.scores, task.label) for task in tasks if task is not None}
-        if None in tasks or self.choice != other.choice or len(kinds) > 1:
-            raise ValueError(
-                "reference: outcomes: expected the same task on both sides; "
-                "build both with the same columns and the same classes"
-            )
-        wanted = together.layout(tasks[0])  # type: ignore[arg-type]
-        for side, task in zip((self, other), tasks[1:], strict=True):
-            part = aligned(side.tally, side.layout(task), wanted)  # type: ignore[arg-type]
-            if side is self:
-                merged = part
-            else:
-                merged.merge(part)
+        task, ours, theirs = (side.task(outputs, names) for side in (together, self, other))
+        if task is None or ours is None or theirs is None or self.choice != other.choice:
+            raise _NOT_ONE_TASK
+        if len({(each.scores, each.label) for each in (task, ours, theirs)}) > 1:
+            raise _NOT_ONE_TASK
+        wanted = together.layout(task)
+        merged = aligned(self.tally, self.layout(ours), wanted)
+        merged.merge(aligned(other.tally, other.layout(theirs), wanted))
         errors = [side.error for side in (self, other) if side.error is not None]
         error = errors[0].merge(errors[1]) if len(errors) > 1 else next(iter(errors), None)
         return replace(together, tally=merged, error=error)
@@ -122,6 +116,12 @@ class OutcomeReference:
         if layout is None or tally.sums.shape != (layout.slices, layout.width):
             raise ValueError("sums: expected those of the task, its classes and segments")
         return made
+
+
+_NOT_ONE_TASK = ValueError(
+    "reference: outcomes: expected the same task on both sides; "
+    "build both with the same columns and the same classes"
+)
 
 
 def _united(

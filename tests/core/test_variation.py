@@ -13,7 +13,7 @@ import mlmon_exporter
 from mlmon_exporter import Monitor, Reference
 from mlmon_exporter.core.thresholds import Tail
 from mlmon_exporter.core.variation import STEPS, Stretches
-from mlmon_exporter.reference import times_of
+from mlmon_exporter.reference_rows import times_of
 
 Floats = NDArray[np.float64]
 BIKE = Path(mlmon_exporter.__file__).parent / "demo" / "data" / "bike_sharing_hour.csv.gz"
