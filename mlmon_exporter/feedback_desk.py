@@ -41,7 +41,7 @@ class FeedbackDesk:
         self._counts = counts
         self._joiner = Joiner(store, models, longest_seconds)
         for name, model in models.items():
-            if model.settings.task:
+            if model.has_task:
                 counts.declare(name, model.settings.version)
 
     def predicted(self, name: str, batch: Batch, now: float) -> None:

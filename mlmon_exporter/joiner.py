@@ -50,6 +50,9 @@ class PendingStore(Protocol):
     def forget(self) -> None:
         """Drop what a forked process has from its parent."""
 
+    def close(self) -> None:
+        """Let go of what is open; the next use opens it again."""
+
 
 class Joined(NamedTuple):
     """What became of ground truths, one by one."""

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Scope
 from . import __version__
 from .body_reader import BodyReader
 from .collector import MlmonCollector, metrics_app
-from .config import Config, ModelConfig
+from .config import Config, ConfigError, ModelConfig
 from .core.drift import Policy
 from .core.feedback import Feedback, Status
 from .core.health import Health
@@ -34,7 +34,7 @@ from .learned_references import LearnedReferences
 from .pace import Pace, Pause
 from .pending_stores import open_store
 from .processes import CPU, Process, process_readings, this_process
-from .reference import Reference
+from .reference import Reference, segment_feature
 from .routes import route_of
 from .shared_state import Counts, SharedState
 from .store import Store
@@ -173,14 +173,23 @@ class Monitor:
             max_features=c.max_features,
             with_histograms=c.feature_histograms,
             outputs=tuple(model.outputs),
+            score=model.score or "",
+            label=model.label or "",
+            positive=model.positive or "",
+            segments=tuple(map(segment_feature, model.segments)),
+            max_segments=c.max_segments,
             is_shared=c.state_dir is not None,
         )
-        return Model(
-            settings,
-            self._reference(model),
-            on_learned=lambda reference: self._learned.keep(model.name, reference),
-            on_overflow=lambda: self.health.overflow("version"),
-        )
+        reference = self._reference(model)
+        try:
+            return Model(
+                settings,
+                reference,
+                on_learned=lambda reference: self._learned.keep(model.name, reference),
+                on_overflow=lambda: self.health.overflow("version"),
+            )
+        except ValueError as error:
+            raise ConfigError(f"model {model.name}: {error}") from error
 
     def _reference(self, model: ModelConfig) -> ModelReference | None:
         if model.reference is None:
@@ -427,6 +436,7 @@ class Monitor:
         self._intake.close()
         self._flusher.close()
         self._tick()
+        self._pending.close()
 
 
 def _rows(columns: Mapping[str, Any]) -> int:

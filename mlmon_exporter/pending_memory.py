@@ -58,3 +58,6 @@ class MemoryStore:
 
     def forget(self) -> None:
         """Keep all: who forks without a shared state counts for itself."""
+
+    def close(self) -> None:
+        """Nothing is open."""

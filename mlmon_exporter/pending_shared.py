@@ -68,12 +68,14 @@ class SharedPending:
         models: Mapping[str, Model],
         limits: Limits,
         on_overflow: Callable[[int], None],
+        close: Callable[[], None] = lambda: None,
     ) -> None:
         self._transaction = transaction
         self._dialect = dialect
         self._models = models
         self._limits = limits
         self._on_overflow = on_overflow
+        self.close = close
         self.forget()
 
     def forget(self) -> None:

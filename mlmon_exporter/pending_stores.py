@@ -58,4 +58,4 @@ def open_store(
 
     url = config.ground_truth_store
     transactions = PostgresqlTransactions(url.get_secret_value() if url else "", merge)
-    return SharedPending(transactions, POSTGRESQL, models, limits, drop)
+    return SharedPending(transactions, POSTGRESQL, models, limits, drop, transactions.close)

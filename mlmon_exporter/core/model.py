@@ -47,6 +47,11 @@ class Model:
         self._outcomes = outcomes_of(self.settings, reference)
         self._versions = Versions(self.settings, reference, self._outcomes, self._on_overflow)
 
+    @property
+    def has_task(self) -> bool:
+        """Whether its predictions can be compared with a ground truth."""
+        return self._outcomes is not None
+
     def output_names(self) -> tuple[str, ...]:
         """Names of the outputs, as configured or as the reference has them."""
         if self.settings.outputs or self.reference is None:
