@@ -41,7 +41,10 @@ class ModelConfig(BaseModel):
     format: kinds.Name = "auto"
     features: kinds.OptionalName = None
     predictions: kinds.OptionalName = None
-    segments: kinds.Names = ()
+    segments: kinds.Segments = ()
+    score: kinds.OptionalName = None
+    label: kinds.OptionalName = None
+    positive: kinds.OptionalClass = None
     outputs: kinds.Names = ()
 
 
@@ -89,6 +92,7 @@ class Config(BaseSettings):
     max_routes: kinds.Whole = whole(200, high=10_000)
     max_categories: kinds.Whole = whole(50, high=1_000)
     max_versions: kinds.Whole = whole(8, high=1_000)
+    max_segments: kinds.Whole = whole(20, high=200)
     max_kpis: kinds.Whole = whole(50, high=1_000)
     feature_histograms: bool = Field(True, description="true or false")
     models: Annotated[tuple[ModelConfig, ...], kinds.LIST] = Field(

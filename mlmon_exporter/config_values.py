@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticKnownError
@@ -93,6 +95,11 @@ def _none_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
+def _text_of(value: object) -> object:
+    # Classes are often numbers: `positive = 1` says what `positive = "1"` says.
+    return str(value) if isinstance(value, int | float) else value
+
+
 def _secret(value: object) -> object:
     # An empty token would be equal to an empty header, so it is no token.
     if value is None or value == "":
@@ -163,16 +170,61 @@ OptionalTask = Annotated[
     Field(description="'regression' or 'classification'"),
 ]
 
-Name = Annotated[str, _text(_PRINTABLE + "{1,128}", "a text of 1 to 128 printable characters")]
+
+class Ranges(NamedTuple):
+    """A feature and the edges of the ranges by which its rows are told apart."""
+
+    feature: str
+    edges: tuple[float, ...]
+
+
+_NAME = _PRINTABLE + "{1,128}"
+_SEGMENT = 'a feature, or a table such as {feature = "age", edges = [25, 45]}'
+
+
+def _segment(value: object) -> str | Ranges:
+    if isinstance(value, str) and re.fullmatch(_NAME, value):
+        return value
+    if isinstance(value, Ranges):
+        return value
+    if isinstance(value, Mapping) and value.keys() == {"feature", "edges"}:
+        feature, edges = value["feature"], value["edges"]
+        if isinstance(feature, str) and re.fullmatch(_NAME, feature) and _are_edges(edges):
+            return Ranges(feature, tuple(map(float, edges)))
+        shown_edges = f"{feature!r:.80} with edges {edges!r:.80}"
+        raise ValueError(f"expected a feature with ascending numbers as edges, got {shown_edges}")
+    raise ValueError(f"expected {_SEGMENT}, got {shown(value)}")
+
+
+def _are_edges(edges: object) -> bool:
+    if not isinstance(edges, list | tuple) or not 1 <= len(edges) <= 100:
+        return False
+    are_numbers = all(type(e) in (int, float) and math.isfinite(e) for e in edges)
+    return are_numbers and all(low < high for low, high in pairwise(edges))
+
+
+def _each_feature_once(segments: tuple[str | Ranges, ...]) -> tuple[str | Ranges, ...]:
+    _each_once(tuple(s if isinstance(s, str) else s.feature for s in segments))
+    return segments
+
+
+Name = Annotated[str, _text(_NAME, "a text of 1 to 128 printable characters")]
 Route = Annotated[str, _text("/" + _PRINTABLE + "{0,255}", "a path that starts with '/'")]
 Names = Annotated[
     tuple[Name, ...], LIST, AfterValidator(_each_once), Field(description="a list of texts")
+]
+Segments = Annotated[
+    tuple[Annotated[str | Ranges, BeforeValidator(_segment)], ...],
+    LIST,
+    AfterValidator(_each_feature_once),
+    Field(description="a list of features"),
 ]
 Routes = Annotated[
     tuple[Route, ...], LIST, AfterValidator(_each_once), Field(description="a list of paths")
 ]
 
 OptionalName = Annotated[Name | None, BeforeValidator(_none_if_empty)]
+OptionalClass = Annotated[OptionalName, BeforeValidator(_text_of)]
 OptionalRoute = Annotated[Route | None, BeforeValidator(_none_if_empty)]
 OptionalPath = Annotated[
     Path | None, BeforeValidator(_none_if_empty), Field(description="a path in quotes")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mlmon_exporter.config import Config, ConfigError, Duration, ModelConfig, load_config
+from mlmon_exporter.config_values import Ranges
 
 
 @pytest.fixture
@@ -63,6 +64,7 @@ def test_without_file_and_environment_the_defaults_hold() -> None:
         "max_routes": 200,
         "max_categories": 50,
         "max_versions": 8,
+        "max_segments": 20,
         "feature_histograms": True,
     }
 
@@ -83,7 +85,10 @@ reference = "bike-demand.reference.json"
 routes = ["/predict", "/v2/models/{name}/infer"]
 features = "instances"
 predictions = "predictions"
-segments = ["season"]
+segments = ["season", {feature = "temp", edges = [0, 0.5]}]
+score = "p"
+label = "cnt"
+positive = 1
 outputs = ["cnt"]
 
 [[models]]
@@ -110,7 +115,10 @@ def test_a_file_sets_every_kind_of_key(in_folder: Path) -> None:
             routes=("/predict", "/v2/models/{name}/infer"),
             features="instances",
             predictions="predictions",
-            segments=("season",),
+            segments=("season", Ranges("temp", (0.0, 0.5))),
+            score="p",
+            label="cnt",
+            positive="1",
             outputs=("cnt",),
         ),
         ModelConfig(name="fraud"),
@@ -235,6 +243,7 @@ ENVIRONMENT: dict[str, tuple[str, object]] = {
     "max_routes": ("12", 12),
     "max_categories": ("13", 13),
     "max_versions": ("14", 14),
+    "max_segments": ("15", 15),
     "feature_histograms": ("false", False),
     "models": ('[{"name": "m", "routes": ["/p"]}]', (ModelConfig(name="m", routes=("/p",)),)),
 }
@@ -372,6 +381,7 @@ def test_a_wrong_global_key_is_told(toml: str) -> None:
 
 
 TEXT = "expected a text of 1 to 128 printable characters"
+SEGMENT = 'expected a feature, or a table such as {feature = "age", edges = [25, 45]}'
 MODEL_PROBLEMS = {
     "name = ''": f"name: {TEXT}, got ''",
     "name = 3": f"name: {TEXT}, got 3",
@@ -386,8 +396,18 @@ MODEL_PROBLEMS = {
     "format = ''": f"format: {TEXT}, got ''",
     "features = 3": f"features: {TEXT}, got 3",
     "predictions = ['p']": f"predictions: {TEXT}, got ['p']",
-    "segments = 3": "segments: expected a list of texts, got 3",
-    "segments = ['season', 3]": f"segments[1]: {TEXT}, got 3",
+    "segments = 3": "segments: expected a list of features, got 3",
+    "segments = ['season', 3]": f"segments[1]: {SEGMENT}, got 3",
+    "segments = [{feature = 'age'}]": f"segments[0]: {SEGMENT}, got a table",
+    "segments = [{feature = 'age', edges = [45, 25]}]": (
+        "segments[0]: expected a feature with ascending numbers as edges, "
+        "got 'age' with edges [45, 25]"
+    ),
+    "segments = ['age', {feature = 'age', edges = [25]}]": (
+        "segments: expected each one once, got 'age' twice"
+    ),
+    "score = 3": f"score: {TEXT}, got 3",
+    "positive = []": f"positive: {TEXT}, got []",
     "segments = ['season', 'season']": "segments: expected each one once, got 'season' twice",
     "outputs = ['']": f"outputs[0]: {TEXT}, got ''",
     "windows = ['1h']": (
@@ -542,7 +562,7 @@ def test_wrong_options_are_told_by_their_names() -> None:
     assert option_problems(model="", task="x", segments=["s", ""]) == [
         f"instrument(): model: {TEXT}, got ''",
         "instrument(): task: expected 'regression' or 'classification', got 'x'",
-        f"instrument(): segments[1]: {TEXT}, got ''",
+        f"instrument(): segments[1]: {SEGMENT}, got ''",
     ]
     assert option_problems(models=[{"task": "x"}]) == [
         "instrument(): models[0].task: expected 'regression' or 'classification', got 'x'"
@@ -567,7 +587,7 @@ def test_a_file_is_read_for_options(in_folder: Path) -> None:
 
 def test_every_key_that_pydantic_may_refuse_says_what_it_expects() -> None:
     own_checks = {"name", "format", "false_alarm_every", "token", "metrics_token", "metrics_path"}
-    own_checks |= {"version", "features", "predictions"}
+    own_checks |= {"version", "features", "predictions", "score", "label", "positive"}
     for model in (Config, ModelConfig):
         for key, field in model.model_fields.items():
             assert field.description or key in own_checks, key

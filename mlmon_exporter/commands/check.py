@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from mlmon_exporter import Monitor
 from mlmon_exporter.config import Config, ConfigError, ModelConfig, load_config
-from mlmon_exporter.reference import Reference
+from mlmon_exporter.reference import Reference, segment_feature
 from mlmon_exporter.reference_warnings import reference_warnings
 
 from .terminal import age, column_table, counted, print_warnings, user_errors
@@ -89,7 +89,7 @@ def _fit(model: ModelConfig, reference: Reference) -> Iterator[str]:
     if reference.model not in ("", "default", model.name):
         yield f"reference: {model.reference} was built for the model {reference.model!r}"
     features = {column.name for column in reference.features}
-    for name in model.segments:
+    for name, _ in map(segment_feature, model.segments):
         if name not in features:
             yield f"segments: {name!r} is no feature of the reference"
     outputs = {column.name for column in reference.outputs}
