@@ -43,6 +43,48 @@ def _columns(of: str) -> dict[str, MetricType]:
     }  # fmt: skip
 
 
+def _outcomes() -> dict[str, MetricType]:
+    """Return the metrics of what came true: quality, concept drift, fairness."""
+    of = "of the window's rows with ground truth"
+    averaged = "of the positive class; with more than two classes the mean over classes (macro)"
+    qualities = {
+        "accuracy": f"Share {of} whose class was predicted, 0 to 1",
+        "precision": f"Share of predicted positives that came true, {averaged}, 0 to 1",
+        "recall": f"Share of true positives that were predicted, {averaged}, 0 to 1",
+        "f1": f"Harmonic mean of precision and recall, {averaged}, 0 to 1",
+        "roc_auc": "Area under the ROC curve, 0 to 1; with more than two classes the mean of each against the rest",
+        "log_loss": f"Mean log loss {of}, nats",
+        "brier": "Mean squared error of probabilities: of the positive class, with more than two classes summed over them",
+        "calibration_error": "Expected calibration error over ten bins of equal width, 0 to 1",
+        "rmse": f"Root of the mean squared error {of}",
+        "mae": f"Mean absolute error {of}",
+        "r2": f"Coefficient of determination {of}, 1 or less",
+        "mape": f"Mean absolute error as a share of the ground truth {of}",
+    }
+    found = {f"mlmon_quality_{name}": MetricType("gauge", text) for name, text in qualities.items()}
+    found |= {f"mlmon_reference_quality_{name}": MetricType("gauge", f"The same of the reference: {text}") for name, text in qualities.items()}
+    for name in ("accuracy", "roc_auc", "log_loss", "brier", "rmse", "mae"):
+        found[f"mlmon_quality_{name}_threshold"] = MetricType("gauge", f"The worst that mlmon_quality_{name} becomes by chance while the model is as good as in the reference")
+        found[f"mlmon_quality_{name}_difference"] = MetricType("gauge", f"mlmon_quality_{name} of this version less that of the configured one")
+        found[f"mlmon_quality_{name}_difference_threshold"] = MetricType("gauge", f"How far mlmon_quality_{name}_difference is from 0 by chance while both versions are alike")
+    for name in ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier"):
+        found[f"mlmon_estimated_quality_{name}"] = MetricType("gauge", f"mlmon_quality_{name} to be expected of the scores alone, without ground truth; blind to concept drift")
+    return found | {
+        "mlmon_quality_rows": MetricType("gauge", "Rows with ground truth in the window"),
+        "mlmon_error_ks_statistic": MetricType("gauge", "Kolmogorov-Smirnov statistic of the errors (log losses, residuals) against the reference's, 0 to 1"),
+        "mlmon_error_ks_threshold": MetricType("gauge", "What mlmon_error_ks_statistic stays under while the same inputs lead to the same outcomes"),
+        "mlmon_concept_drifted": MetricType("gauge", "1 if the errors' statistic is over its threshold, else 0; absent while outcomes are too few"),
+        "mlmon_segment_rows": MetricType("gauge", "Rows of the segment that were predicted in the window"),
+        "mlmon_segment_selection_ratio": MetricType("gauge", "Share of the segment's rows that are predicted positive, 0 to 1; no ground truth needed"),
+        "mlmon_segment_true_positive_ratio": MetricType("gauge", "Share of the segment's true positives that were predicted positive, 0 to 1"),
+        "mlmon_segment_false_positive_ratio": MetricType("gauge", "Share of the segment's true negatives that were predicted positive, 0 to 1"),
+        "mlmon_demographic_parity_ratio": MetricType("gauge", "Least over greatest selection ratio of the feature's segments, 0 to 1"),
+        "mlmon_demographic_parity_difference": MetricType("gauge", "Greatest less least selection ratio of the feature's segments, 0 to 1"),
+        "mlmon_equal_opportunity_difference": MetricType("gauge", "Greatest less least true positive ratio of the feature's segments, 0 to 1"),
+        "mlmon_equalized_odds_difference": MetricType("gauge", "The greater of the gaps between true and between false positive ratios of the feature's segments, 0 to 1"),
+    }  # fmt: skip
+
+
 METRICS: dict[str, MetricType] = {
     "mlmon_requests_total": MetricType("counter", "Requests by route, method, status and outcome"),
     "mlmon_request_duration_seconds": MetricType("histogram", "First byte in to last byte out, background tasks left out"),
@@ -66,6 +108,7 @@ METRICS: dict[str, MetricType] = {
     "mlmon_ground_truth_total": MetricType("counter", "Ground truths by what became of them: matched, late, unknown, duplicate, invalid"),
     "mlmon_ground_truth_delay_seconds": MetricType("histogram", "How long after its prediction a ground truth became known"),
     "mlmon_pending_predictions": MetricType("gauge", "Predictions that wait for their ground truth"),
+    **_outcomes(),
     "mlmon_kpi_events_total": MetricType("counter", "Events of each business number"),
     "mlmon_kpi_value_total": MetricType("counter", "Sum of the values of a business number of which none was negative"),
     "mlmon_kpi_value_sum": MetricType("gauge", "Sum of the values of a business number of which some were negative"),
