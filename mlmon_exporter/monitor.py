@@ -116,6 +116,10 @@ class Monitor:
         """Return what the other processes should know of this one."""
         return this_process(self._in_progress())
 
+    def _ensure_flushing(self) -> None:
+        if self._shared is not None and not self.is_reader:
+            self._flusher.ensure_running()
+
     def _tick(self, now: float | None = None) -> None:
         """Add what was counted to the shared state."""
         if self._shared is not None:
@@ -198,8 +202,7 @@ class Monitor:
 
     def model_of(self, method: str, route: str) -> tuple[str, str]:
         """Return the model and version that a route's requests are counted for, or empty texts."""
-        if self._shared is not None:
-            self._flusher.ensure_running()
+        self._ensure_flushing()
         labels = self._known.get((method, route))
         if labels is None:
             labels = self._find_model(method, route)
@@ -267,8 +270,7 @@ class Monitor:
         batch = Batch(features, outputs, rows, version, prediction_ids)
         counted = state.observe(batch, time.time() if now is None else now)
         self.traffic.record_rows(state.settings.name, counted, rows)
-        if self._shared is not None:
-            self._flusher.ensure_running()
+        self._ensure_flushing()
 
     def _named(self, model: str | None) -> Model:
         if model is None and len(self.models) == 1:
@@ -296,6 +298,8 @@ class Monitor:
     def blocks(self, now: float, pause: Pause = lambda: None) -> Iterator[Readings | Histograms]:
         """Give the same column-wise; `pause` is called between steps of the work."""
         if self._shared is not None:
+            # Not for requests only: what was shown must be restored soon if the file is lost.
+            self._ensure_flushing()
             self._tick(now)
             if not self._shared.load(now):
                 return

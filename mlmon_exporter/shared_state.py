@@ -23,7 +23,7 @@ from .core.tally import Tally
 from .core.traffic import Traffic
 from .core.windows import PANES
 from .processes import CPU, CpuTime, Process, process_of, process_readings
-from .store import Changes, DamagedError, Merge, Store, StoreError, Value
+from .store import Changes, LostError, Merge, Store, StoreError, Value
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ PANES_KEPT = 14
 ALIVE_SECONDS = 15.0
 DEAD_KEPT_SECONDS = 3600.0
 SEEDED = "seeded"
+"""Key of when a new file got what was known of a lost one, Unix seconds."""
+SETTLE_SECONDS = 2.0
+"""So long after a flush interval all processes have put into a new file what they knew."""
 
 
 class Counts:
@@ -99,6 +102,8 @@ class SharedState:
         self._counts = counts
         self._process = process
         self._alive_seconds = max(ALIVE_SECONDS, 3 * flush_seconds)
+        self._settle_seconds = flush_seconds + SETTLE_SECONDS
+        self._seeded = 0.0
         self._lock = threading.RLock()
         self._file, self._stamp = "", -1
         self._written: dict[str, Value] = {}  # to this file, since it was last loaded
@@ -132,7 +137,11 @@ class SharedState:
                 f"worker {os.getpid()} {self._started}": lambda _: _worker(process, now),
             }
             try:
-                merged = self._store.merge(changes, now)
+                try:
+                    merged = self._store.merge(changes, now)
+                except LostError as error:
+                    self._fail("flush", error)
+                    merged = self._store.merge(changes, now)
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing must be lost
                 taken.give_back()
                 self._fail("flush", error)
@@ -162,19 +171,23 @@ class SharedState:
     def _fail(self, what: str, error: Exception) -> None:
         self._counts.health.internal_error("store")
         if not self._failing:
-            logger.error("mlmon: the state cannot be shared now, counts wait in memory: %s", error)
+            is_lost = isinstance(error, LostError)
+            what_now = "the state file was lost" if is_lost else "counts wait in memory"
+            logger.error("mlmon: %s: %s", what_now, error)
         self._failing.add(what)
 
     def load(self, now: float) -> bool:
-        """Read what was added since the last load; False if the store cannot be read.
+        """Read what was added since the last load; False if there is nothing fit to be shown.
 
-        What was read before must not be shown then: others may have shown more since.
+        So it is if the store cannot be read, and for a moment after a file was lost, until all
+        processes have restored it: others may have shown more than what is known here, and a
+        counter that is not there for once does less harm than one that goes back.
         """
         with self._lock:
             try:
                 try:
                     changes = self._read(now)
-                except DamagedError as error:
+                except LostError as error:
                     self._fail("load", error)
                     changes = self._read(now)
             except StoreError as error:
@@ -184,7 +197,7 @@ class SharedState:
             self._file, self._stamp, self._written = changes.file, changes.stamp, {}
             for key, data in changes.values.items():
                 self._show(key, data)
-            return True
+            return not 0 <= now - self._seeded < self._settle_seconds
 
     def _read(self, now: float) -> Changes:
         changes = self._store.read(self._stamp, self._file)
@@ -201,7 +214,7 @@ class SharedState:
         """
         for key, value in self._written.items():
             self._show(key, value.data)
-        seeding = _Seeding()
+        seeding = _Seeding(now)
         changes: dict[str, Merge] = {
             SEEDED: seeding.claim,
             "traffic": _traffic(self._counts.shown_traffic, seeding),
@@ -224,6 +237,8 @@ class SharedState:
                 self._counts.shown_health = _to_health(data)
             elif kind == "cpu":
                 self._cpu = _to_cpu(data)
+            elif kind == SEEDED:
+                self._seeded = float(orjson.loads(data))
             elif kind == "worker":
                 seen, *form = orjson.loads(data)
                 self._workers[rest] = (float(seen), process_of(form))
@@ -252,11 +267,14 @@ class SharedState:
 class _Seeding:
     """Whether what goes into a new file is the first, which is known when it is merged."""
 
-    is_first = True
+    def __init__(self, now: float) -> None:
+        self.is_first = True
+        self._now = now
 
     def claim(self, old: Value | None) -> Value:
+        """Merge the mark of who is first."""
         self.is_first = old is None
-        return Value(b"")
+        return Value(orjson.dumps(self._now)) if old is None else old
 
 
 def _merging(

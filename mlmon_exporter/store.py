@@ -40,8 +40,8 @@ class StoreError(Exception):
     """The file cannot be used now; nothing of the transaction was kept."""
 
 
-class DamagedError(StoreError):
-    """The file was damaged; the next transaction begins a new one."""
+class LostError(StoreError):
+    """The file was deleted, replaced, or damaged and set aside; the next use is of a new one."""
 
 
 class Value(NamedTuple):
@@ -91,8 +91,8 @@ class Store:
             now: Unix seconds; what expired before is forgotten.
 
         Raises:
-            StoreError: The file is locked for long, read-only, damaged, of a newer version, or
-                its disk is full.
+            StoreError: The file is locked for long, read-only, lost, of a newer version, or its
+                disk is full.
         """
         values: dict[str, Value] = {}
         with self._transaction() as connection:
@@ -114,7 +114,7 @@ class Store:
         """Return what changed after a stamp of a file; everything if the file is another one.
 
         Raises:
-            StoreError: The file is damaged, of a newer version, or there is none.
+            StoreError: The file is lost or of a newer version.
         """
         with self._transaction(is_writing=False) as connection:
             found, stamp = _file_and_stamp(connection)
@@ -144,6 +144,7 @@ class Store:
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE" if is_writing else "BEGIN")
             try:
+                self._check_version(connection)
                 yield connection
             except BaseException:
                 connection.rollback()
@@ -162,7 +163,10 @@ class Store:
         # A forked process must not use its parent's connection, and a file that was deleted
         # or replaced must not be written to any longer.
         if self._connection is not None and self._opened != self._identity():
+            is_ours = self._opened is not None and self._opened.process == os.getpid()
             self.close()
+            if is_ours:
+                raise LostError(f"{self.path}: deleted or replaced; going on with a new one")
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._alone():
@@ -210,11 +214,7 @@ class Store:
         return _Identity(os.getpid(), status.st_dev, status.st_ino)
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            self.close()
-            raise StoreError(f"{self.path}: schema {version} is of a newer mlmon-exporter")
-        if version == 0:
+        if _version(connection) == 0:
             connection.execute("BEGIN IMMEDIATE")
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
@@ -223,7 +223,13 @@ class Store:
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.commit()
 
-    def _set_aside(self, error: Exception) -> DamagedError:
+    def _check_version(self, connection: sqlite3.Connection) -> None:
+        # Every time: the newer program may have come while we had the file open.
+        version = _version(connection)
+        if version > SCHEMA_VERSION:
+            raise StoreError(f"{self.path}: schema {version} is of a newer mlmon-exporter")
+
+    def _set_aside(self, error: Exception) -> LostError:
         opened = self._opened
         self.close()
         aside = self.path.with_name(f"{FILE}.damaged-{time.time_ns()}")
@@ -233,8 +239,8 @@ class Store:
                 if opened is not None and opened == self._identity():
                     self.path.rename(aside)
         except OSError as reason:
-            return DamagedError(f"{self.path}: damaged: {error}; cannot set it aside: {reason}")
-        return DamagedError(f"{self.path}: damaged: {error}; set aside as {aside.name}")
+            return LostError(f"{self.path}: damaged: {error}; cannot set it aside: {reason}")
+        return LostError(f"{self.path}: damaged: {error}; set aside as {aside.name}")
 
 
 class _Identity(NamedTuple):
@@ -243,6 +249,11 @@ class _Identity(NamedTuple):
     process: int
     device: int
     inode: int
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def _file_and_stamp(connection: sqlite3.Connection) -> tuple[str, int]:

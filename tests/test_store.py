@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlmon_exporter import store as store_module
-from mlmon_exporter.store import FILE, DamagedError, Merge, Store, StoreError, Value
+from mlmon_exporter.store import FILE, LostError, Merge, Store, StoreError, Value
 
 
 def adding(text: bytes, expires: float | None = None) -> Merge:
@@ -101,6 +101,8 @@ def test_a_deleted_file_is_begun_anew_with_another_identity(tmp_path: Path) -> N
     before = store.read(-1)
     for file in tmp_path.iterdir():
         file.unlink()
+    with pytest.raises(LostError, match="deleted or replaced"):
+        store.merge({"b": adding(b"2")}, 0.0)
     store.merge({"b": adding(b"2")}, 0.0)
     after = store.read(before.stamp, before.file)
     assert after.file != before.file
@@ -117,7 +119,7 @@ def test_a_damaged_file_is_set_aside_and_work_goes_on(tmp_path: Path, damage: by
     for suffix in ("-wal", "-shm"):
         Path(f"{tmp_path / FILE}{suffix}").unlink(missing_ok=True)
     if damage:
-        with pytest.raises(DamagedError, match=f"set aside as {FILE}.damaged-"):
+        with pytest.raises(LostError, match=f"set aside as {FILE}.damaged-"):
             store.merge({"a": adding(b"2")}, 0.0)
         assert len(list(tmp_path.glob(f"{FILE}.damaged-*"))) == 1
     store.merge({"a": adding(b"2")}, 0.0)
