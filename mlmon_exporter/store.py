@@ -29,6 +29,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE state (
     key TEXT PRIMARY KEY,
     value BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
     stamp INTEGER NOT NULL,
     expires REAL
 );
@@ -99,13 +100,13 @@ class Store:
             connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'stamp'")
             file, stamp = _file_and_stamp(connection)
             for key, merge in changes.items():
-                query = "SELECT value, expires FROM state WHERE key = ?"
+                query = "SELECT value, checksum, expires FROM state WHERE key = ?"
                 row = connection.execute(query, (key,)).fetchone()
-                old = None if row is None else Value(_unsealed(row[0]), row[1])
-                new = values[key] = merge(old)
+                old = None if row is None else Value(_checked(row[0], row[1]), row[2])
+                data, expires = values[key] = merge(old)
                 connection.execute(
-                    "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)",
-                    (key, _sealed(new.data), stamp, new.expires),
+                    "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?)",
+                    (key, data, zlib.crc32(data), stamp, expires),
                 )
             connection.execute("DELETE FROM state WHERE expires < ?", (now,))
         return Merged(file, values)
@@ -119,8 +120,9 @@ class Store:
         with self._transaction(is_writing=False) as connection:
             found, stamp = _file_and_stamp(connection)
             since = after if found == file else -1
-            rows = connection.execute("SELECT key, value FROM state WHERE stamp > ?", (since,))
-            values = {key: _unsealed(value) for key, value in rows}
+            query = "SELECT key, value, checksum FROM state WHERE stamp > ?"
+            rows = connection.execute(query, (since,))
+            values = {key: _checked(value, checksum) for key, value, checksum in rows}
             return Changes(found, stamp, values)
 
     def size_bytes(self) -> int:
@@ -271,12 +273,8 @@ def _is_damage(error: sqlite3.Error) -> bool:
     return not isinstance(error, sqlite3.OperationalError) or code == sqlite3.SQLITE_ERROR
 
 
-def _sealed(data: bytes) -> bytes:
-    return zlib.crc32(data).to_bytes(4, "big") + data
-
-
-def _unsealed(sealed: object) -> bytes:
-    """Return the data; SQLite itself does not see that bytes within a value were changed."""
-    if not isinstance(sealed, bytes) or _sealed(sealed[4:]) != sealed:
+def _checked(value: object, checksum: object) -> bytes:
+    """Return a value; SQLite itself does not see that bytes within one were changed."""
+    if not isinstance(value, bytes) or zlib.crc32(value) != checksum:
         raise sqlite3.DatabaseError("a value is not what was written")
-    return sealed[4:]
+    return value

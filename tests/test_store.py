@@ -171,3 +171,47 @@ def test_a_forked_process_opens_a_connection_of_its_own(tmp_path: Path) -> None:
     store.merge({"a": adding(b"3")}, 0.0)
     assert store.read(-1).values == {"a": b"123"}
     store.close()
+
+
+def test_bytes_changed_within_a_value_are_damage(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.merge({"a": adding(b"0123456789" * 100)}, 0.0)
+    with sqlite3.connect(store.path) as other:
+        other.execute("UPDATE state SET value = CAST(replace(value, '456', '465') AS BLOB)")
+    other.close()
+    with pytest.raises(LostError, match="not what was written"):
+        store.read(-1)
+    assert store.read(-1).values == {}
+    store.close()
+
+
+def test_of_two_who_see_damage_one_sets_the_file_aside(tmp_path: Path) -> None:
+    one, two = Store(tmp_path), Store(tmp_path)
+    for store in (one, two):
+        store.merge({"a": adding(b"1" * 10_000)}, 0.0)
+    with sqlite3.connect(one.path) as other:
+        other.execute("UPDATE state SET checksum = 0")
+    other.close()
+    for store in (one, two):
+        with pytest.raises(LostError):
+            store.read(-1)
+    for store in (one, two):
+        store.merge({"a": adding(b"2")}, 0.0)
+    assert one.read(-1).values == {"a": b"22"}
+    assert len(list(tmp_path.glob(f"{FILE}.damaged-*"))) == 1
+    one.close()
+    two.close()
+
+
+def test_a_newer_version_is_noticed_while_the_file_is_open(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.merge({"a": adding(b"1")}, 0.0)
+    newer = sqlite3.connect(store.path, isolation_level=None)
+    newer.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="schema 99 is of a newer mlmon-exporter"):
+        store.merge({"a": adding(b"2")}, 0.0)
+    newer.execute("PRAGMA user_version = 1")
+    newer.close()
+    store.merge({"a": adding(b"3")}, 0.0)
+    assert store.read(-1).values == {"a": b"13"}
+    store.close()
