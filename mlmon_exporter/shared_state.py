@@ -11,26 +11,31 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol, Self, TypeVar
 
 import orjson
 
-from .core import tally_bytes
 from .core.health import Health
 from .core.model import Model, PartKey
 from .core.records import Readings
-from .core.tally import Tally
 from .core.traffic import Traffic
-from .core.windows import PANES
 from .processes import CPU, CpuTime, Process, process_of, process_readings
+from .shared_values import (
+    Seeding,
+    merge_cpu,
+    merge_health,
+    merge_part,
+    merge_traffic,
+    part_key,
+    read_cpu,
+    read_health,
+    read_traffic,
+    worker_value,
+)
 from .store import Changes, LostError, Merge, Store, StoreError, Value
 
 logger = logging.getLogger(__name__)
 
-PANES_KEPT = 14
-"""Panes of a window that are kept on disk: those of a window, and some while clocks disagree."""
 ALIVE_SECONDS = 15.0
-DEAD_KEPT_SECONDS = 3600.0
 SEEDED = "seeded"
 """Key of when a new file got what was known of a lost one, Unix seconds."""
 SETTLE_SECONDS = 2.0
@@ -51,15 +56,6 @@ class Counts:
         self.shown_traffic, self.shown_health = Traffic(), self.health.take()
 
 
-class _Mergeable(Protocol):
-    def merge(self, other: Self, /) -> None: ...
-
-    def at_least(self, other: Self, /) -> None: ...
-
-
-T = TypeVar("T", bound=_Mergeable)
-
-
 class _Taken:
     """What a process has counted since it last added it to the store."""
 
@@ -78,12 +74,12 @@ class _Taken:
     def changes(self) -> Iterator[tuple[str, Merge]]:
         """Give what adds it; what has not changed is not written, so that nobody reads it anew."""
         if not self.traffic.is_empty():
-            yield "traffic", _traffic(self.traffic)
+            yield "traffic", merge_traffic(self.traffic)
         if not self.health.is_empty():
-            yield "health", _health(self.health)
+            yield "health", merge_health(self.health)
         for name, parts in self.parts.items():
             for key, tally in parts.items():
-                yield _key(name, key), _part(tally, key)
+                yield part_key(name, key), merge_part(tally, key)
 
 
 class SharedState:
@@ -133,8 +129,8 @@ class SharedState:
             cpu = process.numbers.get(CPU, 0.0)
             changes: dict[str, Merge] = {
                 **dict(taken.changes()),
-                "cpu": _cpu(CpuTime(cpu - self._cpu_added)),
-                f"worker {os.getpid()} {self._started}": lambda _: _worker(process, now),
+                "cpu": merge_cpu(CpuTime(cpu - self._cpu_added)),
+                f"worker {os.getpid()} {self._started}": lambda _: worker_value(process, now),
             }
             try:
                 try:
@@ -214,16 +210,16 @@ class SharedState:
         """
         for key, value in self._written.items():
             self._show(key, value.data)
-        seeding = _Seeding(now)
+        seeding = Seeding(now)
         changes: dict[str, Merge] = {
             SEEDED: seeding.claim,
-            "traffic": _traffic(self._counts.shown_traffic, seeding),
-            "health": _health(self._counts.shown_health, seeding),
-            "cpu": _cpu(self._cpu, seeding),
+            "traffic": merge_traffic(self._counts.shown_traffic, seeding),
+            "health": merge_health(self._counts.shown_health, seeding),
+            "cpu": merge_cpu(self._cpu, seeding),
         }
         for name, model in self._models.items():
             for part, tally in model.shown().items():
-                changes[_key(name, part)] = _part(tally, part, seeding)
+                changes[part_key(name, part)] = merge_part(tally, part, seeding)
         merged = self._store.merge(changes, now)
         self._failing.discard("restore")
         self._file, self._stamp, self._written = merged.file, -1, {}
@@ -232,11 +228,11 @@ class SharedState:
         try:
             kind, _, rest = key.partition(" ")
             if kind == "traffic":
-                self._counts.shown_traffic = _to_traffic(data)
+                self._counts.shown_traffic = read_traffic(data)
             elif kind == "health":
-                self._counts.shown_health = _to_health(data)
+                self._counts.shown_health = read_health(data)
             elif kind == "cpu":
-                self._cpu = _to_cpu(data)
+                self._cpu = read_cpu(data)
             elif kind == SEEDED:
                 self._seeded = float(orjson.loads(data))
             elif kind == "worker":
@@ -262,80 +258,3 @@ class SharedState:
         }
         alive = [process for _, process in self._workers.values()]
         return process_readings(alive, self._cpu.seconds)
-
-
-class _Seeding:
-    """Whether what goes into a new file is the first, which is known when it is merged."""
-
-    def __init__(self, now: float) -> None:
-        self.is_first = True
-        self._now = now
-
-    def claim(self, old: Value | None) -> Value:
-        """Merge the mark of who is first."""
-        self.is_first = old is None
-        return Value(orjson.dumps(self._now)) if old is None else old
-
-
-def _merging(
-    ours: T,
-    read: Callable[[bytes], T],
-    write: Callable[[T], bytes],
-    seeding: _Seeding | None,
-    expires: float | None = None,
-) -> Merge:
-    """Return what adds ours to what there is; or raises that to ours, where others were first."""
-
-    def merge(old: Value | None) -> Value:
-        merged = ours
-        if old is not None:
-            merged = read(old.data)
-            if seeding is None or seeding.is_first:
-                merged.merge(ours)
-            else:
-                merged.at_least(ours)
-        return Value(write(merged), expires)
-
-    return merge
-
-
-def _key(model: str, key: PartKey) -> str:
-    return f"part {orjson.dumps([model, *key]).decode()}"
-
-
-def _part(tally: Tally, key: PartKey, seeding: _Seeding | None = None) -> Merge:
-    expires = None
-    if key.window_seconds:
-        expires = (key.pane + 1 + PANES_KEPT) * key.window_seconds / PANES
-    return _merging(tally, tally_bytes.from_bytes, tally_bytes.to_bytes, seeding, expires)
-
-
-def _traffic(traffic: Traffic, seeding: _Seeding | None = None) -> Merge:
-    def read(data: bytes) -> Traffic:
-        return _to_traffic(data, traffic.max_routes)
-
-    return _merging(traffic, read, lambda merged: orjson.dumps(merged.to_dict()), seeding)
-
-
-def _to_traffic(data: bytes, max_routes: int = 200) -> Traffic:
-    return Traffic.from_dict(orjson.loads(data), max_routes)
-
-
-def _health(health: Health, seeding: _Seeding | None = None) -> Merge:
-    return _merging(health, _to_health, lambda merged: orjson.dumps(merged.to_dict()), seeding)
-
-
-def _to_health(data: bytes) -> Health:
-    return Health.from_dict(orjson.loads(data))
-
-
-def _cpu(cpu: CpuTime, seeding: _Seeding | None = None) -> Merge:
-    return _merging(cpu, _to_cpu, lambda merged: orjson.dumps(merged.seconds), seeding)
-
-
-def _to_cpu(data: bytes) -> CpuTime:
-    return CpuTime(float(orjson.loads(data)))
-
-
-def _worker(process: Process, now: float) -> Value:
-    return Value(orjson.dumps([now, *process]), now + DEAD_KEPT_SECONDS)
