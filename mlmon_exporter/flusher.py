@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
 
 
 class Flusher:
@@ -14,6 +17,7 @@ class Flusher:
         self._flush = flush
         self._seconds = seconds
         self._process = 0
+        self._has_logged = False
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -28,7 +32,12 @@ class Flusher:
     def _run(self) -> None:
         stopped = self._stopped
         while not stopped.wait(self._seconds):
-            self._flush()
+            try:
+                self._flush()
+            except Exception:
+                if not self._has_logged:
+                    self._has_logged = True
+                    logger.exception("mlmon: counts were not added; it is tried again")
 
     def close(self) -> None:
         """End the thread; `ensure_running` starts it again."""

@@ -69,7 +69,7 @@ METRICS: dict[str, MetricType] = {
     "mlmon_internal_errors_total": MetricType("counter", "Faults of the monitor's own, by place; the served model never sees them"),
     "mlmon_label_overflow_total": MetricType("counter", "Label values that fell into 'other' since their cap was reached"),
     "mlmon_readings_duration_seconds": MetricType("gauge", "Time that the last scrape took to compute its readings"),
-    "mlmon_last_flush_timestamp_seconds": MetricType("gauge", "Unix time when all queued exchanges were last taken in"),
+    "mlmon_last_flush_timestamp_seconds": MetricType("gauge", "Unix time when all that was queued and counted was last taken in, and added to the state on disk"),
     "mlmon_state_size_bytes": MetricType("gauge", "Size of the state on disk, where there is one"),
     "mlmon_build_info": MetricType("gauge", "Version of mlmon-exporter, digest engine, and state: memory, shared, or unshared between workers by mistake; always 1"),
 }  # fmt: skip

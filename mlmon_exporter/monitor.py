@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Scope
 
 from . import __version__
 from .body_reader import BodyReader
-from .collector import MlmonCollector, metrics_app, process_readings
+from .collector import MlmonCollector, metrics_app
 from .config import Config, ConfigError, ModelConfig
 from .core.drift import Policy
 from .core.health import Health
@@ -27,6 +27,7 @@ from .flusher import Flusher
 from .formats import FORMATS, REASONS
 from .intake import Intake, call_if_alive
 from .pace import Pace, Pause
+from .processes import CPU, Process, process_readings, this_process
 from .reference import Reference
 from .routes import route_of
 from .shared_state import Counts, SharedState
@@ -99,9 +100,8 @@ class Monitor:
         """Return the state shared with the host's other processes, None without a folder."""
         if folder is None:
             return None
-        store = Store(folder, on_damage=lambda: self.health.internal_error("store"))
         shared = SharedState(
-            store, self.models, self._counts, self._process, self.config.flush_seconds
+            Store(folder), self.models, self._counts, self._process, self.config.flush_seconds
         )
         child = weakref.WeakMethod(self._after_fork)
         os.register_at_fork(after_in_child=lambda: call_if_alive(child))
@@ -112,16 +112,13 @@ class Monitor:
             self._shared.forget()
             self._declare_routes()
 
-    def _process(self) -> dict[str, Any]:
+    def _process(self) -> Process:
         """Return what the other processes should know of this one."""
-        values = {block.name: float(block.values[0]) for block in process_readings()}
-        return {
-            "cpu": values.get("process_cpu_seconds_total", 0.0),
-            "rss": values.get("process_resident_memory_bytes", 0.0),
-            "fds": values.get("process_open_fds", 0.0),
-            "started": values.get("process_start_time_seconds", 0.0),
-            "in_progress": [[list(labels), n] for labels, n in self._in_progress().items()],
-        }
+        return this_process(self._in_progress())
+
+    def _ensure_flushing(self) -> None:
+        if self._shared is not None and not self.is_reader:
+            self._flusher.ensure_running()
 
     def _tick(self, now: float | None = None) -> None:
         """Add what was counted to the shared state."""
@@ -205,8 +202,7 @@ class Monitor:
 
     def model_of(self, method: str, route: str) -> tuple[str, str]:
         """Return the model and version that a route's requests are counted for, or empty texts."""
-        if self._shared is not None:
-            self._flusher.ensure_running()
+        self._ensure_flushing()
         labels = self._known.get((method, route))
         if labels is None:
             labels = self._find_model(method, route)
@@ -274,8 +270,7 @@ class Monitor:
         batch = Batch(features, outputs, rows, version, prediction_ids)
         counted = state.observe(batch, time.time() if now is None else now)
         self.traffic.record_rows(state.settings.name, counted, rows)
-        if self._shared is not None:
-            self._flusher.ensure_running()
+        self._ensure_flushing()
 
     def _named(self, model: str | None) -> Model:
         if model is None and len(self.models) == 1:
@@ -303,9 +298,15 @@ class Monitor:
     def blocks(self, now: float, pause: Pause = lambda: None) -> Iterator[Readings | Histograms]:
         """Give the same column-wise; `pause` is called between steps of the work."""
         if self._shared is not None:
+            # Not for requests only: what was shown must be restored soon if the file is lost.
+            self._ensure_flushing()
             self._tick(now)
-            self._shared.load(now)
-            yield from self._shared.processes(now)
+            if not self._shared.load(now):
+                return
+            yield from self._shared.process_readings(now)
+        else:
+            process = self._process()
+            yield from process_readings([process], process.numbers.get(CPU))
         for model in self.models.values():
             yield from model.readings(now, pause)
         yield from self._counts.shown_traffic.readings(now)
@@ -320,19 +321,18 @@ class Monitor:
         yield Readings("mlmon_readings_duration_seconds", (), ((),), [duration])
 
     def _own_readings(self) -> Iterator[Readings]:
-        if self._shared is None:
-            yield from process_readings()
-            counts = self._in_progress()
-            names = ("model", "version", "route")
-            yield Readings(
-                "mlmon_requests_in_progress", names, tuple(counts), list(counts.values())
-            )
-        else:
+        if self._shared is not None:
             yield Readings("mlmon_state_size_bytes", (), ((),), [self._shared.size_bytes()])
         yield Readings("mlmon_queue_exchanges", (), ((),), [self._intake.waiting])
-        yield Readings("mlmon_last_flush_timestamp_seconds", (), ((),), [self._last_flush])
+        yield Readings("mlmon_last_flush_timestamp_seconds", (), ((),), [self._flushed()])
         info = ((__version__, self.config.digest, self._state()),)
         yield Readings("mlmon_build_info", ("version", "digest", "state"), info, [1])
+
+    def _flushed(self) -> float:
+        """Return when all was last taken in, and where it is shared, added to the shared state."""
+        if self._shared is None or self.is_reader:
+            return self._last_flush
+        return min(self._last_flush, self._shared.last_flush)
 
     def _in_progress(self) -> dict[tuple[str, ...], int]:
         routes: dict[tuple[str, ...], int] = {}

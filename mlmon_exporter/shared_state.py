@@ -11,26 +11,35 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import orjson
 
-from .core import tally_bytes
 from .core.health import Health
 from .core.model import Model, PartKey
 from .core.records import Readings
-from .core.tally import Tally
 from .core.traffic import Traffic
-from .core.windows import PANES
-from .store import Changes, Merge, Store, StoreError, Value
+from .processes import CPU, CpuTime, Process, process_of, process_readings
+from .shared_values import (
+    Seeding,
+    merge_cpu,
+    merge_health,
+    merge_part,
+    merge_traffic,
+    part_key,
+    read_cpu,
+    read_health,
+    read_traffic,
+    worker_value,
+)
+from .store import Changes, LostError, Merge, Store, StoreError, Value
 
 logger = logging.getLogger(__name__)
 
-PANES_KEPT = 14
-"""Panes of a window that are kept on disk: those of a window, and some while clocks disagree."""
 ALIVE_SECONDS = 15.0
-DEAD_KEPT_SECONDS = 3600.0
 SEEDED = "seeded"
+"""Key of when a new file got what was known of a lost one, Unix seconds."""
+SETTLE_SECONDS = 2.0
+"""So long after a flush interval all processes have put into a new file what they knew."""
 
 
 class Counts:
@@ -42,6 +51,36 @@ class Counts:
         self.shown_traffic: Traffic = traffic
         self.shown_health: Health = health
 
+    def share(self) -> None:
+        """Show only what was loaded: what this process counts is a part of it."""
+        self.shown_traffic, self.shown_health = Traffic(), self.health.take()
+
+
+class _Taken:
+    """What a process has counted since it last added it to the store."""
+
+    def __init__(self, counts: Counts, models: Mapping[str, Model]) -> None:
+        self._counts, self._models = counts, models
+        self.traffic, self.health = counts.traffic.take(), counts.health.take()
+        self.parts = {name: model.take() for name, model in models.items()}
+
+    def give_back(self) -> None:
+        """Have it counted still, since the store could not take it."""
+        self._counts.traffic.merge(self.traffic)
+        self._counts.health.merge(self.health)
+        for name, taken in self.parts.items():
+            self._models[name].give_back(taken)
+
+    def changes(self) -> Iterator[tuple[str, Merge]]:
+        """Give what adds it; what has not changed is not written, so that nobody reads it anew."""
+        if not self.traffic.is_empty():
+            yield "traffic", merge_traffic(self.traffic)
+        if not self.health.is_empty():
+            yield "health", merge_health(self.health)
+        for name, parts in self.parts.items():
+            for key, tally in parts.items():
+                yield part_key(name, key), merge_part(tally, key)
+
 
 class SharedState:
     """Flushes and loads. One transaction a flush; thread-safe: one lock."""
@@ -51,7 +90,7 @@ class SharedState:
         store: Store,
         models: Mapping[str, Model],
         counts: Counts,
-        process: Callable[[], dict[str, Any]],
+        process: Callable[[], Process],
         flush_seconds: float,
     ) -> None:
         self._store = store
@@ -59,22 +98,26 @@ class SharedState:
         self._counts = counts
         self._process = process
         self._alive_seconds = max(ALIVE_SECONDS, 3 * flush_seconds)
+        self._settle_seconds = flush_seconds + SETTLE_SECONDS
+        self._seeded = 0.0
         self._lock = threading.RLock()
         self._file, self._stamp = "", -1
-        self._workers: dict[str, dict[str, Any]] = {}
+        self._written: dict[str, Value] = {}  # to this file, since it was last loaded
+        self._workers: dict[str, tuple[float, Process]] = {}  # when seen last, Unix seconds
+        self._cpu = CpuTime()
+        self._cpu_added = 0.0
         self._started = time.time_ns()
-        self._has_failed = False
+        self._failing: set[str] = set()
         self.last_flush = time.time()
+        counts.share()
 
     def forget(self) -> None:
         """Drop what a forked process has from its parent, which adds it itself."""
         self._lock = threading.RLock()
         self._store.close()
         self._started = time.time_ns()
-        self._counts.traffic.take()
-        self._counts.health.take()
-        for model in self._models.values():
-            model.take()
+        self._cpu_added = 0.0
+        _Taken(self._counts, self._models)
 
     def flush(self, now: float) -> bool:
         """Add what was counted since the last flush; False if the store could not take it.
@@ -82,164 +125,136 @@ class SharedState:
         What it could not take is held, and added with the next flush.
         """
         with self._lock:
-            traffic, health = self._counts.traffic.take(), self._counts.health.take()
-            parts = {name: model.take() for name, model in self._models.items()}
+            process, taken = self._process(), _Taken(self._counts, self._models)
+            cpu = process.numbers.get(CPU, 0.0)
+            changes: dict[str, Merge] = {
+                **dict(taken.changes()),
+                "cpu": merge_cpu(CpuTime(cpu - self._cpu_added)),
+                f"worker {os.getpid()} {self._started}": lambda _: worker_value(process, now),
+            }
             try:
-                self._store.merge(self._changes(traffic, health, parts, now), now)
-            except StoreError as error:
-                self._counts.traffic.merge(traffic)
-                self._counts.health.merge(health)
-                for name, taken in parts.items():
-                    self._models[name].give_back(taken)
-                self._fail(error)
+                try:
+                    merged = self._store.merge(changes, now)
+                except LostError as error:
+                    self._fail("flush", error)
+                    merged = self._store.merge(changes, now)
+            except Exception as error:  # noqa: BLE001 - whatever it is, nothing must be lost
+                taken.give_back()
+                self._fail("flush", error)
                 return False
-            self._has_failed = False
-            self.last_flush = now
+            self._cpu_added = cpu
+            self._note(merged.file, merged.values, now)
             return True
 
-    def _fail(self, error: StoreError) -> None:
+    def _note(self, file: str, written: Mapping[str, Value], now: float) -> None:
+        """Keep what was written, until it is loaded: should the file be lost, it is not."""
+        self._failing.discard("flush")
+        self.last_flush = now
+        if self._file in ("", file):
+            self._file = file
+            kept = {**self._written, **written}
+            self._written = {
+                key: value
+                for key, value in kept.items()
+                if value.expires is None or value.expires >= now
+            }
+            return
+        try:
+            self._restore(now)
+        except StoreError as error:
+            self._fail("restore", error)
+
+    def _fail(self, what: str, error: Exception) -> None:
         self._counts.health.internal_error("store")
-        if not self._has_failed:
-            self._has_failed = True
-            logger.error("mlmon: counts wait in memory: %s", error)
+        if not self._failing:
+            is_lost = isinstance(error, LostError)
+            what_now = "the state file was lost" if is_lost else "counts wait in memory"
+            logger.error("mlmon: %s: %s", what_now, error)
+        self._failing.add(what)
 
-    def _changes(
-        self,
-        traffic: Traffic,
-        health: Health,
-        parts: Mapping[str, Mapping[PartKey, Tally]],
-        now: float,
-    ) -> dict[str, Merge]:
-        changes: dict[str, Merge] = {
-            "traffic": lambda old: _merge_traffic(old, traffic),
-            "health": lambda old: _merge_health(old, health),
-            self._worker_key(): lambda old: self._worker(now),
-        }
-        for name, taken in parts.items():
-            for key, tally in taken.items():
-                changes[_key(name, key)] = _merging(tally, key)
-        return changes
+    def load(self, now: float) -> bool:
+        """Read what was added since the last load; False if there is nothing fit to be shown.
 
-    def _worker_key(self) -> str:
-        return f"worker {os.getpid()} {self._started}"
-
-    def _worker(self, now: float) -> Value:
-        form = {**self._process(), "seen": now}
-        # The dead are remembered, since their CPU time was spent.
-        return Value(orjson.dumps(form), now)
-
-    def load(self, now: float) -> None:
-        """Read what others have added since the last load."""
+        So it is if the store cannot be read, and for a moment after a file was lost, until all
+        processes have restored it: others may have shown more than what is known here, and a
+        counter that is not there for once does less harm than one that goes back.
+        """
         with self._lock:
             try:
-                changes = self._store.read(self._stamp, self._file)
-                if self._file and changes.file != self._file:
-                    changes = self._restore(now)
+                try:
+                    changes = self._read(now)
+                except LostError as error:
+                    self._fail("load", error)
+                    changes = self._read(now)
             except StoreError as error:
-                self._fail(error)
-                return
-            self._file, self._stamp = changes.file, changes.stamp
+                self._fail("load", error)
+                return False
+            self._failing.discard("load")
+            self._file, self._stamp, self._written = changes.file, changes.stamp, {}
             for key, data in changes.values.items():
                 self._show(key, data)
+            return not 0 <= now - self._seeded < self._settle_seconds
 
-    def _restore(self, now: float) -> Changes:
-        """Put what this process has seen into a new file: the old one was lost.
+    def _read(self, now: float) -> Changes:
+        changes = self._store.read(self._stamp, self._file)
+        if self._file and changes.file != self._file:
+            self._restore(now)
+            changes = self._store.read(-1)
+        return changes
+
+    def _restore(self, now: float) -> None:
+        """Put what this process knows of the old file into a new one: the old one was lost.
 
         Who is first adds it to what was counted since; later ones see to it that no number is
-        lower than they have shown.
+        lower than they know.
         """
-        is_first = self._store.claim(SEEDED)
-        counts = self._counts
+        for key, value in self._written.items():
+            self._show(key, value.data)
+        seeding = Seeding(now)
         changes: dict[str, Merge] = {
-            "traffic": _keeping(lambda old: _merge_traffic(old, counts.shown_traffic), is_first),
-            "health": _keeping(lambda old: _merge_health(old, counts.shown_health), is_first),
+            SEEDED: seeding.claim,
+            "traffic": merge_traffic(self._counts.shown_traffic, seeding),
+            "health": merge_health(self._counts.shown_health, seeding),
+            "cpu": merge_cpu(self._cpu, seeding),
         }
         for name, model in self._models.items():
-            for key, tally in model.shown().items():
-                changes[_key(name, key)] = _keeping(_merging(tally, key), is_first)
-        self._store.merge(changes, now)
-        return self._store.read(-1)
+            for part, tally in model.shown().items():
+                changes[part_key(name, part)] = merge_part(tally, part, seeding)
+        merged = self._store.merge(changes, now)
+        self._failing.discard("restore")
+        self._file, self._stamp, self._written = merged.file, -1, {}
 
     def _show(self, key: str, data: bytes) -> None:
         try:
             kind, _, rest = key.partition(" ")
             if kind == "traffic":
-                self._counts.shown_traffic = Traffic.from_dict(orjson.loads(data))
+                self._counts.shown_traffic = read_traffic(data)
             elif kind == "health":
-                self._counts.shown_health = Health.from_dict(orjson.loads(data))
+                self._counts.shown_health = read_health(data)
+            elif kind == "cpu":
+                self._cpu = read_cpu(data)
+            elif kind == SEEDED:
+                self._seeded = float(orjson.loads(data))
             elif kind == "worker":
-                self._workers[rest] = orjson.loads(data)
+                seen, *form = orjson.loads(data)
+                self._workers[rest] = (float(seen), process_of(form))
             elif kind == "part":
                 name, *part = orjson.loads(rest)
                 if name in self._models:
                     self._models[name].show(PartKey(*part), data)
         except (ValueError, KeyError, TypeError) as error:
-            self._fail(StoreError(f"{key}: {error}"))
+            self._fail("load", ValueError(f"{key}: {error}"))
 
     def size_bytes(self) -> int:
         """Return the size of the state on disk."""
         return self._store.size_bytes()
 
-    def processes(self, now: float) -> Iterator[Readings]:
+    def process_readings(self, now: float) -> Iterator[Readings]:
         """Give the numbers of all processes: CPU time of all, the rest of the living."""
-        cpu = sum(worker["cpu"] for worker in self._workers.values())
-        yield Readings("process_cpu_seconds_total", (), ((),), [cpu])
-        alive = [w for w in self._workers.values() if abs(now - w["seen"]) < self._alive_seconds]
-        if alive:
-            for name, key in (("resident_memory_bytes", "rss"), ("open_fds", "fds")):
-                yield Readings(f"process_{name}", (), ((),), [sum(w[key] for w in alive)])
-            started = min(w["started"] for w in alive)
-            yield Readings("process_start_time_seconds", (), ((),), [started])
-        routes: dict[tuple[str, ...], int] = {}
-        for worker in alive:
-            for labels, count in worker["in_progress"]:
-                routes[tuple(labels)] = routes.get(tuple(labels), 0) + count
-        names = ("model", "version", "route")
-        yield Readings("mlmon_requests_in_progress", names, tuple(routes), list(routes.values()))
-
-
-def _key(model: str, key: PartKey) -> str:
-    return f"part {orjson.dumps([model, *key]).decode()}"
-
-
-def _merging(tally: Tally, key: PartKey) -> Merge:
-    def merge(old: Value | None) -> Value:
-        merged = tally
-        if old is not None:
-            merged = tally_bytes.from_bytes(old.data)
-            merged.merge(tally)
-        expires = None
-        if key.window_seconds:
-            pane_seconds = key.window_seconds / PANES
-            expires = (key.pane + 1 + PANES_KEPT) * pane_seconds
-        return Value(tally_bytes.to_bytes(merged), merged.rows, expires)
-
-    return merge
-
-
-def _merge_traffic(old: Value | None, delta: Traffic) -> Value:
-    merged = Traffic()
-    if old is not None:
-        merged = Traffic.from_dict(orjson.loads(old.data))
-    merged.merge(delta)
-    return Value(orjson.dumps(merged.to_dict()), merged.total())
-
-
-def _merge_health(old: Value | None, delta: Health) -> Value:
-    merged = Health()
-    if old is not None:
-        merged = Health.from_dict(orjson.loads(old.data))
-    merged.merge(delta)
-    return Value(orjson.dumps(merged.to_dict()), merged.total())
-
-
-def _keeping(merge: Merge, is_first: bool) -> Merge:
-    """Return the merge for who comes first; else keep the heavier of old and ours."""
-
-    def keep(old: Value | None) -> Value:
-        if is_first:
-            return merge(old)
-        ours = merge(None)
-        return ours if old is None or ours.weight > old.weight else old
-
-    return keep
+        self._workers = {
+            name: (seen, process)
+            for name, (seen, process) in self._workers.items()
+            if abs(now - seen) < self._alive_seconds
+        }
+        alive = [process for _, process in self._workers.values()]
+        return process_readings(alive, self._cpu.seconds)

@@ -8,19 +8,19 @@ bytes: what a value is, and how two of them merge, is the caller's.
 from __future__ import annotations
 
 import contextlib
-import logging
+import fcntl
 import os
 import sqlite3
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-logger = logging.getLogger(__name__)
-
 FILE = "mlmon.sqlite"
 SCHEMA_VERSION = 1
+"""Of the tables and of the values in them: a program leaves a file of a later one alone."""
 WAIT_SECONDS = 2.0
 """How long a transaction waits for another process's."""
 
@@ -29,7 +29,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE state (
     key TEXT PRIMARY KEY,
     value BLOB NOT NULL,
-    weight REAL NOT NULL,
+    checksum INTEGER NOT NULL,
     stamp INTEGER NOT NULL,
     expires REAL
 );
@@ -41,12 +41,14 @@ class StoreError(Exception):
     """The file cannot be used now; nothing of the transaction was kept."""
 
 
+class LostError(StoreError):
+    """The file was deleted, replaced, or damaged and set aside; the next use is of a new one."""
+
+
 class Value(NamedTuple):
     """What a key holds."""
 
     data: bytes
-    weight: float
-    """How much it counts: of two states of one key the heavier is the later."""
     expires: float | None = None
     """Unix seconds after which it may be forgotten; never if None."""
 
@@ -58,7 +60,14 @@ class Changes(NamedTuple):
     """Identity of the file: another one begins anew at stamp 0."""
     stamp: int
     values: Mapping[str, bytes]
-    expired: frozenset[str] = frozenset()
+
+
+class Merged(NamedTuple):
+    """What was written."""
+
+    file: str
+    """Identity of the file."""
+    values: Mapping[str, Value]
 
 
 Merge = Callable[[Value | None], Value]
@@ -67,55 +76,54 @@ Merge = Callable[[Value | None], Value]
 class Store:
     """The state file of a folder. One connection a process; not thread-safe.
 
-    A damaged file is set aside and a new one begun; `on_damage` is told.
+    A damaged file is set aside, and the next use begins a new one.
     """
 
-    def __init__(self, folder: Path, on_damage: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
-        self._on_damage = on_damage
         self._connection: sqlite3.Connection | None = None
-        self._opened: tuple[int, int, int] | None = None  # process, device, inode
+        self._opened: _Identity | None = None
 
-    def merge(self, changes: Mapping[str, Merge], now: float) -> None:
-        """Merge changes into the values of their keys, all or none.
+    def merge(self, changes: Mapping[str, Merge], now: float) -> Merged:
+        """Merge changes into the values of their keys, in their order, all or none.
 
         Args:
             changes: Key -> what makes the new value of the old one, None if there is none.
             now: Unix seconds; what expired before is forgotten.
 
         Raises:
-            StoreError: The file is locked for long, read-only, or its disk is full.
+            StoreError: The file is locked for long, read-only, lost, of a newer version, or its
+                disk is full.
         """
+        values: dict[str, Value] = {}
         with self._transaction() as connection:
-            stamp = self._next_stamp(connection)
+            connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'stamp'")
+            file, stamp = _file_and_stamp(connection)
             for key, merge in changes.items():
-                row = connection.execute(
-                    "SELECT value, weight, expires FROM state WHERE key = ?", (key,)
-                ).fetchone()
-                new = merge(None if row is None else Value(*row))
+                query = "SELECT value, checksum, expires FROM state WHERE key = ?"
+                row = connection.execute(query, (key,)).fetchone()
+                old = None if row is None else Value(_checked(row[0], row[1]), row[2])
+                data, expires = values[key] = merge(old)
                 connection.execute(
                     "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?)",
-                    (key, new.data, new.weight, stamp, new.expires),
+                    (key, data, zlib.crc32(data), stamp, expires),
                 )
             connection.execute("DELETE FROM state WHERE expires < ?", (now,))
+        return Merged(file, values)
 
     def read(self, after: int, file: str = "") -> Changes:
         """Return what changed after a stamp of a file; everything if the file is another one.
 
         Raises:
-            StoreError: As for `merge`.
+            StoreError: The file is lost or of a newer version.
         """
         with self._transaction(is_writing=False) as connection:
-            meta = dict(connection.execute("SELECT name, value FROM meta"))
-            since = after if meta["file"] == file else -1
-            rows = connection.execute("SELECT key, value FROM state WHERE stamp > ?", (since,))
-            return Changes(meta["file"], int(meta["stamp"]), dict(rows))
-
-    def claim(self, name: str) -> bool:
-        """Return True to the first who asks for this name in this file, and to nobody later."""
-        with self._transaction() as connection:
-            cursor = connection.execute("INSERT OR IGNORE INTO meta VALUES (?, '')", (name,))
-            return cursor.rowcount == 1
+            found, stamp = _file_and_stamp(connection)
+            since = after if found == file else -1
+            query = "SELECT key, value, checksum FROM state WHERE stamp > ?"
+            rows = connection.execute(query, (since,))
+            values = {key: _checked(value, checksum) for key, value, checksum in rows}
+            return Changes(found, stamp, values)
 
     def size_bytes(self) -> int:
         """Return the size on disk, the log of recent writes included."""
@@ -127,7 +135,7 @@ class Store:
 
     def close(self) -> None:
         """Close the connection; the next use opens it again."""
-        if self._connection is not None and self._opened and self._opened[0] == os.getpid():
+        if self._connection is not None and self._opened and self._opened.process == os.getpid():
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
         self._connection = self._opened = None
@@ -138,18 +146,17 @@ class Store:
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE" if is_writing else "BEGIN")
             try:
+                self._check_version(connection)
                 yield connection
             except BaseException:
                 connection.rollback()
                 raise
             connection.commit()
-        except sqlite3.OperationalError as error:
-            # Locked, read-only, full: it may pass.
+        except sqlite3.Error as error:
+            if _is_damage(error):
+                raise self._set_aside(error) from error
             self.close()
             raise StoreError(f"{self.path}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            self._set_aside(error)
-            raise StoreError(f"{self.path}: damaged: {error}") from error
         except OSError as error:
             self.close()
             raise StoreError(f"{self.path}: {error.strerror or error}") from error
@@ -158,54 +165,116 @@ class Store:
         # A forked process must not use its parent's connection, and a file that was deleted
         # or replaced must not be written to any longer.
         if self._connection is not None and self._opened != self._identity():
+            is_ours = self._opened is not None and self._opened.process == os.getpid()
             self.close()
+            if is_ours:
+                raise LostError(f"{self.path}: deleted or replaced; going on with a new one")
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Predictions are nobody else's business.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._connection = sqlite3.connect(
-                self.path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._migrate(self._connection)
-            self._opened = self._identity()
+            with self._alone():
+                self._create()
+                # Where nothing may be written, what is there can still be read.
+                mode = "rw" if os.access(self.path, os.W_OK) else "ro"
+                self._opened = self._identity()
+                self._connection = sqlite3.connect(
+                    f"{self.path.absolute().as_uri()}?mode={mode}",
+                    uri=True,
+                    timeout=WAIT_SECONDS,
+                    isolation_level=None,
+                    check_same_thread=False,
+                )
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+                self._migrate(self._connection)
         return self._connection
 
-    def _identity(self) -> tuple[int, int, int] | None:
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes from opening the file or setting it aside."""
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            # Said and not left to closing it: a child forked meanwhile has it, too.
+            fcntl.flock(folder, fcntl.LOCK_UN)
+            os.close(folder)
+
+    def _create(self) -> None:
+        if not self.path.exists():
+            # What a file that is gone has left would damage the new one.
+            for suffix in ("-wal", "-shm"):
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            # Predictions are nobody else's business.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+
+    def _identity(self) -> _Identity | None:
         try:
             status = self.path.stat()
         except OSError:
             return None
-        return os.getpid(), status.st_dev, status.st_ino
+        return _Identity(os.getpid(), status.st_dev, status.st_ino)
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == SCHEMA_VERSION:
-            return
-        if version > SCHEMA_VERSION:
-            raise sqlite3.DatabaseError(f"schema {version} is of a newer mlmon-exporter")
-        connection.execute("BEGIN IMMEDIATE")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:  # nobody was quicker
+        if _version(connection) == 0:
+            connection.execute("BEGIN IMMEDIATE")
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
             names = [("file", os.urandom(8).hex()), ("stamp", "0")]
             connection.executemany("INSERT INTO meta VALUES (?, ?)", names)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.commit()
+            connection.commit()
 
-    def _next_stamp(self, connection: sqlite3.Connection) -> int:
-        connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'stamp'")
-        row = connection.execute("SELECT value FROM meta WHERE name = 'stamp'").fetchone()
-        return int(row[0])
+    def _check_version(self, connection: sqlite3.Connection) -> None:
+        # Every time: the newer program may have come while we had the file open.
+        version = _version(connection)
+        if version > SCHEMA_VERSION:
+            raise StoreError(f"{self.path}: schema {version} is of a newer mlmon-exporter")
 
-    def _set_aside(self, error: Exception) -> None:
+    def _set_aside(self, error: Exception) -> LostError:
+        opened = self._opened
         self.close()
         aside = self.path.with_name(f"{FILE}.damaged-{time.time_ns()}")
-        with contextlib.suppress(OSError):
-            self.path.rename(aside)
-            for suffix in ("-wal", "-shm"):
-                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-            logger.error("mlmon: the state file was damaged (%s) and is now %s", error, aside)
-        self._on_damage()
+        try:
+            with self._alone():
+                # Another process may have been quicker, and begun a new file.
+                if opened is not None and opened == self._identity():
+                    self.path.rename(aside)
+        except OSError as reason:
+            return LostError(f"{self.path}: damaged: {error}; cannot set it aside: {reason}")
+        return LostError(f"{self.path}: damaged: {error}; set aside as {aside.name}")
+
+
+class _Identity(NamedTuple):
+    """Which file a connection of which process is open on."""
+
+    process: int
+    device: int
+    inode: int
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _file_and_stamp(connection: sqlite3.Connection) -> tuple[str, int]:
+    meta = dict(connection.execute("SELECT name, value FROM meta"))
+    try:
+        return meta["file"], int(meta["stamp"])
+    except (KeyError, ValueError) as error:
+        raise sqlite3.DatabaseError(f"meta: {error}") from error
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    # Locked, full and read-only are operational errors with codes of their own, and may pass;
+    # without one of those, the tables are not there or not what they were.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return not isinstance(error, sqlite3.OperationalError) or code == sqlite3.SQLITE_ERROR
+
+
+def _checked(value: object, checksum: object) -> bytes:
+    """Return a value; SQLite itself does not see that bytes within one were changed."""
+    if not isinstance(value, bytes) or zlib.crc32(value) != checksum:
+        raise sqlite3.DatabaseError("a value is not what was written")
+    return value

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import add
 from typing import Any
 
 from .records import Readings
@@ -84,13 +85,20 @@ class Health:
 
     def merge(self, other: Health) -> None:
         """Add the counts of another, such as another worker's; it stays as it is."""
+        self._combine(other, add)
+
+    def at_least(self, other: Health) -> None:
+        """Raise each count to another's where that is greater."""
+        self._combine(other, max)
+
+    def _combine(self, other: Health, both: Callable[[int, int], int]) -> None:
         with other._lock:
             theirs = {name: dict(rows) for name, rows in other.counts.items()}
         with self._lock:
             for name, rows in theirs.items():
                 ours = self.counts[name]
                 for labels, count in rows.items():
-                    ours[labels] = ours.get(labels, 0) + count
+                    ours[labels] = both(ours.get(labels, 0), count)
 
     def to_dict(self) -> dict[str, list[list[Any]]]:
         """Return all counts as plain lists, for the state on disk."""
@@ -109,10 +117,10 @@ class Health:
                 health.counts[name].update({tuple(labels): int(n) for labels, n in rows})
         return health
 
-    def total(self) -> int:
-        """Return the sum of all counts."""
+    def is_empty(self) -> bool:
+        """Return whether all counts are 0."""
         with self._lock:
-            return sum(sum(rows.values()) for rows in self.counts.values())
+            return not any(any(rows.values()) for rows in self.counts.values())
 
     def take(self) -> Health:
         """Return the counts since the last call and start again at 0."""

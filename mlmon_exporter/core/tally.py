@@ -102,6 +102,17 @@ class Tally:
                     ours = self.digests[j] = type(theirs)()
                 ours.merge(theirs)  # type: ignore[arg-type]
 
+    def at_least(self, other: Tally) -> None:
+        """Raise each count to another's where that is greater; digests are of who has more rows.
+
+        For two states of one tally, neither of which has all that the other has.
+        """
+        if other.rows > self.rows:
+            self.rows, self.digests = other.rows, other.digests
+        self.counts = np.maximum(self.counts, other.counts)
+        self.invalid = np.maximum(self.invalid, other.invalid)
+        self.sums = np.maximum(self.sums, other.sums)
+
     def pack(self) -> None:
         """Take less room, for a pane that is over; it unpacks itself when it is added to."""
         self.counts = self.counts.astype(np.uint32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
@@ -43,6 +44,8 @@ What is not known is NaN.
 """
 Cell = list[float]
 """One histogram: observations per bucket, length bounds + 1, then their sum."""
+Both = Callable[[Any, Any], Any]
+"""Makes one number of two."""
 
 
 class Family(NamedTuple):
@@ -95,10 +98,12 @@ class HistogramTable:
                 cell[bucket] += count
             cell[-1] += sum(known)
 
-    def merge(self, labels: tuple[str, ...], theirs: Iterable[Cell]) -> None:
-        """Add another's cells of some label values."""
+    def merge(
+        self, labels: tuple[str, ...], theirs: Iterable[Cell], both: Both = operator.add
+    ) -> None:
+        """Add another's cells of some label values, or make something else of each two numbers."""
         for ours, cell in zip(self.add(labels), theirs, strict=True):
-            ours[:] = map(sum, zip(ours, cell, strict=True))
+            ours[:] = [both(a, b) for a, b in zip(ours, cell, strict=True)]
 
     def label_rows(self) -> tuple[tuple[str, ...], ...]:
         """Return all label values: the same object until there are new ones."""
@@ -140,7 +145,7 @@ class Traffic:
     ) -> None:
         if max_routes < 1:
             raise ValueError(f"max_routes: expected 1 or more, got {max_routes}")
-        self._max_routes = max_routes
+        self.max_routes = max_routes
         self._on_overflow = on_overflow
         self._lock = threading.Lock()
         self._waiting: deque[tuple[RequestLabels, Measures, Exemplar | None]] = deque()
@@ -216,7 +221,7 @@ class Traffic:
 
     def route_label(self, route: str) -> str:
         """Return the label that a route's requests would get now; it admits nothing."""
-        is_known = route in self._routes or len(self._routes) <= self._max_routes
+        is_known = route in self._routes or len(self._routes) <= self.max_routes
         return clean_label(route) if is_known else OTHER
 
     def _admit(self, request: RequestLabels) -> RequestLabels:
@@ -236,7 +241,7 @@ class Traffic:
     def _route(self, route: str) -> str:
         route = clean_label(route)
         if route not in self._routes:
-            if len(self._routes) > self._max_routes:  # `other` is one of them
+            if len(self._routes) > self.max_routes:  # `other` is one of them
                 return self._overflow("route")
             self._routes.add(route)
         return route
@@ -254,7 +259,7 @@ class Traffic:
 
         Which routes are known stays, so that their number is bounded over all calls.
         """
-        taken = Traffic(max_routes=self._max_routes)
+        taken = Traffic(max_routes=self.max_routes)
         with self._lock:
             self._settle()
             taken._routes = set(self._routes)
@@ -265,14 +270,23 @@ class Traffic:
 
     def merge(self, other: Traffic) -> None:
         """Add what another has counted, such as another worker; it stays as it is."""
+        self._combine(other, operator.add)
+
+    def at_least(self, other: Traffic) -> None:
+        """Raise each count to another's where that is greater."""
+        self._combine(other, max)
+
+    def _combine(self, other: Traffic, both: Both) -> None:
         theirs = other._copy()
         with self._lock:
+            self._settle()
             for request, count in theirs.requests.items():
-                self.requests[self._admit(request)] += count
+                admitted = self._admit(request)
+                self.requests[admitted] = both(self.requests[admitted], count)
             for (model, version, route), cells in theirs.by_route.cells.items():
-                self.by_route.merge((model, version, self._route(route)), cells)
+                self.by_route.merge((model, version, self._route(route)), cells, both)
             for labels, cells in theirs.by_model.cells.items():
-                self.by_model.merge(labels, cells)
+                self.by_model.merge(labels, cells, both)
             for (model, version, route), marks in theirs.exemplars.items():
                 ours = self.exemplars.setdefault((model, version, self._route(route)), {})
                 ours.update(_newer(marks, ours))
@@ -311,14 +325,14 @@ class Traffic:
     def _tables(self) -> tuple[tuple[str, HistogramTable], ...]:
         return (("by_route", self.by_route), ("by_model", self.by_model))
 
-    def total(self) -> int:
-        """Return how many requests were counted."""
+    def is_empty(self) -> bool:
+        """Return whether nothing was counted or declared."""
         with self._lock:
             self._settle()
-            return sum(self.requests.values())
+            return not (self.requests or self.by_route.cells or self.by_model.cells)
 
     def _copy(self) -> Traffic:
-        copy = Traffic(max_routes=self._max_routes)
+        copy = Traffic(max_routes=self.max_routes)
         with self._lock:
             self._settle()
             copy.requests = dict(self.requests)
