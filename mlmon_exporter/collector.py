@@ -7,6 +7,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from prometheus_client import ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.samples import Exemplar
 from starlette.concurrency import run_in_threadpool
@@ -24,6 +25,15 @@ Block = Readings | Histograms
 
 Source = Callable[[Callable[[], None]], Iterable[Block]]
 """Gives all readings; what it is handed is called in long work, to rest."""
+
+
+_PROCESS = ProcessCollector(registry=None)
+
+
+def process_numbers() -> dict[str, float]:
+    """Return the numbers of this process by metric; none where the system does not tell."""
+    samples = (sample for metric in _PROCESS.collect() for sample in metric.samples)
+    return {sample.name: float(sample.value) for sample in samples if sample.name in METRICS}
 
 
 def families(blocks: Iterable[Block]) -> Iterator[tuple[str, str, str, Sequence[Block]]]:

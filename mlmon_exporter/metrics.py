@@ -62,13 +62,27 @@ def _outcomes() -> dict[str, MetricType]:
         "mape": f"Mean absolute error as a share of the ground truth {of}",
     }
     found = {f"mlmon_quality_{name}": MetricType("gauge", text) for name, text in qualities.items()}
-    found |= {f"mlmon_reference_quality_{name}": MetricType("gauge", f"The same of the reference: {text}") for name, text in qualities.items()}
+    found |= {
+        f"mlmon_reference_quality_{name}": MetricType("gauge", f"The same of the reference: {text}")
+        for name, text in qualities.items()
+    }
     for name in ("accuracy", "roc_auc", "log_loss", "brier", "rmse", "mae"):
-        found[f"mlmon_quality_{name}_threshold"] = MetricType("gauge", f"The worst that mlmon_quality_{name} becomes by chance while the model is as good as in the reference")
-        found[f"mlmon_quality_{name}_difference"] = MetricType("gauge", f"mlmon_quality_{name} of this version less that of the configured one")
-        found[f"mlmon_quality_{name}_difference_threshold"] = MetricType("gauge", f"How far mlmon_quality_{name}_difference is from 0 by chance while both versions are alike")
+        found[f"mlmon_quality_{name}_threshold"] = MetricType(
+            "gauge",
+            f"The worst that mlmon_quality_{name} becomes by chance while the model is as good as in the reference",
+        )
+        found[f"mlmon_quality_{name}_difference"] = MetricType(
+            "gauge", f"mlmon_quality_{name} of this version less that of the configured one"
+        )
+        found[f"mlmon_quality_{name}_difference_threshold"] = MetricType(
+            "gauge",
+            f"How far mlmon_quality_{name}_difference is from 0 by chance while both versions are alike",
+        )
     for name in ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier"):
-        found[f"mlmon_estimated_quality_{name}"] = MetricType("gauge", f"mlmon_quality_{name} to be expected of the scores alone, without ground truth; blind to concept drift")
+        found[f"mlmon_estimated_quality_{name}"] = MetricType(
+            "gauge",
+            f"mlmon_quality_{name} to be expected of the scores alone, without ground truth; blind to concept drift",
+        )
     return found | {
         "mlmon_quality_rows": MetricType("gauge", "Rows with ground truth in the window"),
         "mlmon_error_ks_statistic": MetricType("gauge", "Kolmogorov-Smirnov statistic of the errors (log losses, residuals) against the reference's, 0 to 1"),

@@ -135,6 +135,10 @@ class Monitor:
         """Return what the other processes should know of this one."""
         return this_process(self._in_progress())
 
+    def _ensure_flushing(self) -> None:
+        if self._is_flushed and not self.is_reader:
+            self._flusher.ensure_running()
+
     def _tick(self, now: float | None = None) -> None:
         """Add what was counted to the shared state, and put away predictions that wait."""
         moment = time.time() if now is None else now
@@ -201,8 +205,7 @@ class Monitor:
 
     def model_of(self, method: str, route: str) -> tuple[str, str]:
         """Return the model and version that a route's requests are counted for, or empty texts."""
-        if self._is_flushed:
-            self._flusher.ensure_running()
+        self._ensure_flushing()
         labels = self._known.get((method, route))
         if labels is None:
             labels = self._find_model(method, route)
@@ -277,8 +280,7 @@ class Monitor:
         self.traffic.record_rows(state.settings.name, counted, rows)
         if prediction_ids is not None:
             self.feedback.predicted(state.settings.name, batch, moment)
-        if self._is_flushed:
-            self._flusher.ensure_running()
+        self._ensure_flushing()
 
     def observe_ground_truth(
         self,
@@ -362,6 +364,8 @@ class Monitor:
     def blocks(self, now: float, pause: Pause = lambda: None) -> Iterator[Readings | Histograms]:
         """Give the same column-wise; `pause` is called between steps of the work."""
         if self._shared is not None:
+            # Not for requests only: what was shown must be restored soon if the file is lost.
+            self._ensure_flushing()
             self._tick(now)
             if not self._shared.load(now):
                 return

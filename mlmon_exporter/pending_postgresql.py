@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from .store import StoreError
 if TYPE_CHECKING:
     import psycopg
 
+logger = logging.getLogger(__name__)
+
 CONNECT_SECONDS = 5
 MAKING = 0x6D6C6D6F  # any number: an advisory lock of ours, while tables are made
 
@@ -29,7 +32,12 @@ class PostgresqlTransactions:
     forgets that it happened only if the connection breaks in that very moment.
     """
 
-    def __init__(self, url: str, merge: Callable[[Parts, Feedback], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        merge: Callable[[Parts, Feedback], None],
+        on_fault: Callable[[], None] = lambda: None,
+    ) -> None:
         """Check that psycopg is there; raises ConfigError."""
         try:
             import psycopg  # noqa: F401 - only those who have a server need the driver
@@ -40,6 +48,8 @@ class PostgresqlTransactions:
             ) from None
         self._url = url
         self._merge = merge
+        self._on_fault = on_fault
+        self._has_failed = False
         self._lock = threading.Lock()
         self._connection: psycopg.Connection | None = None
         self._process = 0
@@ -59,8 +69,12 @@ class PostgresqlTransactions:
                         self._merge(*added)
             except psycopg.Error as error:
                 self._drop()
+                self._on_fault()
                 # Without the address: it may hold a password.
-                raise StoreError(f"PostgreSQL: {type(error).__name__}") from error
+                fault = StoreError(f"PostgreSQL: {type(error).__name__}")
+                self._say(fault)
+                raise fault from error
+            self._has_failed = False
 
     def _open(self) -> psycopg.Connection:
         import psycopg
@@ -77,6 +91,11 @@ class PostgresqlTransactions:
                 for statement in schema(POSTGRESQL):
                     self._connection.execute(statement.encode())
         return self._connection
+
+    def _say(self, fault: StoreError) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            logger.error("mlmon: predictions wait in memory: %s", fault)
 
     def _drop(self) -> None:
         if self._connection is not None and self._connection.broken:

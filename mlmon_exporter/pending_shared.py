@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,8 +15,6 @@ from .core.records import Prediction
 from .joiner import Parts, join
 from .pending_table import ALL, Connection, Dialect, PendingTable
 from .store import StoreError
-
-logger = logging.getLogger(__name__)
 
 
 class Transaction(NamedTuple):
@@ -81,7 +78,6 @@ class SharedPending:
     def forget(self) -> None:
         """Drop what is held: in a forked process it is the parent's, who puts it away itself."""
         self._lock = threading.Lock()
-        self._has_failed = False
         self._held: deque[tuple[str, Prediction]] = deque()
 
     def keep(self, predictions: Iterable[tuple[str, Prediction]], _now: float, /) -> None:
@@ -132,10 +128,8 @@ class SharedPending:
                     counts.ground_truths({("", "", "unknown"): len(unknown)})
                     session.merge({}, counts)
                 over = session.table.forget(now - limits.seconds, limits.rows)
-        except StoreError as error:
-            self._fail(error)
+        except StoreError:
             return
-        self._has_failed = False
         if over:
             self._on_overflow(over)
 
@@ -144,12 +138,6 @@ class SharedPending:
         try:
             with self.session(now) as session:
                 counts = session.table.counts()
-        except StoreError as error:
-            self._fail(error)
+        except StoreError:
             return {}
         return {model: count for model, count in counts.items() if model != ALL}
-
-    def _fail(self, error: StoreError) -> None:
-        if not self._has_failed:
-            self._has_failed = True
-            logger.error("mlmon: predictions wait in memory: %s", error)

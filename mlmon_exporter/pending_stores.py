@@ -57,5 +57,6 @@ def open_store(
             shared.add(parts, added)
 
     url = config.ground_truth_store
-    transactions = PostgresqlTransactions(url.get_secret_value() if url else "", merge)
+    address = url.get_secret_value() if url is not None else ""
+    transactions = PostgresqlTransactions(address, merge, lambda: health.internal_error("store"))
     return SharedPending(transactions, POSTGRESQL, models, limits, drop, transactions.close)

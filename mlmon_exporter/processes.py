@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from prometheus_client import ProcessCollector
-
+from .collector import process_numbers
 from .core.records import Readings
 
 CPU = "process_cpu_seconds_total"
@@ -16,8 +15,6 @@ _OF_ALL: dict[str, Callable[[list[float]], float]] = {
     "process_start_time_seconds": min,
 }
 """Metric -> what makes the number of all processes of theirs."""
-
-_COLLECTOR = ProcessCollector(registry=None)
 
 
 class Process(NamedTuple):
@@ -31,9 +28,9 @@ class Process(NamedTuple):
 
 def this_process(in_progress: Mapping[tuple[str, ...], int]) -> Process:
     """Return what is known of the process that asks."""
-    samples = (sample for metric in _COLLECTOR.collect() for sample in metric.samples)
-    numbers = {s.name: float(s.value) for s in samples if s.name == CPU or s.name in _OF_ALL}
-    return Process(numbers, [(list(labels), count) for labels, count in in_progress.items()])
+    return Process(
+        process_numbers(), [(list(labels), count) for labels, count in in_progress.items()]
+    )
 
 
 def process_readings(alive: Iterable[Process], cpu_seconds: float | None) -> Iterator[Readings]:

@@ -12,31 +12,41 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol, Self, TypeVar
 
 import orjson
 
-from .core import tally_bytes
 from .core.feedback import Feedback
 from .core.health import Health
 from .core.model import Model
 from .core.part_keys import PartKey
 from .core.records import Readings
-from .core.tally_bytes import AnyTally
 from .core.traffic import Traffic
-from .core.windows import PANES
 from .joiner import Parts
 from .pending_shared import Transaction
 from .processes import CPU, CpuTime, Process, process_of, process_readings
-from .store import Changes, DamagedError, Merge, Store, StoreError, Value
+from .shared_values import (
+    Seeding,
+    merge_cpu,
+    merge_feedback,
+    merge_health,
+    merge_part,
+    merge_traffic,
+    part_key,
+    read_cpu,
+    read_feedback,
+    read_health,
+    read_traffic,
+    worker_value,
+)
+from .store import Changes, LostError, Merge, Store, StoreError, Value
 
 logger = logging.getLogger(__name__)
 
-PANES_KEPT = 14
-"""Panes of a window that are kept on disk: those of a window, and some while clocks disagree."""
 ALIVE_SECONDS = 15.0
-DEAD_KEPT_SECONDS = 3600.0
 SEEDED = "seeded"
+"""Key of when a new file got what was known of a lost one, Unix seconds."""
+SETTLE_SECONDS = 2.0
+"""So long after a flush interval all processes have put into a new file what they knew."""
 
 
 class Counts:
@@ -54,15 +64,6 @@ class Counts:
         """Show only what was loaded: what this process counts is a part of it."""
         self.shown_traffic, self.shown_health = Traffic(), self.health.take()
         self.shown_feedback = self.feedback.take()
-
-
-class _Mergeable(Protocol):
-    def merge(self, other: Self, /) -> None: ...
-
-    def at_least(self, other: Self, /) -> None: ...
-
-
-T = TypeVar("T", bound=_Mergeable)
 
 
 class _Taken:
@@ -85,14 +86,14 @@ class _Taken:
     def changes(self) -> Iterator[tuple[str, Merge]]:
         """Give what adds it; what has not changed is not written, so that nobody reads it anew."""
         if not self.traffic.is_empty():
-            yield "traffic", _traffic(self.traffic)
+            yield "traffic", merge_traffic(self.traffic)
         if not self.health.is_empty():
-            yield "health", _health(self.health)
+            yield "health", merge_health(self.health)
         if not self.feedback.is_empty():
-            yield "feedback", _feedback(self.feedback)
+            yield "feedback", merge_feedback(self.feedback)
         for name, parts in self.parts.items():
             for key, tally in parts.items():
-                yield _key(name, key), _part(tally, key)
+                yield part_key(name, key), merge_part(tally, key)
 
 
 class SharedState:
@@ -111,6 +112,8 @@ class SharedState:
         self._counts = counts
         self._process = process
         self._alive_seconds = max(ALIVE_SECONDS, 3 * flush_seconds)
+        self._settle_seconds = flush_seconds + SETTLE_SECONDS
+        self._seeded = 0.0
         self._lock = threading.RLock()
         self._file, self._stamp = "", -1
         self._written: dict[str, Value] = {}  # to this file, since it was last loaded
@@ -140,11 +143,15 @@ class SharedState:
             cpu = process.numbers.get(CPU, 0.0)
             changes: dict[str, Merge] = {
                 **dict(taken.changes()),
-                "cpu": _cpu(CpuTime(cpu - self._cpu_added)),
-                f"worker {os.getpid()} {self._started}": lambda _: _worker(process, now),
+                "cpu": merge_cpu(CpuTime(cpu - self._cpu_added)),
+                f"worker {os.getpid()} {self._started}": lambda _: worker_value(process, now),
             }
             try:
-                merged = self._store.merge(changes, now)
+                try:
+                    merged = self._store.merge(changes, now)
+                except LostError as error:
+                    self._fail("flush", error)
+                    merged = self._store.merge(changes, now)
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing must be lost
                 taken.give_back()
                 self._fail("flush", error)
@@ -162,10 +169,16 @@ class SharedState:
     def transaction(self, now: float) -> Iterator[Transaction]:
         """Begin a transaction with the pending predictions; raises StoreError where it cannot."""
         with self._lock:
-            with self._store.writing(now) as writing:
-                yield Transaction(
-                    writing.connection, lambda parts, counts: writing.merge(_added(parts, counts))
-                )
+            try:
+                with self._store.writing(now) as writing:
+                    yield Transaction(
+                        writing.connection,
+                        lambda parts, counts: writing.merge(_added(parts, counts)),
+                    )
+            except StoreError as error:
+                self._fail("join", error)
+                raise
+            self._failing.discard("join")
             self._note(writing.file, writing.values, now)
 
     def _note(self, file: str, written: Mapping[str, Value], now: float) -> None:
@@ -189,19 +202,23 @@ class SharedState:
     def _fail(self, what: str, error: Exception) -> None:
         self._counts.health.internal_error("store")
         if not self._failing:
-            logger.error("mlmon: the state cannot be shared now, counts wait in memory: %s", error)
+            is_lost = isinstance(error, LostError)
+            what_now = "the state file was lost" if is_lost else "counts wait in memory"
+            logger.error("mlmon: %s: %s", what_now, error)
         self._failing.add(what)
 
     def load(self, now: float) -> bool:
-        """Read what was added since the last load; False if the store cannot be read.
+        """Read what was added since the last load; False if there is nothing fit to be shown.
 
-        What was read before must not be shown then: others may have shown more since.
+        So it is if the store cannot be read, and for a moment after a file was lost, until all
+        processes have restored it: others may have shown more than what is known here, and a
+        counter that is not there for once does less harm than one that goes back.
         """
         with self._lock:
             try:
                 try:
                     changes = self._read(now)
-                except DamagedError as error:
+                except LostError as error:
                     self._fail("load", error)
                     changes = self._read(now)
             except StoreError as error:
@@ -211,7 +228,7 @@ class SharedState:
             self._file, self._stamp, self._written = changes.file, changes.stamp, {}
             for key, data in changes.values.items():
                 self._show(key, data)
-            return True
+            return not 0 <= now - self._seeded < self._settle_seconds
 
     def _read(self, now: float) -> Changes:
         changes = self._store.read(self._stamp, self._file)
@@ -228,17 +245,17 @@ class SharedState:
         """
         for key, value in self._written.items():
             self._show(key, value.data)
-        seeding = _Seeding()
+        seeding = Seeding(now)
         changes: dict[str, Merge] = {
             SEEDED: seeding.claim,
-            "traffic": _traffic(self._counts.shown_traffic, seeding),
-            "health": _health(self._counts.shown_health, seeding),
-            "feedback": _feedback(self._counts.shown_feedback, seeding),
-            "cpu": _cpu(self._cpu, seeding),
+            "traffic": merge_traffic(self._counts.shown_traffic, seeding),
+            "health": merge_health(self._counts.shown_health, seeding),
+            "feedback": merge_feedback(self._counts.shown_feedback, seeding),
+            "cpu": merge_cpu(self._cpu, seeding),
         }
         for name, model in self._models.items():
             for part, tally in model.shown().items():
-                changes[_key(name, part)] = _part(tally, part, seeding)
+                changes[part_key(name, part)] = merge_part(tally, part, seeding)
         merged = self._store.merge(changes, now)
         self._failing.discard("restore")
         self._file, self._stamp, self._written = merged.file, -1, {}
@@ -247,13 +264,15 @@ class SharedState:
         try:
             kind, _, rest = key.partition(" ")
             if kind == "traffic":
-                self._counts.shown_traffic = _to_traffic(data)
+                self._counts.shown_traffic = read_traffic(data)
             elif kind == "health":
-                self._counts.shown_health = _to_health(data)
+                self._counts.shown_health = read_health(data)
             elif kind == "feedback":
-                self._counts.shown_feedback = _to_feedback(data)
+                self._counts.shown_feedback = read_feedback(data)
             elif kind == "cpu":
-                self._cpu = _to_cpu(data)
+                self._cpu = read_cpu(data)
+            elif kind == SEEDED:
+                self._seeded = float(orjson.loads(data))
             elif kind == "worker":
                 seen, *form = orjson.loads(data)
                 self._workers[rest] = (float(seen), process_of(form))
@@ -281,91 +300,8 @@ class SharedState:
 
 def _added(parts: Parts, counts: Feedback) -> dict[str, Merge]:
     changes = {
-        _key(name, key): _part(tally, key)
+        part_key(name, key): merge_part(tally, key)
         for name, added in parts.items()
         for key, tally in added.items()
     }
-    return changes if counts.is_empty() else {**changes, "feedback": _feedback(counts)}
-
-
-class _Seeding:
-    """Whether what goes into a new file is the first, which is known when it is merged."""
-
-    is_first = True
-
-    def claim(self, old: Value | None) -> Value:
-        self.is_first = old is None
-        return Value(b"")
-
-
-def _merging(
-    ours: T,
-    read: Callable[[bytes], T],
-    write: Callable[[T], bytes],
-    seeding: _Seeding | None,
-    expires: float | None = None,
-) -> Merge:
-    """Return what adds ours to what there is; or raises that to ours, where others were first."""
-
-    def merge(old: Value | None) -> Value:
-        merged = ours
-        if old is not None:
-            merged = read(old.data)
-            if seeding is None or seeding.is_first:
-                merged.merge(ours)
-            else:
-                merged.at_least(ours)
-        return Value(write(merged), expires)
-
-    return merge
-
-
-def _key(model: str, key: PartKey) -> str:
-    return f"part {orjson.dumps([model, *key]).decode()}"
-
-
-def _part(tally: AnyTally, key: PartKey, seeding: _Seeding | None = None) -> Merge:
-    expires = None
-    if key.window_seconds:
-        expires = (key.pane + 1 + PANES_KEPT) * key.window_seconds / PANES
-    ours: Any = tally  # what is there under one key is of one kind
-    return _merging(ours, tally_bytes.from_bytes, tally_bytes.to_bytes, seeding, expires)
-
-
-def _traffic(traffic: Traffic, seeding: _Seeding | None = None) -> Merge:
-    def read(data: bytes) -> Traffic:
-        return _to_traffic(data, traffic.max_routes)
-
-    return _merging(traffic, read, lambda merged: orjson.dumps(merged.to_dict()), seeding)
-
-
-def _to_traffic(data: bytes, max_routes: int = 200) -> Traffic:
-    return Traffic.from_dict(orjson.loads(data), max_routes)
-
-
-def _health(health: Health, seeding: _Seeding | None = None) -> Merge:
-    return _merging(health, _to_health, lambda merged: orjson.dumps(merged.to_dict()), seeding)
-
-
-def _to_health(data: bytes) -> Health:
-    return Health.from_dict(orjson.loads(data))
-
-
-def _feedback(feedback: Feedback, seeding: _Seeding | None = None) -> Merge:
-    return _merging(feedback, _to_feedback, lambda merged: orjson.dumps(merged.to_dict()), seeding)
-
-
-def _to_feedback(data: bytes) -> Feedback:
-    return Feedback.from_dict(orjson.loads(data))
-
-
-def _cpu(cpu: CpuTime, seeding: _Seeding | None = None) -> Merge:
-    return _merging(cpu, _to_cpu, lambda merged: orjson.dumps(merged.seconds), seeding)
-
-
-def _to_cpu(data: bytes) -> CpuTime:
-    return CpuTime(float(orjson.loads(data)))
-
-
-def _worker(process: Process, now: float) -> Value:
-    return Value(orjson.dumps([now, *process]), now + DEAD_KEPT_SECONDS)
+    return changes if counts.is_empty() else {**changes, "feedback": merge_feedback(counts)}

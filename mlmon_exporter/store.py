@@ -31,6 +31,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE state (
     key TEXT PRIMARY KEY,
     value BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
     stamp INTEGER NOT NULL,
     expires REAL
 );
@@ -42,8 +43,8 @@ class StoreError(Exception):
     """The file cannot be used now; nothing of the transaction was kept."""
 
 
-class DamagedError(StoreError):
-    """The file was damaged; the next transaction begins a new one."""
+class LostError(StoreError):
+    """The file was deleted, replaced, or damaged and set aside; the next use is of a new one."""
 
 
 class Value(NamedTuple):
@@ -86,13 +87,13 @@ class Writing:
     def merge(self, changes: Mapping[str, Merge]) -> None:
         """Merge changes into the values of their keys, in their order."""
         for key, merge in changes.items():
-            query = "SELECT value, expires FROM state WHERE key = ?"
+            query = "SELECT value, checksum, expires FROM state WHERE key = ?"
             row = self.connection.execute(query, (key,)).fetchone()
-            old = None if row is None else Value(_unsealed(row[0]), row[1])
-            new = self.values[key] = merge(old)
+            old = None if row is None else Value(_checked(row[0], row[1]), row[2])
+            data, expires = self.values[key] = merge(old)
             self.connection.execute(
-                "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)",
-                (key, _sealed(new.data), self._stamp, new.expires),
+                "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?)",
+                (key, data, zlib.crc32(data), self._stamp, expires),
             )
 
 
@@ -115,8 +116,8 @@ class Store:
             now: Unix seconds; what expired before is forgotten.
 
         Raises:
-            StoreError: The file is locked for long, read-only, damaged, of a newer version, or
-                its disk is full.
+            StoreError: The file is locked for long, read-only, lost, of a newer version, or its
+                disk is full.
         """
         with self.writing(now) as writing:
             writing.merge(changes)
@@ -134,13 +135,14 @@ class Store:
         """Return what changed after a stamp of a file; everything if the file is another one.
 
         Raises:
-            StoreError: The file is damaged, of a newer version, or there is none.
+            StoreError: The file is lost or of a newer version.
         """
         with self._transaction(is_writing=False) as connection:
             found, stamp = _file_and_stamp(connection)
             since = after if found == file else -1
-            rows = connection.execute("SELECT key, value FROM state WHERE stamp > ?", (since,))
-            values = {key: _unsealed(value) for key, value in rows}
+            query = "SELECT key, value, checksum FROM state WHERE stamp > ?"
+            rows = connection.execute(query, (since,))
+            values = {key: _checked(value, checksum) for key, value, checksum in rows}
             return Changes(found, stamp, values)
 
     def size_bytes(self) -> int:
@@ -164,6 +166,7 @@ class Store:
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE" if is_writing else "BEGIN")
             try:
+                self._check_version(connection)
                 yield connection
             except BaseException:
                 connection.rollback()
@@ -182,7 +185,10 @@ class Store:
         # A forked process must not use its parent's connection, and a file that was deleted
         # or replaced must not be written to any longer.
         if self._connection is not None and self._opened != self._identity():
+            is_ours = self._opened is not None and self._opened.process == os.getpid()
             self.close()
+            if is_ours:
+                raise LostError(f"{self.path}: deleted or replaced; going on with a new one")
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._alone():
@@ -230,11 +236,7 @@ class Store:
         return _Identity(os.getpid(), status.st_dev, status.st_ino)
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            self.close()
-            raise StoreError(f"{self.path}: schema {version} is of a newer mlmon-exporter")
-        if version == 0:
+        if _version(connection) == 0:
             connection.execute("BEGIN IMMEDIATE")
             for statement in (*_SCHEMA.split(";"), *schema(SQLITE)):
                 connection.execute(statement)
@@ -243,7 +245,13 @@ class Store:
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.commit()
 
-    def _set_aside(self, error: Exception) -> DamagedError:
+    def _check_version(self, connection: sqlite3.Connection) -> None:
+        # Every time: the newer program may have come while we had the file open.
+        version = _version(connection)
+        if version > SCHEMA_VERSION:
+            raise StoreError(f"{self.path}: schema {version} is of a newer mlmon-exporter")
+
+    def _set_aside(self, error: Exception) -> LostError:
         opened = self._opened
         self.close()
         aside = self.path.with_name(f"{FILE}.damaged-{time.time_ns()}")
@@ -253,8 +261,8 @@ class Store:
                 if opened is not None and opened == self._identity():
                     self.path.rename(aside)
         except OSError as reason:
-            return DamagedError(f"{self.path}: damaged: {error}; cannot set it aside: {reason}")
-        return DamagedError(f"{self.path}: damaged: {error}; set aside as {aside.name}")
+            return LostError(f"{self.path}: damaged: {error}; cannot set it aside: {reason}")
+        return LostError(f"{self.path}: damaged: {error}; set aside as {aside.name}")
 
 
 class _Identity(NamedTuple):
@@ -263,6 +271,11 @@ class _Identity(NamedTuple):
     process: int
     device: int
     inode: int
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def _file_and_stamp(connection: sqlite3.Connection) -> tuple[str, int]:
@@ -280,12 +293,8 @@ def _is_damage(error: sqlite3.Error) -> bool:
     return not isinstance(error, sqlite3.OperationalError) or code == sqlite3.SQLITE_ERROR
 
 
-def _sealed(data: bytes) -> bytes:
-    return zlib.crc32(data).to_bytes(4, "big") + data
-
-
-def _unsealed(sealed: object) -> bytes:
-    """Return the data; SQLite itself does not see that bytes within a value were changed."""
-    if not isinstance(sealed, bytes) or _sealed(sealed[4:]) != sealed:
+def _checked(value: object, checksum: object) -> bytes:
+    """Return a value; SQLite itself does not see that bytes within one were changed."""
+    if not isinstance(value, bytes) or zlib.crc32(value) != checksum:
         raise sqlite3.DatabaseError("a value is not what was written")
-    return sealed[4:]
+    return value

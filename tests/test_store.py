@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlmon_exporter import store as store_module
-from mlmon_exporter.store import FILE, DamagedError, Merge, Store, StoreError, Value
+from mlmon_exporter.store import FILE, LostError, Merge, Store, StoreError, Value
 
 
 def adding(text: bytes, expires: float | None = None) -> Merge:
@@ -101,6 +101,8 @@ def test_a_deleted_file_is_begun_anew_with_another_identity(tmp_path: Path) -> N
     before = store.read(-1)
     for file in tmp_path.iterdir():
         file.unlink()
+    with pytest.raises(LostError, match="deleted or replaced"):
+        store.merge({"b": adding(b"2")}, 0.0)
     store.merge({"b": adding(b"2")}, 0.0)
     after = store.read(before.stamp, before.file)
     assert after.file != before.file
@@ -117,7 +119,7 @@ def test_a_damaged_file_is_set_aside_and_work_goes_on(tmp_path: Path, damage: by
     for suffix in ("-wal", "-shm"):
         Path(f"{tmp_path / FILE}{suffix}").unlink(missing_ok=True)
     if damage:
-        with pytest.raises(DamagedError, match=f"set aside as {FILE}.damaged-"):
+        with pytest.raises(LostError, match=f"set aside as {FILE}.damaged-"):
             store.merge({"a": adding(b"2")}, 0.0)
         assert len(list(tmp_path.glob(f"{FILE}.damaged-*"))) == 1
     store.merge({"a": adding(b"2")}, 0.0)
@@ -168,4 +170,48 @@ def test_a_forked_process_opens_a_connection_of_its_own(tmp_path: Path) -> None:
     assert os.waitpid(pid, 0)[1] == 0
     store.merge({"a": adding(b"3")}, 0.0)
     assert store.read(-1).values == {"a": b"123"}
+    store.close()
+
+
+def test_bytes_changed_within_a_value_are_damage(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.merge({"a": adding(b"0123456789" * 100)}, 0.0)
+    with sqlite3.connect(store.path) as other:
+        other.execute("UPDATE state SET value = CAST(replace(value, '456', '465') AS BLOB)")
+    other.close()
+    with pytest.raises(LostError, match="not what was written"):
+        store.read(-1)
+    assert store.read(-1).values == {}
+    store.close()
+
+
+def test_of_two_who_see_damage_one_sets_the_file_aside(tmp_path: Path) -> None:
+    one, two = Store(tmp_path), Store(tmp_path)
+    for store in (one, two):
+        store.merge({"a": adding(b"1" * 10_000)}, 0.0)
+    with sqlite3.connect(one.path) as other:
+        other.execute("UPDATE state SET checksum = 0")
+    other.close()
+    for store in (one, two):
+        with pytest.raises(LostError):
+            store.read(-1)
+    for store in (one, two):
+        store.merge({"a": adding(b"2")}, 0.0)
+    assert one.read(-1).values == {"a": b"22"}
+    assert len(list(tmp_path.glob(f"{FILE}.damaged-*"))) == 1
+    one.close()
+    two.close()
+
+
+def test_a_newer_version_is_noticed_while_the_file_is_open(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.merge({"a": adding(b"1")}, 0.0)
+    newer = sqlite3.connect(store.path, isolation_level=None)
+    newer.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="schema 99 is of a newer mlmon-exporter"):
+        store.merge({"a": adding(b"2")}, 0.0)
+    newer.execute("PRAGMA user_version = 1")
+    newer.close()
+    store.merge({"a": adding(b"3")}, 0.0)
+    assert store.read(-1).values == {"a": b"13"}
     store.close()

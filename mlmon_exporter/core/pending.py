@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
-
-import orjson
 
 from .feedback import Status
 from .records import Prediction
@@ -34,12 +33,12 @@ class Found(NamedTuple):
 def pack(model: str, prediction: Prediction) -> bytes:
     """Return a waiting prediction as bytes, without its id."""
     _, at, version, values, segments = prediction
-    return orjson.dumps((model, version, at, values, segments))
+    return _dumped(model, version, at, values, segments)
 
 
 def unpack(prediction_id: str, data: bytes) -> Found:
     """Return what `pack` or `spent` was given; raises ValueError where it is damaged."""
-    model, version, at, *rest = orjson.loads(data)
+    model, version, at, *rest = json.loads(data)
     if not rest:
         return Found(model, version, at, None)
     values, segments = rest
@@ -49,7 +48,11 @@ def unpack(prediction_id: str, data: bytes) -> Found:
 
 def spent(found: Found) -> bytes:
     """Return what is kept of a prediction that was matched, to know a duplicate."""
-    return orjson.dumps((found.model, found.version, found.at))
+    return _dumped(found.model, found.version, found.at)
+
+
+def _dumped(*values: Any) -> bytes:
+    return json.dumps(values, separators=(",", ":")).encode()
 
 
 class PendingPredictions:

@@ -279,6 +279,7 @@ class Traffic:
     def _combine(self, other: Traffic, both: Both) -> None:
         theirs = other._copy()
         with self._lock:
+            self._settle()
             for request, count in theirs.requests.items():
                 admitted = self._admit(request)
                 self.requests[admitted] = both(self.requests[admitted], count)

@@ -9,9 +9,9 @@ from .asgi import App, cpu_microseconds, microseconds, new_app
 from .costs import (
     MILLION,
     exchanges_per_second,
-    flush_share,
     kibibytes_per_feature,
     scrape_milliseconds,
+    shared_costs,
     values_per_second,
 )
 from .peers import ours, peers
@@ -52,6 +52,7 @@ def _print_path() -> None:
 
 def _print_costs() -> None:
     scrape = scrape_milliseconds()
+    shared = shared_costs()
     rows = [
         ("single-row JSON exchanges a second and core", exchanges_per_second(), "50000 or more"),
         ("`observe`, million values a second", values_per_second() / MILLION, "3 or more"),
@@ -59,7 +60,9 @@ def _print_costs() -> None:
         ("scrape, nothing changed, ms", scrape["nothing changed"], "60"),
         ("lines of that scrape", scrape["lines"], ""),
         ("memory a feature, 2 windows, KiB", kibibytes_per_feature(), "128"),
-        ("flushes of 8 workers x 200 features, % of a core", 100 * flush_share(), "3"),
+        ("flushes of 8 workers x 200 features, % of a core", 100 * shared.flush_share, "3"),
+        ("scrape of their shared state, all changed, ms", shared.changed_milliseconds, "50"),
+        ("that scrape, nothing changed, ms", shared.unchanged_milliseconds, "12"),
     ]
     print("| what | measured | goal |")
     print("|---|---|---|")

@@ -8,6 +8,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -119,23 +121,57 @@ def _resident() -> float:
     return pages * resource.getpagesize() / 1024
 
 
-def flush_share(features: int = 200, workers: int = 8, flush_seconds: float = 5.0) -> float:
-    """Return the share of a core that workers spend adding to one state directory."""
+class SharedCosts(NamedTuple):
+    """What sharing the state of eight workers with 200 features each costs."""
+
+    flush_share: float
+    """Of a core, for the flushes of all of them."""
+    changed_milliseconds: float
+    """CPU time of a scrape after all workers had rows; what they flushed before is not in it."""
+    unchanged_milliseconds: float
+
+
+def shared_costs(
+    features: int = 200, workers: int = 8, flush_seconds: float = 5.0, rounds: int = 5
+) -> SharedCosts:
+    """Have workers add to one state directory, and scrape one of them."""
     rng = np.random.default_rng(4)
     names = [f"feature_{i}" for i in range(features)]
+    exposition = Exposition(is_open_metrics=False)
     with tempfile.TemporaryDirectory() as folder:
         path = reference_file(Path(folder), features, rows=2000)
-        monitor = Monitor(
-            Config.from_options(
-                None, model="bench", reference=str(path), state_dir=folder, flush_seconds=3600
-            )
-        )
-        taken = []
-        for _ in range(12):
-            monitor.observe(dict(zip(names, rng.standard_normal((features, 200)), strict=True)))
-            monitor.models["bench"].settle()
+        options: dict[str, Any] = {
+            "reference": str(path),
+            "state_dir": folder,
+            "flush_seconds": 3600,
+        }
+        monitors = [
+            Monitor(Config.from_options(None, model="bench", **options)) for _ in range(workers)
+        ]
+
+        def flush(at: float) -> float:
+            """Return the CPU seconds of all flushes but the scraped worker's."""
+            for monitor in monitors:
+                rows = rng.standard_normal((features, 200))
+                monitor.observe(dict(zip(names, rows, strict=True)), now=at)
+                monitor.models["bench"].settle()
             started = time.process_time()
-            monitor._tick()
-            taken.append(time.process_time() - started)
-        monitor.close()
-    return sorted(taken)[len(taken) // 2] * workers / flush_seconds
+            for monitor in monitors[1:]:
+                monitor._tick()
+            return time.process_time() - started
+
+        def scrape() -> float:
+            started = time.process_time()
+            exposition.render(families(monitors[0].blocks(now)))
+            return (time.process_time() - started) * 1e3
+
+        now = time.time()
+        for pane in range(12):
+            flush(now - 300.0 * pane)
+        scrape()
+        flushed, changed = zip(*((flush(now), scrape()) for _ in range(rounds)), strict=True)
+        unchanged = [scrape() for _ in range(rounds)]
+        for monitor in monitors:
+            monitor.close()
+    share = median(flushed) / (workers - 1) * workers / flush_seconds
+    return SharedCosts(share, median(changed), median(unchanged))

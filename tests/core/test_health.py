@@ -124,3 +124,15 @@ def test_no_count_is_lost_between_threads(threads: int) -> None:
         total.merge(health.take())
     total.merge(health.take())
     assert counts(total)["mlmon_dropped_total", "queue_full"] == threads * times
+
+
+def test_the_greater_of_two_counts_is_kept() -> None:
+    ours, theirs = Health(), Health()
+    ours.drop("queue_full", 5)
+    theirs.drop("queue_full", 3)
+    theirs.internal_error("store")
+    ours.at_least(theirs)
+    assert ours.counts["mlmon_dropped_total"]["queue_full",] == 5
+    assert ours.counts["mlmon_internal_errors_total"]["store",] == 1
+    assert not ours.is_empty()
+    assert Health().is_empty()

@@ -164,3 +164,13 @@ def test_tallying_leaves_the_rows_as_they_are() -> None:
     for part in (rows, rows[:1], rows[:, :1].repeat(3, axis=1)):
         tally_rows(LAYOUT, part, "fastdigest")
     np.testing.assert_array_equal(rows, before)
+
+
+def test_the_greater_of_two_counts_is_kept_and_the_digests_of_more_rows() -> None:
+    ours = tally([[0.0, RED, 1.0]] * 3)
+    theirs = tally([[0.0, RED, 1.0]] * 2 + [[2.0, GREEN, 1.0]] * 2)
+    expected = np.maximum(ours.counts, theirs.counts)
+    digests = theirs.digests
+    ours.at_least(theirs)
+    np.testing.assert_array_equal(ours.counts, expected)
+    assert (ours.rows, ours.digests) == (4, digests)

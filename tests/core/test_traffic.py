@@ -416,3 +416,19 @@ def test_no_request_is_lost_between_threads() -> None:
     assert counts(total)["bike", "1", "/predict", "POST", "200", "ok"] == threads * times
     assert sum(histograms(total)[DURATION, "bike", "1", "/predict"].counts) == threads * times
     assert counts(total, "mlmon_prediction_rows_total") == {("bike", "1"): 2.0 * threads * times}
+
+
+def test_the_greater_of_two_counts_is_kept() -> None:
+    ours, theirs = Traffic(), Traffic()
+    for traffic, ok, errors in ((ours, 5, 0), (theirs, 3, 2)):
+        for _ in range(ok):
+            traffic.record(request(), FAST)
+        for _ in range(errors):
+            traffic.record(request(status=500, outcome="server_error"), FAST)
+    ours.at_least(theirs)
+    assert counts(ours)["bike", "1", "/predict", "POST", "200", "ok"] == 5
+    assert counts(ours)["bike", "1", "/predict", "POST", "500", "server_error"] == 2
+    durations = [one for key, one in histograms(ours).items() if key[0] == DURATION]
+    assert [sum(one.counts) for one in durations] == [5]
+    assert not ours.is_empty()
+    assert Traffic().is_empty()

@@ -72,7 +72,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with models, references and the configuration."""
     path = tmp_path_factory.mktemp("outcomes")
     income, bike = income_parts(), bike_parts()
-    models = {"income": IncomeModel(income.training), "bike": BikeModel(bike.training)}
+    models: dict[str, Any] = {"income": IncomeModel(income.training)}
+    models["bike"] = BikeModel(bike.training)
     frozen = {name: (type(model), _frozen(model)) for name, model in models.items()}
     (path / "models.pickle").write_bytes(pickle.dumps(frozen))
     rows = _columns(income.reference.rows)

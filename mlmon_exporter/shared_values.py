@@ -1,0 +1,129 @@
+"""What the keys of the shared state hold: how each value is written, read and merged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, Self, TypeVar
+
+import orjson
+
+from .core import tally_bytes
+from .core.feedback import Feedback
+from .core.health import Health
+from .core.part_keys import PartKey
+from .core.tally_bytes import AnyTally
+from .core.traffic import Traffic
+from .core.windows import PANES
+from .processes import CpuTime, Process
+from .store import Merge, Value
+
+DEAD_KEPT_SECONDS = 3600.0
+PANES_KEPT = 14
+"""Panes of a window that are kept on disk: those of a window, and some while clocks disagree."""
+
+
+class _Mergeable(Protocol):
+    def merge(self, other: Self, /) -> None: ...
+
+    def at_least(self, other: Self, /) -> None: ...
+
+
+T = TypeVar("T", bound=_Mergeable)
+
+
+class Seeding:
+    """Whether what goes into a new file is the first, which is known when it is merged."""
+
+    def __init__(self, now: float) -> None:
+        self.is_first = True
+        self._now = now
+
+    def claim(self, old: Value | None) -> Value:
+        """Merge the mark of who is first."""
+        self.is_first = old is None
+        return Value(orjson.dumps(self._now)) if old is None else old
+
+
+def _merging(
+    ours: T,
+    read: Callable[[bytes], T],
+    write: Callable[[T], bytes],
+    seeding: Seeding | None,
+    expires: float | None = None,
+) -> Merge:
+    """Return what adds ours to what there is; or raises that to ours, where others were first."""
+
+    def merge(old: Value | None) -> Value:
+        merged = ours
+        if old is not None:
+            merged = read(old.data)
+            if seeding is None or seeding.is_first:
+                merged.merge(ours)
+            else:
+                merged.at_least(ours)
+        return Value(write(merged), expires)
+
+    return merge
+
+
+def part_key(model: str, key: PartKey) -> str:
+    """Return the key of a part of a model."""
+    return f"part {orjson.dumps([model, *key]).decode()}"
+
+
+def merge_part(tally: AnyTally, key: PartKey, seeding: Seeding | None = None) -> Merge:
+    """Return what adds a tally; a pane is kept a little longer than its window needs it."""
+    expires = None
+    if key.window_seconds:
+        expires = (key.pane + 1 + PANES_KEPT) * key.window_seconds / PANES
+    ours: Any = tally  # what is there under one key is of one kind
+    return _merging(ours, tally_bytes.from_bytes, tally_bytes.to_bytes, seeding, expires)
+
+
+def merge_traffic(traffic: Traffic, seeding: Seeding | None = None) -> Merge:
+    """Return what adds requests."""
+
+    def read(data: bytes) -> Traffic:
+        return read_traffic(data, traffic.max_routes)
+
+    return _merging(traffic, read, lambda merged: orjson.dumps(merged.to_dict()), seeding)
+
+
+def read_traffic(data: bytes, max_routes: int = 200) -> Traffic:
+    """Read requests; raises ValueError, KeyError or TypeError where they are none."""
+    return Traffic.from_dict(orjson.loads(data), max_routes)
+
+
+def merge_health(health: Health, seeding: Seeding | None = None) -> Merge:
+    """Return what adds counts about ourselves."""
+    return _merging(health, read_health, lambda merged: orjson.dumps(merged.to_dict()), seeding)
+
+
+def read_health(data: bytes) -> Health:
+    """Read counts about ourselves; raises ValueError or TypeError where they are none."""
+    return Health.from_dict(orjson.loads(data))
+
+
+def merge_feedback(feedback: Feedback, seeding: Seeding | None = None) -> Merge:
+    """Return what adds counts of what came back."""
+    return _merging(feedback, read_feedback, lambda merged: orjson.dumps(merged.to_dict()), seeding)
+
+
+def read_feedback(data: bytes) -> Feedback:
+    """Read what came back; raises ValueError, KeyError or TypeError where it is none."""
+    return Feedback.from_dict(orjson.loads(data))
+
+
+def merge_cpu(cpu: CpuTime, seeding: Seeding | None = None) -> Merge:
+    """Return what adds CPU time."""
+    return _merging(cpu, read_cpu, lambda merged: orjson.dumps(merged.seconds), seeding)
+
+
+def read_cpu(data: bytes) -> CpuTime:
+    """Read CPU time; raises ValueError or TypeError where it is none."""
+    return CpuTime(float(orjson.loads(data)))
+
+
+def worker_value(process: Process, now: float) -> Value:
+    """Return what others should know of a process seen at `now`, Unix seconds."""
+    return Value(orjson.dumps([now, *process]), now + DEAD_KEPT_SECONDS)
