@@ -20,7 +20,7 @@ from .reference import ColumnReference
 from .scored_rows import scored_rows, tally_outcomes
 from .segments import MOST_SEGMENTS, SegmentFeature, Segments, feature_segments
 from .slices import SliceTally, new_tally, slices_of
-from .task import CLASSIFICATION, Choice, OutcomeRows, kind_of, values_of
+from .task import CLASSIFICATION, Choice, OutcomeRows, choose_task, kind_of, values_of
 
 Chunk = tuple[Mapping[str, Any], int]
 """Some rows: name -> values, and how many."""
@@ -101,6 +101,14 @@ def _start(
         for each in columns.segments
     )
     classes = in_order(values_of(truth)) if is_classes else ()
+    names = [column.name for column in columns.outputs]
+    task = choose_task(choice, columns.outputs, names, classes)
+    if task is not None:
+        # What was found out holds for parts that are built alike, too.
+        score = names[task.scores[0]] if len(task.scores) == 1 else ""
+        choice = choice._replace(
+            score=score, label=names[task.label] if task.label is not None else ""
+        )
     center = 0.0 if is_classes or not np.isfinite(truth.mean) else truth.mean
     return OutcomeReference(choice, classes, segments, center, SliceTally(0, 0), None)
 

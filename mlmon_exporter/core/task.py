@@ -22,6 +22,7 @@ OTHER_CLASSES = 2
 """Numbers of classes beyond the known: one for any other, one for what is predicted instead."""
 MOST_KNOWN = 1000
 """Spellings of classes that are remembered."""
+ROUNDING = 1e-6
 HALF = 0.5
 """A class whose probability is at least this is predicted, where the output is no class itself."""
 NO_PREDICTION = "expected a prediction, got none"
@@ -163,11 +164,10 @@ def values_of(column: ColumnReference) -> set[str]:
 
 
 def _is_probability(column: ColumnReference) -> bool:
-    if isinstance(column.bins, CategoryBins) or column.rows == column.missing:
+    if isinstance(column.bins, CategoryBins) or column.digest is None:
         return False
-    low, high = column.outer_cells
-    # The first edge is just under the least value, which is the highest one of its cell.
-    return bool(column.bins.edges[max(0, low - 1)] >= -1e-9 and column.bins.edges[high - 1] <= 1.0)
+    least, greatest = column.digest.quantiles((0.0, 1.0))
+    return least >= -ROUNDING and greatest <= 1 + ROUNDING
 
 
 def _only(names: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import changed, compare, unchanged
+from . import changed, compare, concept, unchanged
 
 PEERS = Path(".venv-peers")
 RUNS = 3
@@ -20,6 +20,8 @@ def main(parts: list[str]) -> None:
         changed.table(RUNS)
     if not parts or "peers" in parts:
         compare.table(_peers())
+    if not parts or "concept" in parts:
+        concept.table(_peers(), RUNS)
 
 
 def _peers() -> Path:

@@ -1,6 +1,7 @@
 """The rules of others on the same streams. Runs in an environment of its own: see peers.txt.
 
-Reads a stream that `streams_for_peers` wrote and prints a JSON object: rule -> alarms, delays. A
+Reads a stream that `compare` wrote and prints a JSON object: rule -> alarms; of the errors that
+`concept` wrote, the list of rows at which ADWIN detects a change. A
 window of a day is looked at once a day, which is kinder to rules without a budget than our look
 each quarter of an hour.
 """
@@ -98,21 +99,31 @@ def alarms(stream: Any, names: list[str]) -> dict[str, list[tuple[float, float, 
 
 def adwin(stream: Any, names: list[str]) -> list[tuple[float, float, str]]:
     """Return the detections of river's ADWIN with its defaults on each feature."""
-    from river.drift import ADWIN
-
     found = []
     for name in names:
-        detector = ADWIN()
-        for row, value in enumerate(stream[name].tolist()):
-            if value == value:
-                detector.update(value)
-                if detector.drift_detected:
-                    found.append((float(stream["times"][row]), float(row + 1), name))
+        known = np.flatnonzero(~np.isnan(stream[name]))
+        rows = [known[row - 1] for row in adwin_rows(stream[name][known])]
+        found += [(float(stream["times"][row]), float(row + 1), name) for row in rows]
+    return found
+
+
+def adwin_rows(values: Any) -> list[int]:
+    """Return the rows, from 1, at which ADWIN with its defaults detects a change."""
+    from river.drift import ADWIN
+
+    detector, found = ADWIN(), []
+    for row, value in enumerate(values.tolist()):
+        detector.update(value)
+        if detector.drift_detected:
+            found.append(row + 1)
     return found
 
 
 if __name__ == "__main__":
     with np.load(sys.argv[1]) as loaded:
         arrays = dict(loaded)
-    numeric = [n for n in arrays if n.startswith("x")]
-    print(json.dumps(alarms(arrays, numeric)))
+    if "errors" in arrays:
+        print(json.dumps(adwin_rows(arrays["errors"])))
+    else:
+        numeric = [n for n in arrays if n.startswith("x")]
+        print(json.dumps(alarms(arrays, numeric)))
