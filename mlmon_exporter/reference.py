@@ -15,6 +15,7 @@ from .config import ConfigError, Duration
 from .core.outcome_profile import Chunk, OutcomeColumns, outcome_reference
 from .core.outcome_reference import OutcomeReference
 from .core.profile import Profiler
+from .core.quality import quality
 from .core.reference import ColumnReference, reference_from_digest
 from .core.segments import SegmentFeature
 from .core.settings import ModelReference
@@ -54,6 +55,13 @@ class Reference:
     def rows(self) -> int:
         """Rows that it was built from."""
         return self.for_model("").rows
+
+    @property
+    def quality(self) -> dict[str, float]:
+        """How good the predictions were on these rows, by name; empty without ground truth."""
+        sums = self.outcomes.sums(self.outputs) if self.outcomes is not None else None
+        found = quality(sums) if sums is not None else {}
+        return {name: float(values[0]) for name, values in found.items() if values[0] == values[0]}
 
     @classmethod
     def build(  # noqa: PLR0913 - each says which part a column plays

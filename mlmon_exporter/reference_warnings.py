@@ -68,6 +68,11 @@ def file_warnings(files: DataFiles, roles: Roles, reference: Reference) -> Itera
             f"times only ever grow, which is drift, as in {_listed(times)}; "
             "name them with --time-column or --ignore"
         )
+    if roles.ground_truth and roles.prediction and reference.outcomes is None:
+        yield (
+            f"no prediction fits the ground truth {_listed([*roles.ground_truth])}: quality has "
+            "nothing to compare with; say --task, and which prediction is the --label or --score"
+        )
     yield from _unclear(reference)
     for column in reference.features:
         if column.name not in roles.categorical and isinstance(column.bins, CategoryBins):

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
@@ -229,6 +230,44 @@ def test_weak_references_are_warned_about(folder: Path, content: str, warning: s
     assert warning in succeeded("build-reference", "d.csv")
 
 
+def test_build_reference_says_how_good_the_model_was(folder: Path) -> None:
+    rng = np.random.default_rng(3)
+    p = rng.random(3000)
+    table = pa.table(
+        {
+            "age": rng.integers(18, 80, 3000),
+            "sex": rng.choice(["f", "m"], 3000),
+            "p": p,
+            "income": np.where(rng.random(3000) < p, "high", "low"),
+        }
+    )
+    pyarrow.csv.write_csv(table, folder / "d.csv")
+    text = succeeded(
+        *("build-reference", "d.csv", "--prediction", "p", "--ground-truth", "income"),
+        *("--segment", "sex,age:25:45", "--positive", "high", "--out", "a.json"),
+    )
+    exact = ((p >= 0.5) == (table["income"].to_numpy(zero_copy_only=False) == "high")).mean()
+    assert f"Its classification of these rows: accuracy {exact:.4g}, " in text
+    data = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+    roles: dict[str, Any] = {"predictions": "p", "ground_truth": "income", "positive": "high"}
+    built = Reference.build(data, segments=["sex", ("age", (25, 45))], **roles)
+    read = Reference.load("a.json")
+    assert read.outcomes is not None
+    assert built.outcomes is not None
+    assert read.quality == pytest.approx(built.quality)
+    assert read.outcomes.tally.sums == pytest.approx(built.outcomes.tally.sums)
+    sex, age = read.outcomes.segments
+    assert sorted(sex.labels) == ["f", "m", "missing", "other"]
+    assert age.labels == ("<25", "[25, 45)", ">=45", "other", "missing")
+
+
+def test_a_prediction_that_does_not_fit_the_ground_truth_is_told(folder: Path) -> None:
+    (folder / "d.csv").write_text("x,p,y\n" + "1,7.5,a\n2,3.5,b\n" * 600)
+    text = succeeded("build-reference", "d.csv", "--prediction", "p", "--ground-truth", "y")
+    assert "no prediction fits the ground truth y: quality has nothing to compare with" in text
+    assert Reference.load("default.reference.json").outcomes is None
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -236,13 +275,17 @@ def test_weak_references_are_warned_about(folder: Path, content: str, warning: s
         (["--ground-truth", "cn"], "--ground-truth: there is no column 'cn'; did you mean 'cnt'?"),
         (["--time-column", "tss"], "--time-column: there is no column 'tss'; did you mean 'ts'?"),
         (["--segment", "sesson"], "--segment: there is no column 'sesson'; did you mean 'season'?"),
+        (["--segment", "season:3:2"], "--segment: expected a feature, or one with ascending edges"),
+        (["--task", "ranking"], "--task: expected classification or regression, got 'ranking'"),
+        (["--score", "p"], "score: expected one of the outputs cnt_hat, got 'p'"),
         (["--windows", "1x"], "--windows: expected a duration such as '1h', got '1x'"),
         (["--out", "no/such/place.json"], "there is no folder no/such; make it first"),
         (["--out", "."], "expected a file, got a folder"),
     ],
 )
 def test_build_reference_fails_in_a_line(train: Path, options: list[str], message: str) -> None:
-    assert message in error("build-reference", train, *options)
+    columns = ("--prediction", "cnt_hat", "--ground-truth", "cnt")
+    assert message in error("build-reference", train, *columns, *options)
 
 
 def test_data_that_cannot_be_read_is_named(folder: Path) -> None:

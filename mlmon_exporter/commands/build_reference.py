@@ -172,6 +172,10 @@ def _say_where(console: Console, reference: Reference, file: Path, seconds: floa
         highlight=False,
         soft_wrap=True,
     )
+    if reference.outcomes is not None:
+        values = ", ".join(f"{name} {value:.4g}" for name, value in reference.quality.items())
+        kind = reference.outcomes.choice.kind
+        console.print(f"Its {kind} of these rows: {values}.", highlight=False, soft_wrap=True)
     console.print(
         f'Use it: instrument(app, model="{reference.model}", reference="{file}")',
         highlight=False,

@@ -9,7 +9,7 @@ from typing import Any
 from .learner import Learner
 from .outcomes import Outcomes, Parts, outcomes_of
 from .part_keys import PartKey
-from .records import Batch, Column, Histograms, Prediction, Readings
+from .records import Batch, Histograms, Prediction, Readings
 from .settings import ModelReference, ModelSettings
 from .tally_bytes import AnyTally
 from .versions import OTHER_VERSION, Versions
@@ -80,11 +80,11 @@ class Model:
         if batch.features:
             counted.features.add(batch.features, batch.rows, now, pause)
         if batch.predictions:
-            named = _named_outputs(batch, counted.outputs.frame.layout.names)
+            named = batch.outputs(counted.outputs.frame.layout.names)
             counted.outputs.add(named, batch.rows, now, pause)
             slices = counted.slices
             if slices is not None and slices.counts_predicted:
-                slices.add(slices.outcomes.rows(named, batch), now)
+                slices.add(slices.outcomes.rows(batch), now)
         return version
 
     def pending_of(self, batch: Batch, now: float) -> list[Prediction]:
@@ -98,8 +98,7 @@ class Model:
         version = batch.version or self.settings.version
         if versions.is_full_for(version):
             version = OTHER_VERSION
-        named = _named_outputs(batch, outcomes.task.outputs)
-        return outcomes.waiting(named, batch, version, now)
+        return outcomes.waiting(batch, version, now)
 
     def outcome_parts(
         self, outcomes: Sequence[tuple[Prediction, Any]], now: float
@@ -190,12 +189,6 @@ class Model:
             created = [reference.created]
             yield Readings("mlmon_reference_timestamp_seconds", names, labels, created)
         source = reference.source if reference is not None else "learning"
-        info = ((s.name, s.version, s.task, source),)
+        task = self._outcomes.task.kind if self._outcomes is not None else s.task
+        info = ((s.name, s.version, task, source),)
         yield Readings("mlmon_model_info", (*names, "task", "reference"), info, [1])
-
-
-def _named_outputs(batch: Batch, names: tuple[str, ...]) -> Mapping[str, Column]:
-    """Return the predictions; the only one of a response is the only one of the reference."""
-    if len(names) == 1 and len(batch.predictions) == 1 and names[0] not in batch.predictions:
-        return {names[0]: next(iter(batch.predictions.values()))}
-    return batch.predictions

@@ -12,7 +12,7 @@ from .class_names import in_order
 from .reference import ColumnReference
 from .roc import RocCurve
 from .segments import FeatureSegments, Segments
-from .slices import SliceLayout, SliceTally, aligned
+from .slices import SliceLayout, SliceSums, SliceTally, aligned
 from .task import CLASSIFICATION, REGRESSION, Choice, Task, choose_task
 
 
@@ -37,6 +37,11 @@ class OutcomeReference:
     def layout(self, task: Task) -> SliceLayout:
         """Return the layout of the tally."""
         return SliceLayout(task, Segments(self.segments), self.center)
+
+    def sums(self, outputs: Sequence[ColumnReference]) -> SliceSums | None:
+        """Return what the outcomes add up to, given the reference of the outputs."""
+        task = self.task(outputs, [column.name for column in outputs])
+        return SliceSums(self.layout(task), self.tally) if task is not None else None
 
     def segments_of(self, feature: str, edges: Sequence[float]) -> FeatureSegments | None:
         """Return the segments of a feature, if these are its edges."""

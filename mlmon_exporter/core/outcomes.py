@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .frame import Frame
 from .part_keys import ERRORS, SLICES, PartKey
-from .records import Batch, Column, Prediction
+from .records import Batch, Prediction
 from .scored_rows import ScoredRows, scored_rows, tally_outcomes
 from .segments import FeatureSegments, SegmentFeature, Segments, feature_segments
 from .settings import ModelReference, ModelSettings
@@ -45,35 +45,33 @@ class Outcomes:
         """The outcomes of the reference's rows, if they are of the same task."""
         self._last: tuple[Batch | None, Rows] = (None, [])
 
-    def waiting(
-        self, outputs: Mapping[str, Column], batch: Batch, version: str, now: float
-    ) -> list[Prediction]:
+    def waiting(self, batch: Batch, version: str, now: float) -> list[Prediction]:
         """Return what is kept of the rows that have an id.
 
         Args:
-            outputs: The predictions by the names that the reference has.
-            batch: Their features, ids and number.
+            batch: The rows.
             version: The version that they are counted for.
             now: Unix seconds.
         """
         ids = batch.prediction_ids or ()
-        rows = self.rows(outputs, batch)
+        rows = self.rows(batch)
         return [
             Prediction(each, now, version, *row)
             for each, row in zip(ids, rows, strict=False)
             if each
         ]
 
-    def rows(self, outputs: Mapping[str, Column], batch: Batch) -> Rows:
+    def rows(self, batch: Batch) -> Rows:
         """Return outputs and segments of each row."""
         # A batch is counted, and then kept for its outcomes.
         last = self._last
         if last[0] is not batch:
-            last = self._last = (batch, self._rows(outputs, batch))
+            last = self._last = (batch, self._rows(batch))
         return last[1]
 
-    def _rows(self, outputs: Mapping[str, Column], batch: Batch) -> Rows:
+    def _rows(self, batch: Batch) -> Rows:
         names = self.task.outputs
+        outputs = batch.outputs(names)
         if batch.rows == 1:
             values = tuple([_plain(outputs.get(name)) for name in names])
             return [(values, self.segments.of_row(batch.features))]
@@ -194,10 +192,10 @@ def outcomes_of(settings: ModelSettings, reference: ModelReference) -> Outcomes 
     """
     known = reference.outcomes
     choice = settings.choice
+    own_names = tuple(column.name for column in reference.outputs)
+    names = settings.outputs or own_names
     if known is not None:
-        pairs = zip(choice, known.choice, strict=True)
-        choice = type(choice)(*(wanted or found for wanted, found in pairs))
-    names = settings.outputs or tuple(column.name for column in reference.outputs)
+        choice = choice.filled(known.choice, names)
     task = choose_task(choice, reference.outputs, names, known.classes if known else ())
     if task is None:
         return None
@@ -212,8 +210,9 @@ def outcomes_of(settings: ModelSettings, reference: ModelReference) -> Outcomes 
         return found or feature_segments(each, column, settings.max_segments)
 
     made = Outcomes(task, Segments([*map(segments, wanted)]), _center(task, reference))
-    if known is not None and known.task(reference.outputs, names) == task:
-        made.reference = aligned(known.tally, known.layout(task), made.layout)
+    own = known.task(reference.outputs, own_names) if known is not None else None
+    if known is not None and own is not None and own.meaning == task.meaning:
+        made.reference = aligned(known.tally, known.layout(own), made.layout)
         made.errors = Frame((known.error,)) if known.error is not None else None
     return made
 

@@ -46,6 +46,12 @@ class Batch(NamedTuple):
     prediction_ids: Sequence[str] | None = None
     """An id for each row, by which its outcome is joined."""
 
+    def outputs(self, names: Sequence[str]) -> Mapping[str, Column]:
+        """Return the predictions; where there is but one, and but one name, it has that name."""
+        if len(names) == 1 and len(self.predictions) == 1 and names[0] not in self.predictions:
+            return {names[0]: next(iter(self.predictions.values()))}
+        return self.predictions
+
 
 class Prediction(NamedTuple):
     """What is kept of a row until its outcome is known; of its inputs, just bounded labels."""

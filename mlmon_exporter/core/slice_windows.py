@@ -51,6 +51,8 @@ class SliceWindows:
                 self._tally()
             self._now = now
             self._rows.extend(rows)
+            if len(rows) >= BUFFER_ROWS:
+                self._tally()
 
     def _tally(self) -> None:
         rows, self._rows = self._rows, []

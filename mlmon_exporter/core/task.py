@@ -43,9 +43,11 @@ class Task(NamedTuple):
     """The output with the positive class's probability; or one for each class; or none."""
 
     @property
-    def is_binary(self) -> bool:
-        """Whether what is predicted is the positive class or not."""
-        return len(self.scores) == 1 or (self.positive is not None and len(self.classes) <= 2)
+    def meaning(self) -> tuple[object, ...]:
+        """What it is about, whatever other outputs there are, in whatever order."""
+        label = self.outputs[self.label] if self.label is not None else None
+        scores = tuple(self.outputs[i] for i in self.scores)
+        return self.kind, self.classes, self.positive, label, scores
 
 
 class Choice(NamedTuple):
@@ -55,6 +57,16 @@ class Choice(NamedTuple):
     score: str = ""
     label: str = ""
     positive: str = ""
+
+    def filled(self, other: Choice, names: Sequence[str]) -> Choice:
+        """Return what either says, this one first; of outputs only these names."""
+        score, label = (name if name in names else "" for name in (other.score, other.label))
+        return Choice(
+            self.kind or other.kind,
+            self.score or score,
+            self.label or label,
+            self.positive or other.positive,
+        )
 
 
 class OutcomeRows(NamedTuple):
@@ -108,7 +120,8 @@ def _classification(
         if _is_probability(column) and not (values[name] and values[name] <= set(known or "01"))
     ]
     scores = _score_names(choice.score, probable, names, known)
-    label = choice.label or _only(name for name in names if name not in {*scores, *probable})
+    others = [name for name in names if name not in {*scores, *probable}]
+    label = choice.label or _only(n for n in others if _may_be_class(values.get(n), known))
     if not known:
         known = _predicted_classes(label, values) or ("0", "1")
     if not scores and not label:
@@ -144,6 +157,11 @@ def _score_names(
     if len(probable) == len(classes) > 1:
         return tuple(name for name in names if name in probable)
     return tuple(probable) if len(probable) == 1 and len(classes) <= 2 else ()
+
+
+def _may_be_class(values: set[str] | None, classes: Sequence[str]) -> bool:
+    """Return whether an output may be the predicted class, given its values in the reference."""
+    return values is None or bool(values & set(classes) if classes else values)
 
 
 def _predicted_classes(label: str, values: Mapping[str, set[str]]) -> tuple[str, ...]:

@@ -379,6 +379,17 @@ def test_configured_segments_win_over_those_of_the_reference() -> None:
     assert ("reference_quality_accuracy", "v1", "age", "<40") not in found
 
 
+@pytest.mark.parametrize("outputs", [("label", "p"), ("p",), ("p", "label", "why")])
+def test_the_reference_holds_whatever_other_outputs_there_are(outputs: tuple[str, ...]) -> None:
+    model, rows = people_model(SETTINGS._replace(outputs=outputs)), people(500, 20)
+    feed(model, rows)
+    found = told(model)
+    assert found["quality_accuracy", "v1", "", ""] > 0.6
+    # Without its class, the model decides at a half: then the reference says nothing of it.
+    has_reference = ("reference_quality_accuracy", "v1", "", "") in found
+    assert has_reference == ("label" in outputs)
+
+
 def test_waiting_rows_hold_outputs_and_segment_labels_alone() -> None:
     model = people_model()
     batch = Batch({"sex": "m", "age": 31, "secret": 7}, {"p": 0.5, "label": True}, 1, None, ["id"])

@@ -1,9 +1,9 @@
 """Concept drift on the electricity market: false alarms while nothing changes, and the delay after.
 
 Elec2 has a real change with a known time: at row 17 424 the neighbouring state's market opens, and
-the rules by which prices rise change. Rows of before, in random order, are a stream in which nothing
-changes; then come the rows of after. A classifier that was trained on some of the rows before gives
-the predictions, and ground truth follows at once.
+the rules by which prices rise change soon after. Rows of before, in random order, are a stream in
+which nothing changes; then come the rows of after. A classifier that was trained on some of the
+rows before gives the predictions, and ground truth follows at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`make soak ARGS=concept` in short: unchanged outcomes raise nothing, and a real change is seen."""
+"""`make soak ARGS=concept` in short: unchanged outcomes raise nothing, a real change is seen."""
 
 from __future__ import annotations
 
