@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import platform
+import sys
 from datetime import UTC, datetime
 
+from . import pending
 from .asgi import App, cpu_microseconds, microseconds, new_app
 from .costs import (
     MILLION,
@@ -20,8 +22,11 @@ PEER = "prometheus-fastapi-instrumentator"
 CALLS = 5000
 
 
-def main() -> None:
-    """Measure everything and print a Markdown table."""
+def main(parts: list[str]) -> None:
+    """Measure and print Markdown tables: costs, or the parts that are named."""
+    if "pending" in parts:
+        pending.table()
+        return
     print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.python_implementation()}", end=" ")
     print(f"{platform.python_version()}, {platform.machine()}, {platform.system()}\n")
     _print_path()
@@ -71,4 +76,4 @@ def _print_costs() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
