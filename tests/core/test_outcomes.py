@@ -10,7 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
+from mlmon_exporter.core import tally_bytes
 from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.part_keys import SLICES
 from mlmon_exporter.core.records import Batch, Prediction
 from mlmon_exporter.core.segments import SegmentFeature
 from mlmon_exporter.core.settings import ModelReference, ModelSettings
@@ -127,8 +129,6 @@ def test_outcomes_add_up_over_panes_workers_and_any_order() -> None:
 
 
 def test_what_all_processes_have_is_shown_from_bytes() -> None:
-    from mlmon_exporter.core import tally_bytes
-
     counting, showing = people_model(), people_model(SETTINGS._replace(is_shared=True))
     rows = people(1000, 4)
     feed(counting, rows)
@@ -361,6 +361,27 @@ def test_asking_for_parts_changes_nothing() -> None:
     assert told(model) == before
     for key, tally in first.items():
         assert tally.rows == second[key].rows == 50
+
+
+def test_parts_have_nothing_in_common() -> None:
+    model, rows = people_model(), people(50, 21)
+    waiting = predicted(model, parts(rows, *FEATURES), parts(rows, "p", "label"))
+    added, _ = model.outcome_parts([*zip(waiting, rows["y"], strict=True)], NOW)
+    one, other = (key for key in added if key.side == SLICES)
+    before = tally_bytes.to_bytes(added[other])
+    merged: Any = added[one]
+    merged.merge(added[one])
+    assert tally_bytes.to_bytes(added[other]) == before
+
+
+def test_predicted_rows_count_for_their_own_time() -> None:
+    model, rows = people_model(), people(200, 22)
+    for at in (NOW - 2 * HOUR, NOW):
+        predicted(model, parts(rows, *FEATURES), parts(rows, "p", "label"), at=at)
+    for window, times in (("1h", 1), ("24h", 2)):
+        found = told(model, window=window)
+        men = found["segment_rows", "v1", "sex", "m"]
+        assert men == times * (rows["sex"] == "m").sum()
 
 
 # Segments and versions
