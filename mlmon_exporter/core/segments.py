@@ -117,9 +117,13 @@ class Segments:
             {label: where[Slice(f.feature, label)] for label in f.labels} for f in self.features
         )
 
+    @cached_property
+    def _labellers(self) -> list[tuple[str, Callable[[Any], str]]]:
+        return [(f.feature, f.label_of) for f in self.features]
+
     def of_row(self, features: Mapping[str, Column]) -> tuple[str, ...]:
         """Return the labels of one row, a scalar a feature."""
-        return tuple([f.label_of(features.get(f.feature)) for f in self.features])
+        return tuple([label_of(features.get(name)) for name, label_of in self._labellers])
 
     def of_rows(self, features: Mapping[str, Column], rows: int) -> list[tuple[str, ...]]:
         """Return the labels of several rows."""

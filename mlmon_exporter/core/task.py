@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .bins import CategoryBins, atom_values
 from .class_names import class_name, in_order
 from .reference import ColumnReference
-from .values import number, numbers
+from .values import numbers
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -255,9 +255,9 @@ class OutcomeReader:
     def predictions(self, values: Sequence[Sequence[Any]]) -> tuple[Floats, Floats]:
         """Return the predicted numbers or classes, NaN where there are none, and the scores."""
         task = self.task
-        scores = np.array(
-            [[number(row[i]) for i in task.scores] for row in values], dtype=np.float64
-        ).reshape(len(values), len(task.scores))
+        scores = np.empty((len(values), len(task.scores)))
+        for place, i in enumerate(task.scores):
+            scores[:, place] = numbers([row[i] for row in values])
         with np.errstate(invalid="ignore"):
             scores = np.where((scores >= 0) & (scores <= 1), scores, np.nan)
         if task.label is None:
