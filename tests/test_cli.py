@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,30 +33,9 @@ from mlmon_exporter.commands.terminal import (
 )
 from mlmon_exporter.core.bins import CategoryBins
 from mlmon_exporter.reference import Reference
+from tests.command_line import error, run, succeeded
 
 ROWS = 2000
-
-
-def run(*arguments: str | Path) -> Any:
-    """The outcome of a command: `exit_code`, `stdout`, `stderr`."""
-    return CliRunner().invoke(program(), [str(argument) for argument in arguments])
-
-
-def succeeded(*arguments: str | Path) -> str:
-    """What a command printed, spaces and line breaks as single spaces."""
-    result = run(*arguments)
-    assert result.exit_code == 0, (result.stderr, result.exception)
-    return " ".join(result.stdout.split())
-
-
-def error(*arguments: str | Path) -> str:
-    """The line by which a command failed."""
-    result = run(*arguments)
-    assert result.exit_code == 2, (result.stdout, result.exception)
-    assert isinstance(result.exception, SystemExit)  # a user's mistake is no traceback
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("mlmon-exporter: ")
-    return str(result.stderr).removeprefix("mlmon-exporter: ").strip()
 
 
 @pytest.fixture
@@ -164,7 +142,7 @@ def test_without_the_extra_one_line_says_what_to_install(folder: Path) -> None:
 def test_the_extra_is_what_the_program_asks_for() -> None:
     path = Path(mlmon_exporter.__file__).parents[1] / "pyproject.toml"
     extra = tomllib.loads(path.read_text())["project"]["optional-dependencies"]["cli"]
-    assert sorted(re.match("[a-z]+", line)[0] for line in extra) == sorted(cli.NEEDED)  # type: ignore[index]
+    assert sorted(re.match("[a-z]+", line)[0] for line in extra) == sorted(cli.NEEDED.values())  # type: ignore[index]
 
 
 # build-reference.
