@@ -82,7 +82,7 @@ def fleet_file(plan: Plan = DEFAULT) -> str:
     return rule_file(fleet_groups(plan), ABOUT)
 
 
-def fleet_groups(plan: Plan = DEFAULT) -> list[Group]:
+def fleet_groups(plan: Plan = DEFAULT) -> list[Group[Rule]]:
     """Return the rules: for each side of a model, what all windows share, then each window."""
     groups = []
     for role in (FEATURES, OUTPUTS):

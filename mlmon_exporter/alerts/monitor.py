@@ -82,8 +82,7 @@ count by (job, model) {down}
   unless on (job) {build}
   unless on (job) {up} == 0
 )
-or absent(present_over_time({build}[{day}]))
-> 0""",
+or absent(present_over_time({build}[{week}])) > 0""",
         labels=("job",),
         hold="10m",
         summary="No target of {{ $labels.job }} exposes metrics of its models",
@@ -100,8 +99,7 @@ or absent(present_over_time({build}[{day}]))
 count by (job, model) (last_over_time({info}[{day}]))
 unless on (job, model) {info}
 unless on (job) {up} == 0
-unless on (job) (count by (job) ({build}) == 0)
-> 0""",
+and on (job) {build} > 0""",
         labels=("job", "model"),
         hold="10m",
         summary="{{ $labels.model }} is not there any more",
@@ -184,7 +182,7 @@ and sum by (job, format, reason) (increase({errors}[{quarter}])) >= 50""",
         hold="5m",
         summary="The monitor of {{ $labels.job }} fails in its {{ $labels.where }}",
         description=(
-            "{{ $value | humanize }} faults of mlmon-exporter itself in the last hour in "
+            "mlmon-exporter itself failed {{ $value | humanize }} times in the last hour in "
             "{{ $labels.job }} ({{ $labels.where }}). The served model is not affected."
         ),
         board="operations",
@@ -229,7 +227,7 @@ def _resource_alerts(settings: Settings) -> Iterator[Alert]:
         expr=f"""\
 (
   min_over_time({memory}[{hour}])
-  - max_over_time({memory}[{hour}] offset {before}) > {MEGABYTES}e6
+  - max_over_time({memory}[{hour}] offset {before}) > {MEGABYTES * 1_000_000}
 )
 and min_over_time({memory}[{hour}]) > 1.5 * max_over_time({memory}[{hour}] offset {before})
 and time() - {started} > {settings.span_seconds("8h"):g}
@@ -298,7 +296,7 @@ def _setup_alerts(settings: Settings) -> Iterator[Alert]:
         severity="warning",
         expr=f"max by ({TARGET}) (max_over_time({unshared}[{settings.span('15m')}])) == 1",
         labels=("job", "instance"),
-        hold="15m",
+        hold="30m",
         summary="Workers of {{ $labels.instance }} count each for itself",
         description=(
             "{{ $labels.instance }} ({{ $labels.job }}) has several workers and no state_dir: "

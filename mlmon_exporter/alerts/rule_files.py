@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 Yaml: TypeAlias = "str | int | Sequence[Yaml] | Mapping[str, Yaml]"
 
@@ -44,16 +44,19 @@ class AnyRule(Protocol):
         """Return the rule as Prometheus reads it."""
 
 
-class Group(NamedTuple):
+R_co = TypeVar("R_co", bound=AnyRule, covariant=True)
+
+
+class Group(NamedTuple, Generic[R_co]):
     """Rules that are evaluated one after another, so that a later one may use an earlier one."""
 
     name: str
     interval: str
     """A Prometheus duration, such as `1m`."""
-    rules: Sequence[AnyRule]
+    rules: Sequence[R_co]
 
 
-def rule_file(groups: Sequence[Group], about: str) -> str:
+def rule_file(groups: Sequence[Group[AnyRule]], about: str) -> str:
     """Return a rule file, `about` its first comment."""
     lines = [*_comment(about), "groups:"]
     for group in groups:

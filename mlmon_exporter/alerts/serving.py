@@ -55,7 +55,7 @@ class Budget(NamedTuple):
 
     def share(self, window: str) -> str:
         """Return the name of the recorded share of requests that were bad."""
-        return self.rate.replace("rate5m", f"ratio_{window}")
+        return self.rate.replace("rate5m", f"ratio{window}")
 
 
 def budgets(settings: Settings) -> tuple[Budget, ...]:
@@ -89,14 +89,14 @@ def budgets(settings: Settings) -> tuple[Budget, ...]:
     )
 
 
-def recordings(settings: Settings) -> list[Group]:
+def recordings(settings: Settings) -> list[Group[Rule]]:
     """Return the rules that record rates and shares."""
     total = settings.select("mlmon_requests_total", OF_MODELS)
     rate = f"sum by ({MODEL}) (rate({total}[{settings.span('5m')}]))"
     rules = [Rule(REQUESTS, rate, "Requests a second.")]
     for budget in budgets(settings):
         # Where nothing failed yet there may be no series: that is none, as long as requests come.
-        bad = f"{budget.bad}\nor\n0 * {REQUESTS}"
+        bad = f"{budget.bad}\nor\n0 * {settings.select(REQUESTS)}"
         rules.append(Rule(budget.rate, bad, f"Requests a second that {budget.what}."))
         rules += [_share(settings, budget, window) for window in WINDOWS]
     return [Group("mlmon-requests", settings.span("1m"), rules)]
@@ -104,9 +104,10 @@ def recordings(settings: Settings) -> list[Group]:
 
 def _share(settings: Settings, budget: Budget, window: str) -> Rule:
     span = settings.span(window)
+    bad, all_ = settings.select(budget.rate), settings.select(REQUESTS)
     return Rule(
         budget.share(window),
-        f"sum_over_time({budget.rate}[{span}])\n/\n(sum_over_time({REQUESTS}[{span}]) > 0)",
+        f"sum_over_time({bad}[{span}])\n/\n(sum_over_time({all_}[{span}]) > 0)",
         f"Share of the requests of {window} that {budget.what}, 0 to 1.",
     )
 
@@ -153,13 +154,13 @@ def _bars(settings: Settings, budget: Budget) -> tuple[str, str]:
 
 
 def _over(settings: Settings, budget: Budget, pairs: Sequence[Burn]) -> str:
-    step = settings.span_seconds("1m")
+    step, rate = settings.span_seconds("1m"), settings.select(budget.rate)
     return "\nor\n".join(
         f"""\
 (
-  {budget.share(burn.long)} > {burn.factor:g} * {budget.allowed:.6g}
-  and {budget.share(burn.short)} > {burn.factor:g} * {budget.allowed:.6g}
-  and {step:g} * sum_over_time({budget.rate}[{settings.span(burn.long)}]) >= {LEAST_BAD}
+  {settings.select(budget.share(burn.long))} > {burn.factor:g} * {budget.allowed:.6g}
+  and {settings.select(budget.share(burn.short))} > {burn.factor:g} * {budget.allowed:.6g}
+  and {step:g} * sum_over_time({rate}[{settings.span(burn.long)}]) >= {LEAST_BAD}
 )"""
         for burn in pairs
     )
