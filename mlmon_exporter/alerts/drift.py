@@ -78,8 +78,8 @@ and {rows} >= {LEAST_ROWS}""",
         keep="30m",
         summary=f"{what} {column} of {{{{ $labels.model }}}} has drifted in the whole fleet",
         description=(
-            f"Over all replicas of {WHO}, {column} has a PSI of {{{{ $value | printf `%.2f` }}}} in the "
-            "last hour, over its threshold, as in the last day."
+            f"Over all replicas of {WHO}, {column} has a PSI of {{{{ $value | printf `%.2f` }}}} "
+            "in the last hour, over its threshold, as in the last day."
         ),
         board="drift",
     )

@@ -46,10 +46,17 @@ ERRORS = [
     Case(
         "MlmonErrorBurnFast",
         "fires: the sixth part of the page's rate, for long",
-        {OK: "0+992x400", FAILED: "0+8x400"},
-        at=400,
+        {OK: "0+992x60", FAILED: "0+8x60"},
         labels=BIKE,
         value="0.8%",
+    ),
+    Case(
+        "MlmonErrorBurnFast",
+        "fires: much in the last hour, after calm ones",
+        {OK: "0+1000x300", FAILED: "0x250 40+40x40"},
+        at=290,
+        labels=BIKE,
+        value=ANY,
     ),
     Case("MlmonErrorBurnFast", "silent: half a percent", {OK: "0+995x60", FAILED: "0+5x60"}),
     Case(
@@ -61,8 +68,8 @@ ERRORS = [
     Case(
         "MlmonErrorBurnFast",
         "silent: much that was long ago, and a little now",
-        {OK: "0+1000x400", FAILED: "0+100x60 6000+0x300 6005+5x40"},
-        at=400,
+        {OK: "0+1000x150", FAILED: "0+100x20 2000+0x80 2005+5x50"},
+        at=150,
     ),
     Case("MlmonErrorBurnFast", "silent: clients' mistakes", {OK: "0+50x60", REFUSED: "0+50x60"}),
     Case("MlmonErrorBurnFast", "silent: routes of no model", {NO_MODEL: "0+50x60"}),
@@ -97,8 +104,8 @@ ERRORS = [
     Case(
         "MlmonErrorBurnSlow",
         "silent: errors ended two hours ago, and are few in six",
-        {OK: "0+996x400", FAILED: "0+4x60 240+0x340"},
-        at=330,
+        {OK: "0+996x180", FAILED: "0+4x20 80+0x160"},
+        at=180,
     ),
     Case(
         "MlmonErrorBurnSlow",
