@@ -20,7 +20,7 @@ route:
       group_by: [alertname]
       group_wait: 0s
       group_interval: {beat}
-      repeat_interval: {beat}
+      repeat_interval: {before_beat}  # shorter, or every other one would come too early to be sent
     - matchers: ['severity="critical"']
       receiver: pager
     - matchers: ['severity="warning"']
@@ -85,5 +85,6 @@ def alertmanager_file(settings: Settings, webhook: str = WEBHOOK) -> str:
         group_interval=settings.span("5m"),
         repeat=settings.span("4h"),
         beat=settings.span("5m"),
+        before_beat=settings.span("4m"),
         webhook=webhook.rstrip("/"),
     )
