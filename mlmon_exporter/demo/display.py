@@ -43,7 +43,7 @@ class Scene(NamedTuple):
     links: Links | None = None
     """None where neither Prometheus nor Alertmanager runs."""
     deliveries: Sequence[Delivery] = ()
-    """What Alertmanager sent, the oldest first."""
+    """What Alertmanager sent since the traffic began, the oldest first."""
     heartbeat_age: float | None = None
     """Seconds since its last heartbeat; None while there was none."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ class Delivery(NamedTuple):
     """What one message of Alertmanager's brought that was not known before."""
 
     at: float
-    """Seconds since the traffic began."""
+    """Seconds, by the clock of the inbox."""
     receiver: str
     """Whom Alertmanager sent it to: pager or tickets."""
     is_resolved: bool
@@ -38,8 +39,7 @@ class Delivery(NamedTuple):
 class Inbox:
     """Keeps deliveries. Thread-safe."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """Begin with nothing; `clock` tells the seconds since the traffic began."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._known: set[tuple[str, str, str, str]] = set()
         self._deliveries: list[Delivery] = []

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from mlmon_exporter.alerts import Settings, files
 from mlmon_exporter.alerts.alertmanager import alertmanager_file
@@ -22,6 +23,7 @@ HOUR_SECONDS = 30.0
 """How long an hour of the rules lasts."""
 SCRAPE_INTERVAL = "500ms"
 START_SECONDS = 20.0
+REQUEST_SECONDS = 5.0
 STOP_SECONDS = 5.0
 NAMES = {"prometheus": ("prometheus",), "alertmanager": ("alertmanager", "prometheus-alertmanager")}
 """Program -> its names on the PATH; Debian's is the longer one."""
@@ -36,6 +38,35 @@ class Links(NamedTuple):
     alertmanager: str
 
 
+class Paging:
+    """Both programs, running."""
+
+    def __init__(self, links: Links, folder: Path) -> None:
+        self.links = links
+        self._folder = folder
+
+    def load_rules(self) -> None:
+        """Begin to evaluate the rules, after the first scrape of the server.
+
+        It comes up to ten seconds late: as long as twenty minutes of the rules, which would page
+        since nothing is there.
+
+        Raises:
+            DemoError: There is no scrape, or Prometheus does not take the rules.
+        """
+        give_up = time.monotonic() + START_SECONDS
+        while '"health":"up"' not in (_answer(f"{self.links.prometheus}/api/v1/targets") or ""):
+            if time.monotonic() > give_up:
+                raise DemoError("prometheus has not scraped the server")
+            time.sleep(0.05)
+        runbooks = assets_root() / "alerts" / "runbooks"
+        settings = Settings(hour_seconds=HOUR_SECONDS, runbook_url=str(runbooks))
+        _write(self._folder / "alerts", files(settings))
+        reload = Request(f"{self.links.prometheus}/-/reload", method="POST")  # noqa: S310 it is http
+        if _answer(reload) is None:
+            raise DemoError("prometheus did not take the rules")
+
+
 def find_programs() -> dict[str, str]:
     """Return program -> path of those that are on the PATH."""
     found: dict[str, str] = {}
@@ -46,7 +77,7 @@ def find_programs() -> dict[str, str]:
 
 
 @contextmanager
-def paging(programs: dict[str, str], folder: Path, target: str, webhook: str) -> Iterator[Links]:
+def paging(programs: dict[str, str], folder: Path, target: str, webhook: str) -> Iterator[Paging]:
     """Run both programs within a `with` block.
 
     Args:
@@ -58,47 +89,37 @@ def paging(programs: dict[str, str], folder: Path, target: str, webhook: str) ->
     Raises:
         DemoError: One does not start.
     """
-    addresses = [f"127.0.0.1:{_free_port()}" for _ in NAMES]
-    prometheus, alertmanager = addresses
-    write_configuration(folder, target, alertmanager, webhook)
+    prometheus, alertmanager = (f"127.0.0.1:{_free_port()}" for _ in NAMES)
+    pace = Settings(hour_seconds=HOUR_SECONDS)
+    texts = {
+        "prometheus.yml": prometheus_file(target, alertmanager),
+        "alertmanager.yml": alertmanager_file(pace, webhook),
+    }
+    _write(folder, texts)
+    alertmanager_command = [
+        programs["alertmanager"],
+        f"--config.file={folder}/alertmanager.yml",
+        f"--storage.path={folder}/alertmanager.data",
+        f"--web.listen-address={alertmanager}",
+        "--cluster.listen-address=",
+    ]
+    prometheus_command = [
+        programs["prometheus"],
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/prometheus.data",
+        f"--web.listen-address={prometheus}",
+        "--web.enable-lifecycle",
+    ]
     with (
-        _running(
-            [
-                programs["alertmanager"],
-                f"--config.file={folder}/alerts/alertmanager.yml",
-                f"--storage.path={folder}/alertmanager.data",
-                f"--web.listen-address={alertmanager}",
-                "--cluster.listen-address=",
-            ],
-            alertmanager,
-            folder / "alertmanager.log",
-        ),
-        _running(
-            [
-                programs["prometheus"],
-                f"--config.file={folder}/prometheus.yml",
-                f"--storage.tsdb.path={folder}/prometheus.data",
-                f"--web.listen-address={prometheus}",
-                # Else it finds the server 5 s late: as long as ten minutes of the rules.
-                "--scrape.discovery-reload-interval=100ms",
-            ],
-            prometheus,
-            folder / "prometheus.log",
-        ),
+        _running(alertmanager_command, alertmanager, folder / "alertmanager.log"),
+        _running(prometheus_command, prometheus, folder / "prometheus.log"),
     ):
-        yield Links(f"http://{prometheus}", f"http://{alertmanager}")
+        yield Paging(Links(f"http://{prometheus}", f"http://{alertmanager}"), folder)
 
 
-def write_configuration(folder: Path, target: str, alertmanager: str, webhook: str) -> None:
-    """Write the rules, and the configuration of both programs."""
-    runbooks = assets_root() / "alerts" / "runbooks"
-    settings = Settings(hour_seconds=HOUR_SECONDS, runbook_url=str(runbooks))
-    texts = files(settings) | {"alertmanager.yml": alertmanager_file(settings, webhook)}
-    for name, text in texts.items():
-        path = folder / "alerts" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    configuration = yaml_text(
+def prometheus_file(target: str, alertmanager: str) -> str:
+    """Return the configuration of Prometheus; the rules come later."""
+    return yaml_text(
         {
             "global": {"scrape_interval": SCRAPE_INTERVAL, "scrape_timeout": SCRAPE_INTERVAL},
             "rule_files": ["alerts/recording/*.yml", "alerts/alerting/*.yml"],
@@ -106,7 +127,13 @@ def write_configuration(folder: Path, target: str, alertmanager: str, webhook: s
             "scrape_configs": [{"job_name": "demo", "static_configs": [{"targets": [target]}]}],
         }
     )
-    (folder / "prometheus.yml").write_text(configuration, encoding="utf-8")
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 def _free_port() -> int:
@@ -137,19 +164,24 @@ def _running(command: Sequence[str], address: str, log: Path) -> Iterator[None]:
 
 def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
     give_up = time.monotonic() + START_SECONDS
-    while not _is_ready(address):
+    while _answer(f"http://{address}/-/ready") is None:
         if process.poll() is not None or time.monotonic() > give_up:
             last = [*log.read_text(errors="replace").splitlines(), "it said nothing"][-2:][0]
             raise DemoError(f"{log.stem} did not start: {last}")
         time.sleep(0.05)
 
 
-def _is_ready(address: str) -> bool:
+def _answer(request: str | Request) -> str | None:
+    """Return what a program answers; None where it does not, or not well."""
     try:
-        with urlopen(f"http://{address}/-/ready", timeout=1) as answer:
-            return bool(answer.status == 200)
+        with urlopen(request, timeout=REQUEST_SECONDS) as answer:  # noqa: S310 it is http
+            text: str = answer.read().decode()
+    except HTTPError as error:
+        error.close()
+        return None
     except OSError:
-        return False
+        return None
+    return text
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

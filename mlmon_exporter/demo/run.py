@@ -21,7 +21,7 @@ from mlmon_exporter.reference import Reference
 from .datasets import BIKE_CATEGORICAL, Labelled, Parts, Row, bike_parts, income_parts
 from .display import delivery_text, line, links_text, page, print_page, print_summary
 from .inbox import Inbox, inbox_app
-from .paging import NAMES, Links, find_programs, paging
+from .paging import NAMES, Links, Paging, find_programs, paging
 from .server import DemoError, Server, create_app, listen
 from .stage import Stage
 from .traffic import Latencies
@@ -55,6 +55,9 @@ routes = ["/income/predict"]
 features = "instances"
 predictions = "predictions"
 """
+
+
+NO_PAGE = "No page will be shown: {error}"
 
 
 class Verdict:
@@ -102,34 +105,37 @@ def run(*, seconds: float | None, port: int, once: bool) -> int:
         DemoError: The port is taken.
     """
     console = Console()
-    verdict, added = Verdict(), Latencies()
+    verdict, added, inbox = Verdict(), Latencies(), Inbox()
     with _interrupted(console), ExitStack() as stack:
         listener = stack.enter_context(listen(port))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlmon-demo-")))
+        # It looks for servers every few seconds only: training meanwhile costs no time.
+        pager = _start_paging(console, stack, folder, url, inbox)
         bike, income, app, monitor = prepare(console, folder, added)
         stack.enter_context(Server(app, listener))
-        stage = Stage(url, monitor, seconds, added)
-        stage.links = _start_paging(console, stack, folder, url, stage.inbox)
+        links = _load_rules(console, pager) if pager is not None else None
+        stage = Stage(url, monitor, seconds, added, inbox, links)
         stack.callback(stage.stop)
         stage.start({"/bike/predict": bike, "/income/predict": income})
         console.print(f"Serving on {url}: open {url}/metrics and {url}/docs", soft_wrap=True)
-        if stage.links is not None:
-            console.print(links_text(stage.links), soft_wrap=True)
+        if links is not None:
+            console.print(links_text(links), soft_wrap=True)
         show = _show_live if console.is_terminal and not once else _show_lines
         try:
             show(console, stage, verdict)
         finally:
-            print_summary(console, stage.scene())
+            last = stage.scene()
+            print_summary(console, last)
             console.print(verdict.text(), soft_wrap=True)
-            if stage.links is not None:
-                print_page(console, stage.inbox.deliveries)
+            if links is not None:
+                print_page(console, last.deliveries)
     return int(once and not verdict.is_good)
 
 
 def _start_paging(
     console: Console, stack: ExitStack, folder: Path, url: str, inbox: Inbox
-) -> Links | None:
+) -> Paging | None:
     """Start Prometheus, Alertmanager and what it calls, where both are installed."""
     programs = find_programs()
     if absent := NAMES.keys() - programs:
@@ -137,15 +143,25 @@ def _start_paging(
         console.print(text, soft_wrap=True)
         return None
     try:
-        with _step(console, "Starting Prometheus and Alertmanager with the rules as they ship"):
+        with _step(console, "Starting Prometheus and Alertmanager"):
             listener = stack.enter_context(listen(0))
             stack.enter_context(Server(inbox_app(inbox), listener))
             webhook = f"http://127.0.0.1:{listener.getsockname()[1]}"
             target = url.removeprefix("http://")
             return stack.enter_context(paging(programs, folder, target, webhook))
     except DemoError as error:
-        console.print(f"No page will be shown: {error}", soft_wrap=True)
+        console.print(NO_PAGE.format(error=error), soft_wrap=True)
         return None
+
+
+def _load_rules(console: Console, pager: Paging) -> Links | None:
+    try:
+        with _step(console, "Loading the rules, an hour of theirs in half a minute"):
+            pager.load_rules()
+    except DemoError as error:
+        console.print(NO_PAGE.format(error=error), soft_wrap=True)
+        return None
+    return pager.links
 
 
 @contextmanager

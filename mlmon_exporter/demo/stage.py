@@ -10,7 +10,7 @@ from mlmon_exporter import Monitor
 
 from .datasets import ALL, Parts, Row
 from .display import Scene
-from .inbox import Inbox
+from .inbox import Delivery, Inbox
 from .paging import Links
 from .traffic import SEASON_SECONDS, Calendar, Latencies, Replay
 from .watch import Watch
@@ -21,10 +21,27 @@ WINDOW_SECONDS = 60.0
 class Stage:
     """The traffic under way, and what there is to see of it."""
 
-    def __init__(self, url: str, monitor: Monitor, seconds: float | None, added: Latencies) -> None:
-        self.inbox = Inbox(lambda: self.elapsed)
-        self.links: Links | None = None
-        """Where Prometheus and Alertmanager are, if they run."""
+    def __init__(
+        self,
+        url: str,
+        monitor: Monitor,
+        seconds: float | None,
+        added: Latencies,
+        inbox: Inbox,
+        links: Links | None,
+    ) -> None:
+        """Prepare the traffic.
+
+        Args:
+            url: Of the server.
+            monitor: The server's.
+            seconds: How long the traffic lasts; None without end.
+            added: How much time the monitor adds to requests.
+            inbox: What Alertmanager sends.
+            links: Where Prometheus and Alertmanager are, if they run.
+        """
+        self._inbox = inbox
+        self._links = links
         self._url = url
         self._added = added
         self._monitor = monitor
@@ -75,7 +92,10 @@ class Stage:
             speed=self._latencies.speed(),
             added=self._added.speed(),
             features=self._watch.look(self._monitor.readings(now), now),
-            links=self.links,
-            deliveries=self.inbox.deliveries,
-            heartbeat_age=self.inbox.heartbeat_age,
+            links=self._links,
+            deliveries=self._deliveries(),
+            heartbeat_age=self._inbox.heartbeat_age,
         )
+
+    def _deliveries(self) -> list[Delivery]:
+        return [d._replace(at=d.at - self._started) for d in self._inbox.deliveries]

@@ -12,12 +12,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mlmon_exporter import Monitor
 from mlmon_exporter.alerts import files
-from mlmon_exporter.demo.paging import find_programs, paging, write_configuration
+from mlmon_exporter.demo.paging import find_programs, paging
 from mlmon_exporter.demo.server import DemoError
-from tests.alerts.conftest import running
 from tests.demo.processes import processes_of
-from tests.e2e.servers import wait_until
+from tests.e2e.servers import serving, wait_until
 
 DEMO = [sys.executable, "-m", "mlmon_exporter.cli", "demo", "--port", "0"]
 NOBODY = "127.0.0.1:9"
@@ -60,23 +60,21 @@ def test_programs_are_found_under_both_names(
 def test_both_run_with_all_rules_and_end_with_the_block(
     programs: dict[str, str], tmp_path: Path
 ) -> None:
-    with paging(programs, tmp_path, NOBODY, "http://127.0.0.1:9/in") as links:
-        groups = httpx.get(f"{links.prometheus}/api/v1/rules").json()["data"]["groups"]
-        status = httpx.get(f"{links.alertmanager}/api/v2/status").json()
+    monitor = Monitor()
+    with (
+        serving(monitor.metrics_app()) as url,
+        paging(programs, tmp_path, url.removeprefix("http://"), "http://127.0.0.1:9/in") as pager,
+    ):
+        pager.load_rules()
+        groups = httpx.get(f"{pager.links.prometheus}/api/v1/rules").json()["data"]["groups"]
+        status = httpx.get(f"{pager.links.alertmanager}/api/v2/status").json()
         assert len(processes_of(tmp_path)) == 2 * 2  # and what ends each
+    monitor.close()
     assert processes_of(tmp_path) == []
     in_files = sum(text.count("  - name: mlmon-") for text in files().values())
     assert len(groups) == in_files
     assert all(rule["health"] != "err" for group in groups for rule in group["rules"])
     assert "http://127.0.0.1:9/in/pager" in status["config"]["original"]
-
-
-def test_promtool_takes_what_is_written(
-    tmp_path: Path, require_binary: Callable[[str], str]
-) -> None:
-    write_configuration(tmp_path, NOBODY, NOBODY, "http://127.0.0.1:9")
-    promtool = running(require_binary("promtool"))
-    assert promtool("check", "config", tmp_path / "prometheus.yml") == ""
 
 
 def test_both_end_when_the_demo_is_killed(programs: dict[str, str], tmp_path: Path) -> None:
@@ -116,6 +114,7 @@ def test_the_page_for_the_drift_arrives(programs: dict[str, str], tmp_path: Path
     assert re.search(
         r"^Prometheus http://127.0.0.1:\d+ · Alertmanager http", result.stdout, re.MULTILINE
     )
+    # Only what is there: no page of something else, however busy this machine.
     pages = re.findall(r"^ +(\d+) s  page +(.+)$", result.stdout, re.MULTILINE)
     assert pages, result.stdout
     assert all(text.startswith("MlmonFleet") and "income" not in text for _, text in pages)
