@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from mlmon_exporter import Monitor
-from mlmon_exporter.assets import assets_root
+from mlmon_exporter.alerts import DEFAULTS
+from mlmon_exporter.alerts.kubernetes import Cluster
+from mlmon_exporter.assets import assets_root, object_files
+from mlmon_exporter.commands.assets import write_files
 from mlmon_exporter.installed_rules import (
     RulesError,
     find_gaps,
@@ -121,6 +124,14 @@ def test_all_that_a_monitor_serves_is_in_the_table_of_metrics(accepted: str) -> 
 def test_the_bundled_rules_name_nothing_that_is_not_served() -> None:
     gaps = find_gaps(read_rules(assets_root() / "alerts"), ())
     assert [gap.metric for gap in gaps if not gap.is_later] == []
+
+
+def test_objects_for_kubernetes_hold_the_same_rules(tmp_path: Path) -> None:
+    cluster = Cluster({"app": "a"})
+    write_files(object_files(assets_root(), DEFAULTS, cluster), tmp_path)
+    objects, plain = read_rules(tmp_path), read_rules(assets_root() / "alerts")
+    assert {rule[1:] for rule in objects} == {rule[1:] for rule in plain}
+    assert len(objects) == len(plain)
 
 
 def test_names_in_quotes_are_served() -> None:

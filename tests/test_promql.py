@@ -37,6 +37,7 @@ EXPRESSIONS = [
     '{"a.b", c="d"}',
     '{c="d", "a\\"b"}',
     '{b="c"}',
+    '{"b"="c", "a.d"}',
     'label_replace(a, "b", "$1", "c", "(.*)d")',
     'count_values("a", b)',
     'absent(a{job="b"})',
