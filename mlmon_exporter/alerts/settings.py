@@ -18,7 +18,7 @@ class Settings:
     job: str = EVERYTHING
     """A regular expression of the scrape jobs that are ours."""
     availability_objective: float = 0.999
-    """Share of requests, 0 to 1, that do not end in a server error."""
+    """Share of requests, 0 to 1, that neither end in a server error nor are cut off."""
     latency_objective: float = 0.99
     """Share of requests, 0 to 1, that are answered within `latency_seconds`."""
     latency_seconds: float = 0.5
