@@ -1,4 +1,4 @@
-"""`mlmon-exporter check`: the configuration, and what each model will watch."""
+"""`mlmon-exporter check`: the configuration, what each model will watch, installed rules."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mlmon_exporter.config import Config, ConfigError, ModelConfig, load_config
 from mlmon_exporter.reference import Reference
 from mlmon_exporter.reference_warnings import reference_warnings
 
+from .rules import check_rules
 from .terminal import age, column_table, counted, print_warnings, user_errors
 
 EXAMPLE = """mlmon-exporter check --config mlmon.toml"""
@@ -26,11 +27,41 @@ def check(
     config: Annotated[
         Path, typer.Option(envvar="MLMON_CONFIG", help="The configuration file.")
     ] = Path("mlmon.toml"),
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            show_default=False,
+            help="Check installed rules instead, a file or a folder: "
+            "whether all metrics that they name exist.",
+        ),
+    ] = None,
+    url: Annotated[
+        str, typer.Option(help="With --rules: the metrics of a running exporter.")
+    ] = "http://127.0.0.1:8000/metrics",
+    metrics_token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MLMON_METRICS_TOKEN",
+            show_default=False,
+            help="With --rules: the token that the exporter asks for.",
+        ),
+    ] = None,
 ) -> None:
     """Check a configuration and its references, and show what each model will watch.
 
     Exits with 0 where a server would start with it, and with 2 where it would not.
+
+    With --rules, exits with 2 where a rule names a metric that the exporter never serves.
     """
+    if rules is not None:
+        check_rules(rules, url, metrics_token)
+    else:
+        check_config(config)
+
+
+def check_config(config: Path) -> None:
+    """Print what a configuration says, and what each of its models will watch."""
     with user_errors(ConfigError):
         settings = load_config(config)
         Monitor(settings).close()  # whatever stops a server, stops here, too
