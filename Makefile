@@ -9,7 +9,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	"$$python" -c 'import ensurepip, venv; $(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && break; done)
 
-.PHONY: help demo test check format bench soak clean
+.PHONY: help demo test check format boards bench soak clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,10 @@ check: $(VENV)/.test ## Check style, formatting and types
 format: $(VENV)/.test ## Format the code
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
+
+boards: $(VENV)/.test ## Build the Grafana boards, and draw them on live data
+	$(BIN)/python -m grafana.boards
+	$(BIN)/python -m tests.grafana.pictures $(ARGS)
 
 bench: $(VENV)/.test $(VENV)/.bench ## Compare speed with other exporters
 	$(BIN)/python -m tests.bench $(ARGS)

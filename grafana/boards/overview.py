@@ -116,7 +116,7 @@ def _numbers() -> Iterator[Panel]:
         firing = FIRING.replace("ALERTS{", f'ALERTS{{severity="{severity}", ', 1)
         yield quantity(
             f"{title} firing",
-            f"Alerts of severity {severity} that fire for these jobs.",
+            f"Alerts of severity {severity} that fire for these models.",
             "none",
             Query(or_zero(f"count({firing})")),
             steps=[(1, color)],
@@ -175,7 +175,7 @@ def _firing() -> Panel:
     none = '"alertname", "Nothing fires", "", ""'
     return table(
         "Alerts firing",
-        "Alerts of these jobs that fire now.",
+        "Alerts about these models that fire now.",
         [Key("alertname", "Alert"), Key("severity", "Severity"), Key("model", "Model")],
         [Column("Firing", f"{about} ({FIRING})\nor label_replace(vector(0), {none})", "none")],
     )

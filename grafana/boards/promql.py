@@ -18,11 +18,11 @@ RECORDED_MODELS = 'job=~"$job", model=~"$model", version=~"$version"'
 RECORDED_MODEL = 'job=~"$job", model="$model", version=~"$version"'
 WINDOW = 'window="$window"'
 
-FIRING = """\
-ALERTS{job=~"$job", alertstate="firing"}
-and on (job)
-group by (job) (mlmon_build_info{job=~"$job", instance=~"$instance"})"""
-"""Alerts that fire for a job of ours; those of other jobs in the same Prometheus are left out."""
+FIRING = (
+    'ALERTS{alertname=~"Mlmon.+", alertstate="firing", severity!="heartbeat", '
+    'job=~"$job|", model=~"$model|"}'
+)
+"""Alerts of ours that fire. Some are about no model, and one about there being no job."""
 ROLLOUT = f"""\
 group by (model, version, reference) (mlmon_model_info{{{MODELS}}})
 unless

@@ -19,6 +19,8 @@ COUNTED = re.compile(r"\b(?:rate|irate|increase)\($")
 SERIES = re.compile(r"(?<![\w:])(?:[\w:]*(?:mlmon|process|scrape)_[\w:]+|up)(?![\w:#])")
 IS_OF_THE_FLEET = re.compile(r":|^ALERTS$")
 """Recorded series are about all instances, and so are alerts: neither has a label `instance`."""
+IS_AN_ALERT = "ALERTS"
+"""Some alerts are about no job: that there is none, for one."""
 
 
 def template_datasource(board: dict[str, Any]) -> Iterator[str]:
@@ -88,7 +90,7 @@ def target_rate_interval(board: dict[str, Any]) -> Iterator[str]:
 def target_job(board: dict[str, Any]) -> Iterator[str]:
     for name, expr in expressions(board):
         for metric, matchers in selectors(expr):
-            if 'job=~"$job"' not in matchers:
+            if 'job=~"$job"' not in matchers and metric != IS_AN_ALERT:
                 yield f"{name}: {metric}"
 
 

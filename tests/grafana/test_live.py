@@ -29,7 +29,7 @@ scrape_configs:
     static_configs: [{{targets: {targets}}}]
 """
 ALERT = {
-    "alert": "TestDrift",
+    "alert": "MlmonTest",
     "expr": 'max by (job, model, feature) (mlmon_feature_drifted{window="1h"}) == 1',
     "labels": {"severity": "critical"},
 }
