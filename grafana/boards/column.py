@@ -68,8 +68,8 @@ def lines(column: Column) -> list[Line]:
         Line(10, [_distribution(column), _worst(column)]),
         Line(8, [_psi(column), _fleet(column), _gap(column)]),
         Line(8, [_missing(column), _rare(column), _bad_rows(column)]),
-        Line(8, [_shares(column), _values(column)]),
-        Line(8, [_quantiles(column), _other_scores(column)]),
+        Line(8, [_shares(column), _other_scores(column)]),
+        Line(8, [_values(column), _quantiles(column)]),
     ]
 
 
@@ -121,8 +121,7 @@ def _numbers(column: Column) -> Iterator[Panel]:
 
 def _distribution(column: Column) -> Panel:
     prefix, label = column.prefix, column.label
-    where, info = _where(column), f"{prefix}_bin_info"
-    name = f"* on (bin) group_left (interval) group by (bin, interval) ({info}{{{where}}})"
+    where = _where(column)
     rows = f"increase({prefix}_bin_rows_total{{{where}}}[$window])"
     share = _of_all(f"sum by (bin) ({rows})", f"sum ({rows})")
     reference = f"avg by (bin) ({prefix}_reference_ratio{{{where}}})"
@@ -130,12 +129,19 @@ def _distribution(column: Column) -> Panel:
         f"${label}: reference against the window",
         "Share of rows in each bin: of the reference, and of all replicas' rows in the window. "
         "Bins are ten of about equal size; a value that is frequent has its own; missing values "
-        "and unseen categories have theirs.",
+        "and unseen categories have theirs. Choose one version where they have two references.",
         "percentunit",
-        {"Reference": f"({reference})\n{name}", "Window": f"({share})\n{name}"},
+        {"Reference": _with_interval(column, reference), "Window": _with_interval(column, share)},
         order="bin",
         names="interval",
     )
+
+
+def _with_interval(column: Column, of_bins: str) -> str:
+    """Return an expression by `bin` with what each bin covers in the label `interval`."""
+    info = f"group by (bin, interval) ({column.prefix}_bin_info{{{_where(column)}}})"
+    # Versions with two references have two intervals for a bin, which cannot both be joined.
+    return f"({of_bins})\n* on (bin) group_left (interval) topk by (bin) (1, {info})"
 
 
 def _worst(column: Column) -> Panel:
@@ -231,12 +237,11 @@ def _fleet(column: Column) -> Panel:
 def _shares(column: Column) -> Panel:
     rows, where = f"{column.prefix}_bin_rows_total", _where(column)
     share = _of_all(rate(rows, where, "bin"), rate(rows, where))
-    info = f"group by (bin, interval) ({column.prefix}_bin_info{{{where}}})"
     return series(
         "Shares of bins over time",
         "Share of rows in each bin. Bands that widen or vanish show what changed, and when.",
         "percentunit",
-        Query(f"({share})\n* on (bin) group_left (interval) {info}", "{{interval}}"),
+        Query(_with_interval(column, share), "{{interval}}"),
         axis=Axis(most=1, is_stacked=True),
     )
 

@@ -19,7 +19,7 @@ INSTANCE = "{{instance}}"
 def rows() -> list[Row]:
     """Return the rows."""
     return [
-        Row("Models and references", [Line(7, [_references(), _servers()], (13, 11))]),
+        Row("Models and references", [Line(7, [_references(), _servers()], (14, 10))]),
         Row("The monitor itself", [Line(8, list(_faults())), Line(7, list(_monitor()))]),
     ]
 

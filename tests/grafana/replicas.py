@@ -23,9 +23,9 @@ state_dir = "{folder}/state-{name}"
 
 [[models]]
 name = "bike"
-version = "2026-11"
+version = "{version}"
 task = "regression"
-reference = "{folder}/bike.json"
+reference = "{folder}/bike-{version}.json"
 routes = ["/bike"]
 
 [[models]]
@@ -36,6 +36,8 @@ routes = ["/churn"]
 """
 OUTPUTS = {"bike": ["rentals"], "churn": ["label", "probability"]}
 FEATURES = {"bike": ["season", "temp"], "churn": ["plan", "spent (EUR/day)"]}
+VERSIONS = {"a": "2026-11", "b": "2026-12"}
+"""A rollout: each replica serves another version of the regression."""
 CATEGORICAL = {"season", "plan", "label"}
 Rows = Mapping[str, NDArray[Any]]
 
@@ -62,11 +64,13 @@ def churn_rows(count: int) -> Rows:
 
 
 def write_references(folder: Path) -> None:
-    """Write the references of both models."""
-    for name, rows in (("bike", bike_rows(4000, 0.0)), ("churn", churn_rows(4000))):
-        outputs = OUTPUTS[name]
-        reference = Reference.build(dict(rows), predictions=outputs)
-        reference.save(folder / f"{name}.json")
+    """Write the references: both versions of the regression have their own bins."""
+    found = {
+        f"bike-{version}": bike_rows(4000, shift) for shift, version in enumerate(VERSIONS.values())
+    }
+    for name, rows in (found | {"churn": churn_rows(4000)}).items():
+        outputs = OUTPUTS[name.split("-")[0]]
+        Reference.build(dict(rows), predictions=outputs).save(folder / f"{name}.json")
 
 
 def create_app(folder: Path, name: str) -> ASGIApp:
@@ -81,7 +85,7 @@ def create_app(folder: Path, name: str) -> ASGIApp:
     app.post("/bike")(predict)
     app.post("/churn")(predict)
     config = folder / f"{name}.toml"
-    config.write_text(CONFIG.format(folder=folder, name=name))
+    config.write_text(CONFIG.format(folder=folder, name=name, version=VERSIONS[name]))
     instrument(app, config=str(config))
     tracer = TracerProvider().get_tracer("test")
 

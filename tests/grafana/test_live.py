@@ -14,7 +14,7 @@ from mlmon_exporter.alerts.fleet import Plan, Window, fleet_file
 from tests.e2e.servers import Prometheus, prometheus, wait_until
 
 from .boards import BOARDS, families, panels, variables
-from .replicas import CATEGORICAL, FEATURES, OUTPUTS, replica, traffic, write_references
+from .replicas import CATEGORICAL, FEATURES, OUTPUTS, VERSIONS, replica, traffic, write_references
 from .viewer import Viewer
 
 pytestmark = pytest.mark.timeout(180)
@@ -53,7 +53,7 @@ def server(
     rules[0].write_text(fleet_file(PLAN))
     rules[1].write_text(json.dumps({"groups": [{"name": "test", "rules": [ALERT]}]}))
     with ExitStack() as stack:
-        urls = [stack.enter_context(replica(folder, name)) for name in "ab"]
+        urls = [stack.enter_context(replica(folder, name)) for name in VERSIONS]
         targets = [url.removeprefix("http://") for url in urls]
         config = CONFIG.format(rules=[str(path) for path in rules], targets=targets)
         stack.enter_context(traffic(urls))
@@ -120,7 +120,7 @@ def test_every_variable_offers_what_there_is(viewer: Viewer, uid: str) -> None:
     wanted: dict[str, Any] = {
         "job": ["models"],
         "model": ["bike", "churn"],
-        "version": [] if values["model"] == "churn" else ["2026-11"],
+        "version": [] if values["model"] == "churn" else [*VERSIONS.values()],
         "window": ["1h", "24h"],
         "feature": FEATURES["churn"],
         "output": OUTPUTS["churn"],
