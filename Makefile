@@ -51,6 +51,16 @@ $(VENV)/.%: pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@
 
+# Finds faults of accessibility for tests/page; not installed with the tests, since it comes from npm.
+AXE := 4.14.1
+AXE_SHA256 := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+build/axe.min.js: Makefile
+	mkdir -p build
+	cd build && npm pack --silent axe-core@$(AXE)
+	cd build && tar -xzOf axe-core-$(AXE).tgz package/axe.min.js > axe.part
+	cd build && echo "$(AXE_SHA256)  axe.part" | sha256sum --check --quiet
+	cd build && mv axe.part axe.min.js && rm axe-core-$(AXE).tgz
+
 .PHONY: venv
 venv:
 	@"$(PYTHON)" -c 'import ensurepip, venv; $(NEW_ENOUGH)' 2>/dev/null || { \

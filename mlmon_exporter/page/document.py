@@ -33,7 +33,7 @@ def document(title: str, *body: Child, is_file: bool = False) -> bytes:
             element("title", title),
             element("style", Html(STYLE)),
         ),
-        element("body", *body),
+        element("body", *body, class_="file" if is_file else None),
         lang="en",
     )
     return f"<!doctype html>\n{page}\n".encode("utf-8", "replace")
@@ -60,8 +60,8 @@ def header(view: View, links: Links, path: Sequence[tuple[str, str]], is_paused:
 
 
 def window_choice(windows: Sequence[str], chosen: str, addresses: Sequence[str]) -> Html | None:
-    """Return links to the same place in another window; None where there is no other."""
-    if len(windows) < 2 or not all(addresses):
+    """Return links to the same place in another window; None where all lead to one place."""
+    if len(set(addresses)) < 2:
         return None
     items = [
         element(
@@ -84,7 +84,7 @@ def cut_name(text_: str, href: str | None = None) -> Html:
     """Return the same on one line, as far as there is room, as a link if an address is given."""
     title = text_ if len(text_) > 12 else None
     name = element("bdi", text_)
-    return element("a" if href else "span", name, class_="cut", href=href, title=title)
+    return element("a" if href else "span", name, class_="cut", href=href or None, title=title)
 
 
 def key() -> Html:
@@ -111,8 +111,8 @@ def tiles(entries: Sequence[tuple[str, Child]]) -> Html:
     return element("dl", pairs, class_="tiles")
 
 
-def mark(is_over: bool | None) -> Html | None:
-    """Return the sign of what is over its threshold."""
-    if not is_over:
+def mark(is_wrong: bool | None, meaning: str = "drifted") -> Html | None:
+    """Return the sign of what is wrong, None where nothing is."""
+    if not is_wrong:
         return None
-    return text(element("span", "▲", class_="mark", role="img", aria_label="drifted"), " ")
+    return text(element("span", "▲", class_="mark", role="img", aria_label=meaning), " ")

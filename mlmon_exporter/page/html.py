@@ -18,7 +18,7 @@ class Html(str):
 Child = str | int | Iterable["Child"] | None
 """Text, which is escaped; Html, which is not; None is left out; the items of all else."""
 
-VOID = frozenset(("br", "col", "link", "meta"))
+VOID = frozenset(("col", "meta"))
 
 
 def element(tag: str, *children: Child, **attributes: str | float | bool | None) -> Html:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 from urllib.parse import urlencode
 
-from .view import ColumnView, View
+from .view import ColumnView, ModelView
 
 
 class Links(Protocol):
-    """Gives addresses; empty where there is no such place."""
+    """Gives addresses, of the window that is looked at unless another is named."""
 
     def overview(self, window: str = "") -> str: ...
 
@@ -18,7 +19,7 @@ class Links(Protocol):
     def column(self, column: ColumnView, window: str = "") -> str: ...
 
     def same(self, *, paused: bool) -> str:
-        """Return the address of what is shown now, refreshing itself or not."""
+        """Return the address of what is shown now, refreshing itself or not; empty in a file."""
 
 
 class QueryLinks:
@@ -52,21 +53,21 @@ QUERY_KEYS = ("model", "version", "feature", "output", "window", "paused")
 
 
 class AnchorLinks:
-    """Within one file that has everything."""
+    """Within one file, in one window; only some columns have a place of their own there."""
 
-    def __init__(self, view: View) -> None:
-        columns = (column for model in view.models for column in model.columns)
+    def __init__(self, models: Iterable[ModelView], columns: Iterable[ColumnView]) -> None:
+        self._models = {model.name: f"model-{i}" for i, model in enumerate(models)}
         self._columns = {_key(column): f"column-{i}" for i, column in enumerate(columns)}
-        self._models = {model.name: f"model-{i}" for i, model in enumerate(view.models)}
 
-    def overview(self, window: str = "") -> str:
-        return "" if window else "#top"
+    def overview(self, window: str = "") -> str:  # noqa: ARG002
+        return "#top"
 
-    def model(self, name: str, window: str = "") -> str:
-        return "" if window else f"#{self._models[name]}"
+    def model(self, name: str, window: str = "") -> str:  # noqa: ARG002
+        return f"#{self._models[name]}"
 
-    def column(self, column: ColumnView, window: str = "") -> str:
-        return "" if window else f"#{self._columns[_key(column)]}"
+    def column(self, column: ColumnView, window: str = "") -> str:  # noqa: ARG002
+        place = self._columns.get(_key(column))
+        return f"#{place}" if place else ""
 
     def same(self, *, paused: bool) -> str:  # noqa: ARG002 - a file never refreshes
         return ""

@@ -131,7 +131,7 @@ def _fault_list(faults: Iterable[Fault]) -> Html | None:
     items = [
         element(
             "li",
-            mark(True) if fault.risen > 0 else None,
+            mark(fault.risen > 0, "fault"),
             element("b", FAULTS[fault.counter]),
             f" {figures.count(fault.risen if fault.risen > 0 else fault.total)}: {fault.labels} ",
             element("small", f"({FAULT_MEANINGS[fault.counter]})"),
@@ -201,7 +201,7 @@ def _requests(requests: Requests | None) -> Iterator[tuple[str, Child]]:
         rate = figures.figure(requests.total / requests.seconds)
         yield f"Requests, last {figures.span(requests.seconds)}", text(rate, " /s")
     ratio, failed = requests.error_ratio(), requests.server_errors > 0
-    yield "Server errors", text(mark(failed), figures.percent(ratio))
+    yield "Server errors", text(mark(failed, "failed"), figures.percent(ratio))
     middle, high = (figures.seconds(requests.quantile(q)) for q in (0.5, 0.95))
     yield "Latency, median", middle
     yield "Latency, 95 %", high
@@ -275,7 +275,7 @@ def _ranked_row(column: ColumnView, place: Place) -> Html:
         element("th", name, scope="row"),
         element("td", TITLES[score] if test else "too few rows", class_="score soft"),
         element("td", mark(found.is_drifted), values[0], class_="n value"),
-        element("td", values[1], class_="n limit-value wide"),
+        element("td", values[1], class_="n wide"),
         element("td", figures.count(picture.rows), class_="n wide"),
         element("td", drawn, class_="drawn"),
         element("td", bars(*shares, "Shares per bin, reference and now"), class_="drawn"),
@@ -296,7 +296,7 @@ def monitor_section(view: View) -> Html | None:
         return None
     warning = element(
         "p",
-        mark(True),
+        mark(True, "fault"),
         "Several workers count each for itself, and this page shows one of them: set state_dir.",
     )
     return element(

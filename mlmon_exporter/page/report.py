@@ -1,7 +1,8 @@
-"""The page as one file: all models, and all their columns, with nothing to load."""
+"""The page as one file: all models and all their columns, with nothing to load."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from html import escape
 
 from mlmon_exporter.core.pictures import Snapshot
@@ -13,7 +14,11 @@ from .html import Html, element
 from .links import AnchorLinks
 from .overview import Place
 from .traffic import since_the_start
-from .view import ranked, view_of
+from .view import ColumnView, View, ranked, view_of
+
+CALM_SHOWN = 5
+"""Columns of a side that did not drift and yet have a section; a thousand would take long to load.
+"""
 
 
 def report(snapshot: Snapshot, window: str | None = None) -> str:
@@ -30,14 +35,12 @@ def report(snapshot: Snapshot, window: str | None = None) -> str:
     if window is not None and window not in view.windows:
         known = ", ".join(view.windows) or "none yet: no model has a reference"
         raise ValueError(f"window: expected one of {known}, got {window!r}")
-    links = AnchorLinks(view)
-    place = Place(links, window or (view.windows[-1] if view.windows else ""))
-    columns = [
-        column_section(column, place, links.column(column).removeprefix("#"))
-        for model in view.models
-        for version in model.versions
-        for side in (version.outputs, version.features)
-        for column in ranked(side, place.window)
+    window = window or (view.windows[-1] if view.windows else "")
+    columns = list(_told_of(view, window))
+    links = AnchorLinks(view.models, columns)
+    place = Place(links, window)
+    sections = [
+        column_section(column, place, links.column(column).removeprefix("#")) for column in columns
     ]
     over = f", {place.window} window" if place.window else ""
     title = f"Drift report, {figures.moment(view.now)}{over}"
@@ -46,12 +49,25 @@ def report(snapshot: Snapshot, window: str | None = None) -> str:
         overview.firing(view, place),
         [overview.model_section(m, place, f"model-{i}") for i, m in enumerate(view.models)],
         overview.monitor_section(view),
-        columns,
+        sections,
         overview.footer(view),
     ]
     top = header(view, links, [("", title)], is_paused=True)
     page = document(title, top, element("main", body, id="top"), is_file=True)
     return page.decode()
+
+
+def _told_of(view: View, window: str) -> Iterator[ColumnView]:
+    """Give the columns that have a section: those that drifted, and the next `CALM_SHOWN`."""
+    for model in view.models:
+        for version in model.versions:
+            for side in (version.outputs, version.features):
+                calm = 0
+                for column in ranked(side, window):
+                    is_drifted = bool(column.drifted_windows())
+                    calm += not is_drifted
+                    if is_drifted or calm <= CALM_SHOWN:
+                        yield column
 
 
 def framed(page: str, height: int) -> Html:

@@ -86,7 +86,7 @@ table.bins{table-layout:fixed}
 table.bins col.number{width:5.5rem}table.bins col.drawn{width:48%}
 .limit-value{display:block;line-height:1.2}
 h3 small{font-weight:400;margin-left:.5rem}
-section.column{content-visibility:auto;contain-intrinsic-size:auto 70rem}
+.file section{content-visibility:auto;contain-intrinsic-size:auto 60rem}
 section.column h2:not(:first-child){font-size:1rem;margin-top:1.75rem}
 ul.faults{list-style:none}
 ul.faults li{padding:.3rem 0;overflow-wrap:anywhere}
