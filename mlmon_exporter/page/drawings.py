@@ -33,6 +33,7 @@ def _svg(width: float, height: float, label: str, *parts: Child, class_: str) ->
         height=height,
         role="img",
         aria_label=label,
+        preserveAspectRatio="xMinYMid",
     )
 
 

@@ -275,7 +275,7 @@ def _ranked_row(column: ColumnView, place: Place) -> Html:
         element("th", name, scope="row"),
         element("td", TITLES[score] if test else "too few rows", class_="score soft"),
         element("td", mark(found.is_drifted), values[0], class_="n value"),
-        element("td", values[1], class_="n wide"),
+        element("td", values[1], class_="n limit"),
         element("td", figures.count(picture.rows), class_="n wide"),
         element("td", drawn, class_="drawn"),
         element("td", bars(*shares, "Shares per bin, reference and now"), class_="drawn"),

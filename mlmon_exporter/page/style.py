@@ -82,6 +82,7 @@ svg.key{display:inline-block;vertical-align:-.1em;margin:0 .35rem 0 0}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));
 gap:0 2rem}
 .grid>*{min-width:0}
+table.side{table-layout:fixed}table.side th:first-child{width:30%}
 table.bins{table-layout:fixed}
 table.bins col.number{width:5.5rem}table.bins col.drawn{width:48%}
 .limit-value{display:block;line-height:1.2}
@@ -99,12 +100,15 @@ h1{font-size:1.5rem}
 .wide{display:none}
 table.ranked,table.ranked tbody,table.ranked caption{display:block}
 table.ranked thead,table.ranked colgroup{display:none}
-table.ranked tr{display:grid;grid-template-columns:1fr 1fr;gap:.15rem .75rem;padding:.6rem 0}
+table.ranked tr{display:grid;grid-template-columns:repeat(4,1fr);gap:.15rem .75rem;
+padding:.6rem 0}
 table.ranked tr+tr{border-top:1px solid var(--line)}
 table.ranked tbody tr>*{border:0;padding:0;text-align:left}
 table.ranked tbody th{grid-column:1/-1}
-table.ranked td.score{grid-column:1}
-table.ranked td.value{grid-column:2;text-align:right}
+table.ranked td.score,table.ranked td.drawn{grid-column:span 2}
+table.ranked td.n{text-align:right}
+table.ranked td.limit::before{content:"of "}
+table.ranked td.limit{color:var(--soft)}
 table.ranked td.drawn svg{width:100%}
 table.bins col.number{width:3.9rem}table.bins col.drawn{width:4.5rem}
 table.bins th,table.bins td{font-size:.85rem}

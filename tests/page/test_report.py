@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mlmon_exporter import Config, Monitor, Reference
+from mlmon_exporter.page.reference_page import _shape
 
 from .served import HOSTILE, MODELS, NOW, configured, fill, rows
 
@@ -54,6 +57,17 @@ def test_what_drifted_has_a_section(monitor: Monitor) -> None:
     assert sections[:4] == ["score", "humidity", "colour", "temperature"]
 
 
+def test_two_versions_at_once_are_told_apart(tmp_path: Path) -> None:
+    monitor = Monitor(Config(**configured(tmp_path, features=FEATURES)))
+    for version in ("2026-11", "2026-12"):
+        columns = rows(200, 1, features=FEATURES)
+        columns.pop("score")
+        monitor.observe(columns, model="bike-demand", version=version, now=NOW)
+    page = monitor.report(now=NOW)
+    assert page.count("Version <bdi>2026-11</bdi>") == 1
+    assert page.count("Version <bdi>2026-12</bdi>") == 1
+
+
 def test_a_monitor_without_a_reference_has_a_report() -> None:
     assert "Nothing to compare yet" in Monitor(model="m").report()
 
@@ -86,3 +100,20 @@ def test_a_reference_of_very_many_columns_shows_the_first(tmp_path: Path) -> Non
 
 def test_an_empty_reference_can_be_shown() -> None:
     assert "0 rows" in html.unescape(Reference(())._repr_html_())
+
+
+def test_the_shape_of_a_column_is_that_of_its_values() -> None:
+    values = np.concatenate((np.zeros(900), np.linspace(0, 10, 100)))
+    (column,) = Reference.build({"x": values}).features
+    shape = _shape(column, np.zeros(3))
+    assert shape[0] == pytest.approx(0.9, abs=0.02)
+    assert shape.sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("values", [[3.0, 3.0], [1e308, -1e308, 0.0, 5.0], [math.nan, math.nan]])
+def test_columns_of_any_span_have_a_shape(values: list[float]) -> None:
+    columns = Reference.build({"x": np.array(values), "y": [1.0] * len(values)}).features
+    for column in columns:
+        shape = _shape(column, np.ones(1))
+        assert len(shape) >= 1
+        assert np.isfinite(shape).all()
