@@ -252,6 +252,7 @@ def _quantiles(column: Column) -> Panel:
         f"Values of the {column.word} at quantiles of the window, from its t-digest.",
         "short",
         Query(_windowed(column, "quantile", "version, quantile"), "{{quantile}} {{version}}"),
+        axis=Axis(least=None),
         none=NOT_A_NUMBER,
     )
 

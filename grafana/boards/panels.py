@@ -50,6 +50,8 @@ class Style(NamedTuple):
 class Axis(NamedTuple):
     """What the axis of values shows, beside the values."""
 
+    least: float | None = 0
+    """Where the axis begins; None at the least value."""
     limit: float | None = None
     """What the value should stay under: a dashed line that is always in sight."""
     most: float | None = None
@@ -118,7 +120,6 @@ def series(
     """Return lines over time."""
     panel = (
         timeseries.Panel()
-        .min(0)
         .line_width(1)
         .fill_opacity(8)
         .show_points(options.VisibilityMode.NEVER)
@@ -133,6 +134,8 @@ def _set_axis(panel: timeseries.Panel, axis: Axis) -> None:
     if axis.is_stacked:
         panel.stacking(common.StackingConfig().mode(options.StackingMode.NORMAL))
         panel.fill_opacity(60).line_width(0)
+    if axis.least is not None:
+        panel.min(axis.least)
     if axis.most is not None:
         panel.max(axis.most)
     if axis.least_top is not None:

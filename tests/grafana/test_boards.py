@@ -137,6 +137,16 @@ def test_latency_has_exemplars() -> None:
     }
 
 
+def test_only_axes_of_values_that_may_be_negative_go_below_zero() -> None:
+    free = {
+        panel["title"]
+        for board in BOARDS.values()
+        for panel in panels(board)
+        if panel["type"] == "timeseries" and panel["fieldConfig"]["defaults"].get("min") != 0
+    }
+    assert free == {"Quantiles"}
+
+
 def test_limits_are_those_of_the_alerts() -> None:
     errors = 1 - DEFAULTS.availability_objective
     limits = {
