@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
-from . import column
+from . import column_panels
 from .board import Board, Choice, Line, Row, dashboard
 from .column import FEATURE, over_threshold
 from .panels import quantity, states
@@ -37,7 +37,7 @@ def board() -> Dashboard:
         "Which features drifted: $model",
         [Line(4, list(_numbers())), Line(13, [_ranked(), _heat()], (15, 9))],
     )
-    return dashboard(BOARD, [features, Row("One feature: $feature", column.lines(FEATURE))])
+    return dashboard(BOARD, [features, Row("One feature: $feature", column_panels.lines(FEATURE))])
 
 
 def _numbers() -> Iterator[Panel]:

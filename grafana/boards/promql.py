@@ -51,6 +51,11 @@ def quotient(part: str, whole: str) -> str:
     return f"{part}\n/\n({whole} > 0)"
 
 
+def of_all(part: str, whole: str) -> str:
+    """Return the share of each bin; absent where there are no rows."""
+    return f"{part}\n/ on () group_left ()\n({whole} > 0)"
+
+
 def quantile(share: float, histogram: str, where: str, by: str = "") -> str:
     """Return a quantile of a histogram of values of 0 or more; absent where nothing was counted."""
     keys = f"{by}, le" if by else "le"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
-from . import column
+from . import column_panels
 from .board import Board, Choice, Line, Row, dashboard
 from .column import OUTPUT, over_threshold
 from .panels import Axis, quantity, series
@@ -41,7 +41,7 @@ def _predictions() -> Row:
 
 
 def _one_output() -> Row:
-    return Row("One output: $output", column.lines(OUTPUT))
+    return Row("One output: $output", column_panels.lines(OUTPUT))
 
 
 def _outputs() -> Iterator[Panel]:

@@ -13,7 +13,7 @@ import pytest
 from mlmon_exporter.alerts.fleet import Plan, Window, fleet_file
 from tests.e2e.servers import Prometheus, prometheus, wait_until
 
-from .boards import BOARDS, families, panels, variables
+from .boards import BOARDS, NOTHING_FOR_CATEGORIES, families, panels, variables
 from .replicas import CATEGORICAL, FEATURES, OUTPUTS, VERSIONS, replica, traffic, write_references
 from .viewer import Viewer
 
@@ -38,8 +38,6 @@ OF_NUMBERS = {"ks_statistic", "ks_threshold", "tail_ratio", "tail_threshold"}
 OF_NUMBERS |= {"value", "quantile", "wasserstein_ratio"}
 OF_CATEGORIES = {"unseen_ratio", "unseen_threshold", "l_infinity"}
 """What only one of both kinds of columns has: Grafana shows a word for nothing there."""
-NOTHING_FOR_CATEGORIES = {"Values over time", "Quantiles"}
-"""Panels that categories leave empty; they say so."""
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,11 @@ import httpx
 
 from mlmon_exporter.alerts.fleet import Plan, Window, fleet_file
 from tests.e2e.servers import free_port, program, prometheus
-from tests.grafana.boards import BOARDS, FOLDER
+from tests.grafana.boards import BOARDS, FOLDER, NOTHING_FOR_CATEGORIES
 from tests.grafana.viewer import Viewer
 
 HERE = Path(__file__).parent
 BUILD = HERE.parent.parent.parent / "build" / "board-pictures"
-NOTHING_FOR_CATEGORIES = {"Values over time", "Quantiles"}
 RATE_INTERVAL = "20s"
 PLAN = Plan((Window("1h", "5s"), Window("1d", "10s", is_from_rate=True)), "5m", every="5s")
 CONFIG = """
