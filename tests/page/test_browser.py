@@ -92,21 +92,35 @@ def test_a_phone_need_not_scroll_sideways(browser: Browser, address: str, theme:
 
 
 @pytest.mark.parametrize("width", [390, 1200])
-def test_axe_finds_nothing_serious(browser: Browser, address: str, theme: str, width: int) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_axe_finds_nothing_serious_on_the_page(
+    browser: Browser, url: str, theme: str, page: str, width: int
+) -> None:
+    browser.resize(width)
+    browser.open(f"{url}?{PAGES[page]}")
+    assert serious_findings(browser) == []
+
+
+def test_axe_finds_nothing_serious_in_the_report(browser: Browser, report: str, theme: str) -> None:
+    browser.resize(1200)
+    browser.open(report)
+    assert serious_findings(browser) == []
+
+
+def serious_findings(browser: Browser) -> list[str]:
+    """Serious and critical faults of accessibility, as axe-core has them."""
     if not AXE.exists():
         message = f"{AXE}: expected axe-core, got nothing; run 'make build/axe.min.js'"
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
-    browser.resize(width)
-    browser.open(address)
     browser.evaluate(AXE.read_text(encoding="utf-8") + ";0")
     found = browser.evaluate(
         "axe.run().then(result => ({passed: result.passes.length, violated: "
         "result.violations.map(v => `${v.impact} ${v.id}: ${v.nodes[0].html.slice(0, 200)}`)}))"
     )
     assert found["passed"] > 10
-    assert [line for line in found["violated"] if line.startswith(("serious", "critical"))] == []
+    return [line for line in found["violated"] if line.startswith(("serious", "critical"))]
 
 
 def test_the_dark_theme_is_dark(browser: Browser, url: str) -> None:
