@@ -21,7 +21,7 @@ from . import column_page, overview
 from .document import REFRESH_SECONDS, document, header
 from .html import Child, element
 from .links import QueryLinks
-from .overview import Place
+from .ranking import Place
 from .style import POLICY
 from .traffic import Recent
 from .view import View, view_of

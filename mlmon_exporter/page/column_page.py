@@ -15,7 +15,7 @@ from . import figures
 from .document import cut_name, key, mark, name_of, tiles, window_choice
 from .drawings import chart, pair
 from .html import Child, Html, element, text
-from .overview import Place
+from .ranking import Place
 from .view import ColumnView, View
 from .words import MEANINGS, TITLES
 

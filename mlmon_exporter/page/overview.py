@@ -7,30 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from mlmon_exporter.core.drift import TESTS
 
 from . import figures
 from .document import cut_name, key, mark, name_of, tiles, window_choice
-from .drawings import bars, sparkline
 from .html import Child, Html, element, text
-from .links import Links
+from .ranking import Place, ranked_table, table_head
 from .traffic import Requests
 from .view import ColumnView, Fault, ModelView, VersionView, View, ranked
 from .words import FAULT_MEANINGS, FAULTS, TITLES
 
 SHOWN = 10
 """Columns of a model on the first page; all that drifted, up to three times as many."""
-
-
-class Place(NamedTuple):
-    """How a page is looked at."""
-
-    links: Links
-    window: str
-    rest: Callable[[], None] = lambda: None
-    """Called now and then in long work."""
 
 
 def verdict(view: View, models: Sequence[ModelView], place: Place) -> Html:
@@ -84,7 +73,7 @@ def firing(view: View, place: Place) -> Html | None:
         return None
     shown = [_firing_row(column, place) for column in drifted[: 2 * SHOWN]]
     more = len(drifted) - len(shown)
-    head = _head("Drifted", "wide:Model", "wide:In windows", "Score", "n:Value", "n:Threshold")
+    head = table_head("Drifted", "wide:Model", "wide:In windows", "Score", "n:Value", "n:Threshold")
     return element(
         "section",
         element("h2", "Firing"),
@@ -113,18 +102,6 @@ def _firing_row(column: ColumnView, place: Place) -> Html:
         element("td", figures.of_score(score, worst.threshold), class_="n"),
         class_="over",
     )
-
-
-def _head(*titles: str) -> Html:
-    """Return a table's head.
-
-    Before a title, `n:` says that the column has numbers, `wide:` that small screens go without.
-    """
-    cells = []
-    for title in titles:
-        kind, _, name = title.rpartition(":")
-        cells.append(element("th", name, scope="col", class_=kind or None))
-    return element("thead", element("tr", cells))
 
 
 def _fault_list(faults: Iterable[Fault]) -> Html | None:
@@ -231,56 +208,7 @@ def _version(version: VersionView, place: Place, shown: int | None) -> Iterator[
             if shown is not None:
                 drifted = sum(bool(c.verdict(place.window).is_drifted) for c in order)
                 order = order[: max(shown, min(drifted, 3 * shown))]
-            yield _ranked_table(title, order, place)
-
-
-def _ranked_table(title: str, columns: Sequence[ColumnView], place: Place) -> Html:
-    rows = []
-    for column in columns:
-        rows.append(_ranked_row(column, place))
-        place.rest()
-    widths = ["", "score", "number", "number", "number", "picture", "picture"]
-    head = _head(
-        "Name",
-        "Score",
-        "n:Value",
-        "n:Threshold",
-        "n:Rows",
-        f"Last {place.window}",
-        "Reference and now",
-    )
-    return element(
-        "table",
-        element("caption", element("b", title), "most drifted first"),
-        element("colgroup", [element("col", class_=width or None) for width in widths]),
-        head,
-        element("tbody", rows),
-        class_="ranked",
-    )
-
-
-def _ranked_row(column: ColumnView, place: Place) -> Html:
-    window = place.window
-    found = column.verdict(window)
-    picture = column.pictures[window]
-    name = cut_name(column.name, place.links.column(column, window))
-    test = TESTS.get(found.test)
-    score = test.score if test else ""
-    values = [figures.of_score(score, value) for value in (found.value, found.threshold)]
-    label = f"{TITLES[score]} over the last {window}" if test else ""
-    drawn = sparkline(column.history(found.test, window), label) if test else None
-    shares = picture.bars.reference[column.index], picture.current[column.index]
-    return element(
-        "tr",
-        element("th", name, scope="row"),
-        element("td", TITLES[score] if test else "too few rows", class_="score soft"),
-        element("td", mark(found.is_drifted), values[0], class_="n value"),
-        element("td", values[1], class_="n limit"),
-        element("td", figures.count(picture.rows), class_="n wide"),
-        element("td", drawn, class_="drawn"),
-        element("td", bars(*shares, "Shares per bin, reference and now"), class_="drawn"),
-        class_="over" if found.is_drifted else None,
-    )
+            yield ranked_table(title, order, place)
 
 
 Part = Callable[[ModelView, Place, int | None], Child]

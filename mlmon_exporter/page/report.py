@@ -12,7 +12,7 @@ from .column_page import column_section
 from .document import document, header
 from .html import Html, element
 from .links import AnchorLinks
-from .overview import Place
+from .ranking import Place
 from .traffic import since_the_start
 from .view import ColumnView, View, ranked, view_of
 
