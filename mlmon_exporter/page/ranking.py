@@ -26,6 +26,7 @@ class Place(NamedTuple):
 
 
 def ranked_table(title: str, columns: Sequence[ColumnView], place: Place) -> Html:
+    """Return ranked columns as a table; the title is in the plural, such as Features."""
     rows = []
     for column in columns:
         rows.append(_ranked_row(column, place))
