@@ -68,6 +68,7 @@ class Config(BaseSettings):
     token: kinds.OptionalSecret = None
     metrics_token: kinds.OptionalSecret = None
     metrics_path: kinds.OptionalRoute = "/metrics"
+    page_path: kinds.OptionalRoute = None
 
     psi_floor: kinds.Number = number(0.1, high=100)
     ks_floor: kinds.Number = number(0.1, high=1)
@@ -97,6 +98,13 @@ class Config(BaseSettings):
         if span.seconds < longest.seconds:
             raise ValueError(f"expected {longest.label} (a window) or more, got {span.label}")
         return span
+
+    @field_validator("page_path")
+    @classmethod
+    def _is_not_the_metrics(cls, path: str | None, info: ValidationInfo) -> str | None:
+        if path is not None and path == info.data.get("metrics_path"):
+            raise ValueError(f"expected another path than metrics_path, got {path!r}")
+        return path
 
     @field_validator("models")
     @classmethod

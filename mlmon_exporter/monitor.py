@@ -21,6 +21,7 @@ from .config import Config, ConfigError, ModelConfig
 from .core.drift import Policy
 from .core.health import Health
 from .core.model import Model, ModelReference, ModelSettings, window_names
+from .core.pictures import Snapshot
 from .core.records import Batch, Exchange, Histograms, Reading, Readings
 from .core.traffic import Traffic
 from .flusher import Flusher
@@ -85,12 +86,16 @@ class Monitor:
         self._shared = self._share(c.state_dir)
         self._flusher = Flusher(self._tick, c.flush_seconds)
         self._parallel: bool | None = None
-        token = c.metrics_token.get_secret_value() if c.metrics_token is not None else None
-        self._metrics_app = metrics_app(self._scrape, token)
-        self.service_apps: Mapping[str, ASGIApp] = (
-            {c.metrics_path: self._metrics_app} if c.metrics_path else {}
-        )
+        self._metrics_app = metrics_app(self._scrape, self._metrics_token())
+        self.service_apps: Mapping[str, ASGIApp] = {
+            **({c.page_path: self.page_app()} if c.page_path else {}),
+            **({c.metrics_path: self._metrics_app} if c.metrics_path else {}),
+        }
         self._declare_routes()
+
+    def _metrics_token(self) -> str | None:
+        token = self.config.metrics_token
+        return token.get_secret_value() if token is not None else None
 
     def _declare_routes(self) -> None:
         for route, name in self._routes.items():
@@ -312,6 +317,14 @@ class Monitor:
         yield from self._counts.shown_traffic.readings(now)
         yield from self._counts.shown_health.readings()
 
+    def snapshot(self, pause: Pause = lambda: None, now: float | None = None) -> Snapshot:
+        """Return what readings say at `now`, and what only people look at."""
+        self._intake.flush(SCRAPE_WAIT_SECONDS)
+        moment = time.time() if now is None else now
+        blocks = [*self.blocks(moment, pause), *self._own_readings()]
+        pictures = [p for model in self.models.values() for p in model.pictures(moment, pause)]
+        return Snapshot(moment, blocks, pictures)
+
     def _scrape(self, pause: Pause) -> Iterator[Readings | Histograms]:
         started = time.perf_counter()
         if self._intake.flush(SCRAPE_WAIT_SECONDS):
@@ -362,6 +375,31 @@ class Monitor:
     def metrics_app(self) -> ASGIApp:
         """Return the ASGI app that answers scrapes, to be mounted where you like."""
         return self._metrics_app
+
+    def page_app(self) -> ASGIApp:
+        """Return the ASGI app of the page for people, to be mounted where you like."""
+        from .page.app import PageApp  # only where there is a page
+
+        return PageApp(self.snapshot, self._metrics_token())
+
+    def report(self, window: str | None = None, now: float | None = None) -> str:
+        """Return what the page shows as one self-contained HTML file.
+
+        Args:
+            window: The window that is drawn, such as "1h"; the longest by default.
+            now: Unix seconds; the clock by default.
+
+        Raises:
+            ValueError: There is no such window.
+        """
+        from .page.report import report
+
+        return report(self.snapshot(now=now), window)
+
+    def _repr_html_(self) -> str:
+        from .page.report import framed
+
+        return framed(self.report(), height=600)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Take in all that was queued before; False if that took over `timeout` seconds."""

@@ -220,6 +220,11 @@ class Reference:
             raise ValueError(f"created: expected Unix seconds, got {created!r}")
         return cls(features, outputs, model=str(form.get("model", "")), created=created)
 
+    def _repr_html_(self) -> str:
+        from .page.reference_page import framed_reference
+
+        return framed_reference(self.model, self.created, self.features, self.outputs)
+
     def __add__(self, other: Reference) -> Reference:
         """Return the reference of both sides' rows; columns of one side only are kept."""
         return Reference(

@@ -49,6 +49,7 @@ def test_without_file_and_environment_the_defaults_hold() -> None:
         "token": None,
         "metrics_token": None,
         "metrics_path": "/metrics",
+        "page_path": None,
         "psi_floor": 0.1,
         "ks_floor": 0.1,
         "share_floor": 0.01,
@@ -221,6 +222,7 @@ ENVIRONMENT: dict[str, tuple[str, object]] = {
     "token": ("t", "t"),
     "metrics_token": ("m", "m"),
     "metrics_path": ("", None),
+    "page_path": ("/mlmon", "/mlmon"),
     "psi_floor": ("0.25", 0.25),
     "ks_floor": ("0.2", 0.2),
     "share_floor": ("0", 0.0),
@@ -257,7 +259,9 @@ def test_a_list_in_the_environment_may_be_json(monkeypatch: pytest.MonkeyPatch) 
     assert [window.label for window in load_config().windows] == ["1h", "7d"]
 
 
-@pytest.mark.parametrize("key", ["state_dir", "token", "metrics_token", "metrics_path"])
+@pytest.mark.parametrize(
+    "key", ["state_dir", "token", "metrics_token", "metrics_path", "page_path"]
+)
 def test_an_empty_variable_means_none(
     key: str, in_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,6 +335,8 @@ GLOBAL_PROBLEMS = {
         "metrics_token: expected visible ASCII characters without spaces, got others (not shown)"
     ),
     "metrics_path = 'metrics'": "metrics_path: expected a path that starts with '/', got 'metrics'",
+    "page_path = 'mlmon'": "page_path: expected a path that starts with '/', got 'mlmon'",
+    "page_path = '/metrics'": "page_path: expected another path than metrics_path, got '/metrics'",
     "psi_floor = -0.1": "psi_floor: expected a number from 0 to 100, got -0.1",
     "psi_floor = nan": "psi_floor: expected a number from 0 to 100, got nan",
     "psi_floor = inf": "psi_floor: expected a number from 0 to 100, got inf",
@@ -567,7 +573,7 @@ def test_a_file_is_read_for_options(in_folder: Path) -> None:
 
 def test_every_key_that_pydantic_may_refuse_says_what_it_expects() -> None:
     own_checks = {"name", "format", "false_alarm_every", "token", "metrics_token", "metrics_path"}
-    own_checks |= {"version", "features", "predictions"}
+    own_checks |= {"page_path", "version", "features", "predictions"}
     for model in (Config, ModelConfig):
         for key, field in model.model_fields.items():
             assert field.description or key in own_checks, key

@@ -10,6 +10,7 @@ from . import tally_bytes
 from .columns import BUFFER_ROWS, TOTALS, Columns
 from .drift import Policy, count_tests
 from .frame import Frame
+from .pictures import ColumnPictures, Picture
 from .profile import Profiler
 from .readings import FEATURES, OUTPUTS, ColumnReadings, Role, WindowName
 from .records import Batch, Column, Histograms, Readings
@@ -130,6 +131,7 @@ class _Side(NamedTuple):
     shown: Columns
     """What readings are of: the same, or what all processes have counted."""
     readings: ColumnReadings
+    pictures: ColumnPictures
 
     def key(self, version: str, side: int, part: tuple[int, int]) -> PartKey:
         k, number = part
@@ -256,7 +258,9 @@ class Model:
             tests,
             s.with_histograms or role is OUTPUTS,
         )
-        return _Side(columns, shown, readings)
+        labels = (s.name, version)
+        pictures = ColumnPictures(shown, readings, role, labels, s.windows, s.policy, tests)
+        return _Side(columns, shown, readings, pictures)
 
     def take(self) -> dict[PartKey, Tally]:
         """Return all that was counted since the last call and start again at nothing."""
@@ -328,6 +332,14 @@ class Model:
             for side in sides:
                 if side.columns.frame.references:
                     yield from side.readings.at(now)
+
+    def pictures(self, now: float, pause: Callable[[], None] = lambda: None) -> Iterator[Picture]:
+        """Give a picture of each side in each window at `now`; readings come first."""
+        for _, _, side in self._all_sides():
+            if side.columns.frame.references:
+                for picture in side.pictures.at(now):
+                    yield picture
+                    pause()
 
     def _reference_readings(self) -> Iterator[Readings]:
         # The learner is asked for first: another thread may just be done with it.
