@@ -14,6 +14,17 @@ from .message import Message
 from .tables import Table
 
 
+def _unnamed(_request: Message) -> None:
+    """Return that a request names no model."""
+
+
+def _unmeasured(_response: Message) -> Mapping[str, Column]:
+    return _NOTHING
+
+
+_NOTHING: Mapping[str, Column] = {}
+
+
 class Format(NamedTuple):
     """One wire format. What reads a message raises FormatError and nothing else."""
 
@@ -26,6 +37,10 @@ class Format(NamedTuple):
     """Predictions of a response to so many rows; None where the request could not be read."""
     version: Callable[[Message], str | None]
     """The model's version, as the response or its path tells it."""
+    model: Callable[[Message], str | None] = _unnamed
+    """The model that a request names, in its path or its body; None where it names none."""
+    measured: Callable[[Message], Mapping[str, Column]] = _unmeasured
+    """Features that only the response tells, of its only row: the tokens of a prompt."""
 
 
 FORMATS: tuple[Format, ...] = (
@@ -42,7 +57,6 @@ FORMATS: tuple[Format, ...] = (
 
 AUTO = "auto"
 _BY_NAME = {row.name: row for row in FORMATS}
-_NOTHING: Mapping[str, Column] = {}
 
 
 class Parsed(NamedTuple):
