@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mlmon_exporter.core.records import Batch, Column, Exchange
 
-from . import json, kserve_v1
+from . import json, kserve_v1, openai
 from .body_map import BodyMap
 from .errors import FormatError, Reason
 from .message import Message
@@ -45,6 +45,15 @@ class Format(NamedTuple):
 
 FORMATS: tuple[Format, ...] = (
     Format(
+        "openai",
+        openai.recognises,
+        openai.request,
+        openai.response,
+        openai.version,
+        openai.model,
+        openai.measured,
+    ),
+    Format(
         "kserve_v1",
         kserve_v1.recognises,
         kserve_v1.request,
@@ -67,15 +76,27 @@ class Parsed(NamedTuple):
     batch: Batch
     problems: tuple[Reason, ...] = ()
     """Why one direction could not be read, from `errors.REASONS`; the batch has the other."""
+    named: str | None = None
+    """The model that the request names, where `parse` was to look for it."""
 
 
-def parse(exchange: Exchange, body_map: BodyMap, format: str = AUTO) -> Parsed:
+MapOf = Callable[[str | None], BodyMap]
+"""Gives what is known of the bodies of the model that a request names, or of one that names none.
+
+Raises FormatError where there is no such model.
+"""
+
+
+def parse(
+    exchange: Exchange, body_map: BodyMap, format: str = AUTO, map_of: MapOf | None = None
+) -> Parsed:
     """Read the features of a request and, if it was answered with 2xx, the predictions.
 
     Args:
         exchange: The bytes.
         body_map: What is known of them.
         format: The name of a row of `FORMATS`, or `auto` to recognise it.
+        map_of: Where the route serves several models, gives the map that takes the other's place.
 
     Returns:
         A batch with features, predictions or both. A response with other rows than its request
@@ -90,22 +111,34 @@ def parse(exchange: Exchange, body_map: BodyMap, format: str = AUTO) -> Parsed:
     request = Message(path, exchange.request_headers, exchange.request_chunks, limit)
     response = Message(path, exchange.response_headers, exchange.response_chunks, limit)
     row = _BY_NAME.get(format) or _chosen(format, request)
+    name = None
     is_answered = 200 <= exchange.status < 300
     try:
+        if map_of is not None:
+            name = row.model(request)
+            body_map = map_of(name)
         features, rows = row.request(request, body_map)
     except FormatError as error:
         error.format = row.name
-        if not is_answered or _fits_another(row, request):
+        if not is_answered or error.reason == "unknown_model" or _fits_another(row, request):
             raise
         predicted = _without_features(row, response, body_map, error.reason)
         if predicted is None:
             raise
-        return predicted
-    predictions, problems = (
-        _predictions(row, response, body_map, rows) if is_answered else (_NOTHING, ())
-    )
-    batch = Batch(features, predictions, rows, row.version(response))
-    return Parsed(row.name, batch, problems)
+        return predicted._replace(named=name)
+    if not is_answered:
+        return Parsed(row.name, Batch(features, _NOTHING, rows), (), name)
+    predictions, problems = _predictions(row, response, body_map, rows)
+    if rows == 1 and (measured := row.measured(response)):
+        features = {**features, **measured}
+    batch = Batch(features, predictions, rows, _version(row, request, response))
+    return Parsed(row.name, batch, problems, name)
+
+
+def _version(row: Format, request: Message, response: Message) -> str | None:
+    """Return the version of the answer; one that repeats the model's name tells nothing."""
+    found = row.version(response)
+    return None if found is not None and found == row.model(request) else found
 
 
 def _predictions(
