@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mlmon_exporter.core.records import Batch, Column, Exchange
 
-from . import json, kserve_v1, openai
+from . import json, kserve_v1, mlflow, oip_v2, openai, sagemaker, seldon
 from .body_map import BodyMap
 from .errors import FormatError, Reason
 from .message import Message
@@ -54,12 +54,26 @@ FORMATS: tuple[Format, ...] = (
         openai.measured,
     ),
     Format(
+        "oip_v2",
+        oip_v2.recognises,
+        oip_v2.request,
+        oip_v2.response,
+        oip_v2.version,
+        oip_v2.model,
+    ),
+    Format(
         "kserve_v1",
         kserve_v1.recognises,
         kserve_v1.request,
         kserve_v1.response,
         kserve_v1.version,
+        kserve_v1.model,
     ),
+    Format(
+        "seldon", seldon.recognises, seldon.request, seldon.response, json.version, seldon.model
+    ),
+    Format("sagemaker", sagemaker.recognises, sagemaker.request, sagemaker.response, json.version),
+    Format("mlflow", mlflow.recognises, mlflow.request, mlflow.response, json.version),
     Format("json", json.recognises, json.request, json.response, json.version),
 )
 """The first that recognises a request reads it: the more particular a format, the earlier."""
