@@ -1,4 +1,4 @@
-"""KServe's Python server with the linear model: `python -m tests.servers.kserve_app PORT [REFERENCE]`."""
+"""KServe's server with the linear model: `python -m tests.servers.kserve_app PORT [REFERENCE]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MLflow's scoring server with the linear model: `python -m tests.servers.mlflow_app PORT [REFERENCE]`."""
+"""MLflow's server with the linear model: `python -m tests.servers.mlflow_app PORT [REFERENCE]`."""
 
 from __future__ import annotations
 
