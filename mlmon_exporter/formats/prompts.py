@@ -13,7 +13,7 @@ def holds_prompt(body: Any) -> bool:
     """Whether a decoded request asks a language model: by `messages`, or by a `prompt` of text."""
     if type(body) is not dict:
         return False
-    if "messages" in body and are_messages(body["messages"]):
+    if "messages" in body and (are_messages(body["messages"]) or are_texts(body["messages"])):
         return True
     return "prompt" in body and are_texts(body["prompt"])
 

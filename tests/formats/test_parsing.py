@@ -122,7 +122,16 @@ def test_a_missing_path_raises_its_reason() -> None:
 
 
 def test_each_reason_has_a_body_here() -> None:
-    assert {*REQUESTS, *RESPONSES, "path_missing"} == set(REASONS)
+    assert {*REQUESTS, *RESPONSES, "path_missing", "unknown_model"} == set(REASONS)
+
+
+def test_a_model_that_nobody_configured_raises_its_reason() -> None:
+    def map_of(name: str | None) -> BodyMap:
+        raise FormatError("unknown_model", f"{name}: expected a model")
+
+    with pytest.raises(FormatError, match=r"^m: expected a model$") as raised:
+        parse(exchange(b"{}", b"1", path="/v1/models/m:predict"), BodyMap(), map_of=map_of)
+    assert raised.value.format == "kserve_v1"
 
 
 def test_predictions_about_an_unreadable_request_are_kept() -> None:
