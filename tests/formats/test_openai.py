@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.formats import BodyMap, FormatError, parse
+from mlmon_exporter.formats.answers import FINISHES
 from mlmon_exporter.formats.event_stream import GAP
 
 from .bodies import Body, exchange, read_all
@@ -248,3 +251,39 @@ def test_no_text_of_a_body_becomes_a_value(body: Body) -> None:
     for one in spoiled(response):
         changed = whole._replace(response_chunks=[json.dumps(one).encode()])
         assert not any(SECRET in str(text) for text in texts(changed)), one
+
+
+KEYS = st.sampled_from(
+    """messages prompt input model role content text choices index delta message finish_reason usage
+    prompt_tokens completion_tokens prompt_tokens_details cached_tokens tool_calls function_call
+    response output type status incomplete_details reason data embedding tools n max_tokens
+    temperature stream instructions""".split()
+)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats()
+    | st.sampled_from([SECRET, "stop", "completed", "response.output_text.delta", "message"])
+)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=25,
+)
+ALLOWED = {*FINISHES, "other", "mixed", "chat", "completions", "embeddings", "responses"}
+
+
+@given(JSON, st.lists(JSON, max_size=4), st.booleans(), st.sampled_from([CHAT, "/v1/responses"]))
+def test_whatever_stands_where_only_numbers_and_known_words_come_out(
+    request_: Any, responses: list[Any], is_stream: bool, path: str
+) -> None:
+    answer = answered(*responses) if is_stream else json.dumps(responses[:1]).encode()[1:-1]
+    body = exchange(json.dumps(request_).encode(), answer, path=path)
+    try:
+        batch = parse(body, BodyMap()).batch
+    except FormatError:
+        return
+    assert batch.rows == 1
+    for value in (*batch.features.values(), *batch.predictions.values()):
+        assert value is None or type(value) in (int, float) or value in ALLOWED
