@@ -365,7 +365,9 @@ class _Call:
             self._sink.health.drop(self._drop_reason())
 
     def _drop_reason(self) -> str:
-        if max(self._request_size, self._response_size) > self._sink.max_body_bytes:
+        limit = self._sink.max_body_bytes
+        is_long = self._response_limit < 0 and self._response_size > limit
+        if self._request_size > limit or is_long:
             return "body_too_large"
         if self._request_limit < 0:
             return "unreadable"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import random
 from collections.abc import AsyncIterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from fastapi import Body, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from mlmon_exporter import MonitorMiddleware, instrument
+from mlmon_exporter import instrument
 from mlmon_exporter.core.records import Reading
 from tests.asgi import get, post_all
 
@@ -143,8 +145,13 @@ def test_a_server_that_takes_a_class_is_configured_by_the_environment(
     config = tmp_path / "mlmon.toml"
     config.write_text("[[models]]\nname = 'from-a-file'\n")
     monkeypatch.setenv("MLMON_CONFIG", str(config))
-    # As BentoML, vLLM and LitServe add it: a class, no arguments.
-    app = MonitorMiddleware(chat_server())
+    # As vLLM adds what its command line names: a class, by its dotted path, without arguments.
+    module, name = "mlmon_exporter.MonitorMiddleware".rsplit(".", 1)
+    middleware: Any = getattr(import_module(module), name)
+    is_class: bool = inspect.isclass(middleware)
+    assert is_class
+    app = chat_server()
+    app.add_middleware(middleware)
     post_all(app, PATH, [asked(3, rng=random.Random(0), stream=True)])
     text = get(app, "/metrics").text
     assert 'mlmon_prediction_rows_total{model="from-a-file",version=""} 1' in text

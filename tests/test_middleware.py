@@ -732,6 +732,17 @@ def test_of_a_stream_beyond_the_cap_both_ends_are_handed_over() -> None:
     assert sink.histogram("mlmon_response_size_bytes") == (1, size)
 
 
+def test_a_long_stream_of_an_app_that_never_read_the_body_was_not_too_large() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = Route("/predict", predict)
+        for message in (EVENTS, *events(100), {**BODY, "body": b""}):
+            await send(message)
+
+    watching, sink = watched(app, max_body_bytes=100)
+    serve(watching)
+    assert sink.drops() == {"request_unread": 1}
+
+
 def test_a_compressed_stream_beyond_the_cap_is_dropped_and_counted() -> None:
     start = {**EVENTS, "headers": [*EVENTS["headers"], (b"content-encoding", b"gzip")]}
     app, sink = watched(sends(start, *events(100), {**BODY, "body": b""}), max_body_bytes=100)
