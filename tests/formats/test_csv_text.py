@@ -28,8 +28,11 @@ def test_rows_are_those_that_the_csv_module_wrote(rows: list[list[str]]) -> None
 
 @pytest.mark.parametrize(
     ("cell", "value"),
-    [("1", 1.0), (" 2.5 ", 2.5), ("1e3", 1000.0), ("", None), ("  ", None), ("Bern", "Bern")]
-    + [("1_2", "1_2"), ("inf", math.inf), ("0x1", "0x1"), ("True", "True")],
+    [
+        *(("1", 1.0), (" 2.5 ", 2.5), ("1e3", 1000.0), ("inf", math.inf)),
+        *(("", None), ("  ", None)),
+        *((text, text) for text in ("Bern", "1_2", "0x1", "True")),
+    ],
 )
 def test_a_cell_is_a_number_nothing_or_text(cell: str, value: object) -> None:
     assert c.value(cell) == value

@@ -207,6 +207,7 @@ def test_header_path_and_keys_tell_formats_apart(
 ) -> None:
     sent = exchange(json.dumps(body).encode(), b"[1]", path=path, request_headers=headers)
     try:
-        assert parse(sent, ANY).format == expected
+        found = parse(sent, ANY).format
     except FormatError as error:
-        assert error.format == expected
+        found = error.format
+    assert found == expected
