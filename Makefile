@@ -36,7 +36,7 @@ bench: $(VENV)/.test $(VENV)/.bench ## Compare speed with other exporters
 servers: $(VENV)/.test ## Drive model servers of others with each of their body forms
 	$(BIN)/python -m tests.servers $(ARGS)
 
-soak: $(VENV)/.test ## Watch memory under load for a while
+soak: $(VENV)/.test $(VENV)/.fuzz ## Print false alarms, delays and peers, and fuzz each format
 	$(BIN)/python -m tests.soak $(ARGS)
 
 clean: ## Remove .venv, builds and caches
