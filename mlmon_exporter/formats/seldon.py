@@ -42,7 +42,7 @@ class Feedback(NamedTuple):
 
 def recognises(request: Message) -> bool:
     """By its path, by a form with JSON in it, by the keys of a `SeldonMessage`."""
-    if _PATH.search(request.path) is not None or _is_form(request):
+    if _PATH.search(request.path) is not None or request.once(_field):
         return True
     top = request.top
     data = top.get("data")
@@ -114,16 +114,21 @@ def _predictions(body: Any, body_map: BodyMap, rows: int | None) -> Table:
     return predictions.read(values, body_map, rows)
 
 
-def _is_form(message: Message) -> bool:
-    raw = message.raw
-    is_field = raw.startswith(_FIELD) or b"&" + _FIELD in raw
-    return is_field and message.media_type == _FORM
+def _field(message: Message) -> bytes | None:
+    """Return the `json` field of a form, None where the message is no form or has none."""
+    if message.media_type != _FORM:
+        return None
+    try:
+        fields = message.content.split(b"&")
+    except FormatError:
+        return None
+    return next((field for field in fields if field.startswith(_FIELD)), None)
 
 
 def _body(message: Message) -> Any:
-    if not _is_form(message):
+    field = message.once(_field)
+    if field is None:
         return message.json()
-    field = next(part for part in message.content.split(b"&") if part.startswith(_FIELD))
     return json_text.loads(unquote_to_bytes(field[len(_FIELD) :].replace(b"+", b" ")))
 
 
