@@ -11,10 +11,7 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from . import json, json_text, tables, tensors
+from . import json, json_text, tables, tensor_bytes, tensors
 from .body_map import BodyMap
 from .errors import FormatError
 from .message import Message
@@ -26,27 +23,6 @@ _PATH = re.compile(
 )
 _JSON_LENGTH = b"inference-header-content-length"
 _MAX_DIGITS = 18
-_BYTES, _BFLOAT = "BYTES", "BF16"
-_DTYPES: Mapping[str, np.dtype[Any]] = {
-    name: np.dtype(code)
-    for name, code in {
-        "BOOL": "?",
-        "UINT8": "u1",
-        "UINT16": "<u2",
-        "UINT32": "<u4",
-        "UINT64": "<u8",
-        "INT8": "i1",
-        "INT16": "<i2",
-        "INT32": "<i4",
-        "INT64": "<i8",
-        "FP16": "<f2",
-        "FP32": "<f4",
-        "FP64": "<f8",
-        _BFLOAT: "<u2",
-    }.items()
-}
-_NO_TEXT: Mapping[str, str] = {"b64": ""}
-"""Stands for bytes that are no text: an invalid value, as TF Serving's bytes are."""
 
 
 def recognises(request: Message) -> bool:
@@ -186,7 +162,7 @@ def _decoded(tensor: Tensor) -> Tensor:
 
 def _from_base64(value: Any) -> Any:
     try:
-        return _text(b64decode(value, validate=True)) if type(value) is str else value
+        return tensor_bytes.text(b64decode(value, validate=True)) if type(value) is str else value
     except (binascii.Error, ValueError):
         return value
 
@@ -197,44 +173,7 @@ def _from_bytes(
     rest = len(content) - offset
     if type(size) is not int or not 0 <= size <= rest:
         raise FormatError("malformed", f"tensor: expected {rest} bytes at most")
-    count, datatype = tensors.count(entry.get("shape")), entry.get("datatype")
-    values: Any
-    if datatype == _BYTES:
-        values = _texts(content, offset, offset + size, count)
-    else:
-        values = _numbers(datatype, content, offset, size, count)
-    return tensors.from_values(name, entry.get("shape"), values)
-
-
-def _numbers(datatype: Any, content: bytes, offset: int, size: int, count: int) -> NDArray[Any]:
-    dtype = _DTYPES.get(datatype) if type(datatype) is str else None
-    if dtype is None:
-        raise FormatError("malformed", "tensor: expected a known datatype")
-    if size != count * dtype.itemsize:
-        raise FormatError("malformed", f"tensor: expected {count} values, got {size} bytes")
-    values = np.frombuffer(content, dtype, count, offset) if count else np.empty(0, dtype)
-    if datatype == _BFLOAT:
-        # The upper half of a 32-bit float.
-        return (values.astype(np.uint32) << 16).view(np.float32)
-    # Any byte but 0 is true, yet NumPy reckons with the byte.
-    return values.view(np.uint8) != 0 if dtype == np.bool_ else values
-
-
-def _texts(content: bytes, offset: int, end: int, count: int) -> list[Any]:
-    """Return `count` texts, each after its length in 4 bytes, lowest first."""
-    values: list[Any] = []
-    while offset + 4 <= end and len(values) < count:
-        start = offset + 4
-        offset = start + int.from_bytes(content[offset:start], "little")
-        if offset <= end:
-            values.append(_text(content[start:offset]))
-    if offset != end:
-        raise FormatError("malformed", f"tensor: expected {count} texts in its bytes")
-    return values
-
-
-def _text(value: bytes) -> Any:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return _NO_TEXT
+    shape = entry.get("shape")
+    count = tensors.count(shape)
+    values = tensor_bytes.read(entry.get("datatype"), content, offset, size, count)
+    return tensors.from_values(name, shape, values)
