@@ -9,7 +9,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	"$$python" -c 'import ensurepip, venv; $(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && break; done)
 
-.PHONY: help demo test check format boards bench soak clean
+.PHONY: help demo test check format boards bench servers soak clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -37,7 +37,10 @@ boards: $(VENV)/.test ## Build the Grafana boards, and draw them on live data
 bench: $(VENV)/.test $(VENV)/.bench ## Compare speed with other exporters
 	$(BIN)/python -m tests.bench $(ARGS)
 
-soak: $(VENV)/.test ## Watch memory under load for a while
+servers: $(VENV)/.test ## Drive model servers of others with each of their body forms
+	$(BIN)/python -m tests.servers $(ARGS)
+
+soak: $(VENV)/.test $(VENV)/.fuzz ## Print false alarms, delays and peers, and fuzz each format
 	$(BIN)/python -m tests.soak $(ARGS)
 
 clean: ## Remove .venv, builds and caches

@@ -243,10 +243,10 @@ def _shared_names(models: tuple[ModelConfig, ...]) -> Iterator[str]:
 
 
 def _shared_routes(models: tuple[ModelConfig, ...]) -> Iterator[str]:
-    # A model without routes takes every route that is not another's, so there can be but one.
+    # Models without routes share all routes that are no one's: requests say which they mean.
     owners = defaultdict[str, list[str]](list)
     for model in models:
-        for route in model.routes or ("all other routes",):
+        for route in model.routes:
             owners[route].append(model.name)
     for route, names in owners.items():
         if len(names) > 1:

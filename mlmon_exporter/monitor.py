@@ -23,7 +23,7 @@ from .core.health import Health
 from .core.model import Model, ModelReference, ModelSettings, window_names
 from .core.pictures import Snapshot
 from .core.records import Batch, Exchange, Histograms, Reading, Readings
-from .core.traffic import Traffic
+from .core.traffic import OTHER, Traffic
 from .flusher import Flusher
 from .formats import FORMATS, REASONS
 from .intake import Intake, call_if_alive
@@ -68,11 +68,10 @@ class Monitor:
         self.models = {model.name: self._model(model) for model in c.models}
         self._model_configs = {model.name: model for model in c.models}
         self._routes = {route: model.name for model in c.models for route in model.routes}
-        self._rest = next((model.name for model in c.models if not model.routes), None)
+        rest = [model.name for model in c.models if not model.routes]
+        self._rest = rest[0] if len(rest) == 1 else OTHER if rest else None
         self._known: dict[tuple[str, str], tuple[str, str]] = {}
-        self._readers = {
-            m.name: BodyReader(c, m, self.models[m.name], self.health) for m in c.models
-        }
+        self._reader = BodyReader(c, self.models, self.health)
         self._intake = Intake(
             self._take_in,
             self.health,
@@ -205,24 +204,38 @@ class Monitor:
 
     # What the middleware asks and hands over.
 
-    def model_of(self, method: str, route: str) -> tuple[str, str]:
-        """Return the model and version that a route's requests are counted for, or empty texts."""
+    def model_of(self, scope: Scope, route: str) -> tuple[str, str]:
+        """Return the model and version that a request is counted for, or empty texts.
+
+        That is the model which a parameter of the route names, else the route's; `other` where
+        several models share the route, and only the body may tell which one is meant.
+        """
         self._ensure_flushing()
+        method = scope["method"]
         labels = self._known.get((method, route))
         if labels is None:
             labels = self._find_model(method, route)
             if len(self._known) < ROUTES_KEPT:
                 self._known[method, route] = labels
+        if len(self.models) > 1 and labels[0] and "{" in route:
+            return self._model_in_path(scope) or labels
         return labels
 
     def _find_model(self, method: str, route: str) -> tuple[str, str]:
         name = self._routes.get(route)
-        if name is None and method == "POST" and route != "other":
+        if name is None and method == "POST" and route != OTHER:
             name = self._rest
         return (name, self._version(name)) if name is not None else ("", "")
 
+    def _model_in_path(self, scope: Scope) -> tuple[str, str] | None:
+        for value in scope.get("path_params", {}).values():
+            if type(value) is str and value in self.models:
+                return value, self._version(value)
+        return None
+
     def _version(self, name: str) -> str:
-        return self.models[name].settings.version
+        model = self.models.get(name)
+        return model.settings.version if model is not None else ""
 
     def submit(self, exchange: Exchange) -> None:
         """Queue an exchange to be taken in off the request path."""
@@ -237,11 +250,11 @@ class Monitor:
     def _take_in(self, exchange: Exchange, pace: Pace) -> None:
         if not 200 <= exchange.status < 300:
             return
-        model = self.models[exchange.model]
-        batch = self._readers[exchange.model].read(exchange)
-        if batch is not None:
-            version = model.observe(batch, exchange.arrived, pace)
-            self.traffic.record_rows(exchange.model, version, batch.rows)
+        read = self._reader.read(exchange)
+        if read is not None:
+            name, batch = read
+            version = self.models[name].observe(batch, exchange.arrived, pace)
+            self.traffic.record_rows(name, version, batch.rows)
 
     # The public way in and out.
 
@@ -351,7 +364,7 @@ class Monitor:
         routes: dict[tuple[str, ...], int] = {}
         for scope in list(self.in_flight.values()):
             route = route_of(scope)
-            key = (*self.model_of(scope["method"], route), route)
+            key = (*self.model_of(scope, route), route)
             routes[key] = routes.get(key, 0) + 1
         return routes
 

@@ -54,12 +54,12 @@ def serving(app: Any, port: int = 0) -> Iterator[str]:
 
 @contextmanager
 def program(
-    command: list[str], ready: Callable[[], object], log: Path
+    command: list[str], ready: Callable[[], object], log: Path, seconds: float = 30.0
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program until the block ends; `ready` says when it has started."""
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as done:
         try:
-            wait_until(lambda: done.poll() is not None or ready(), what=command[0])
+            wait_until(lambda: done.poll() is not None or ready(), seconds, what=command[0])
             if done.poll() is not None:
                 raise RuntimeError(f"{command[0]} stopped:\n{log.read_text()}")
             yield done
