@@ -9,7 +9,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	"$$python" -c 'import ensurepip, venv; $(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && break; done)
 
-.PHONY: help demo test check format bench soak clean
+.PHONY: help demo test check format boards bench servers soak clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -30,10 +30,17 @@ format: $(VENV)/.test ## Format the code
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
+boards: $(VENV)/.test ## Build the Grafana boards, and draw them on live data
+	$(BIN)/python -m grafana.boards
+	$(BIN)/python -m tests.grafana.pictures $(ARGS)
+
 bench: $(VENV)/.test $(VENV)/.bench ## Compare speed with other exporters
 	$(BIN)/python -m tests.bench $(ARGS)
 
-soak: $(VENV)/.test ## Watch memory under load for a while
+servers: $(VENV)/.test ## Drive model servers of others with each of their body forms
+	$(BIN)/python -m tests.servers $(ARGS)
+
+soak: $(VENV)/.test $(VENV)/.fuzz ## Print false alarms, delays and peers, and fuzz each format
 	$(BIN)/python -m tests.soak $(ARGS)
 
 clean: ## Remove .venv, builds and caches
@@ -46,6 +53,16 @@ $(VENV)/.%: pyproject.toml
 	@echo "Installing mlmon-exporter[$*] into $(VENV): the first time, this takes a minute or two"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@
+
+# Finds faults of accessibility for tests/page; not installed with the tests, since it comes from npm.
+AXE := 4.14.1
+AXE_SHA256 := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+build/axe.min.js: Makefile
+	mkdir -p build
+	cd build && npm pack --silent axe-core@$(AXE)
+	cd build && tar -xzOf axe-core-$(AXE).tgz package/axe.min.js > axe.part
+	cd build && echo "$(AXE_SHA256)  axe.part" | sha256sum --check --quiet
+	cd build && mv axe.part axe.min.js && rm axe-core-$(AXE).tgz
 
 .PHONY: venv
 venv:

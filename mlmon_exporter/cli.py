@@ -5,12 +5,19 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
-NEEDED = ("typer", "rich", "pyarrow", "uvicorn")
+NEEDED = {
+    "typer": "typer",
+    "rich": "rich",
+    "pyarrow": "pyarrow",
+    "uvicorn": "uvicorn",
+    "yaml": "pyyaml",
+}
+"""Module -> its package, in the extra `cli`."""
 
 
 def app() -> None:
     """Run the command that the arguments name."""
-    absent = [name for name in NEEDED if find_spec(name) is None]
+    absent = [package for module, package in NEEDED.items() if find_spec(module) is None]
     if absent:
         sys.stderr.write(
             f"mlmon-exporter: the commands need {', '.join(absent)}: "

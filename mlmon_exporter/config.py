@@ -71,6 +71,7 @@ class Config(BaseSettings):
     token: kinds.OptionalSecret = None
     metrics_token: kinds.OptionalSecret = None
     metrics_path: kinds.OptionalRoute = "/metrics"
+    page_path: kinds.OptionalRoute = None
 
     psi_floor: kinds.Number = number(0.1, high=100)
     ks_floor: kinds.Number = number(0.1, high=1)
@@ -106,6 +107,13 @@ class Config(BaseSettings):
         if span.seconds < longest.seconds:
             raise ValueError(f"expected {longest.label} (a window) or more, got {span.label}")
         return span
+
+    @field_validator("page_path")
+    @classmethod
+    def _is_not_the_metrics(cls, path: str | None, info: ValidationInfo) -> str | None:
+        if path is not None and path == info.data.get("metrics_path"):
+            raise ValueError(f"expected another path than metrics_path, got {path!r}")
+        return path
 
     @field_validator("models")
     @classmethod
@@ -244,10 +252,10 @@ def _shared_names(models: tuple[ModelConfig, ...]) -> Iterator[str]:
 
 
 def _shared_routes(models: tuple[ModelConfig, ...]) -> Iterator[str]:
-    # A model without routes takes every route that is not another's, so there can be but one.
+    # Models without routes share all routes that are no one's: requests say which they mean.
     owners = defaultdict[str, list[str]](list)
     for model in models:
-        for route in model.routes or ("all other routes",):
+        for route in model.routes:
             owners[route].append(model.name)
     for route, names in owners.items():
         if len(names) > 1:

@@ -103,6 +103,8 @@ METRICS: dict[str, MetricType] = {
     "mlmon_requests_total": MetricType("counter", "Requests by route, method, status and outcome"),
     "mlmon_request_duration_seconds": MetricType("histogram", "First byte in to last byte out, background tasks left out"),
     "mlmon_request_first_byte_seconds": MetricType("histogram", "First byte in to first byte out"),
+    "mlmon_request_first_token_seconds": MetricType("histogram", "First byte in to the first event out, of answers streamed as events"),
+    "mlmon_output_token_seconds": MetricType("histogram", "Time from one event of a streamed answer to the next: a token, where the server sends each at once"),
     "mlmon_requests_in_progress": MetricType("gauge", "Requests that are being served now"),
     "mlmon_request_size_bytes": MetricType("histogram", "Bytes of request bodies as received"),
     "mlmon_response_size_bytes": MetricType("histogram", "Bytes of response bodies as sent"),

@@ -19,8 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .core.health import Health
 from .core.records import Exchange, Exemplar, Headers
 from .core.traffic import OTHER, Traffic
+from .formats.event_stream import MEDIA_TYPE
 from .prediction_ids import ID_HEADER, PredictionIds, valid_id
 from .routes import route_of, route_path
+from .streamed_answer import StreamedAnswer
 from .telemetry import annotate, current_span_context
 
 __all__ = ["MonitorMiddleware", "Sink", "route_of"]
@@ -34,6 +36,7 @@ CLIENT_LEFT = 499
 
 _UNSEEN_BODIES = ("http.response.pathsend", "http.response.zerocopysend")
 """Messages by which the server reads the body from a file: its bytes never pass here."""
+_EVENT_STREAM = MEDIA_TYPE.encode()
 
 
 class Sink(Protocol):
@@ -59,8 +62,8 @@ class Sink(Protocol):
     def in_flight(self) -> dict[int, Scope]:
         """Scopes of the requests that are being served, by their identity."""
 
-    def model_of(self, method: str, route: str) -> tuple[str, str]:
-        """Return the model and version that a route serves, ("", "") if it serves none."""
+    def model_of(self, scope: Scope, route: str) -> tuple[str, str]:
+        """Return the model and version that a request is for, ("", "") if for none."""
 
     def submit(self, exchange: Exchange) -> None:
         """Take a finished exchange; neither blocks nor raises."""
@@ -168,6 +171,7 @@ class _Call:
         "_sink",
         "_span",
         "_status",
+        "_stream",
         "_version",
     )
 
@@ -194,6 +198,7 @@ class _Call:
         self._status = 0  # until the response starts
         self._route = self._model = self._version = self._prediction_id = ""
         self._span: tuple[str, str] | None = None
+        self._stream: StreamedAnswer | None = None
         self._is_read = self._is_answered = self._has_left = self._has_ended = False
         scope[SCOPE_KEY] = sink
         sink.in_flight[id(scope)] = scope
@@ -224,7 +229,9 @@ class _Call:
             if kind == "http.response.body":
                 body = message.get("body") or b""
                 self._response_size += len(body)
-                if self._response_size <= self._response_limit:
+                if self._stream is not None:
+                    self._stream.take(body if type(body) is bytes else bytes(body))
+                elif self._response_size <= self._response_limit:
                     # What is not bytes, such as a memoryview, may change once it has been sent.
                     self._response_chunks.append(body if type(body) is bytes else bytes(body))
                 else:
@@ -264,7 +271,12 @@ class _Call:
         if type(headers) is not list:  # any iterable, perhaps one that can be read but once
             headers = [*headers]
         self._response_headers = headers
-        own = dict(headers).get(ID_HEADER)
+        named = dict(headers)
+        if named.get(b"content-type", b"").startswith(_EVENT_STREAM):
+            self._stream = StreamedAnswer(
+                self._began, self._response_limit, is_packed=b"content-encoding" in named
+            )
+        own = named.get(ID_HEADER)
         given = dict(self._request_headers).get(ID_HEADER) if own is None else own
         self._prediction_id = valid_id(given) or self._ids.new()
         if self._span is not None:
@@ -277,7 +289,7 @@ class _Call:
     def _find_route(self) -> None:
         self._route = OTHER  # should the next line fail
         self._route = route_of(self._scope)
-        self._model, self._version = self._sink.model_of(self._method, self._route)
+        self._model, self._version = self._sink.model_of(self._scope, self._route)
 
     def end(self, error: BaseException | None = None) -> None:
         """Count the request, once: after the last byte, or when the app has given up.
@@ -302,12 +314,18 @@ class _Call:
                 (duration, self._first_byte, self._request_size, self._response_size),
                 Exemplar(*self._span, duration, time()) if self._span is not None else None,
             )
+            if self._stream is not None:
+                self._sink.traffic.record_tokens(
+                    self._model, self._version, self._route, self._stream.times
+                )
+                self._response_chunks = self._kept_parts(self._stream)
             if is_done and self._prediction_id:
                 self._hand_over(time() - duration)
         except Exception as fault:  # noqa: BLE001 - the app goes on, or its error does
             _fail(self._sink, fault)
         # The app may go on for long, with background tasks; the bodies need not stay for them.
         self._request_chunks = self._response_chunks = []
+        self._stream = None
 
     def _outcome(self, error: BaseException | None) -> tuple[int, str]:
         """Return the status and the outcome of a request that may not have gone well."""
@@ -319,6 +337,12 @@ class _Call:
         if error is not None or not self._is_answered:
             return status, "interrupted"
         return status, "ok" if status < 400 else "client_error" if status < 500 else "server_error"
+
+    def _kept_parts(self, stream: StreamedAnswer) -> list[bytes]:
+        parts = stream.parts()
+        if parts is None:
+            self._response_limit = -1
+        return parts or []
 
     def _hand_over(self, arrived: float) -> None:
         """Submit the exchange, or count why there is none."""
@@ -341,7 +365,9 @@ class _Call:
             self._sink.health.drop(self._drop_reason())
 
     def _drop_reason(self) -> str:
-        if max(self._request_size, self._response_size) > self._sink.max_body_bytes:
+        limit = self._sink.max_body_bytes
+        is_long = self._response_limit < 0 and self._response_size > limit
+        if self._request_size > limit or is_long:
             return "body_too_large"
         if self._request_limit < 0:
             return "unreadable"

@@ -23,9 +23,10 @@ from .core.feedback import Feedback, Status
 from .core.health import Health
 from .core.model import Model
 from .core.pending import GroundTruth
+from .core.pictures import Snapshot
 from .core.records import Batch, Exchange, Histograms, Reading, Readings
 from .core.settings import ModelReference, ModelSettings, window_names
-from .core.traffic import Traffic
+from .core.traffic import OTHER, Traffic
 from .feedback_desk import FeedbackDesk, kpi_event, row_ids
 from .flusher import Flusher
 from .formats import FORMATS, REASONS
@@ -74,11 +75,10 @@ class Monitor:
         self.models = {model.name: self._model(model) for model in c.models}
         self._model_configs = {model.name: model for model in c.models}
         self._routes = {route: model.name for model in c.models for route in model.routes}
-        self._rest = next((model.name for model in c.models if not model.routes), None)
+        rest = [model.name for model in c.models if not model.routes]
+        self._rest = rest[0] if len(rest) == 1 else OTHER if rest else None
         self._known: dict[tuple[str, str], tuple[str, str]] = {}
-        self._readers = {
-            m.name: BodyReader(c, m, self.models[m.name], self.health) for m in c.models
-        }
+        self._reader = BodyReader(c, self.models, self.health)
         self._intake = Intake(
             self._take_in,
             self.health,
@@ -99,13 +99,19 @@ class Monitor:
         os.register_at_fork(after_in_child=lambda: call_if_alive(child))
         self._flusher = Flusher(self._tick, c.flush_seconds)
         self._parallel: bool | None = None
-        token = c.metrics_token.get_secret_value() if c.metrics_token is not None else None
-        self._metrics_app = metrics_app(self._scrape, token)
+        self._metrics_app = metrics_app(self._scrape, self._metrics_token())
         self.writing_apps = self._writing_apps()
         """Path -> what takes ground truth and KPIs there; nothing without a token."""
-        reading = {c.metrics_path: self._metrics_app} if c.metrics_path else {}
-        self.service_apps: Mapping[str, ASGIApp] = {**reading, **self.writing_apps}
+        self.service_apps: Mapping[str, ASGIApp] = {
+            **({c.page_path: self.page_app()} if c.page_path else {}),
+            **({c.metrics_path: self._metrics_app} if c.metrics_path else {}),
+            **self.writing_apps,
+        }
         self._declare_routes()
+
+    def _metrics_token(self) -> str | None:
+        token = self.config.metrics_token
+        return token.get_secret_value() if token is not None else None
 
     def _writing_apps(self) -> Mapping[str, ASGIApp]:
         token = self.config.token
@@ -203,24 +209,38 @@ class Monitor:
 
     # What the middleware asks and hands over.
 
-    def model_of(self, method: str, route: str) -> tuple[str, str]:
-        """Return the model and version that a route's requests are counted for, or empty texts."""
+    def model_of(self, scope: Scope, route: str) -> tuple[str, str]:
+        """Return the model and version that a request is counted for, or empty texts.
+
+        That is the model which a parameter of the route names, else the route's; `other` where
+        several models share the route, and only the body may tell which one is meant.
+        """
         self._ensure_flushing()
+        method = scope["method"]
         labels = self._known.get((method, route))
         if labels is None:
             labels = self._find_model(method, route)
             if len(self._known) < ROUTES_KEPT:
                 self._known[method, route] = labels
+        if len(self.models) > 1 and labels[0] and "{" in route:
+            return self._model_in_path(scope) or labels
         return labels
 
     def _find_model(self, method: str, route: str) -> tuple[str, str]:
         name = self._routes.get(route)
-        if name is None and method == "POST" and route != "other":
+        if name is None and method == "POST" and route != OTHER:
             name = self._rest
         return (name, self._version(name)) if name is not None else ("", "")
 
+    def _model_in_path(self, scope: Scope) -> tuple[str, str] | None:
+        for value in scope.get("path_params", {}).values():
+            if type(value) is str and value in self.models:
+                return value, self._version(value)
+        return None
+
     def _version(self, name: str) -> str:
-        return self.models[name].settings.version
+        model = self.models.get(name)
+        return model.settings.version if model is not None else ""
 
     def submit(self, exchange: Exchange) -> None:
         """Queue an exchange to be taken in off the request path."""
@@ -235,15 +255,13 @@ class Monitor:
     def _take_in(self, exchange: Exchange, pace: Pace) -> None:
         if not 200 <= exchange.status < 300:
             return
-        model = self.models[exchange.model]
-        batch = self._readers[exchange.model].read(exchange)
-        if batch is not None:
-            version = model.observe(batch, exchange.arrived, pace)
-            self.traffic.record_rows(exchange.model, version, batch.rows)
+        read = self._reader.read(exchange)
+        if read is not None:
+            name, batch = read
+            version = self.models[name].observe(batch, exchange.arrived, pace)
+            self.traffic.record_rows(name, version, batch.rows)
             ids = batch.prediction_ids or row_ids(exchange.prediction_id, batch.rows)
-            self.feedback.predicted(
-                exchange.model, batch._replace(prediction_ids=ids), exchange.arrived
-            )
+            self.feedback.predicted(name, batch._replace(prediction_ids=ids), exchange.arrived)
 
     # The public way in and out.
 
@@ -380,6 +398,14 @@ class Monitor:
         yield from self.feedback.readings(now)
         yield from self._counts.shown_health.readings()
 
+    def snapshot(self, pause: Pause = lambda: None, now: float | None = None) -> Snapshot:
+        """Return what readings say at `now`, and what only people look at."""
+        self._intake.flush(SCRAPE_WAIT_SECONDS)
+        moment = time.time() if now is None else now
+        blocks = [*self.blocks(moment, pause), *self._own_readings()]
+        pictures = [p for model in self.models.values() for p in model.pictures(moment, pause)]
+        return Snapshot(moment, blocks, pictures)
+
     def _scrape(self, pause: Pause) -> Iterator[Readings | Histograms]:
         started = time.perf_counter()
         if self._intake.flush(SCRAPE_WAIT_SECONDS):
@@ -406,7 +432,7 @@ class Monitor:
         routes: dict[tuple[str, ...], int] = {}
         for scope in list(self.in_flight.values()):
             route = route_of(scope)
-            key = (*self.model_of(scope["method"], route), route)
+            key = (*self.model_of(scope, route), route)
             routes[key] = routes.get(key, 0) + 1
         return routes
 
@@ -430,6 +456,31 @@ class Monitor:
     def metrics_app(self) -> ASGIApp:
         """Return the ASGI app that answers scrapes, to be mounted where you like."""
         return self._metrics_app
+
+    def page_app(self) -> ASGIApp:
+        """Return the ASGI app of the page for people, to be mounted where you like."""
+        from .page.app import PageApp  # only where there is a page
+
+        return PageApp(self.snapshot, self._metrics_token())
+
+    def report(self, window: str | None = None, now: float | None = None) -> str:
+        """Return what the page shows as one self-contained HTML file.
+
+        Args:
+            window: The window that is drawn, such as "1h"; the longest by default.
+            now: Unix seconds; the clock by default.
+
+        Raises:
+            ValueError: There is no such window.
+        """
+        from .page.report import report
+
+        return report(self.snapshot(now=now), window)
+
+    def _repr_html_(self) -> str:
+        from .page.report import framed
+
+        return framed(self.report(), height=600)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Take in all that was queued before; False if that took over `timeout` seconds."""

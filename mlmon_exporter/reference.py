@@ -258,6 +258,11 @@ class Reference:
         model = str(form.get("model", ""))
         return cls(features, outputs, outcomes=outcomes, model=model, created=created)
 
+    def _repr_html_(self) -> str:
+        from .page.reference_page import framed_reference
+
+        return framed_reference(self.model, self.created, self.features, self.outputs)
+
     def __add__(self, other: Reference) -> Reference:
         """Return the reference of both sides' rows; columns of one side only are kept."""
         outputs = _merge(self.outputs, other.outputs)

@@ -6,15 +6,15 @@ import time
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .config import Config, ConfigError
 from .monitor import Monitor
 
 
-def server_app(config: Config) -> Starlette:
-    """Return the app of `mlmon-exporter serve`: `/metrics`, `/healthz` and `/`.
+def reader_of(config: Config) -> Monitor:
+    """Return a monitor that shows what the host's model servers have counted, and counts nothing.
 
     With a token, `/ground-truth` and `/kpi`, too.
 
@@ -28,16 +28,23 @@ def server_app(config: Config) -> Starlette:
         )
     monitor = Monitor(config)
     monitor.is_reader = True
+    return monitor
+
+
+def server_app(config: Config) -> Starlette:
+    """Return the app of `mlmon-exporter serve`: the page at `/`, `/metrics` and `/healthz`.
+
+    Raises:
+        ConfigError: As `reader_of` does.
+    """
+    monitor = reader_of(config)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok", "time": time.time()})
 
-    async def root(_: Request) -> Response:
-        return RedirectResponse("/metrics")
-
     return Starlette(
         routes=[
-            Route("/", root),
+            Route("/", monitor.page_app()),
             Route("/healthz", healthz),
             Route("/metrics", monitor.metrics_app()),
             *(Route(path, app) for path, app in monitor.writing_apps.items()),

@@ -20,45 +20,20 @@ import pytest
 from typer.testing import CliRunner
 
 import mlmon_exporter
-from mlmon_exporter import cli
-from mlmon_exporter.assets import assets_root
+from mlmon_exporter import Monitor, cli
 from mlmon_exporter.commands import COMMANDS, build_reference, program, terminal
-from mlmon_exporter.commands.assets import write_assets
 from mlmon_exporter.commands.terminal import (
-    UserError,
     age,
     percent,
     progress_bar,
     size,
     thousands,
-    user_errors,
 )
 from mlmon_exporter.core.bins import CategoryBins
 from mlmon_exporter.reference import Reference
+from tests.command_line import error, run, succeeded
 
 ROWS = 2000
-
-
-def run(*arguments: str | Path) -> Any:
-    """The outcome of a command: `exit_code`, `stdout`, `stderr`."""
-    return CliRunner().invoke(program(), [str(argument) for argument in arguments])
-
-
-def succeeded(*arguments: str | Path) -> str:
-    """What a command printed, spaces and line breaks as single spaces."""
-    result = run(*arguments)
-    assert result.exit_code == 0, (result.stderr, result.exception)
-    return " ".join(result.stdout.split())
-
-
-def error(*arguments: str | Path) -> str:
-    """The line by which a command failed."""
-    result = run(*arguments)
-    assert result.exit_code == 2, (result.stdout, result.exception)
-    assert isinstance(result.exception, SystemExit)  # a user's mistake is no traceback
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("mlmon-exporter: ")
-    return str(result.stderr).removeprefix("mlmon-exporter: ").strip()
 
 
 @pytest.fixture
@@ -165,7 +140,7 @@ def test_without_the_extra_one_line_says_what_to_install(folder: Path) -> None:
 def test_the_extra_is_what_the_program_asks_for() -> None:
     path = Path(mlmon_exporter.__file__).parents[1] / "pyproject.toml"
     extra = tomllib.loads(path.read_text())["project"]["optional-dependencies"]["cli"]
-    assert sorted(re.match("[a-z]+", line)[0] for line in extra) == sorted(cli.NEEDED)  # type: ignore[index]
+    assert sorted(re.match("[a-z]+", line)[0] for line in extra) == sorted(cli.NEEDED.values())  # type: ignore[index]
 
 
 # build-reference.
@@ -381,6 +356,36 @@ def test_check_warns_of_another_models_reference(config: Path) -> None:
     assert "was built for the model 'bike'" in succeeded("check", "--config", config)
 
 
+def test_report_writes_one_file_from_the_state(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    Reference.build({"a": rng.normal(size=500)}).save(tmp_path / "m.json")
+    config = tmp_path / "mlmon.toml"
+    config.write_text("state_dir = 'state'\n[[models]]\nname = 'm'\nreference = 'm.json'\n")
+    monitor = Monitor(config)
+    monitor.observe({"a": rng.normal(size=300) + 2.0})
+    monitor.close()
+    out = tmp_path / "report.html"
+    assert "Wrote" in succeeded("report", "--config", config, "--out", out)
+    page = out.read_text()
+    assert "1 of 1 column drifted" in page
+    assert "24h window</title>" in page
+    succeeded("report", "--config", config, "--out", out, "--window", "1h")
+    assert "1h window</title>" in out.read_text()
+    assert error("report", "--config", config, "--out", out, "--window", "2h") == (
+        "window: expected one of 1h, 24h, got '2h'"
+    )
+    assert error("report", "--config", config, "--out", tmp_path / "no" / "report.html") == (
+        f"{tmp_path / 'no' / 'report.html'}: No such file or directory"
+    )
+
+
+def test_report_without_a_state_says_what_to_set(tmp_path: Path) -> None:
+    config = tmp_path / "mlmon.toml"
+    config.write_text("")
+    message = error("report", "--config", config, "--out", tmp_path / "report.html")
+    assert message.startswith("state_dir: expected the folder that the model server writes to")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -400,55 +405,6 @@ def test_check_fails_where_a_server_would_not_start(
 
 def test_check_needs_a_file(folder: Path) -> None:
     assert error("check") == "mlmon.toml: expected a TOML file, got: No such file or directory"
-
-
-# assets.
-
-
-@pytest.fixture
-def bundle(folder: Path) -> Path:
-    root = folder / "bundle"
-    for name in ("grafana/boards/a.json", "alerts/rules.yml", "alerts/runbooks/x.md"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(name)
-    (root / "grafana" / "build.py").write_text("code")
-    (root / "grafana" / ".gitkeep").write_text("")
-    return root
-
-
-def test_assets_are_written_once(bundle: Path, folder: Path) -> None:
-    out = folder / "out"
-    names = ["grafana/boards/a.json", "alerts/rules.yml", "alerts/runbooks/x.md"]
-    assert write_assets(bundle, out) == (names, 0)
-    assert (out / names[2]).read_text() == names[2]
-    assert len([path for path in out.rglob("*") if path.is_file()]) == 3
-    assert write_assets(bundle, out) == ([], 3)
-
-
-def test_changed_files_are_kept_unless_forced(bundle: Path, folder: Path) -> None:
-    out = folder / "out"
-    write_assets(bundle, out)
-    (out / "alerts" / "rules.yml").write_text("mine")
-    (out / "alerts" / "runbooks" / "x.md").unlink()
-    with pytest.raises(UserError, match=r"out/alerts/rules.yml: differs .* add --force"):
-        write_assets(bundle, out)
-    assert not (out / "alerts" / "runbooks" / "x.md").exists()
-    assert write_assets(bundle, out, force=True)[0] == ["alerts/rules.yml", "alerts/runbooks/x.md"]
-    assert (out / "alerts" / "rules.yml").read_text() == "alerts/rules.yml"
-
-
-def test_the_command_writes_what_is_bundled(folder: Path) -> None:
-    text = succeeded("assets", "--out", "monitoring")
-    assert re.search(r"Wrote \d+ files to monitoring\.$", text)
-    written = {p.relative_to("monitoring") for p in Path("monitoring").rglob("*") if p.is_file()}
-    assert all((assets_root() / path).is_file() for path in written)
-    assert "were there already" in succeeded("assets", "--out", "monitoring") or not written
-
-
-def test_a_place_that_cannot_be_written_is_named(bundle: Path, folder: Path) -> None:
-    (folder / "file").write_text("")
-    with pytest.raises(UserError, match=r"file.*: (File exists|Not a directory)"), user_errors():
-        write_assets(bundle, folder / "file")
 
 
 # What commands say things with.

@@ -50,6 +50,7 @@ def test_without_file_and_environment_the_defaults_hold() -> None:
         "token": None,
         "metrics_token": None,
         "metrics_path": "/metrics",
+        "page_path": None,
         "psi_floor": 0.1,
         "ks_floor": 0.1,
         "share_floor": 0.01,
@@ -229,6 +230,7 @@ ENVIRONMENT: dict[str, tuple[str, object]] = {
     "token": ("t", "t"),
     "metrics_token": ("m", "m"),
     "metrics_path": ("", None),
+    "page_path": ("/mlmon", "/mlmon"),
     "psi_floor": ("0.25", 0.25),
     "ks_floor": ("0.2", 0.2),
     "share_floor": ("0", 0.0),
@@ -266,7 +268,9 @@ def test_a_list_in_the_environment_may_be_json(monkeypatch: pytest.MonkeyPatch) 
     assert [window.label for window in load_config().windows] == ["1h", "7d"]
 
 
-@pytest.mark.parametrize("key", ["state_dir", "token", "metrics_token", "metrics_path"])
+@pytest.mark.parametrize(
+    "key", ["state_dir", "token", "metrics_token", "metrics_path", "page_path"]
+)
 def test_an_empty_variable_means_none(
     key: str, in_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,6 +344,8 @@ GLOBAL_PROBLEMS = {
         "metrics_token: expected visible ASCII characters without spaces, got others (not shown)"
     ),
     "metrics_path = 'metrics'": "metrics_path: expected a path that starts with '/', got 'metrics'",
+    "page_path = 'mlmon'": "page_path: expected a path that starts with '/', got 'mlmon'",
+    "page_path = '/metrics'": "page_path: expected another path than metrics_path, got '/metrics'",
     "psi_floor = -0.1": "psi_floor: expected a number from 0 to 100, got -0.1",
     "psi_floor = nan": "psi_floor: expected a number from 0 to 100, got nan",
     "psi_floor = inf": "psi_floor: expected a number from 0 to 100, got inf",
@@ -437,14 +443,16 @@ def test_all_errors_of_a_file_are_told() -> None:
     ]
 
 
+def test_several_models_may_share_the_routes_that_are_no_ones() -> None:
+    models = Config(models=[{"name": "a"}, {"name": "b"}]).models
+    assert [model.routes for model in models] == [(), ()]
+
+
 @pytest.mark.usefixtures("in_folder")
 def test_models_must_differ_in_names_and_routes() -> None:
     same_names = "[[models]]\nname = 'a'\nroutes = ['/1']\n[[models]]\nname = 'a'\nroutes = ['/2']"
     assert problems(same_names) == [
         "mlmon.toml: models: expected a name of its own for each model, got 'a' 2 times"
-    ]
-    assert problems("[[models]]\nname = 'a'\n[[models]]\nname = 'b'") == [
-        "mlmon.toml: models: expected one model for each route, got all other routes for a, b"
     ]
     assert problems("[[models]]\nroutes = ['/p']\n[[models]]\nroutes = ['/p']") == [
         (
@@ -587,7 +595,7 @@ def test_a_file_is_read_for_options(in_folder: Path) -> None:
 
 def test_every_key_that_pydantic_may_refuse_says_what_it_expects() -> None:
     own_checks = {"name", "format", "false_alarm_every", "token", "metrics_token", "metrics_path"}
-    own_checks |= {"version", "features", "predictions", "score", "label", "positive"}
+    own_checks |= {"page_path", "version", "features", "predictions", "score", "label", "positive"}
     for model in (Config, ModelConfig):
         for key, field in model.model_fields.items():
             assert field.description or key in own_checks, key

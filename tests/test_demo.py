@@ -27,6 +27,7 @@ from mlmon_exporter.demo.run import BIKE, INCOME, Verdict, prepare
 from mlmon_exporter.demo.server import DemoError, Server, listen
 from mlmon_exporter.demo.traffic import Calendar, Latencies, Replay, Speed
 from mlmon_exporter.demo.watch import BARS, FeatureDrift, Watch
+from tests.demo.processes import processes_of
 
 NOW = 1_700_000_000.0
 DEMO = [sys.executable, "-m", "mlmon_exporter.cli", "demo", "--port", "0"]
@@ -280,11 +281,13 @@ def test_the_demo_sees_the_drift_that_is_there(tmp_path: Path) -> None:
         text=True,
         timeout=110,
         check=False,
-        env={"TMPDIR": str(tmp_path)},
+        env={"TMPDIR": str(tmp_path), "PATH": str(tmp_path), "LOKY_MAX_CPU_COUNT": "1"},
     )
     assert result.stderr == ""
     assert result.returncode == 0, result.stdout
     assert "temp of bike-demand drifted after" in result.stdout
+    assert "No alertmanager and no prometheus on the PATH: with both" in result.stdout
+    assert "Paged" not in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -310,3 +313,4 @@ def test_the_demo_stops_cleanly(number: signal.Signals, tmp_path: Path) -> None:
     assert output.endswith("Stopped.\n")
     assert "Traceback" not in output
     assert list(tmp_path.iterdir()) == []
+    assert processes_of(tmp_path) == []

@@ -182,7 +182,7 @@ class Sink:
         self.exchanges: list[Exchange] = []
         self._labels = (model, "1") if model else ("", "")
 
-    def model_of(self, method: str, route: str) -> tuple[str, str]:
+    def model_of(self, scope: Scope, route: str) -> tuple[str, str]:
         return self._labels
 
     def submit(self, exchange: Exchange) -> None:

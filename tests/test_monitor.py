@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from fastapi import Body, FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
+from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp
 
 from mlmon_exporter import ConfigError, Monitor, MonitorMiddleware, Reference, instrument
@@ -187,12 +188,29 @@ def test_observe_needs_the_model_where_there_are_several() -> None:
 
 def test_routes_belong_to_the_models_that_name_them() -> None:
     monitor = Monitor(models=[{"name": "a", "routes": ["/a"], "version": "3"}, {"name": "rest"}])
-    assert monitor.model_of("POST", "/a") == ("a", "3")
-    assert monitor.model_of("POST", "/x") == ("rest", "")
-    assert monitor.model_of("GET", "/x") == ("", "")
-    assert monitor.model_of("POST", "other") == ("", "")
+    assert monitor.model_of({"method": "POST"}, "/a") == ("a", "3")
+    assert monitor.model_of({"method": "POST"}, "/x") == ("rest", "")
+    assert monitor.model_of({"method": "GET"}, "/x") == ("", "")
+    assert monitor.model_of({"method": "POST"}, "other") == ("", "")
     only = Monitor(models=[{"name": "a", "routes": ["/a"]}])
-    assert only.model_of("POST", "/x") == ("", "")
+    assert only.model_of({"method": "POST"}, "/x") == ("", "")
+
+
+def test_a_parameter_of_the_route_names_the_model() -> None:
+    monitor = Monitor(models=[{"name": "iris", "version": "2"}, {"name": "wine"}])
+    route = "/v1/models/{model_name}:predict"
+    scope = {"method": "POST", "path_params": {"model_name": "iris"}}
+    assert monitor.model_of(scope, route) == ("iris", "2")
+    assert monitor.model_of(scope | {"path_params": {"model_name": "wine"}}, route) == ("wine", "")
+    assert monitor.model_of(scope | {"path_params": {"model_name": "x"}}, route) == ("other", "")
+    alone = Monitor(model="iris")
+    assert alone.model_of(scope | {"path_params": {"model_name": "x"}}, route) == ("iris", "")
+
+
+def test_requests_that_only_a_body_can_assign_are_counted_for_other() -> None:
+    monitor = Monitor(models=[{"name": "small"}, {"name": "large"}])
+    assert monitor.model_of({"method": "POST"}, "/v1/chat/completions") == ("other", "")
+    assert monitor.model_of({"method": "GET"}, "/v1/chat/completions") == ("", "")
 
 
 def test_error_series_of_configured_routes_exist_before_the_first_request() -> None:
@@ -286,7 +304,13 @@ def test_every_reading_is_in_the_table_of_metrics(reference: str) -> None:
 def test_a_scrape_shows_every_metric_of_the_table(reference: str, tmp_path: Path) -> None:
     state = str(tmp_path / "state")
     app, monitor = served(model="m", reference=reference, version="1", state_dir=state)
+
+    @app.post("/stream")
+    def stream() -> StreamingResponse:
+        return StreamingResponse(iter([b"data: 1\n\n"] * 2), media_type="text/event-stream")
+
     post_all(app, "/predict", [{"instances": [row(i) for i in range(200)]}])
+    post_all(app, "/stream", [{}])
     text = get(app, "/metrics").text
     missing = [name for name in METRICS if f"# TYPE {name} " not in text]
     assert not missing

@@ -1,4 +1,4 @@
-"""Writes the rule files of a checkout anew: `python -m mlmon_exporter.alerts`."""
+"""Writes the generated files of a checkout anew: `python -m mlmon_exporter.alerts`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from pathlib import Path
 
 from mlmon_exporter.assets import assets_root
 
-from .fleet import FILE, fleet_file
+from .rule_set import files
 
 
 def write_rules(folder: Path) -> None:
-    """Write all rule files to a folder."""
-    path = folder / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(fleet_file(), encoding="utf-8")
+    """Write all generated files to a folder."""
+    for name, text in files().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ A recorded series `level:metric:operations` keeps `job`, `model` and `version` a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from mlmon_exporter.core.bins import BINS, MISSING, OWN_BIN_SHARE
 from mlmon_exporter.core.readings import FEATURES, OUTPUTS, Role
 
 from .rule_files import Group, Rule, rule_file
+from .settings import Settings, seconds_of
 
 FILE = "recording/mlmon-fleet.yml"
 """Where the rules are, in `alerts/`."""
@@ -26,18 +26,24 @@ MOST_BINS = BINS + 2 * round(1 / OWN_BIN_SHARE)
 """No numeric column has more: ten of equal rows, and two edges for each value with its own."""
 NOISE_Z = 3.0902
 """Normal quantile of the chance level: one unchanged window in a thousand has more."""
-SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class Window(NamedTuple):
     """A span that is scored, and how often."""
 
     range: str
-    """A Prometheus duration; part of the recorded names."""
+    """A Prometheus duration."""
     every: str
     is_from_rate: bool = False
     """Whether rows come from the recorded rate: for a long window, reading the counters anew each
     time would take ten times as long."""
+    label: str = ""
+    """What it is called in the recorded names; empty: as its range."""
+
+    @property
+    def name(self) -> str:
+        """What ends the recorded names."""
+        return self.label or self.range
 
 
 class Plan(NamedTuple):
@@ -48,6 +54,17 @@ class Plan(NamedTuple):
     """Should span four scrapes or more."""
     every: str = "1m"
     """How often the rate and the reference are recorded."""
+    rate_label: str = ""
+    """What the rate's range is called in the recorded names; empty: as it is."""
+
+    def at_pace(self, settings: Settings) -> Plan:
+        """Return the plan with all spans at the settings' pace, and the same names."""
+        span = settings.span
+        windows = (
+            w._replace(range=span(w.range), every=span(w.every), label=w.name) for w in self.windows
+        )
+        label = self.rate_label or self.rate_range
+        return Plan(tuple(windows), span(self.rate_range), span(self.every), label)
 
 
 DEFAULT = Plan()
@@ -65,14 +82,14 @@ def fleet_file(plan: Plan = DEFAULT) -> str:
     return rule_file(fleet_groups(plan), ABOUT)
 
 
-def fleet_groups(plan: Plan = DEFAULT) -> list[Group]:
+def fleet_groups(plan: Plan = DEFAULT) -> list[Group[Rule]]:
     """Return the rules: for each side of a model, what all windows share, then each window."""
     groups = []
     for role in (FEATURES, OUTPUTS):
         side = _Side(role, plan)
         groups.append(Group(f"mlmon-{role.label}-bins", plan.every, list(_shared(side))))
         for window in plan.windows:
-            name = f"mlmon-{role.label}-{window.range}"
+            name = f"mlmon-{role.label}-{window.name}"
             groups.append(Group(name, window.every, list(_scores(side, window))))
     return groups
 
@@ -87,7 +104,7 @@ class _Side:
         self.reference = self.bin_name("reference_ratio", "avg")
         self.smoothed = self.bin_name("reference_ratio", "smoothed")
         self.bins = self.name("reference_ratio", "count")
-        self.rate = self.bin_name("bin_rows", f"rate{plan.rate_range}")
+        self.rate = self.bin_name("bin_rows", f"rate{plan.rate_label or plan.rate_range}")
 
     def name(self, metric: str, operations: str) -> str:
         return f"{self.what}:{self.prefix}_{metric}:{operations}"
@@ -133,7 +150,7 @@ sum by ({MODEL}, {what}) ({ratio})""",
 
 def _scores(side: _Side, window: Window) -> Iterator[Rule]:
     """Rows, shares and scores of one window."""
-    at, reference = window.range, side.reference
+    at, reference = window.name, side.reference
     in_bins, rows = side.bin_name("bin_rows", at), side.name("rows", at)
     share, change = side.bin_name("bin_ratio", at), side.bin_name("value_ratio_change", at)
     yield Rule(in_bins, _rows(side, window), "Rows in each bin; 0 where a bin has no series.")
@@ -185,7 +202,7 @@ def _rows(side: _Side, window: Window) -> str:
     if window.is_from_rate:
         # Not the mean rate times the window: a bin, a feature or a server that is new has a mean
         # over the time that it exists, and would count as if it had always been so.
-        step = _seconds(side.plan.every)
+        step = seconds_of(side.plan.every)
         rows = f"{step:g} * sum by ({side.by_bin}) (sum_over_time({side.rate}[{window.range}]))"
     else:
         increase = f"increase({side.prefix}_bin_rows_total[{window.range}])"
@@ -273,10 +290,3 @@ def _ks_statistic(change: str) -> str:
 
 def _any_of(vectors: Sequence[str]) -> str:
     return "  (\n    " + "\n    or ".join(vectors) + "\n  )"
-
-
-def _seconds(duration: str) -> float:
-    match = re.fullmatch(r"([0-9]+)(ms|[smhdw])", duration)
-    if match is None:
-        raise ValueError(f"duration: expected one such as '1m', got {duration!r}")
-    return int(match[1]) * SECONDS[match[2]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 Yaml: TypeAlias = "str | int | Sequence[Yaml] | Mapping[str, Yaml]"
 
@@ -28,25 +28,42 @@ class Rule(NamedTuple):
     about: str
     """What the recorded series is: a comment in the file."""
 
+    def item(self) -> Mapping[str, Yaml]:
+        """Return the rule as Prometheus reads it."""
+        return {"record": self.record, "expr": self.expr}
 
-class Group(NamedTuple):
+
+class AnyRule(Protocol):
+    """A rule of either kind."""
+
+    @property
+    def about(self) -> str:
+        """A comment in the file, or nothing."""
+
+    def item(self) -> Mapping[str, Yaml]:
+        """Return the rule as Prometheus reads it."""
+
+
+R_co = TypeVar("R_co", bound=AnyRule, covariant=True)
+
+
+class Group(NamedTuple, Generic[R_co]):
     """Rules that are evaluated one after another, so that a later one may use an earlier one."""
 
     name: str
     interval: str
     """A Prometheus duration, such as `1m`."""
-    rules: Sequence[Rule]
+    rules: Sequence[R_co]
 
 
-def rule_file(groups: Sequence[Group], about: str) -> str:
+def rule_file(groups: Sequence[Group[AnyRule]], about: str) -> str:
     """Return a rule file, `about` its first comment."""
     lines = [*_comment(about), "groups:"]
     for group in groups:
         lines += [f"  - name: {_scalar(group.name)}", f"    interval: {group.interval}"]
         lines.append("    rules:")
         for rule in group.rules:
-            item = {"record": rule.record, "expr": rule.expr}
-            lines += _indented([*_comment(rule.about), *_lines([item])], 6)
+            lines += _indented([*_comment(rule.about), *_lines([rule.item()])], 6)
     return "\n".join(lines) + "\n"
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from mlmon_exporter.core.traffic import LATENCY_BOUNDS
+
+EVERYTHING = ".+"
+SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The options of `mlmon-exporter assets`; the committed files are made with the defaults."""
 
-    job: str = ".+"
+    job: str = EVERYTHING
     """A regular expression of the scrape jobs that are ours."""
     availability_objective: float = 0.999
-    """Share of requests, 0 to 1, that do not end in a server error."""
+    """Share of requests, 0 to 1, that neither end in a server error nor are cut off."""
     latency_objective: float = 0.99
     """Share of requests, 0 to 1, that are answered within `latency_seconds`."""
     latency_seconds: float = 0.5
@@ -21,6 +27,62 @@ class Settings:
     """Where the runbooks are: each alert links to `<runbook_url>/<alert>.md`."""
     dashboard_url: str = ""
     """Address of Grafana, without a slash at the end; empty: links are relative to it."""
+    cpu_cores: float = 1.0
+    """How many cores a target may use."""
+    hour_seconds: float = 3600.0
+    """How long the rules' hour lasts. All spans of time shrink with it; names of recorded series
+    stay as they are, so that boards and alerts fit. For demonstrations and tests."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would make rules that never fire.
+
+        Raises:
+            ValueError: An objective or a span makes no sense.
+        """
+        for name in ("availability_objective", "latency_objective"):
+            share = getattr(self, name)
+            if not 0 < share < 1:
+                raise ValueError(f"{name}: expected over 0 and under 1, got {share}")
+        if self.latency_seconds not in LATENCY_BOUNDS:
+            bounds = ", ".join(f"{bound:g}" for bound in LATENCY_BOUNDS)
+            raise ValueError(
+                f"latency_seconds: expected one of {bounds}, got {self.latency_seconds}"
+            )
+        for name in ("cpu_cores", "hour_seconds"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name}: expected over 0, got {getattr(self, name)}")
+
+    def span(self, duration: str) -> str:
+        """Return a Prometheus duration at the pace of `hour_seconds`: `5m` is `5m` by default.
+
+        Raises:
+            ValueError: It is not a number and a unit.
+        """
+        if self.hour_seconds == SECONDS["h"]:
+            return duration
+        return f"{max(round(1000 * self.span_seconds(duration)), 1)}ms"
+
+    def span_seconds(self, duration: str) -> float:
+        """Return the same in seconds."""
+        return seconds_of(duration) * self.hour_seconds / SECONDS["h"]
+
+    def select(self, metric: str, matchers: str = "") -> str:
+        """Return the selector of a metric's series that come from our jobs."""
+        jobs = [] if self.job == EVERYTHING else [f'job=~"{_quoted(self.job)}"']
+        inner = ",".join([*jobs, *([matchers] if matchers else [])])
+        return f"{metric}{{{inner}}}" if inner else metric
+
+
+def seconds_of(duration: str) -> float:
+    """Return a Prometheus duration such as `5m` in seconds; raises ValueError."""
+    match = re.fullmatch(r"([0-9]+)(ms|[smhdw])", duration)
+    if match is None:
+        raise ValueError(f"duration: expected one such as '1m', got {duration!r}")
+    return int(match[1]) * SECONDS[match[2]]
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"")
 
 
 DEFAULTS = Settings()

@@ -1,4 +1,4 @@
-"""`mlmon-exporter check`: the configuration, and what each model will watch."""
+"""`mlmon-exporter check`: the configuration, a sample of its traffic, or installed rules."""
 
 from __future__ import annotations
 
@@ -17,24 +17,92 @@ from mlmon_exporter.config import Config, ConfigError, ModelConfig, load_config
 from mlmon_exporter.reference import Reference, segment_feature
 from mlmon_exporter.reference_warnings import reference_warnings
 
-from .terminal import age, column_table, counted, print_warnings, user_errors
+from .rules import check_rules
+from .sample import Sample, show_sample
+from .terminal import UserError, age, column_table, counted, print_warnings, user_errors
 
-EXAMPLE = """mlmon-exporter check --config mlmon.toml"""
+EXAMPLE = (
+    """mlmon-exporter check --config mlmon.toml --body request.json --response response.json"""
+)
+CONFIG = Path("mlmon.toml")
 
 
 def check(
     config: Annotated[
         Path, typer.Option(envvar="MLMON_CONFIG", help="The configuration file.")
-    ] = Path("mlmon.toml"),
+    ] = CONFIG,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            show_default=False,
+            help="Check installed rules instead, a file or a folder: "
+            "whether all metrics that they name exist.",
+        ),
+    ] = None,
+    url: Annotated[
+        str, typer.Option(help="With --rules: the metrics of a running exporter.")
+    ] = "http://127.0.0.1:8000/metrics",
+    metrics_token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MLMON_METRICS_TOKEN",
+            show_default=False,
+            help="With --rules: the token that the exporter asks for.",
+        ),
+    ] = None,
+    body: Annotated[
+        Path | None, typer.Option(help="A request's body: show what would be read of it.")
+    ] = None,
+    response: Annotated[
+        Path | None, typer.Option(help="The body of the response to that request.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Whose sample it is, where several are configured.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="Read it in this format, not in the model's.")
+    ] = None,
+    path: Annotated[str, typer.Option(help="The path of the request.")] = "/predict",
+    header: Annotated[
+        list[str] | None, typer.Option(help="A header of the request, as 'name: value'.")
+    ] = None,
+    response_header: Annotated[
+        list[str] | None, typer.Option(help="A header of the response.")
+    ] = None,
 ) -> None:
     """Check a configuration and its references, and show what each model will watch.
 
-    Exits with 0 where a server would start with it, and with 2 where it would not.
+    With --body, and --response if there is one, it shows instead what would be read of a sample:
+    features, outputs, version, and what cannot be read and why; no configuration is needed.
+
+    With --rules, it says instead whether all metrics that installed rules name exist.
+
+    Exits with 0 where a server would start with it, something can be read of the sample, or each
+    rule's metrics are served, and with 2 where not.
     """
+    if rules is not None:
+        check_rules(rules, url, metrics_token)
+        return
+    if response is not None and body is None:
+        raise UserError("--response: expected --body too, the request that it answers")
     with user_errors(ConfigError):
-        settings = load_config(config)
-        Monitor(settings).close()  # whatever stops a server, stops here, too
+        settings = Config() if body and config == CONFIG and not config.exists() else _load(config)
     console = Console(highlight=False)
+    if body is not None:
+        sample = Sample(body, response, path, header or (), response_header or ())
+        show_sample(console, settings, sample, model, format)
+    else:
+        _check_config(console, config, settings)
+
+
+def _load(config: Path) -> Config:
+    settings = load_config(config)
+    Monitor(settings).close()  # whatever stops a server, stops here, too
+    return settings
+
+
+def _check_config(console: Console, config: Path, settings: Config) -> None:
     windows = ", ".join(window.label for window in settings.windows)
     console.print(
         f"[bold]{escape(str(config))}[/bold]: windows {windows}; at most one false page "
@@ -61,7 +129,7 @@ def _settings_warnings(settings: Config) -> Iterator[str]:
 
 def _show(console: Console, settings: Config, model: ModelConfig) -> list[str]:
     """Print what is known of a model; return warnings."""
-    routes = ", ".join(model.routes) or "every POST that parses"
+    routes = ", ".join(model.routes) or _rest(settings)
     about = [part for part in (model.version, model.task, f"format {model.format}") if part]
     console.print(
         f"\n[bold]{escape(model.name)}[/bold]: {escape(', '.join(about))}; "
@@ -83,6 +151,12 @@ def _show(console: Console, settings: Config, model: ModelConfig) -> list[str]:
     )
     console.print(column_table({"feature": reference.features, "output": reference.outputs}))
     return [*_fit(model, reference), *reference_warnings(reference)]
+
+
+def _rest(settings: Config) -> str:
+    """Return what a model without routes gets."""
+    sharing = sum(not model.routes for model in settings.models)
+    return "every POST that parses" if sharing == 1 else "POSTs whose path or body names it"
 
 
 def _fit(model: ModelConfig, reference: Reference) -> Iterator[str]:

@@ -35,6 +35,9 @@ def demo(
 
     A model of bicycle rentals was trained in winter; then the seasons pass. A model of incomes
     gets the traffic that it was made for. Nothing leaves this machine.
+
+    With Prometheus and Alertmanager on the PATH, they run the rules as they ship, an hour of theirs
+    in half a minute, and the page for the drift is shown when it arrives.
     """
     absent = [name for module, name in NEEDED.items() if find_spec(module) is None]
     if absent:

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from .histogram_table import Family, HistogramTable
 from .labels import clean_label
 from .records import Histograms, Readings
-from .traffic import OTHER, Family, HistogramTable
+from .traffic import OTHER
 
 Status = Literal["matched", "late", "unknown", "duplicate", "invalid"]
 STATUSES: tuple[Status, ...] = ("matched", "late", "unknown", "duplicate", "invalid")

@@ -16,6 +16,7 @@ DROP_REASONS = (
     "request_unread",
     "response_unread",
     "unreadable",
+    "unreadable_route",
     "too_many_rows",
     "too_many_features",
     "pending_full",

@@ -9,6 +9,7 @@ from typing import Any
 from .learner import Learner
 from .outcomes import Outcomes, Parts, outcomes_of
 from .part_keys import PartKey
+from .pictures import Picture
 from .records import Batch, Histograms, Prediction, Readings
 from .settings import ModelReference, ModelSettings
 from .tally_bytes import AnyTally
@@ -175,6 +176,12 @@ class Model:
         yield from self._reference_readings()
         if self._versions is not None:
             yield from self._versions.readings(now)
+
+    def pictures(self, now: float, pause: Callable[[], None] = lambda: None) -> Iterator[Picture]:
+        """Give a picture of each side in each window at `now`; readings come first."""
+        for picture in self._versions.pictures(now) if self._versions is not None else ():
+            yield picture
+            pause()
 
     def _reference_readings(self) -> Iterator[Readings]:
         # The learner is asked for first: another thread may just be done with it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -102,6 +102,12 @@ class ColumnReadings:
         yield from self._reference.readings
         yield from self._total_readings()
         yield from self._drift_readings(now)
+
+    def scores(self, k: int) -> Mapping[str, Floats]:
+        """Return the scores and thresholds of a window as `at` last gave them, by name."""
+        prefix = f"{self._role.prefix}_"
+        readings = self._drift[k][1] if k in self._drift else ()
+        return {r.name.removeprefix(prefix): np.asarray(r.values) for r in readings}
 
     def _total_readings(self) -> list[Readings | Histograms]:
         generation = self._columns.generation

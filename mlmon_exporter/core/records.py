@@ -17,7 +17,10 @@ Values are numbers, booleans, strings or None; None, NaN and "" are missing.
 
 
 class Exchange(NamedTuple):
-    """One request and its response as bytes, both whole: longer bodies never become an Exchange."""
+    """One request and its response as bytes, both whole, but for event streams that are too long.
+
+    Of these there are both ends; other bodies that are too long never become an Exchange.
+    """
 
     arrived: float
     """Unix seconds when the request reached the middleware."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from .columns import TOTALS
 from .part_keys import PartKey
+from .pictures import ColumnPictures
 from .records import Histograms, Readings
 from .windows import Window
 
@@ -54,6 +55,8 @@ class Side(NamedTuple):
     """What readings are of: the same, or what all processes have counted."""
     readings: Shown | None
     """None where the reference has no such columns."""
+    pictures: ColumnPictures | None = None
+    """None where there is nothing to be looked at."""
 
     def key(self, version: str, side: int, part: tuple[int, int]) -> PartKey:
         """Return the key of a part."""

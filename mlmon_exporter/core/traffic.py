@@ -5,13 +5,14 @@ from __future__ import annotations
 import operator
 import threading
 from bisect import bisect_left
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
-from typing import Any, NamedTuple
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
+from .histogram_table import Both, Bounds, Family, HistogramTable, is_known
 from .labels import clean_label
 from .records import Exemplar, Histograms, Readings
+from .token_times import BY_STREAM, TokenTimes
 
 OTHER = "other"
 """The label of what no route handled, of methods that HTTP does not know, of what is over a cap."""
@@ -26,7 +27,6 @@ BATCH = 64
 EXEMPLAR_SECONDS = 600.0
 """An exemplar older than this is not shown: its trace tells nothing about the present."""
 
-Bounds = tuple[float, ...]
 LATENCY_BOUNDS: Bounds = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
@@ -42,18 +42,6 @@ Measures = tuple[float, float, float, float]
 
 What is not known is NaN.
 """
-Cell = list[float]
-"""One histogram: observations per bucket, length bounds + 1, then their sum."""
-Both = Callable[[Any, Any], Any]
-"""Makes one number of two."""
-
-
-class Family(NamedTuple):
-    """Histograms that are observed together and have the same labels."""
-
-    label_names: tuple[str, ...]
-    bounds: Mapping[str, Bounds]
-    """Metric -> upper bounds of its buckets."""
 
 
 BY_ROUTE = Family(
@@ -68,66 +56,6 @@ BY_ROUTE = Family(
 """In the order of `Measures`."""
 BY_MODEL = Family(("model", "version"), {"mlmon_request_rows": ROW_BOUNDS})
 
-_is_known = (0.0).__le__
-"""False for NaN and negative values; written so for speed, it is asked four times a request."""
-
-
-class HistogramTable:
-    """The histograms of a family, by label values. Not thread-safe: Traffic locks."""
-
-    __slots__ = ("_bounds", "_family", "_labels", "cells")
-
-    def __init__(self, family: Family) -> None:
-        self._family = family
-        self._bounds = tuple(family.bounds.values())
-        self._labels: tuple[tuple[str, ...], ...] = ()
-        self.cells: dict[tuple[str, ...], tuple[Cell, ...]] = {}
-
-    def add(self, labels: tuple[str, ...]) -> tuple[Cell, ...]:
-        """Return the cells of some label values, which exist from now on."""
-        if labels not in self.cells:
-            self.cells[labels] = tuple([0] * (len(bounds) + 2) for bounds in self._bounds)
-        return self.cells[labels]
-
-    def observe(self, labels: tuple[str, ...], rows: Iterable[Sequence[float]]) -> None:
-        """Count rows of a value for each histogram; NaN and negative values are left out."""
-        columns = zip(*rows, strict=True)
-        for cell, bounds, values in zip(self.add(labels), self._bounds, columns, strict=True):
-            known = [*filter(_is_known, values)]
-            for bucket, count in Counter(map(bisect_left, repeat(bounds), known)).items():
-                cell[bucket] += count
-            cell[-1] += sum(known)
-
-    def merge(
-        self, labels: tuple[str, ...], theirs: Iterable[Cell], both: Both = operator.add
-    ) -> None:
-        """Add another's cells of some label values, or make something else of each two numbers."""
-        for ours, cell in zip(self.add(labels), theirs, strict=True):
-            ours[:] = [both(a, b) for a, b in zip(ours, cell, strict=True)]
-
-    def label_rows(self) -> tuple[tuple[str, ...], ...]:
-        """Return all label values: the same object until there are new ones."""
-        if len(self._labels) != len(self.cells):
-            self._labels = tuple(self.cells)
-        return self._labels
-
-    def histograms(
-        self, exemplars: Sequence[Mapping[int, Exemplar] | None]
-    ) -> Iterator[Histograms]:
-        """Give each metric; the exemplars are the first one's."""
-        labels = self.label_rows()
-        for i, (name, bounds) in enumerate(self._family.bounds.items()):
-            cells = [row[i] for row in self.cells.values()]
-            yield Histograms(
-                name,
-                self._family.label_names,
-                labels,
-                [bounds] * len(cells),
-                [[int(count) for count in cell[:-1]] for cell in cells],
-                [float(cell[-1]) for cell in cells],
-                exemplars if i == 0 else (),
-            )
-
 
 class Traffic:
     """What the routes were asked and what they answered. Thread-safe.
@@ -136,8 +64,8 @@ class Traffic:
     the methods of HTTP; all others become `other`, and `on_overflow` is called with the label's
     name (holding the lock: it must not call back). Model and version are bounded by the caller.
 
-    `requests`, `by_route.cells`, `by_model.cells` and `exemplars` are plain data for whoever
-    stores what `take` returned; here, up to `BATCH` requests are not in them yet.
+    `requests`, `exemplars` and the tables' cells are plain data for whoever stores what `take`
+    returned; here, up to `BATCH` requests are not in them yet.
     """
 
     def __init__(
@@ -150,6 +78,7 @@ class Traffic:
         self._lock = threading.Lock()
         self._waiting: deque[tuple[RequestLabels, Measures, Exemplar | None]] = deque()
         self._waiting_rows: deque[tuple[tuple[str, str], int]] = deque()
+        self._waiting_tokens: deque[tuple[tuple[str, str, str], TokenTimes]] = deque()
         self._routes = {OTHER}
         self._reset()
 
@@ -158,6 +87,7 @@ class Traffic:
         self.requests: dict[RequestLabels, int] = {}
         self.by_route = HistogramTable(BY_ROUTE)
         self.by_model = HistogramTable(BY_MODEL)
+        self.by_stream = HistogramTable(BY_STREAM)
         self.exemplars: dict[tuple[str, ...], dict[int, Exemplar]] = {}
 
     def record(
@@ -202,9 +132,14 @@ class Traffic:
             self.by_route.observe(admitted[:3], measured)
             for exemplar in filter(None, exemplars):
                 self._mark(admitted[:3], exemplar)
+        for _ in range(len(self._waiting_tokens)):
+            (model, version, route), tokens = self._waiting_tokens.popleft()
+            # Its request has been counted, and with it the label that did not fit.
+            streamed = (model, version, self.route_label(route))
+            self.by_stream.merge(streamed, tokens.cells())
 
     def _mark(self, labels: tuple[str, ...], exemplar: Exemplar) -> None:
-        if _is_known(exemplar.value):
+        if is_known(exemplar.value):
             bucket = bisect_left(LATENCY_BOUNDS, exemplar.value)
             self.exemplars.setdefault(labels, {})[bucket] = exemplar
 
@@ -213,6 +148,10 @@ class Traffic:
         self._waiting_rows.append(((model, version), rows))
         if len(self._waiting_rows) >= BATCH:
             self._settle_now_or_later()
+
+    def record_tokens(self, model: str, version: str, route: str, tokens: TokenTimes) -> None:
+        """Count the tokens of a request that `record` was told of before; waits for nobody."""
+        self._waiting_tokens.append(((model, version, route), tokens))
 
     def declare(self, model: str, version: str, route: str, method: str) -> None:
         """Have the error counts and histograms of a route at 0 before its first request."""
@@ -265,6 +204,7 @@ class Traffic:
             taken._routes = set(self._routes)
             taken.requests, taken.exemplars = self.requests, self.exemplars
             taken.by_route, taken.by_model = self.by_route, self.by_model
+            taken.by_stream = self.by_stream
             self._reset()
         return taken
 
@@ -287,6 +227,8 @@ class Traffic:
                 self.by_route.merge((model, version, self._route(route)), cells, both)
             for labels, cells in theirs.by_model.cells.items():
                 self.by_model.merge(labels, cells, both)
+            for (model, version, route), cells in theirs.by_stream.cells.items():
+                self.by_stream.merge((model, version, self._route(route)), cells, both)
             for (model, version, route), marks in theirs.exemplars.items():
                 ours = self.exemplars.setdefault((model, version, self._route(route)), {})
                 ours.update(_newer(marks, ours))
@@ -316,30 +258,33 @@ class Traffic:
             traffic._routes.add(labels[2])
             traffic.requests[tuple(labels)] = int(count)
         for name, table in traffic._tables():
-            for labels, cells in form[name]:
+            for labels, cells in form.get(name, ()):  # an older version knew fewer tables
                 table.merge(tuple(labels), cells)
         for labels, i, mark in form["exemplars"]:
             traffic.exemplars.setdefault(tuple(labels), {})[int(i)] = Exemplar(*mark)
         return traffic
 
     def _tables(self) -> tuple[tuple[str, HistogramTable], ...]:
-        return (("by_route", self.by_route), ("by_model", self.by_model))
+        return (
+            ("by_route", self.by_route),
+            ("by_model", self.by_model),
+            ("by_stream", self.by_stream),
+        )
 
     def is_empty(self) -> bool:
         """Return whether nothing was counted or declared."""
         with self._lock:
             self._settle()
-            return not (self.requests or self.by_route.cells or self.by_model.cells)
+            return not (self.requests or any(table.cells for _, table in self._tables()))
 
     def _copy(self) -> Traffic:
         copy = Traffic(max_routes=self.max_routes)
         with self._lock:
             self._settle()
             copy.requests = dict(self.requests)
-            for labels, cells in self.by_route.cells.items():
-                copy.by_route.merge(labels, cells)
-            for labels, cells in self.by_model.cells.items():
-                copy.by_model.merge(labels, cells)
+            for (_, ours), (_, table) in zip(self._tables(), copy._tables(), strict=True):
+                for labels, cells in ours.cells.items():
+                    table.merge(labels, cells)
             copy.exemplars = {labels: dict(marks) for labels, marks in self.exemplars.items()}
         return copy
 
@@ -376,6 +321,8 @@ class Traffic:
         ]
         yield from self.by_route.histograms(exemplars)
         yield from self.by_model.histograms(())
+        if self.by_stream.cells:  # most servers stream nothing
+            yield from self.by_stream.histograms(())
 
 
 def _newer(theirs: Mapping[int, Exemplar], ours: Mapping[int, Exemplar]) -> dict[int, Exemplar]:

@@ -19,6 +19,7 @@ from .outcome_readings import (
 )
 from .outcomes import Outcomes, Parts
 from .part_keys import PartKey
+from .pictures import ColumnPictures, Picture
 from .readings import FEATURES, OUTPUTS, ColumnReadings, Role
 from .records import Histograms, Readings
 from .settings import ModelReference, ModelSettings
@@ -137,7 +138,11 @@ class Versions:
             self._tests,
             s.with_histograms or role is OUTPUTS,
         )
-        return Side(columns, shown, readings if columns.frame.references else None)
+        if not columns.frame.references:
+            return Side(columns, shown, None)
+        labels = (s.name, version)
+        pictures = ColumnPictures(shown, readings, role, labels, s.windows, s.policy, self._tests)
+        return Side(columns, shown, readings, pictures)
 
     def take(self) -> Parts:
         """Return all that was counted since the last call and start again at nothing."""
@@ -195,6 +200,12 @@ class Versions:
             champion = self._versions[self._settings.version]
             if version is not champion and version.quality and champion.quality:
                 yield from differences(champion.quality, version.quality)
+
+    def pictures(self, now: float) -> Iterator[Picture]:
+        """Give a picture of each side in each window; readings come first."""
+        for _, _, side in self._all_sides():
+            if side.pictures is not None:
+                yield from side.pictures.at(now)
 
 
 def _reference_outcomes(

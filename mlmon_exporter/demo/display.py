@@ -10,12 +10,20 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from .inbox import Delivery
+from .paging import Links
 from .traffic import Speed
 from .watch import BARS, FeatureDrift
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _OTHER_LINES = 13
 """Lines of the live page beside features."""
+_DELIVERIES = 4
+"""How many of them are shown, the last ones."""
+_PAGING_LINES = 3 + _DELIVERIES
+PAGER = "pager"
+KINDS = {PAGER: "page", "tickets": "ticket"}
+"""Receiver -> what it gets."""
 
 
 class Scene(NamedTuple):
@@ -32,12 +40,25 @@ class Scene(NamedTuple):
     """What the monitor adds to it."""
     features: Sequence[FeatureDrift]
     """Those that drift most first."""
+    links: Links | None = None
+    """None where neither Prometheus nor Alertmanager runs."""
+    deliveries: Sequence[Delivery] = ()
+    """What Alertmanager sent since the traffic began, the oldest first."""
+    heartbeat_age: float | None = None
+    """Seconds since its last heartbeat; None while there was none."""
 
 
 def page(scene: Scene, height: int) -> RenderableType:
     """Return the live page, for a terminal of so many lines."""
-    most = max(3, (height - _OTHER_LINES) // 2)
-    return Group(Panel(_header(scene), title="mlmon-exporter demo"), table(scene.features, most))
+    others = _OTHER_LINES + (_PAGING_LINES if scene.links is not None else 0)
+    most = max(3, (height - others) // 2)
+    parts: list[RenderableType] = [
+        Panel(_header(scene), title="mlmon-exporter demo"),
+        table(scene.features, most),
+    ]
+    if scene.links is not None:
+        parts.append(_paging(scene))
+    return Group(*parts)
 
 
 def _header(scene: Scene) -> Text:
@@ -50,8 +71,60 @@ def _header(scene: Scene) -> Text:
     text.append(f"{scene.url}/metrics", style="bold cyan")
     text.append(" and ")
     text.append(f"{scene.url}/docs", style="bold cyan")
+    if scene.links is not None:
+        text.append("\n").append(links_text(scene.links))
     text.append(f"\n{speed_text(scene.speed, scene.added)}")
     return text
+
+
+def links_text(links: Links) -> Text:
+    """Return where to look at rules and alerts."""
+    return Text.assemble(
+        "Prometheus ",
+        (links.prometheus, "bold cyan"),
+        " · Alertmanager ",
+        (links.alertmanager, "bold cyan"),
+    )
+
+
+def _paging(scene: Scene) -> Text:
+    """Return the last deliveries, a line each, and as many lines if there are fewer."""
+    age = scene.heartbeat_age
+    heard = "no heartbeat yet" if age is None else f"last heartbeat {age:.0f} s ago"
+    text = Text.assemble("\n", ("sent by Alertmanager", "bold"), f"; {heard}")
+    last = scene.deliveries[-_DELIVERIES:]
+    for delivery in last:
+        text.append("\n").append(delivery_text(delivery))
+    text.append("\n" * (_DELIVERIES - len(last)))
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def delivery_text(delivery: Delivery) -> Text:
+    """Return a delivery in a line: when, to whom, and which alerts of what."""
+    kind = KINDS.get(delivery.receiver, delivery.receiver)
+    style = "" if delivery.is_resolved else "bold red" if kind == "page" else "yellow"
+    about: dict[str, list[str]] = {}
+    for notice in delivery.notices:
+        about.setdefault(f"{notice.name} {notice.model}".strip(), []).append(notice.column)
+    texts = [name + (f": {', '.join(of)}" if any(of) else "") for name, of in about.items()]
+    return Text.assemble(
+        f"{delivery.at:4.0f} s  ",
+        (f"{kind} resolved" if delivery.is_resolved else f"{kind:<6}", style),
+        f"  {'; '.join(texts)}",
+    )
+
+
+def print_page(console: Console, deliveries: Sequence[Delivery]) -> None:
+    """Print the first page that arrived, as who is woken up reads it."""
+    pages = [d for d in deliveries if d.receiver == PAGER and not d.is_resolved]
+    if not pages:
+        console.print("No page has arrived yet: drift must last a while before it wakes anybody.")
+        return
+    first, *others = pages[0].notices
+    more = f" (and {', '.join(other.column for other in others)})" if others else ""
+    console.print(f"Paged after {pages[0].at:.0f} s: {first.summary}{more}.", soft_wrap=True)
+    console.print(f"Its runbook: {first.runbook}", soft_wrap=True)
 
 
 def speed_text(speed: Speed, added: Speed) -> str:

@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,18 +18,24 @@ from rich.live import Live
 from mlmon_exporter import Monitor
 from mlmon_exporter.reference import Reference
 
-from .datasets import ALL, BIKE_CATEGORICAL, Labelled, Parts, Row, bike_parts, income_parts
-from .display import Scene, line, page, print_summary
+from .datasets import BIKE_CATEGORICAL, Labelled, Parts, Row, bike_parts, income_parts
+from .display import delivery_text, line, links_text, page, print_page, print_summary
+from .inbox import Inbox, inbox_app
+from .paging import NAMES, Links, Paging, find_programs, paging
 from .server import DemoError, Server, create_app, listen
-from .traffic import SEASON_SECONDS, Calendar, Latencies, Replay
-from .watch import FeatureDrift, Watch
+from .stage import Stage
+from .traffic import Latencies
+from .watch import FeatureDrift
 
 __all__ = ["DemoError", "run"]
 
 BIKE, INCOME = "bike-demand", "income"
 EXPECTED = (BIKE, "temp")
-WINDOW_SECONDS = 60.0
 LOOK_SECONDS = 0.5
+WITHOUT_PROGRAMS = (
+    "No {absent} on the PATH: with both Prometheus and Alertmanager (Debian: prometheus, "
+    "prometheus-alertmanager), the demo shows the page for this drift arriving, too."
+)
 CONFIG = """\
 windows = ["60s"]
 
@@ -50,6 +55,9 @@ routes = ["/income/predict"]
 features = "instances"
 predictions = "predictions"
 """
+
+
+NO_PAGE = "No page will be shown: {error}"
 
 
 class Verdict:
@@ -97,24 +105,63 @@ def run(*, seconds: float | None, port: int, once: bool) -> int:
         DemoError: The port is taken.
     """
     console = Console()
-    verdict, added = Verdict(), Latencies()
+    verdict, added, inbox = Verdict(), Latencies(), Inbox()
     with _interrupted(console), ExitStack() as stack:
         listener = stack.enter_context(listen(port))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlmon-demo-")))
+        # It looks for servers every few seconds only: training meanwhile costs no time.
+        pager = _start_paging(console, stack, folder, url, inbox)
         bike, income, app, monitor = prepare(console, folder, added)
         stack.enter_context(Server(app, listener))
-        stage = Stage(url, monitor, seconds, added)
+        links = _load_rules(console, pager) if pager is not None else None
+        stage = Stage(url, monitor, seconds, added, inbox, links)
         stack.callback(stage.stop)
         stage.start({"/bike/predict": bike, "/income/predict": income})
         console.print(f"Serving on {url}: open {url}/metrics and {url}/docs", soft_wrap=True)
+        if links is not None:
+            console.print(links_text(links), soft_wrap=True)
         show = _show_live if console.is_terminal and not once else _show_lines
         try:
             show(console, stage, verdict)
         finally:
-            print_summary(console, stage.scene())
+            last = stage.scene()
+            print_summary(console, last)
             console.print(verdict.text(), soft_wrap=True)
+            if links is not None:
+                print_page(console, last.deliveries)
     return int(once and not verdict.is_good)
+
+
+def _start_paging(
+    console: Console, stack: ExitStack, folder: Path, url: str, inbox: Inbox
+) -> Paging | None:
+    """Start Prometheus, Alertmanager and what it calls, where both are installed."""
+    programs = find_programs()
+    if absent := NAMES.keys() - programs:
+        text = WITHOUT_PROGRAMS.format(absent=" and no ".join(sorted(absent)))
+        console.print(text, soft_wrap=True)
+        return None
+    try:
+        with _step(console, "Starting Prometheus and Alertmanager"):
+            listener = stack.enter_context(listen(0))
+            stack.enter_context(Server(inbox_app(inbox), listener))
+            webhook = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            target = url.removeprefix("http://")
+            return stack.enter_context(paging(programs, folder, target, webhook))
+    except DemoError as error:
+        console.print(NO_PAGE.format(error=error), soft_wrap=True)
+        return None
+
+
+def _load_rules(console: Console, pager: Paging) -> Links | None:
+    try:
+        with _step(console, "Loading the rules, an hour of theirs in half a minute"):
+            pager.load_rules()
+    except DemoError as error:
+        console.print(NO_PAGE.format(error=error), soft_wrap=True)
+        return None
+    return pager.links
 
 
 @contextmanager
@@ -195,63 +242,6 @@ def _save_reference(
     reference.save(folder / f"{model}.reference.json")
 
 
-class Stage:
-    """The traffic under way, and what there is to see of it."""
-
-    def __init__(self, url: str, monitor: Monitor, seconds: float | None, added: Latencies) -> None:
-        self._url = url
-        self._added = added
-        self._monitor = monitor
-        self._seconds = seconds
-        year_seconds = 4 * SEASON_SECONDS if seconds is None else seconds
-        self._calendar = Calendar(min(SEASON_SECONDS, year_seconds / 4))
-        self._latencies = Latencies()
-        self._watch = Watch(WINDOW_SECONDS)
-        self._replays: list[Replay] = []
-        self._started = time.monotonic()
-
-    def start(self, parts: dict[str, Parts]) -> None:
-        """Send the traffic of each route."""
-        port = int(self._url.rpartition(":")[2])
-        self._started = time.monotonic()
-        for path, part in parts.items():
-            self._replays.append(Replay(port, path, partial(self._rows, part), self._latencies))
-        for replay in self._replays:
-            replay.start()
-
-    def _rows(self, part: Parts) -> Sequence[Row]:
-        stretch = ALL if ALL in part.traffic else self._calendar.season(self.elapsed)
-        return part.traffic[stretch].rows
-
-    def stop(self) -> None:
-        """Send no more."""
-        for replay in self._replays:
-            replay.close()
-
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self._started
-
-    @property
-    def is_over(self) -> bool:
-        return self._seconds is not None and self.elapsed >= self._seconds
-
-    def scene(self) -> Scene:
-        """Return how things stand now."""
-        self._monitor.flush(1.0)
-        now, elapsed = time.time(), self.elapsed
-        length = self._calendar.season_seconds
-        return Scene(
-            url=self._url,
-            elapsed=elapsed,
-            season=self._calendar.season(elapsed),
-            season_left=length - elapsed % length,
-            speed=self._latencies.speed(),
-            added=self._added.speed(),
-            features=self._watch.look(self._monitor.readings(now), now),
-        )
-
-
 def _show_live(console: Console, stage: Stage, verdict: Verdict) -> None:
     # No thread of its own draws: it would hold up an interrupt that comes while it does.
     with Live(console=console, auto_refresh=False, screen=False, transient=True) as live:
@@ -263,10 +253,14 @@ def _show_live(console: Console, stage: Stage, verdict: Verdict) -> None:
 
 
 def _show_lines(console: Console, stage: Stage, verdict: Verdict) -> None:
-    """Print a line whenever the season or the set of drifted features changes."""
+    """Print a line when the season or the set of drifted features changes, or a page arrives."""
     shown: object = None
+    arrived = 0
     while not stage.is_over:
         scene = stage.scene()
+        for delivery in scene.deliveries[arrived:]:
+            console.print(delivery_text(delivery), soft_wrap=True)
+        arrived = len(scene.deliveries)
         verdict.note(scene.features, scene.elapsed)
         state = (scene.season, {f[:2] for f in scene.features if f.is_drifted})
         if state != shown:

@@ -13,9 +13,11 @@ Reason = Literal[
     "unsupported_media",
     "not_json",
     "too_deep",
+    "malformed",
     # The value.
     "path_missing",
     "not_a_prediction",
+    "unknown_model",
     "no_rows",
     "no_columns",
     "no_predictions",

@@ -6,10 +6,12 @@ from typing import Any
 
 from . import features, paths, predictions
 from .body_map import BodyMap
+from .errors import FormatError
 from .message import Message
+from .prompts import holds_prompt
 from .tables import Table
 
-MAX_VERSION = 64
+MAX_NAME = 64
 
 
 def recognises(_request: Message) -> bool:
@@ -29,16 +31,26 @@ def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
 
 def version(message: Message) -> str | None:
     """Return the response's `model_version`, which is text or a whole number."""
-    found = message.top.get("model_version")
-    if type(found) not in (str, int):
+    return bounded(message.top.get("model_version"))
+
+
+def bounded(name: Any) -> str | None:
+    """Return a name or version that is text or a whole number, cut to `MAX_NAME`; else None."""
+    if type(name) not in (str, int):
         return None
-    return str(found)[:MAX_VERSION] or None
+    return str(name)[:MAX_NAME] or None
 
 
 def features_in(value: Any, body_map: BodyMap) -> Table:
-    """Return the features in a decoded request, from where the map says, else where they are."""
+    """Return the features in a decoded request, from where the map says, else where they are.
+
+    Raises:
+        FormatError: There are none, or the request is what people wrote to a language model.
+    """
     if body_map.features is not None:
         value = paths.at(value, body_map.features)
+    elif holds_prompt(value):
+        raise FormatError("not_a_prediction", "body: expected features, got messages or a prompt")
     return features.read(value, body_map)
 
 

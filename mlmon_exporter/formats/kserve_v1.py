@@ -18,7 +18,8 @@ from .message import Message
 from .tables import Record, Table
 
 _PATH = re.compile(
-    r"/v1/models/[^/:]+(?:/versions/(?P<version>[\w.-]+)|/labels/[^/:]+)?:[a-z]+$", re.ASCII
+    r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[\w.-]+)|/labels/[^/:]+)?:[a-z]+$",
+    re.ASCII,
 )
 _EXPLAIN = ":explain"
 _EVENT = "application/cloudevents"
@@ -36,7 +37,11 @@ def recognises(request: Message) -> bool:
 
 def request(message: Message, body_map: BodyMap) -> Table:
     """Return the features. Raises FormatError."""
-    body = _payload(message)
+    return features_in(_payload(message), body_map)
+
+
+def features_in(body: Any, body_map: BodyMap) -> Table:
+    """Return the features in a decoded request, whose values in `instances` are rows."""
     if type(body) is dict and body_map.features is None:
         for key, read in _REQUESTS.items():
             if key in body:
@@ -58,8 +63,13 @@ def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
 def version(message: Message) -> str | None:
     """Return the version in the path, else the response's `model_version`."""
     match = _PATH.search(message.path)
-    found: str | None = match and match["version"]
-    return found[: json.MAX_VERSION] if found else json.version(message)
+    return json.bounded(match and match["version"]) or json.version(message)
+
+
+def model(message: Message) -> str | None:
+    """Return the model's name in the path."""
+    match = _PATH.search(message.path)
+    return json.bounded(match and match["model"])
 
 
 def _payload(message: Message) -> Any:

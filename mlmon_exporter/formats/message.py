@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
@@ -11,6 +11,8 @@ from mlmon_exporter.core.records import Headers
 
 from . import codings, json_text
 from .errors import FormatError, Reason
+
+T = TypeVar("T")
 
 _UNREAD = object()
 _MAYBE_JSON = ("", "text/plain", "application/x-www-form-urlencoded")
@@ -34,7 +36,7 @@ class Message:
     `path` is the request's, also on the response to it; `raw` is the body as it was sent.
     """
 
-    __slots__ = ("_headers", "_max_inflated_bytes", "_named", "_value", "path", "raw")
+    __slots__ = ("_headers", "_max_inflated_bytes", "_named", "_read", "_value", "path", "raw")
 
     def __init__(
         self, path: str, headers: Headers, chunks: Sequence[bytes], max_inflated_bytes: int
@@ -45,6 +47,7 @@ class Message:
         self.raw = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self._max_inflated_bytes = max_inflated_bytes
         self._value: Any = _UNREAD
+        self._read: tuple[Any, Any] = (None, None)
 
     def header(self, name: bytes) -> bytes:
         """Return the last header of this lower-case name, empty where there is none."""
@@ -82,6 +85,13 @@ class Message:
         if type(value) is _Unreadable:
             raise FormatError(*value)
         return value
+
+    def once(self, read: Callable[[Message], T]) -> T:
+        """Return what a reader makes of this message; the last one's result is kept."""
+        if self._read[0] is not read:
+            self._read = (read, read(self))
+        result: T = self._read[1]
+        return result
 
     @property
     def top(self) -> Mapping[str, Any]:

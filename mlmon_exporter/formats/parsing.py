@@ -7,11 +7,22 @@ from typing import NamedTuple
 
 from mlmon_exporter.core.records import Batch, Column, Exchange
 
-from . import json, kserve_v1
+from . import json, kserve_v1, mlflow, oip_v2, openai, sagemaker, seldon
 from .body_map import BodyMap
 from .errors import FormatError, Reason
 from .message import Message
 from .tables import Table
+
+
+def _unnamed(_request: Message) -> None:
+    """Return that a request names no model."""
+
+
+def _unmeasured(_response: Message) -> Mapping[str, Column]:
+    return _NOTHING
+
+
+_NOTHING: Mapping[str, Column] = {}
 
 
 class Format(NamedTuple):
@@ -26,23 +37,49 @@ class Format(NamedTuple):
     """Predictions of a response to so many rows; None where the request could not be read."""
     version: Callable[[Message], str | None]
     """The model's version, as the response or its path tells it."""
+    model: Callable[[Message], str | None] = _unnamed
+    """The model that a request names, in its path or its body; None where it names none."""
+    measured: Callable[[Message], Mapping[str, Column]] = _unmeasured
+    """Features that only the response tells, of its only row: the tokens of a prompt."""
 
 
 FORMATS: tuple[Format, ...] = (
+    Format(
+        "openai",
+        openai.recognises,
+        openai.request,
+        openai.response,
+        openai.version,
+        openai.model,
+        openai.measured,
+    ),
+    Format(
+        "oip_v2",
+        oip_v2.recognises,
+        oip_v2.request,
+        oip_v2.response,
+        oip_v2.version,
+        oip_v2.model,
+    ),
     Format(
         "kserve_v1",
         kserve_v1.recognises,
         kserve_v1.request,
         kserve_v1.response,
         kserve_v1.version,
+        kserve_v1.model,
     ),
+    Format(
+        "seldon", seldon.recognises, seldon.request, seldon.response, json.version, seldon.model
+    ),
+    Format("sagemaker", sagemaker.recognises, sagemaker.request, sagemaker.response, json.version),
+    Format("mlflow", mlflow.recognises, mlflow.request, mlflow.response, json.version),
     Format("json", json.recognises, json.request, json.response, json.version),
 )
 """The first that recognises a request reads it: the more particular a format, the earlier."""
 
 AUTO = "auto"
 _BY_NAME = {row.name: row for row in FORMATS}
-_NOTHING: Mapping[str, Column] = {}
 
 
 class Parsed(NamedTuple):
@@ -53,15 +90,27 @@ class Parsed(NamedTuple):
     batch: Batch
     problems: tuple[Reason, ...] = ()
     """Why one direction could not be read, from `errors.REASONS`; the batch has the other."""
+    named: str | None = None
+    """The model that the request names, where `parse` was to look for it."""
 
 
-def parse(exchange: Exchange, body_map: BodyMap, format: str = AUTO) -> Parsed:
+MapOf = Callable[[str | None], BodyMap]
+"""Gives what is known of the bodies of the model that a request names, or of one that names none.
+
+Raises FormatError where there is no such model.
+"""
+
+
+def parse(
+    exchange: Exchange, body_map: BodyMap, format: str = AUTO, map_of: MapOf | None = None
+) -> Parsed:
     """Read the features of a request and, if it was answered with 2xx, the predictions.
 
     Args:
         exchange: The bytes.
         body_map: What is known of them.
         format: The name of a row of `FORMATS`, or `auto` to recognise it.
+        map_of: Where the route serves several models, gives the map that takes the other's place.
 
     Returns:
         A batch with features, predictions or both. A response with other rows than its request
@@ -76,22 +125,34 @@ def parse(exchange: Exchange, body_map: BodyMap, format: str = AUTO) -> Parsed:
     request = Message(path, exchange.request_headers, exchange.request_chunks, limit)
     response = Message(path, exchange.response_headers, exchange.response_chunks, limit)
     row = _BY_NAME.get(format) or _chosen(format, request)
+    name = None
     is_answered = 200 <= exchange.status < 300
     try:
+        if map_of is not None:
+            name = row.model(request)
+            body_map = map_of(name)
         features, rows = row.request(request, body_map)
     except FormatError as error:
         error.format = row.name
-        if not is_answered or _fits_another(row, request):
+        if not is_answered or error.reason == "unknown_model" or _fits_another(row, request):
             raise
         predicted = _without_features(row, response, body_map, error.reason)
         if predicted is None:
             raise
-        return predicted
-    predictions, problems = (
-        _predictions(row, response, body_map, rows) if is_answered else (_NOTHING, ())
-    )
-    batch = Batch(features, predictions, rows, row.version(response))
-    return Parsed(row.name, batch, problems)
+        return predicted._replace(named=name)
+    if not is_answered:
+        return Parsed(row.name, Batch(features, _NOTHING, rows), (), name)
+    predictions, problems = _predictions(row, response, body_map, rows)
+    if rows == 1 and (measured := row.measured(response)):
+        features = {**features, **measured}
+    batch = Batch(features, predictions, rows, _version(row, request, response))
+    return Parsed(row.name, batch, problems, name)
+
+
+def _version(row: Format, request: Message, response: Message) -> str | None:
+    """Return the version of the answer; one that repeats the model's name tells nothing."""
+    found = row.version(response)
+    return None if found is not None and found == row.model(request) else found
 
 
 def _predictions(

@@ -124,6 +124,12 @@ def _wrong_rows(rows: int, body_map: BodyMap) -> FormatError:
     return FormatError("too_many_rows", f"body: expected {limit} rows at most, got {rows}")
 
 
+def check_rows(rows: int, body_map: BodyMap) -> None:
+    """Raise FormatError where a table would have no rows, or more than the map allows."""
+    if not 0 < rows <= body_map.max_rows:
+        raise _wrong_rows(rows, body_map)
+
+
 def check_columns(rows: int, columns: int, body_map: BodyMap) -> None:
     """Raise FormatError where a table would have no columns, or more than the map allows."""
     if not columns:

@@ -38,9 +38,9 @@ def wait_until(is_done: Callable[[], object], seconds: float = 30.0, what: str =
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """Serve an ASGI app with uvicorn in a thread; gives its URL."""
-    port = free_port()
+def serving(app: Any, port: int = 0) -> Iterator[str]:
+    """Serve an ASGI app with uvicorn in a thread, on a free port for 0; gives its URL."""
+    port = port or free_port()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -54,12 +54,12 @@ def serving(app: Any) -> Iterator[str]:
 
 @contextmanager
 def program(
-    command: list[str], ready: Callable[[], object], log: Path
+    command: list[str], ready: Callable[[], object], log: Path, seconds: float = 30.0
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program until the block ends; `ready` says when it has started."""
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as done:
         try:
-            wait_until(lambda: done.poll() is not None or ready(), what=command[0])
+            wait_until(lambda: done.poll() is not None or ready(), seconds, what=command[0])
             if done.poll() is not None:
                 raise RuntimeError(f"{command[0]} stopped:\n{log.read_text()}")
             yield done
@@ -90,8 +90,8 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(binary: str, folder: Path, config: str) -> Iterator[Prometheus]:
-    """Run Prometheus with a configuration file's text."""
+def prometheus(binary: str, folder: Path, config: str, *options: str) -> Iterator[Prometheus]:
+    """Run Prometheus with a configuration file's text, and more options of its command line."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "prometheus.yml"
@@ -103,6 +103,7 @@ def prometheus(binary: str, folder: Path, config: str) -> Iterator[Prometheus]:
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--enable-feature=exemplar-storage",
+        *options,
     ]
 
     def is_ready() -> bool:
@@ -110,3 +111,25 @@ def prometheus(binary: str, folder: Path, config: str) -> Iterator[Prometheus]:
 
     with program(command, is_ready, folder / "prometheus.log"):
         yield Prometheus(url)
+
+
+@contextmanager
+def alertmanager(binary: str, folder: Path, config: str) -> Iterator[str]:
+    """Run Alertmanager with a configuration file's text; gives `host:port`."""
+    address = f"127.0.0.1:{free_port()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "alertmanager.yml"
+    file.write_text(config)
+    command = [
+        binary,
+        f"--config.file={file}",
+        f"--storage.path={folder / 'data'}",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+    ]
+
+    def is_ready() -> bool:
+        return httpx.get(f"http://{address}/-/ready").status_code == 200
+
+    with program(command, is_ready, folder / "alertmanager.log"):
+        yield address

@@ -1,8 +1,8 @@
 """The real bodies under `tests/bodies/<format>/`, as exchanges and what they hold.
 
-A body is `NAME.request.json`, `NAME.response.json` and `NAME.expected.json`: the batch, worked out
-by hand. `NAME.meta.json` has its source and, where they matter, path, status, headers and what the
-model's `BodyMap` says.
+A body is `NAME.request.*`, `NAME.response.*` and `NAME.expected.json`: the batch, worked out by
+hand, or from what was sent to a server. `NAME.meta.json` has its source and, where they matter,
+path, status, headers and what the model's `BodyMap` says.
 """
 
 from __future__ import annotations
@@ -54,18 +54,18 @@ def exchange(
 
 def read_all() -> list[Body]:
     """Return all bodies, of all formats."""
-    return [_read(path) for path in sorted(BODIES.glob("*/*.request.json"))]
+    return [_read(path) for path in sorted(BODIES.glob("*/*.request.*"))]
 
 
 def _read(path: Path) -> Body:
-    stem = path.name.removesuffix(".request.json")
+    stem = path.name.partition(".request.")[0]
     meta = json.loads(path.with_name(f"{stem}.meta.json").read_bytes())
     sent = {key: meta[key] for key in _EXCHANGE & meta.keys()}
-    response = path.with_name(f"{stem}.response.json").read_bytes()
+    (response,) = path.parent.glob(f"{stem}.response.*")
     return Body(
         f"{path.parent.name}/{stem}",
         path.parent.name,
-        exchange(path.read_bytes(), response, **sent),
+        exchange(path.read_bytes(), response.read_bytes(), **sent),
         _body_map(meta),
         json.loads(path.with_name(f"{stem}.expected.json").read_bytes()),
     )

@@ -13,7 +13,7 @@ import pytest
 from mlmon_exporter.formats import BodyMap, FormatError, parse
 from mlmon_exporter.formats.codings import decode
 
-from .bodies import exchange
+from .bodies import Body, exchange, read_all
 from .memory import at_most_traced
 
 TEXT = b'{"a": 1, "b": [2, 3]}' * 50
@@ -88,6 +88,22 @@ def test_compressed_bodies_of_both_directions_are_read() -> None:
     )
     batch = parse(compressed, BodyMap()).batch
     assert (batch.features, batch.predictions) == ({"a": 1}, {"prediction": 2})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [body for body in read_all() if body.format in ("oip_v2", "mlflow", "sagemaker", "seldon")],
+    ids=lambda body: body.name,
+)
+def test_real_bodies_that_are_compressed_hold_the_same(body: Body) -> None:
+    whole, coding = body.exchange, (b"content-encoding", b"gzip")
+    zipped = whole._replace(
+        request_headers=[*whole.request_headers, coding],
+        request_chunks=[gzip.compress(whole.request_chunks[0])],
+        response_headers=[*whole.response_headers, coding],
+        response_chunks=[gzip.compress(whole.response_chunks[0])],
+    )
+    assert repr(parse(zipped, body.body_map)) == repr(parse(whole, body.body_map))
 
 
 def test_a_body_that_something_else_inflated_already_is_read() -> None:

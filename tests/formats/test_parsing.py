@@ -68,7 +68,7 @@ def test_free_form_json_comes_last_since_it_takes_all() -> None:
 
 
 def test_a_format_that_does_not_exist_is_the_callers_mistake() -> None:
-    with pytest.raises(ValueError, match=r"format: expected auto or one of kserve_v1, json, got"):
+    with pytest.raises(ValueError, match=r"format: expected auto or one of .*, json, got 'oip'"):
         parse(exchange(b"{}"), BodyMap(), "oip")
 
 
@@ -82,6 +82,7 @@ REQUESTS: dict[str, Exchange] = {
     "unsupported_media": exchange(PNG, request_headers=IMAGE),
     "not_json": exchange(b"a=1&b=2"),
     "too_deep": exchange(b"[" * 100_000),
+    "malformed": exchange(b'{"inputs": [{"datatype": "FP32", "shape": [2, 2], "data": [1]}]}'),
     "not_a_prediction": exchange(b'{"instances": [[1, 2]]}', path="/v1/models/m:explain"),
     "no_rows": exchange(b"[]"),
     "no_columns": exchange(b"{}"),
@@ -121,7 +122,16 @@ def test_a_missing_path_raises_its_reason() -> None:
 
 
 def test_each_reason_has_a_body_here() -> None:
-    assert {*REQUESTS, *RESPONSES, "path_missing"} == set(REASONS)
+    assert {*REQUESTS, *RESPONSES, "path_missing", "unknown_model"} == set(REASONS)
+
+
+def test_a_model_that_nobody_configured_raises_its_reason() -> None:
+    def map_of(name: str | None) -> BodyMap:
+        raise FormatError("unknown_model", f"{name}: expected a model")
+
+    with pytest.raises(FormatError, match=r"^m: expected a model$") as raised:
+        parse(exchange(b"{}", b"1", path="/v1/models/m:predict"), BodyMap(), map_of=map_of)
+    assert raised.value.format == "kserve_v1"
 
 
 def test_predictions_about_an_unreadable_request_are_kept() -> None:
@@ -209,4 +219,4 @@ def _answer(whole: Exchange) -> bytes:
 
 
 def _text(value: object) -> str:
-    return json.dumps(value, sort_keys=True)
+    return json.dumps(value, sort_keys=True, default=lambda array: array.tolist())

@@ -1,4 +1,7 @@
-"""Print the tables of false alarms, delays and peers; `make soak ARGS=peers` prints one."""
+"""Print the tables of false alarms, delays, peers and fuzzed formats.
+
+`make soak ARGS=peers` prints one; `make soak ARGS="fuzz 120"` fuzzes each format for two minutes.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import changed, compare, concept, unchanged
+from . import changed, compare, concept, fuzz, unchanged
 
 PEERS = Path(".venv-peers")
 RUNS = 3
+FUZZ_SECONDS = 600
 
 
 def main(parts: list[str]) -> None:
@@ -22,6 +26,8 @@ def main(parts: list[str]) -> None:
         compare.table(_peers())
     if not parts or "concept" in parts:
         concept.table(_peers(), RUNS)
+    if not parts or "fuzz" in parts:
+        fuzz.table(next((int(part) for part in parts if part.isdigit()), FUZZ_SECONDS))
 
 
 def _peers() -> Path:

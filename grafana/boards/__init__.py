@@ -1,0 +1,1 @@
+"""Code that makes the Grafana boards; it needs the extra `boards`, and is not installed."""

@@ -1,0 +1,119 @@
+"""The drift board: which features of one model changed, and then how one of them did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
+
+from . import column_panels
+from .board import Board, Choice, Line, Row, dashboard
+from .column import FEATURE, over_threshold
+from .panels import quantity, states
+from .promql import MODEL, WINDOW, greatest, total
+from .queries import Query
+from .tables import OVER, Column, Key, table
+
+UID = "mlmon-drift"
+BOARD = Board(
+    uid=UID,
+    title="Model drift",
+    about="Which features of a model changed against its reference, and how one of them did.",
+    hours=24,
+    is_of_one_model=True,
+    choices=(
+        Choice("window", "Window", "mlmon_feature_window_rows{{{where}}}"),
+        Choice("feature", "Feature", "mlmon_feature_window_rows{{{where}}}"),
+    ),
+)
+HERE = f"{MODEL}, {WINDOW}"
+BY = "version, feature"
+STEPS_OF_TIME = ((0.5, "yellow"), *OVER)
+
+
+def board() -> Dashboard:
+    """Return the board."""
+    features = Row(
+        "Which features drifted: $model",
+        [Line(4, list(_numbers())), Line(13, [_ranked(), _heat()], (15, 9))],
+    )
+    return dashboard(BOARD, [features, Row("One feature: $feature", column_panels.lines(FEATURE))])
+
+
+def _numbers() -> Iterator[Panel]:
+    yield quantity(
+        "Features drifted",
+        "Features of which some score is over its threshold, in some replica.",
+        "none",
+        Query(f"sum by (version) ({greatest('mlmon_feature_drifted', HERE, BY)})", "{{version}}"),
+        steps=[(1, "orange")],
+    )
+    yield quantity(
+        "Share of features drifted",
+        "The same as a share. Many at once point to the data source rather than to the world.",
+        "percentunit",
+        Query(greatest("mlmon_drifted_features_ratio", HERE, "version"), "{{version}}"),
+        steps=[(1e-9, "orange"), (0.3, "red")],
+    )
+    yield quantity(
+        "Rows in the window",
+        "Rows that the scores are made of, over all replicas.",
+        "short",
+        Query(f"max by (version) ({total('mlmon_feature_window_rows', HERE, BY)})", "{{version}}"),
+    )
+    yield quantity(
+        "Rows of the reference",
+        "Rows that the reference was built from, or has learned from so far.",
+        "short",
+        Query(greatest("mlmon_reference_rows", MODEL, "version"), "{{version}}"),
+    )
+    yield quantity(
+        "Reference built",
+        "When the reference was built. An old one makes drift of what has long been normal.",
+        "dateTimeFromNow",
+        Query(
+            f"1000 * {greatest('mlmon_reference_timestamp_seconds', MODEL, 'version')}",
+            "{{version}}",
+        ),
+    )
+    yield quantity(
+        "Learning a reference",
+        "1 while the reference is learned from the first rows: there are no scores until then.",
+        "none",
+        Query(greatest("mlmon_reference_learning", MODEL, "version"), "{{version}}"),
+        steps=[(1, "yellow")],
+    )
+
+
+def _ranked() -> Panel:
+    def worst(metric: str) -> str:
+        return greatest(f"mlmon_feature_{metric}", HERE, BY)
+
+    link = "mlmon-drift?var-model=${model}&var-feature=${__value.raw}&var-window=${window}"
+    return table(
+        "Features, the most drifted first",
+        "Drift is the worst score of a feature divided by its threshold: over 1 it has drifted. A "
+        "click on a feature shows it below.",
+        [Key("feature", "Feature", link, width=130), Key("version", "Version", width=80)],
+        [
+            Column("Drift", over_threshold(FEATURE, MODEL, BY), "none", 2, OVER, is_bar=True),
+            Column("PSI", worst("psi"), "none", 3, width=65),
+            Column("PSI threshold", worst("psi_threshold"), "none", 3, width=115),
+            Column("KS", worst("ks_statistic"), "none", 3, width=65),
+            Column("KS threshold", worst("ks_threshold"), "none", 3, width=110),
+            Column("Missing", worst("missing_ratio"), "percentunit", 1, width=80),
+            Column("Unseen", worst("unseen_ratio"), "percentunit", 1, width=80),
+            Column("Rows", total("mlmon_feature_window_rows", HERE, BY), width=80),
+        ],
+    )
+
+
+def _heat() -> Panel:
+    return states(
+        "Drift of each feature over time",
+        "Each feature's worst score divided by its threshold: green is unchanged, yellow is near, "
+        "orange is over it, red is over twice.",
+        "none",
+        Query(over_threshold(FEATURE, MODEL, BY), "{{feature}} {{version}}"),
+        STEPS_OF_TIME,
+    )

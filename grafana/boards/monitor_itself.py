@@ -1,0 +1,166 @@
+"""Rows of the operations board: what is served by which server, and how the monitor fares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from grafana_foundation_sdk.models.dashboard import Panel
+
+from .board import Line, Row
+from .panels import Axis, series
+from .promql import MODELS, SERVERS, greatest, rate, total
+from .queries import Query
+from .tables import Column, Key, table
+
+BY = "model, version"
+INSTANCE = "{{instance}}"
+
+
+def rows() -> list[Row]:
+    """Return the rows."""
+    return [
+        Row("Models and references", [Line(7, [_references(), _servers()], (14, 10))]),
+        Row("The monitor itself", [Line(8, list(_faults())), Line(7, list(_monitor()))]),
+    ]
+
+
+def _references() -> Panel:
+    return table(
+        "Models",
+        "What is served, and the reference that it is compared with: its rows, when it was built, "
+        "and whether it is still being learned from the first rows.",
+        [
+            Key("model", "Model", "mlmon-drift?var-model=${__value.raw}"),
+            Key("version", "Version"),
+            Key("task", "Task", width=100),
+            Key("reference", "Reference"),
+        ],
+        [
+            Column(
+                "Replicas",
+                f"count by ({BY}, task, reference) (mlmon_model_info{{{MODELS}}})",
+                "none",
+                width=80,
+            ),
+            Column("Rows", _of_model("mlmon_reference_rows"), width=80),
+            Column(
+                "Built",
+                f"1000 * {_of_model('mlmon_reference_timestamp_seconds')}",
+                "dateTimeFromNow",
+                width=130,
+            ),
+            Column(
+                "Learning",
+                _of_model("mlmon_reference_learning"),
+                "bool_yes_no",
+                steps=[(1, "yellow")],
+                width=80,
+            ),
+        ],
+    )
+
+
+def _of_model(metric: str) -> str:
+    info = f"group by ({BY}, task, reference) (mlmon_model_info{{{MODELS}}})"
+    return f"(\n  {greatest(metric, MODELS, BY)}\n  * on ({BY}) group_right () {info}\n)"
+
+
+def _servers() -> Panel:
+    keys = "instance, digest, state"
+    info = f"group by ({keys}) (mlmon_build_info{{{SERVERS}}})"
+    started = greatest("process_start_time_seconds", SERVERS, "instance")
+    flushed = greatest("mlmon_last_flush_timestamp_seconds", SERVERS, "instance")
+    return table(
+        "Servers",
+        "What runs where. State is memory, shared between workers, or unshared by mistake.",
+        [
+            Key("instance", "Instance"),
+            Key("digest", "Digest", width=80),
+            Key("state", "State", width=80),
+        ],
+        [
+            Column(
+                "Started",
+                f"1000 * {started}\n* on (instance) group_right () {info}",
+                "dateTimeFromNow",
+                width=130,
+            ),
+            Column(
+                "All taken in",
+                f"1000 * {flushed}\n* on (instance) group_right () {info}",
+                "dateTimeFromNow",
+                width=130,
+            ),
+        ],
+    )
+
+
+def _faults() -> Iterator[Panel]:
+    yield _fault(
+        "Observations dropped",
+        "Observations a second that were given up, by reason: distributions are of fewer rows "
+        "than were served. Requests are counted all the same.",
+        "mlmon_dropped_total",
+        "reason",
+    )
+    yield _fault(
+        "Bodies that could not be read",
+        "Bodies a second, by wire format and reason.",
+        "mlmon_parse_errors_total",
+        "format, reason",
+    )
+    yield _fault(
+        "Faults of the monitor",
+        "Faults a second of the monitor's own, by place; the served model never sees them.",
+        "mlmon_internal_errors_total",
+        "where",
+    )
+    yield _fault(
+        "Labels over their cap",
+        "Label values a second that fell into `other`, by label.",
+        "mlmon_label_overflow_total",
+        "label",
+    )
+
+
+def _fault(title: str, about: str, metric: str, labels: str) -> Panel:
+    """Return all of a counter, and beside it the kinds that there are any of."""
+    legend = " ".join(f"{{{{{label}}}}}" for label in labels.split(", "))
+    return series(
+        title,
+        about,
+        "cps",
+        Query(rate(metric, SERVERS), "all"),
+        Query(f"{rate(metric, SERVERS, labels)} > 0", legend),
+        axis=Axis(least_top=1),
+    )
+
+
+def _monitor() -> Iterator[Panel]:
+    yield series(
+        "Exchanges that wait",
+        "Requests with their answers that wait to be taken in. A full queue drops.",
+        "none",
+        Query(total("mlmon_queue_exchanges", SERVERS, "instance"), INSTANCE),
+    )
+    yield series(
+        "Time to compute readings",
+        "Time that the last scrape took to compute scores, and that Prometheus took to scrape.",
+        "s",
+        Query(greatest("mlmon_readings_duration_seconds", SERVERS, "instance"), INSTANCE),
+        Query(f"max by (instance) (scrape_duration_seconds{{{SERVERS}}})", f"scrape {INSTANCE}"),
+    )
+    yield series(
+        "Series",
+        "Series that each scrape brings: grows with models, features and categories.",
+        "short",
+        Query(f"max by (instance) (scrape_samples_scraped{{{SERVERS}}})", INSTANCE),
+    )
+    state = greatest("mlmon_state_size_bytes", SERVERS, "instance")
+    none = f"0 * {greatest('mlmon_build_info', SERVERS, 'instance')}"
+    yield series(
+        "State on disk",
+        "Size of the state that workers share; 0 where `state_dir` is not set.",
+        "bytes",
+        Query(f"{state}\nor\n{none}", INSTANCE),
+    )

@@ -1,0 +1,306 @@
+"""Alerts on targets that are not seen, and on the monitor itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .alert import Alert
+from .settings import Settings
+
+TARGET = "job, instance"
+MEGABYTES = 256
+"""Growth of memory that is worth a ticket, beside its share."""
+SLOW_SCRAPE_SECONDS = 5
+"""Half of Prometheus's default time-out."""
+MANY_SAMPLES = 100_000
+MANY_EXCHANGES = 1000
+
+
+def alerts(settings: Settings) -> list[Alert]:
+    """Return the table."""
+    return [
+        *_target_alerts(settings),
+        *_intake_alerts(settings),
+        *_resource_alerts(settings),
+        *_setup_alerts(settings),
+    ]
+
+
+def _target_alerts(settings: Settings) -> Iterator[Alert]:
+    up, info = settings.select("up"), settings.select("mlmon_model_info")
+    build = settings.select("mlmon_build_info")
+    day, week = settings.span("1d"), settings.span("1w")
+    # Which models a target has is known from when it was up; other exporters' targets have none.
+    models = f"group by ({TARGET}, model) (last_over_time({info}[{week}]))"
+    down = f"({models} and on ({TARGET}) {up} == 0)"
+    yield Alert(
+        name="MlmonWatchdog",
+        severity="heartbeat",
+        expr="vector(1) > 0",
+        labels=(),
+        hold="0s",
+        summary="Alerts arrive",
+        description="Fires always. When it stops arriving, no other alert would arrive either.",
+        board="operations",
+    )
+    yield Alert(
+        name="MlmonReplicasDown",
+        severity="critical",
+        expr=f"""\
+count by (job, model) {down}
+/ count by (job, model) ({models} and on ({TARGET}) {up})
+>= 0.5""",
+        labels=("job", "model"),
+        hold="3m",
+        keep="2m",
+        summary="Half of the replicas of {{ $labels.model }} or more are down",
+        description=(
+            "{{ $value | humanizePercentage }} of the targets of {{ $labels.model }} "
+            "({{ $labels.job }}) do not answer scrapes."
+        ),
+        board="operations",
+    )
+    yield Alert(
+        name="MlmonTargetDown",
+        severity="warning",
+        expr=f"{down} == 1",
+        labels=("job", "instance", "model"),
+        hold="10m",
+        summary="{{ $labels.instance }} is down",
+        description=(
+            "{{ $labels.instance }} ({{ $labels.job }}), which serves {{ $labels.model }}, has not "
+            "answered scrapes for ten minutes."
+        ),
+        board="operations",
+    )
+    yield Alert(
+        name="MlmonExporterAbsent",
+        severity="critical",
+        expr=f"""\
+(
+  count by (job) (last_over_time({build}[{day}]))
+  unless on (job) {build}
+  unless on (job) {up} == 0
+)
+or absent(present_over_time({build}[{week}])) > 0""",
+        labels=("job",),
+        hold="10m",
+        summary="No target of {{ $labels.job }} exposes metrics of its models",
+        description=(
+            "Prometheus has no mlmon_build_info of {{ $labels.job }}: either it has no targets any "
+            "more, or they answer without our metrics."
+        ),
+        board="operations",
+    )
+    yield Alert(
+        name="MlmonModelGone",
+        severity="warning",
+        expr=f"""\
+count by (job, model) (last_over_time({info}[{day}]))
+unless on (job, model) {info}
+unless on (job) {up} == 0
+and on (job) {build} > 0""",
+        labels=("job", "model"),
+        hold="10m",
+        summary="{{ $labels.model }} is not there any more",
+        description=(
+            "{{ $labels.job }} answers scrapes, but no longer has {{ $labels.model }}, which it "
+            "had within the last day."
+        ),
+        board="operations",
+    )
+
+
+def _intake_alerts(settings: Settings) -> Iterator[Alert]:
+    queue = settings.select("mlmon_queue_exchanges")
+    dropped = settings.select("mlmon_dropped_total")
+    requests = settings.select("mlmon_requests_total", 'model!=""')
+    errors = settings.select("mlmon_parse_errors_total")
+    internal = settings.select("mlmon_internal_errors_total")
+    # Methods that HTTP does not know come from scanners, and are as well in `other`.
+    overflow = settings.select("mlmon_label_overflow_total", 'label!="method"')
+    flushed = settings.select("mlmon_last_flush_timestamp_seconds")
+    some, quarter, hour = map(settings.span, ("10m", "15m", "1h"))
+    yield Alert(
+        name="MlmonQueueSaturated",
+        severity="warning",
+        expr=f"min by ({TARGET}) (min_over_time({queue}[{some}])) > {MANY_EXCHANGES}",
+        labels=("job", "instance"),
+        hold="5m",
+        summary="Exchanges wait in {{ $labels.instance }}",
+        description=(
+            "{{ $value | humanize }} exchanges or more have waited in {{ $labels.instance }} "
+            "({{ $labels.job }}) for ten minutes; when the queue is full, observations are dropped."
+        ),
+        board="operations",
+    )
+    yield Alert(
+        name="MlmonObservationsDropped",
+        severity="warning",
+        expr=f"""\
+(
+  sum by (job, reason) (increase({dropped}[{quarter}]))
+  / on (job) group_left ()
+  sum by (job) (increase({requests}[{quarter}]))
+) > 0.01
+and sum by (job, reason) (increase({dropped}[{quarter}])) >= 50""",
+        labels=("job", "reason"),
+        hold="5m",
+        keep="15m",
+        summary="Observations of {{ $labels.job }} are dropped: {{ $labels.reason }}",
+        description=(
+            "{{ $value | humanizePercentage }} of the requests of {{ $labels.job }} are counted "
+            "but not looked into ({{ $labels.reason }}); their values are in no distribution."
+        ),
+        board="operations",
+    )
+    yield Alert(
+        name="MlmonParseErrors",
+        severity="warning",
+        expr=f"""\
+(
+  sum by (job, format, reason) (increase({errors}[{quarter}]))
+  / on (job) group_left ()
+  sum by (job) (increase({requests}[{quarter}]))
+) > 0.01
+and sum by (job, format, reason) (increase({errors}[{quarter}])) >= 50""",
+        labels=("job", "format", "reason"),
+        hold="5m",
+        keep="15m",
+        summary="Bodies of {{ $labels.job }} cannot be read: {{ $labels.reason }}",
+        description=(
+            "{{ $value | humanizePercentage }} of the requests of {{ $labels.job }} could not be "
+            "read as {{ $labels.format }} ({{ $labels.reason }})."
+        ),
+        board="operations",
+    )
+    yield Alert(
+        name="MlmonInternalErrors",
+        severity="warning",
+        expr=f"sum by (job, where) (increase({internal}[{hour}])) > 0.5",
+        labels=("job", "where"),
+        hold="5m",
+        summary="The monitor of {{ $labels.job }} fails in its {{ $labels.where }}",
+        description=(
+            "mlmon-exporter itself failed {{ $value | humanize }} times in the last hour in "
+            "{{ $labels.job }} ({{ $labels.where }}). The served model is not affected."
+        ),
+        board="operations",
+    )
+    yield Alert(
+        name="MlmonLabelOverflow",
+        severity="warning",
+        expr=f"sum by (job, label) (increase({overflow}[{hour}])) > 10",
+        labels=("job", "label"),
+        hold="15m",
+        summary="Too many values of {{ $labels.label }} in {{ $labels.job }}",
+        description=(
+            "{{ $value | humanize }} times in the last hour a new {{ $labels.label }} in "
+            "{{ $labels.job }} was counted as `other`, since the cap is reached."
+        ),
+        board="operations",
+    )
+    yield Alert(
+        name="MlmonFlushStale",
+        severity="warning",
+        expr=(f"time() - min by ({TARGET}) ({flushed}) > {settings.span_seconds('10m'):g}"),
+        labels=("job", "instance"),
+        hold="5m",
+        summary="{{ $labels.instance }} does not keep up with what it is sent",
+        description=(
+            "{{ $labels.instance }} ({{ $labels.job }}) last had an empty queue "
+            "{{ $value | humanizeDuration }} ago: its drift scores are as old."
+        ),
+        board="operations",
+    )
+
+
+def _resource_alerts(settings: Settings) -> Iterator[Alert]:
+    memory = settings.select("process_resident_memory_bytes")
+    started = settings.select("process_start_time_seconds")
+    cpu = settings.select("process_cpu_seconds_total")
+    ours = f"and on ({TARGET}) {settings.select('mlmon_build_info')}"
+    hour, before, quarter = settings.span("1h"), settings.span("6h"), settings.span("15m")
+    yield Alert(
+        name="MlmonMemoryGrowth",
+        severity="warning",
+        expr=f"""\
+(
+  min_over_time({memory}[{hour}])
+  - max_over_time({memory}[{hour}] offset {before}) > {MEGABYTES * 1_000_000}
+)
+and min_over_time({memory}[{hour}]) > 1.5 * max_over_time({memory}[{hour}] offset {before})
+and time() - {started} > {settings.span_seconds("8h"):g}
+{ours}""",
+        labels=("job", "instance"),
+        hold="15m",
+        summary="{{ $labels.instance }} uses ever more memory",
+        description=(
+            "{{ $labels.instance }} ({{ $labels.job }}) uses {{ $value | humanize1024 }}B more "
+            "than six hours ago, more than half as much again, without a restart."
+        ),
+        board="operations",
+    )
+    yield Alert(
+        name="MlmonCpuSaturated",
+        severity="info",
+        expr=f"""\
+rate({cpu}[{quarter}]) / {settings.cpu_cores:g} > 0.9
+{ours}""",
+        labels=("job", "instance"),
+        hold="15m",
+        keep="15m",
+        summary="{{ $labels.instance }} has no CPU time left",
+        description=(
+            "{{ $labels.instance }} ({{ $labels.job }}) uses {{ $value | humanizePercentage }} of "
+            f"the {settings.cpu_cores:g} core(s) that it may use."
+        ),
+        board="operations",
+    )
+    yield Alert(
+        name="MlmonScrapeSlow",
+        severity="warning",
+        expr=f"""\
+avg_over_time({settings.select("scrape_duration_seconds")}[{quarter}]) > {SLOW_SCRAPE_SECONDS}
+{ours}""",
+        labels=("job", "instance"),
+        hold="15m",
+        summary="Scrapes of {{ $labels.instance }} take long",
+        description=(
+            "A scrape of {{ $labels.instance }} ({{ $labels.job }}) takes "
+            "{{ $value | humanizeDuration }}; Prometheus gives up after 10s by default."
+        ),
+        board="operations",
+    )
+    yield Alert(
+        name="MlmonTooManySeries",
+        severity="warning",
+        expr=f"""\
+{settings.select("scrape_samples_scraped")} > {MANY_SAMPLES}
+{ours}""",
+        labels=("job", "instance"),
+        hold="15m",
+        summary="{{ $labels.instance }} exposes very many series",
+        description=(
+            "A scrape of {{ $labels.instance }} ({{ $labels.job }}) has {{ $value | humanize }} "
+            "samples."
+        ),
+        board="operations",
+    )
+
+
+def _setup_alerts(settings: Settings) -> Iterator[Alert]:
+    unshared = settings.select("mlmon_build_info", 'state="unshared"')
+    yield Alert(
+        name="MlmonWorkersUnshared",
+        severity="warning",
+        expr=f"max by ({TARGET}) (max_over_time({unshared}[{settings.span('15m')}])) == 1",
+        labels=("job", "instance"),
+        hold="30m",
+        summary="Workers of {{ $labels.instance }} count each for itself",
+        description=(
+            "{{ $labels.instance }} ({{ $labels.job }}) has several workers and no state_dir: "
+            "each scrape shows one of them, so that no number is that of the whole."
+        ),
+        board="operations",
+    )

@@ -1,0 +1,213 @@
+"""Alerts on requests: how fast the error budget burns, how slow answers are, whether any come.
+
+Burn rates and their pairs of windows are those of the Site Reliability Workbook (Google, 2018),
+chapter 5: a page when 2 % of a month's budget is gone within an hour or 5 % within six, a ticket
+when 10 % is within a day or three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from .alert import Alert
+from .rule_files import Group, Rule
+from .settings import Settings
+
+MODEL = "job, model"
+REQUESTS = "model:mlmon_requests:rate5m"
+OF_MODELS = 'model!=""'
+FAILED = 'outcome=~"server_error|interrupted",model!=""'
+LEAST_BAD = 10
+"""Fewer bad requests are no burn, whatever their share: with little traffic one is many percent."""
+LEAST_ROWS = 100
+"""Rows in half an hour a week ago, under which their absence today means nothing."""
+RECORDED = """\
+Requests of each model, and the share of them that failed or was slow, over the windows of the
+burn-rate alerts. Numbers of requests are added up over the window first and divided after."""
+
+
+class Burn(NamedTuple):
+    """A pair of windows: the long one says that it matters, the short one that it goes on."""
+
+    factor: float
+    """How many times faster than the objective allows the budget is spent."""
+    long: str
+    short: str
+
+
+PAGES = (Burn(14.4, "1h", "5m"), Burn(6, "6h", "30m"))
+TICKETS = (Burn(3, "1d", "2h"), Burn(1, "3d", "6h"))
+WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
+
+
+class Budget(NamedTuple):
+    """What there is a budget of."""
+
+    rate: str
+    """Name of the recorded number of bad requests a second."""
+    what: str
+    """What bad requests did."""
+    bad: str
+    """Expression of their number a second."""
+    allowed: float
+    """Their share that the objective allows."""
+
+    def share(self, window: str) -> str:
+        """Return the name of the recorded share of requests that were bad."""
+        return self.rate.replace("rate5m", f"ratio{window}")
+
+
+def budgets(settings: Settings) -> tuple[Budget, ...]:
+    """Return the bad requests of each objective: those that failed, those that were slow."""
+    rate = settings.span("5m")
+    duration = "mlmon_request_duration_seconds"
+    # Prometheus 3 writes 1.0 where Prometheus 2 keeps what was exposed.
+    bound = f"{settings.latency_seconds:g}".replace(".", r"\\.")
+    within = rf'le=~"{bound}(\\.0)?",{OF_MODELS}'
+    all_, fast, failed = (
+        f"sum by ({MODEL}) (rate({settings.select(*selector)}[{rate}]))"
+        for selector in (
+            (f"{duration}_count", OF_MODELS),
+            (f"{duration}_bucket", within),
+            ("mlmon_requests_total", FAILED),
+        )
+    )
+    return (
+        Budget(
+            "model:mlmon_request_errors:rate5m",
+            "ended in a server error or were cut off",
+            failed,
+            1 - settings.availability_objective,
+        ),
+        Budget(
+            "model:mlmon_slow_requests:rate5m",
+            f"took longer than {settings.latency_seconds:g} s",
+            f"{all_}\n-\n{fast}",
+            1 - settings.latency_objective,
+        ),
+    )
+
+
+def recordings(settings: Settings) -> list[Group[Rule]]:
+    """Return the rules that record rates and shares."""
+    total = settings.select("mlmon_requests_total", OF_MODELS)
+    rate = f"sum by ({MODEL}) (rate({total}[{settings.span('5m')}]))"
+    rules = [Rule(REQUESTS, rate, "Requests a second.")]
+    for budget in budgets(settings):
+        # Where nothing failed yet there may be no series: that is none, as long as requests come.
+        bad = f"{budget.bad}\nor\n0 * {settings.select(REQUESTS)}"
+        rules.append(Rule(budget.rate, bad, f"Requests a second that {budget.what}."))
+        rules += [_share(settings, budget, window) for window in WINDOWS]
+    return [Group("mlmon-requests", settings.span("1m"), rules)]
+
+
+def _share(settings: Settings, budget: Budget, window: str) -> Rule:
+    span = settings.span(window)
+    bad, all_ = settings.select(budget.rate), settings.select(REQUESTS)
+    return Rule(
+        budget.share(window),
+        f"sum_over_time({bad}[{span}])\n/\n(sum_over_time({all_}[{span}]) > 0)",
+        f"Share of the requests of {window} that {budget.what}, 0 to 1.",
+    )
+
+
+def alerts(settings: Settings) -> list[Alert]:
+    """Return the table."""
+    return [*_burn_alerts(settings), *_traffic_alerts(settings)]
+
+
+def _burn_alerts(settings: Settings) -> Iterator[Alert]:
+    errors, slow = budgets(settings)
+    kept = f"the objective is that {_percent(settings.availability_objective)} do not"
+    in_time = f"the objective is that {_percent(settings.latency_objective)} do not"
+    late = f"take over {settings.latency_seconds:g} s"
+    yield from _burns("ErrorBurn", "fail", f"fail; {kept}", _bars(settings, errors))
+    yield from _burns("LatencyBurn", "are slow", f"{late}; {in_time}", _bars(settings, slow))
+
+
+def _burns(name: str, verb: str, text: str, bars: tuple[str, str]) -> Iterator[Alert]:
+    """Give the page and the ticket of one objective."""
+    what = f"Requests of {{{{ $labels.model }}}} {verb}"
+    share = "{{ $value | humanizePercentage }} of the requests of {{ $labels.model }}"
+    page, ticket = bars
+    for speed, severity, expr, hold, keep, meaning in (
+        ("Fast", "critical", page, "2m", "5m", "a month's budget is gone within days"),
+        ("Slow", "warning", ticket, "15m", "30m", "a month's budget will not last the month"),
+    ):
+        yield Alert(
+            name=f"Mlmon{name}{speed}",
+            severity=severity,
+            expr=expr,
+            labels=("job", "model"),
+            hold=hold,
+            keep=keep,
+            summary=f"{what}: {meaning}",
+            description=f"{share} ({{{{ $labels.job }}}}) {text}.",
+            board="overview",
+        )
+
+
+def _bars(settings: Settings, budget: Budget) -> tuple[str, str]:
+    """Return the expressions of the page and of the ticket."""
+    return _over(settings, budget, PAGES), _over(settings, budget, TICKETS)
+
+
+def _over(settings: Settings, budget: Budget, pairs: Sequence[Burn]) -> str:
+    step, rate = settings.span_seconds("1m"), settings.select(budget.rate)
+    return "\nor\n".join(
+        f"""\
+(
+  {settings.select(budget.share(burn.long))} > {burn.factor:g} * {budget.allowed:.6g}
+  and {settings.select(budget.share(burn.short))} > {burn.factor:g} * {budget.allowed:.6g}
+  and {step:g} * sum_over_time({rate}[{settings.span(burn.long)}]) >= {LEAST_BAD}
+)"""
+        for burn in pairs
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.6g} %"
+
+
+def _traffic_alerts(settings: Settings) -> Iterator[Alert]:
+    rows = settings.select("mlmon_prediction_rows_total")
+    info = settings.select("mlmon_model_info")
+    half, hour, week = settings.span("30m"), settings.span("1h"), settings.span("1w")
+    # A model that is gone, or whose targets are down, has alerts of its own.
+    yield Alert(
+        name="MlmonNoPredictions",
+        severity="critical",
+        expr=f"""\
+(
+  sum by ({MODEL}) (increase({rows}[{half}] offset {week})) >= {LEAST_ROWS}
+  unless sum by ({MODEL}) (increase({rows}[{half}])) > 0
+)
+and group by ({MODEL}) ({info})""",
+        labels=("job", "model"),
+        hold="5m",
+        summary="{{ $labels.model }} predicts nothing",
+        description=(
+            "{{ $labels.model }} ({{ $labels.job }}) has predicted no row for half an hour; "
+            "in the same half hour a week ago it predicted {{ $value | humanize }}."
+        ),
+        board="overview",
+    )
+    yield Alert(
+        name="MlmonTrafficDrop",
+        severity="warning",
+        expr=f"""\
+sum by ({MODEL}) (increase({rows}[{hour}]))
+/
+(sum by ({MODEL}) (increase({rows}[{hour}] offset {week})) >= {10 * LEAST_ROWS})
+< 0.5""",
+        labels=("job", "model"),
+        hold="30m",
+        keep="30m",
+        summary="{{ $labels.model }} predicts less than half as much as a week ago",
+        description=(
+            "{{ $labels.model }} ({{ $labels.job }}) predicts {{ $value | humanizePercentage }} "
+            "of the rows that it predicted in the same hour a week ago."
+        ),
+        board="overview",
+    )

@@ -1,0 +1,179 @@
+"""The Open Inference Protocol, V2: JSON tensors, and Triton's binary extension both ways.
+
+Source: Open Inference Protocol, REST API; Triton, binary tensor data extension.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from . import json, json_text, tables, tensor_bytes, tensors
+from .body_map import BodyMap
+from .errors import FormatError
+from .message import Message
+from .tables import Table
+from .tensors import Tensor
+
+_PATH = re.compile(
+    r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[\w.-]+))?/infer(?:_stream)?$", re.ASCII
+)
+_JSON_LENGTH = b"inference-header-content-length"
+_MAX_DIGITS = 18
+
+
+def recognises(request: Message) -> bool:
+    """By the binary extension's header, by its path, by inputs that have a datatype."""
+    return (
+        request.header(_JSON_LENGTH) != b""
+        or _PATH.search(request.path) is not None
+        or _are_tensors(request.top.get("inputs"))
+    )
+
+
+def request(message: Message, body_map: BodyMap) -> Table:
+    """Return the features: a column for each input, `name[0]`, ... for those of several columns.
+
+    The columns of an only input take the model's names where they are as many.
+
+    Raises:
+        FormatError: There are none.
+    """
+    found = _tensors(message, "inputs")
+    if not found:
+        raise FormatError("no_columns", "inputs: expected tensors, got none")
+    return _table(found, found[0].rows, body_map, body_map.feature_names)
+
+
+def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
+    """Return the predictions for `rows` rows, without outputs of other rows. Raises FormatError."""
+    found = _tensors(message, "outputs")
+    if not found:
+        raise FormatError("no_predictions", "outputs: expected tensors, got none")
+    of_rows = [tensor for tensor in found if tensor.rows == rows] or found
+    return _table(of_rows, of_rows[0].rows, body_map, body_map.output_names)
+
+
+def version(message: Message) -> str | None:
+    """Return the version in the path, else the response's `model_version`."""
+    match = _PATH.search(message.path)
+    return json.bounded(match and match["version"]) or json.bounded(
+        _top(message).get("model_version")
+    )
+
+
+def model(message: Message) -> str | None:
+    """Return the model's name in the path."""
+    match = _PATH.search(message.path)
+    return json.bounded(match and match["model"])
+
+
+def _are_tensors(inputs: Any) -> bool:
+    return type(inputs) is list and len(inputs) > 0 and _is_tensor(inputs[0])
+
+
+def _is_tensor(value: Any) -> bool:
+    return type(value) is dict and type(value.get("datatype")) is str
+
+
+def _table(found: list[Tensor], rows: int, body_map: BodyMap, known: Sequence[str]) -> Table:
+    """Return the table of the tensors of so many rows; a setting beside them may have others."""
+    found = [tensor for tensor in found if tensor.rows == rows]
+    tables.check_rows(rows, body_map)
+    tables.check_columns(rows, sum(tensor.width for tensor in found), body_map)
+    if len(found) == 1:
+        return found[0].columns(_only_names(found[0], known)), rows
+    columns: dict[str, Any] = {}
+    for tensor in found:
+        columns.update(tensor.columns(tensor.names()))
+    return columns, rows
+
+
+def _only_names(tensor: Tensor, known: Sequence[str]) -> Sequence[str]:
+    """Return the names of an only tensor: its own where the model knows them, else the model's."""
+    names = tensor.names()
+    if not known or names[0] in known:
+        return names
+    if len(known) == tensor.width:
+        return known
+    if tensor.width == 1:
+        return names
+    raise FormatError("mismatched_names", f"row: expected {len(known)} values, got {tensor.width}")
+
+
+def _top(message: Message) -> Mapping[str, Any]:
+    try:
+        value, _, _ = message.once(_parts)
+    except FormatError:
+        return {}
+    return value if type(value) is dict else {}
+
+
+def _parts(message: Message) -> tuple[Any, bytes, int]:
+    """Return the JSON of a message, its bytes, and where in them the binary tensors start."""
+    length = message.header(_JSON_LENGTH)
+    if not length:
+        return message.json(), b"", 0
+    content = message.content
+    is_length = length.isdigit() and len(length) <= _MAX_DIGITS and int(length) <= len(content)
+    if not is_length:
+        raise FormatError(
+            "malformed", "Inference-Header-Content-Length: expected the JSON's length"
+        )
+    end = int(length)
+    return json_text.loads(content[:end]), content, end
+
+
+def _tensors(message: Message, key: str) -> list[Tensor]:
+    """Return the tensors whose values are in the message: others are in shared memory."""
+    body, content, offset = message.once(_parts)
+    entries = body.get(key) if type(body) is dict else None
+    if type(entries) is not list:
+        return []
+    content_type = _parameter(body, "content_type")
+    found = []
+    for i, entry in enumerate(entries):
+        if type(entry) is not dict:
+            raise FormatError("malformed", f"{key}: expected objects")
+        name = entry.get("name")
+        name = name if type(name) is str else str(i)
+        size = _parameter(entry, "binary_data_size")
+        if size is not None:
+            found.append(_from_bytes(name, entry, content, offset, size))
+            offset += size
+        elif "data" in entry:
+            tensor = tensors.from_json(name, entry.get("shape"), entry["data"])
+            is_base64 = (_parameter(entry, "content_type") or content_type) == "base64"
+            found.append(_decoded(tensor) if is_base64 else tensor)
+    return found
+
+
+def _parameter(value: Mapping[str, Any], name: str) -> Any:
+    parameters = value.get("parameters")
+    return parameters.get(name) if type(parameters) is dict else None
+
+
+def _decoded(tensor: Tensor) -> Tensor:
+    return tensor._replace(values=[_from_base64(value) for value in tensor.values])
+
+
+def _from_base64(value: Any) -> Any:
+    try:
+        return tensor_bytes.text(b64decode(value, validate=True)) if type(value) is str else value
+    except (binascii.Error, ValueError):
+        return value
+
+
+def _from_bytes(
+    name: str, entry: Mapping[str, Any], content: bytes, offset: int, size: Any
+) -> Tensor:
+    rest = len(content) - offset
+    if type(size) is not int or not 0 <= size <= rest:
+        raise FormatError("malformed", f"tensor: expected {rest} bytes at most")
+    shape = entry.get("shape")
+    count = tensors.count(shape)
+    values = tensor_bytes.read(entry.get("datatype"), content, offset, size, count)
+    return tensors.from_values(name, shape, values)

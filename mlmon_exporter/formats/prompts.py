@@ -1,0 +1,41 @@
+"""What people write to a language model: counted, never kept, and so never read as features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MAX_LEVELS = 8
+TEXTS = ("text", "content", "input_text", "output_text", "output", "arguments", "refusal")
+"""Keys of an item that hold its text, or items that do."""
+
+
+def holds_prompt(body: Any) -> bool:
+    """Whether a decoded request asks a language model: by `messages`, or by a `prompt` of text."""
+    if type(body) is not dict:
+        return False
+    if "messages" in body and (are_messages(body["messages"]) or are_texts(body["messages"])):
+        return True
+    return "prompt" in body and are_texts(body["prompt"])
+
+
+def are_messages(value: Any) -> bool:
+    """Whether this is a list of messages: objects with a `role`."""
+    return type(value) is list and any(type(item) is dict and "role" in item for item in value)
+
+
+def are_texts(value: Any) -> bool:
+    """Whether this is a text, or a list that starts with one."""
+    return type(value) is str or (type(value) is list and len(value) > 0 and type(value[0]) is str)
+
+
+def characters(value: Any, levels: int = MAX_LEVELS) -> int:
+    """Return how many characters there are in a text, or in the texts of messages and items."""
+    if type(value) is str:
+        return len(value)
+    if not levels:
+        return 0
+    if type(value) is list:
+        return sum(characters(item, levels - 1) for item in value)
+    if type(value) is dict:
+        return sum(characters(value[key], levels - 1) for key in TEXTS if key in value)
+    return 0

@@ -1,0 +1,124 @@
+"""The ASGI app that answers with the page, rendered in a thread off the event loop."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import threading
+from collections.abc import Callable, Mapping
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from mlmon_exporter.collector import is_authorized
+from mlmon_exporter.core.pictures import Snapshot
+from mlmon_exporter.pace import Pace, Pause
+
+from . import column_page, overview
+from .document import REFRESH_SECONDS, document, header
+from .html import Child, element
+from .links import QueryLinks
+from .ranking import Place
+from .style import POLICY
+from .traffic import Recent
+from .view import View, view_of
+
+Source = Callable[[Pause], Snapshot]
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+NOT_THERE = element("h1", "There is no such model, feature or output")
+CHALLENGE = 'Basic realm="mlmon", charset="UTF-8", Bearer'
+
+
+class PageApp:
+    """Answers at one path; what is shown there, the query says."""
+
+    def __init__(self, source: Source, token: str | None = None) -> None:
+        self._source = source
+        self._token = token
+        self._lock = threading.Lock()
+        self._recent = Recent()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._respond(Request(scope))
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return PlainTextResponse("use GET\n", 405, {**HEADERS, "Allow": "GET, HEAD"})
+        if not is_let_in(request, self._token):
+            headers = {**HEADERS, "WWW-Authenticate": CHALLENGE}
+            return PlainTextResponse("the metrics token is needed\n", 401, headers)
+        query = dict(request.query_params)
+        status, body = await run_in_threadpool(self._render, query)
+        headers = dict(HEADERS)
+        if "paused" not in query:
+            headers["Refresh"] = str(REFRESH_SECONDS)
+        return Response(body, status, headers, "text/html; charset=utf-8")
+
+    def _render(self, query: Mapping[str, str]) -> tuple[int, bytes]:
+        pace = Pace()
+        with self._lock:
+            snapshot = self._source(pace)
+            view = view_of(snapshot, self._recent.look(snapshot.blocks, snapshot.now))
+        return rendered(view, query, pace)
+
+
+def rendered(
+    view: View, query: Mapping[str, str], pause: Pause = lambda: None
+) -> tuple[int, bytes]:
+    """Return status and HTML of what a query asks for."""
+    links = QueryLinks(dict(query))
+    window = query.get("window", "")
+    if window not in view.windows:
+        window = view.windows[-1] if view.windows else ""
+    place = Place(links, window, pause)
+    status, title, path, body = _page(view, query, place)
+    top = header(view, links, path, "paused" in query)
+    return status, document(title, top, element("main", body))
+
+
+def _page(
+    view: View, query: Mapping[str, str], place: Place
+) -> tuple[int, str, list[tuple[str, str]], list[Child]]:
+    if "model" not in query:
+        return 200, "mlmon-exporter", [], overview.first(view, place)
+    name = query["model"]
+    model = next((model for model in view.models if model.name == name), None)
+    side = next((side for side in ("feature", "output") if side in query), None)
+    if model is not None and side is None:
+        return 200, f"{name} · mlmon-exporter", [("", name)], overview.of_model(view, model, place)
+    column = view.find(name, query.get("version", ""), side or "", query.get(side or "", ""))
+    if column is None:
+        return 404, "Not there · mlmon-exporter", [("", "not there")], [NOT_THERE]
+    path = [(place.links.model(name), name), ("", column.name)]
+    body = column_page.of_column(view, column, place)
+    return 200, f"{column.name} · {name} · mlmon-exporter", path, body
+
+
+def is_let_in(request: Request, token: str | None) -> bool:
+    """Return whether a request has the token: as bearer, or as a browser's password.
+
+    Compared in constant time; the user's name does not matter.
+    """
+    if is_authorized(request, token):
+        return True
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic" or token is None:
+        return False
+    try:
+        decoded = base64.b64decode(given.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return hmac.compare_digest(decoded.partition(b":")[2], token.encode())

@@ -1,0 +1,237 @@
+"""A feature's or an output's own page: its scores, its bins, its quantiles and its last panes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from mlmon_exporter.core.drift import TESTS
+from mlmon_exporter.core.frame import QUANTILES
+from mlmon_exporter.core.pictures import History
+
+from . import figures
+from .document import cut_name, key, mark, name_of, tiles, window_choice
+from .drawings import chart, pair
+from .html import Child, Html, element, text
+from .ranking import Place
+from .view import ColumnView, View
+from .words import MEANINGS, TITLES
+
+SINCE_START = ("missing", "invalid", "unseen", "out_of_range")
+COUNTED = {
+    "missing": "Missing",
+    "invalid": "Invalid",
+    "unseen": "Unseen categories",
+    "out_of_range": "Out of range",
+}
+"""End of a counter's name -> what it is called."""
+
+
+def of_column(view: View, column: ColumnView, place: Place) -> list[Child]:
+    """Return one column's page, but its header."""
+    addresses = [place.links.column(column, window) for window in view.windows]
+    return [
+        element(
+            "div",
+            element(
+                "div",
+                element("h1", name_of(column.name)),
+                window_choice(view.windows, place.window, addresses),
+                class_="bar",
+            ),
+            element("p", _verdict(column)),
+            class_="verdict",
+        ),
+        *column_parts(column, place),
+    ]
+
+
+def column_section(column: ColumnView, place: Place, anchor: str) -> Html:
+    """Return a column's part of a file that has them all."""
+    return element(
+        "section",
+        element("h2", name_of(column.name)),
+        element("p", _verdict(column), class_="soft"),
+        [part for part in _parts(column, place) if part is not None],
+        id=anchor,
+        class_="column",
+    )
+
+
+def column_parts(column: ColumnView, place: Place) -> list[Html]:
+    """Return the parts as sections of their own."""
+    return [element("section", part) for part in _parts(column, place) if part is not None]
+
+
+def _parts(column: ColumnView, place: Place) -> Iterator[Html | None]:
+    yield _bins(column, place.window)
+    yield text(_scores(column), _counts(column))
+    yield _history(column, place.window)
+    yield _quantiles(column)
+
+
+def _verdict(column: ColumnView) -> Html:
+    about = f"{column.kind.capitalize()} {column.side} of "
+    version = text(" · version ", name_of(column.version)) if column.version else ""
+    windows = column.drifted_windows()
+    if windows:
+        state: Child = element(
+            "span", mark(True), f"Drifted in {' and '.join(windows)}", class_="over-text"
+        )
+    elif any(column.verdict(window).test for window in column.pictures):
+        state = "Not drifted"
+    else:
+        state = "Too few rows to say"
+    return text(state, ". ", about, name_of(column.model), version, ".")
+
+
+def _scores(column: ColumnView) -> Html:
+    windows = list(column.pictures)
+    by_score = {test.score: name for name, test in TESTS.items()}
+    rows = []
+    for score in TITLES:
+        values = [column.number(score, window) for window in windows]
+        if all(math.isnan(value) for value in values):
+            continue
+        limits = [column.number(by_score[score], w) if score in by_score else None for w in windows]
+        cells = [
+            _score_cells(score, value, limit) for value, limit in zip(values, limits, strict=True)
+        ]
+        meaning = element("small", MEANINGS[score], class_="wide")
+        title = element("th", element("div", TITLES[score]), meaning, scope="row")
+        rows.append(element("tr", title, cells))
+    heads = [element("th", w, class_="n", scope="col") for w in windows]
+    shown = [
+        element("td", figures.count(column.number("window_rows", w)), class_="n") for w in windows
+    ]
+    rows.append(element("tr", element("th", "Rows", scope="row"), shown))
+    return text(
+        element("h2", "Scores and thresholds"),
+        element(
+            "table",
+            element("thead", element("tr", element("th", "Score", scope="col"), heads)),
+            element("tbody", rows),
+            class_="scores",
+        ),
+    )
+
+
+def _score_cells(score: str, value: float, limit: float | None) -> Html:
+    is_over = limit is not None and value > limit
+    allowed = None if limit is None else f"of {figures.of_score(score, limit)}"
+    return element(
+        "td",
+        element(
+            "span",
+            mark(is_over),
+            figures.of_score(score, value),
+            class_="over-text" if is_over else None,
+        ),
+        element("small", allowed, class_="limit-value") if allowed else None,
+        class_="n",
+    )
+
+
+def _counts(column: ColumnView) -> Html:
+    entries: list[tuple[str, Child]] = []
+    for what in SINCE_START:
+        value = column.number(f"{what}_total")
+        applies = column.kind == ("categorical" if what == "unseen" else "numeric")
+        if not math.isnan(value) and (applies or what in ("missing", "invalid")):
+            entries.append((COUNTED[what], figures.count(value)))
+    return text(element("h3", "Rows since the start"), tiles(entries))
+
+
+def _bins(column: ColumnView, window: str) -> Html:
+    picture = column.pictures[window]
+    reference = picture.bars.reference[column.index]
+    current = picture.current[column.index]
+    top = max(float(np.nanmax([*reference, *current], initial=0.0)), 1e-9)
+    rows = [
+        element(
+            "tr",
+            element("th", cut_name(name), scope="row"),
+            element("td", figures.percent(r), class_="n"),
+            element("td", figures.percent(c), class_="n"),
+            element("td", pair(r, c, top)),
+        )
+        for name, r, c in zip(
+            picture.bars.intervals[column.index], reference.tolist(), current.tolist(), strict=True
+        )
+    ]
+    heads = [("Bin", None), ("Reference", "n"), ("Now", "n"), ("Shares", None)]
+    head = [element("th", name, scope="col", class_=class_) for name, class_ in heads]
+    widths = [None, "number", "number", "drawn"]
+    return text(
+        element("h2", f"Reference and the last {window}"),
+        element(
+            "table",
+            element("caption", f"{figures.counted(picture.rows, 'row')} in the window"),
+            element("colgroup", [element("col", class_=width) for width in widths]),
+            element("thead", element("tr", head)),
+            element("tbody", rows),
+            class_="bins",
+        ),
+        element("div", key(), class_="below"),
+    )
+
+
+def _history(column: ColumnView, window: str) -> Html | None:
+    picture = column.pictures[window]
+    charts = []
+    for test in column.severities(window):
+        score = TESTS[test].score
+        history = column.history(test, window)
+        known = history.values[~np.isnan(history.values)]
+        if len(known):
+            low, high = (figures.of_score(score, float(f(known))) for f in (np.min, np.max))
+            label = f"{TITLES[score]} over the last {window}, from {low} to {high}"
+            drawn = chart(history, picture.pane_starts, label)
+            said = f"highest {high}, {_at_last(history, score)}"
+            title = element("h3", TITLES[score], element("small", said))
+            charts.append(element("div", title, drawn))
+    if not charts:
+        return None
+    each = figures.span(picture.window.seconds / len(picture.pane_starts))
+    return text(
+        element("h2", f"The last {window}"),
+        element("p", f"Each point is {each} of rows on its own.", class_="soft"),
+        element("div", charts, class_="grid"),
+    )
+
+
+def _at_last(history: History, score: str) -> str:
+    """Return the newest pane that has the score, in words."""
+    last = np.flatnonzero(~np.isnan(history.values))[-1]
+    value, limit = (float(part[last]) for part in (history.values, history.thresholds))
+    return f"last {figures.of_score(score, value)} of {figures.of_score(score, limit)}"
+
+
+def _quantiles(column: ColumnView) -> Html | None:
+    if column.kind != "numeric":
+        return None
+    windows = list(column.pictures)
+    reference = column.pictures[windows[0]].bars.quantiles[column.index].tolist()
+    rows = [
+        element(
+            "tr",
+            element("th", f"{100 * q:g} %", scope="row"),
+            element("td", figures.figure(r), class_="n"),
+            [
+                element("td", figures.figure(column.number("quantile", str(q), w)), class_="n")
+                for w in windows
+            ],
+        )
+        for q, r in zip(QUANTILES, reference, strict=True)
+    ]
+    heads = [element("th", name, class_="n", scope="col") for name in ("Reference", *windows)]
+    return text(
+        element("h2", "Quantiles"),
+        element(
+            "table",
+            element("thead", element("tr", element("th", "Rows below", scope="col"), heads)),
+            element("tbody", rows),
+        ),
+    )

@@ -1,0 +1,77 @@
+"""Numbers and times as people read them."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+MINUS = "\N{MINUS SIGN}"
+NO_VALUE = "\N{EN DASH}"
+SHARES = frozenset(("missing_ratio", "unseen_ratio", "tail_ratio"))
+"""Scores that are shares of rows, which read best as percentages."""
+
+
+def figure(value: float) -> str:
+    """Return a number with three significant digits; a dash for NaN."""
+    if math.isnan(value):
+        return NO_VALUE
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    if value and not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.2e}".replace("-", MINUS)
+    digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 2
+    return f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def percent(share: float) -> str:
+    """Return a share, 0 to 1, in percent; a dash for NaN."""
+    if math.isnan(share):
+        return NO_VALUE
+    shown = 100 * share
+    if 0 < shown < 0.01:
+        return "< 0.01 %"
+    digits = 0 if shown >= 99.95 or not shown else 1 if shown >= 1 else 2
+    return f"{shown:.{digits}f} %"
+
+
+def count(value: float) -> str:
+    """Return a whole number in groups of three digits; a dash for NaN."""
+    # A narrow space that does not break, since commas and points mean different things to people.
+    return NO_VALUE if math.isnan(value) else f"{value:,.0f}".replace(",", "\u202f")
+
+
+def counted(value: float, noun: str, plural: str | None = None) -> str:
+    """Return a count with its noun: `1 row`, `2 rows`."""
+    return f"{count(value)} {noun if value == 1 else plural or noun + 's'}"
+
+
+def of_score(name: str, value: float) -> str:
+    """Return a score as it reads best: shares of rows in percent, all else as a number."""
+    return percent(value) if name in SHARES else figure(value)
+
+
+def seconds(value: float) -> str:
+    """Return a duration of a request; a dash for NaN."""
+    if math.isnan(value):
+        return NO_VALUE
+    if math.isinf(value):
+        return "∞"
+    return f"{figure(value)} s" if value >= 1 else f"{figure(1000 * value)} ms"
+
+
+def span(value: float) -> str:
+    """Return a span of seconds in its greatest unit: `2 h`, `5 min`."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if value >= size:
+            return f"{figure(value / size).removesuffix('.00').removesuffix('.0')} {unit}"
+    return f"{value:.0f} s"
+
+
+def moment(unix_seconds: float) -> str:
+    """Return a time in UTC, to the second."""
+    return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def clock(unix_seconds: float) -> str:
+    """Return the day's time in UTC, to the minute."""
+    return f"{datetime.fromtimestamp(unix_seconds, UTC):%H:%M}"

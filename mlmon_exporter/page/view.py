@@ -1,0 +1,287 @@
+"""What the page shows, from readings and pictures: numbers by name, models, ranked columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from mlmon_exporter.core.drift import TESTS
+from mlmon_exporter.core.pictures import History, Picture, Snapshot
+from mlmon_exporter.core.records import Histograms, Readings
+
+from .traffic import Changes, Requests, fault_counts
+
+Block = Readings | Histograms
+Labels = tuple[str, ...]
+
+
+class Numbers:
+    """Readings by name and label values; what is not there, or NaN, is absent."""
+
+    def __init__(self, blocks: Iterable[Block]) -> None:
+        self._by_name: dict[str, list[Readings]] = {}
+        for block in blocks:
+            if isinstance(block, Readings):
+                self._by_name.setdefault(block.name, []).append(block)
+        self._rows: dict[str, dict[Labels, float]] = {}
+
+    def rows(self, name: str) -> Mapping[Labels, float]:
+        """Return all numbers of a name by label values, in the order of the reading's labels."""
+        if name not in self._rows:
+            self._rows[name] = {
+                labels: float(value)
+                for block in self._by_name.get(name, ())
+                for labels, value in zip(block.labels, block.values, strict=True)
+                if value == value
+            }
+        return self._rows[name]
+
+    def get(self, name: str, *labels: str) -> float:
+        """Return one number, NaN where it is absent."""
+        return self.rows(name).get(labels, math.nan)
+
+
+class Verdict(NamedTuple):
+    """A column in one window: the score that says most about it."""
+
+    is_drifted: bool | None
+    """None while rows are too few."""
+    test: str
+    """The threshold's name of the score that is farthest on its way there; empty without one."""
+    severity: float
+    """0 unchanged, 1 at the threshold."""
+    value: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class ColumnView:
+    """A feature or an output of a model's version."""
+
+    numbers: Numbers
+    pictures: Mapping[str, Picture]
+    """Window -> the picture of its side."""
+    index: int
+    """Of the column in the pictures."""
+
+    @cached_property
+    def _any(self) -> Picture:
+        return next(iter(self.pictures.values()))
+
+    @property
+    def model(self) -> str:
+        return self._any.model
+
+    @property
+    def version(self) -> str:
+        return self._any.version
+
+    @property
+    def side(self) -> str:
+        """`feature` or `output`."""
+        return self._any.role.label
+
+    @property
+    def name(self) -> str:
+        return self._any.bars.names[self.index]
+
+    @property
+    def kind(self) -> str:
+        return self._any.bars.kinds[self.index]
+
+    def number(self, what: str, *more: str) -> float:
+        """Return a reading of this column by the end of its name, such as `psi`; NaN if absent."""
+        name = f"{self._any.role.prefix}_{what}"
+        return self.numbers.get(name, self.model, self.version, self.name, *more)
+
+    def history(self, test: str, window: str) -> History:
+        """Return one deciding score pane by pane, each array of length panes."""
+        history = self.pictures[window].history[test]
+        return History(*(part[:, self.index] for part in history))
+
+    def severities(self, window: str) -> dict[str, float]:
+        """Return the severity of each deciding score that the column has."""
+        picture = self.pictures[window]
+        found = {test: float(values[self.index]) for test, values in picture.severity.items()}
+        return {test: value for test, value in found.items() if not math.isnan(value)}
+
+    def verdict(self, window: str) -> Verdict:
+        """Return what the window's scores amount to."""
+        drifted = self.number("drifted", window)
+        severities = self.severities(window)
+        if math.isnan(drifted) or not severities:
+            return Verdict(None, "", math.nan, math.nan, math.nan)
+        test = max(severities, key=lambda name: severities[name])
+        value, threshold = self.number(TESTS[test].score, window), self.number(test, window)
+        return Verdict(drifted == 1.0, test, severities[test], value, threshold)
+
+    def drifted_windows(self) -> list[str]:
+        """Return the windows in which it drifted, shortest first."""
+        return [window for window in self.pictures if self.number("drifted", window) == 1.0]
+
+
+@dataclass(frozen=True)
+class VersionView:
+    """One version of a model: its columns."""
+
+    version: str
+    features: tuple[ColumnView, ...]
+    outputs: tuple[ColumnView, ...]
+
+    @property
+    def columns(self) -> tuple[ColumnView, ...]:
+        return (*self.features, *self.outputs)
+
+    def rows(self, window: str) -> float:
+        """Return the rows in a window."""
+        return max((column.pictures[window].rows for column in self.columns), default=0)
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """A model: its versions that have rows, and its request numbers."""
+
+    name: str
+    task: str
+    reference: str
+    """Where the reference came from: a file's name, `learned` or `learning`."""
+    reference_rows: float
+    reference_time: float
+    """Unix seconds; NaN while it is being learned."""
+    requests: Requests | None
+    versions: tuple[VersionView, ...]
+
+    @property
+    def columns(self) -> Iterator[ColumnView]:
+        return (column for version in self.versions for column in version.columns)
+
+
+class Fault(NamedTuple):
+    """A count about the monitor itself that is not 0."""
+
+    counter: str
+    labels: str
+    """The label values, such as `json, not_json`."""
+    total: float
+    """Since the start."""
+    risen: float
+    """In the last minutes; NaN where that is not known."""
+
+
+@dataclass(frozen=True)
+class View:
+    """The whole page."""
+
+    now: float
+    windows: tuple[str, ...]
+    """Shortest first."""
+    models: tuple[ModelView, ...]
+    faults: tuple[Fault, ...]
+    build: Labels
+    """Version, digest and state of the monitor; empty if it did not say."""
+
+    @property
+    def firing_faults(self) -> list[Fault]:
+        """The faults of the last minutes."""
+        return [fault for fault in self.faults if fault.risen > 0]
+
+    @property
+    def drifted(self) -> list[ColumnView]:
+        """The columns that drifted in any window, worst first."""
+        columns = (column for model in self.models for column in model.columns)
+        drifted = [column for column in columns if column.drifted_windows()]
+        return sorted(drifted, key=lambda column: -worst_severity(column))
+
+    def find(self, model: str, version: str, side: str, name: str) -> ColumnView | None:
+        """Return a column by its names, None if there is none such."""
+        wanted = (model, version, side, name)
+        for known in self.models:
+            for column in known.columns:
+                if (column.model, column.version, column.side, column.name) == wanted:
+                    return column
+        return None
+
+
+def worst_severity(column: ColumnView) -> float:
+    """Return the greatest severity of a column over its windows and scores, 0 without any."""
+    windows = column.pictures
+    return max((s for window in windows for s in column.severities(window).values()), default=0.0)
+
+
+def ranked(columns: Iterable[ColumnView], window: str) -> list[ColumnView]:
+    """Return columns, the drifted ones first, then by severity; those without a score last."""
+
+    def rank(column: ColumnView) -> tuple[bool, float]:
+        verdict = column.verdict(window)
+        severity = -1.0 if math.isnan(verdict.severity) else verdict.severity
+        return (not verdict.is_drifted, -severity)
+
+    return sorted(columns, key=rank)
+
+
+def view_of(snapshot: Snapshot, changes: Changes) -> View:
+    """Return what a snapshot and the counts of late show."""
+    numbers = Numbers(snapshot.blocks)
+    sides = _sides(snapshot.pictures)
+    windows = {p.window.label: p.window.seconds for p in snapshot.pictures}
+    models = tuple(
+        _model(numbers, info, sides, changes.requests.get(info[0]))
+        for info in numbers.rows("mlmon_model_info")
+    )
+    build = next(iter(numbers.rows("mlmon_build_info")), ())
+    return View(
+        snapshot.now,
+        tuple(sorted(windows, key=lambda label: windows[label])),
+        models,
+        tuple(_faults(snapshot.blocks, changes)),
+        build,
+    )
+
+
+Sides = dict[tuple[str, str], dict[str, dict[str, Picture]]]
+"""Model and version -> side -> window -> picture."""
+
+
+def _sides(pictures: Iterable[Picture]) -> Sides:
+    sides: Sides = {}
+    for p in pictures:
+        side = sides.setdefault((p.model, p.version), {}).setdefault(p.role.label, {})
+        side[p.window.label] = p
+    return sides
+
+
+def _model(numbers: Numbers, info: Labels, sides: Sides, requests: Requests | None) -> ModelView:
+    name, configured, task, reference = info
+    versions = [
+        VersionView(
+            version, *(_columns(numbers, of.get(side, {})) for side in ("feature", "output"))
+        )
+        for (model, version), of in sides.items()
+        if model == name
+    ]
+    # A configured version is there from the start; where all rows name another, it stays empty.
+    longest = [list(v.columns[0].pictures)[-1] if v.columns else "" for v in versions]
+    used = [v for v, window in zip(versions, longest, strict=True) if v.columns and v.rows(window)]
+    return ModelView(
+        name,
+        task,
+        reference,
+        numbers.get("mlmon_reference_rows", name, configured),
+        numbers.get("mlmon_reference_timestamp_seconds", name, configured),
+        requests,
+        tuple(used or versions[:1]),
+    )
+
+
+def _columns(numbers: Numbers, pictures: Mapping[str, Picture]) -> tuple[ColumnView, ...]:
+    count = max((len(p.bars.names) for p in pictures.values()), default=0)
+    return tuple(ColumnView(numbers, pictures, index) for index in range(count))
+
+
+def _faults(blocks: Iterable[Block], changes: Changes) -> Iterator[Fault]:
+    for key, value in fault_counts(blocks).items():
+        if value:
+            yield Fault(key[0], ", ".join(key[1:]), value, changes.faults.get(key, math.nan))

@@ -1,0 +1,164 @@
+"""The promtool tests notice when an alert is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlmon_exporter.alerts import files
+from tests.alerts.alert_cases import CaseFile, case_files, promtool_test
+from tests.alerts.conftest import Promtool
+
+FILES = case_files()
+SHORT = 40
+"""Minutes that are evaluated in no time."""
+FEATURE = "job, model, version, feature, window"
+PSI = "feature:mlmon_feature_psi"
+MEMORY = "process_resident_memory_bytes"
+
+FAULTS = {
+    "a flipped comparison": (
+        "MlmonErrorBurnFast",
+        "errors:ratio1h > 14.4",
+        "errors:ratio1h < 14.4",
+    ),
+    "another burn rate": ("MlmonErrorBurnFast", "> 6 * 0.001", "> 4 * 0.001"),
+    "a dropped guard": (
+        "MlmonErrorBurnFast",
+        "and 60 * sum_over_time(model:mlmon_request_errors:rate5m[1h]) >= 10",
+        "",
+    ),
+    "the guard of another window": (
+        "MlmonErrorBurnSlow",
+        "sum_over_time(model:mlmon_request_errors:rate5m[3d]) >= 10",
+        "sum_over_time(model:mlmon_request_errors:rate5m[3d]) >= 1",
+    ),
+    "`and` to `or`": (
+        "MlmonErrorBurnFast",
+        "and model:mlmon_request_errors:ratio5m",
+        "or model:mlmon_request_errors:ratio5m",
+    ),
+    "a wrong window": ("MlmonErrorBurnFast", "errors:ratio30m >", "errors:ratio6h >"),
+    "a dropped `for`": ("MlmonErrorBurnFast", "for: 2m", "for: 0s"),
+    "a wrong label in an aggregation": (
+        "MlmonErrorBurnFast",
+        "sum by (job, model) (rate(mlmon_requests_total{outcome",
+        "sum by (job, version) (rate(mlmon_requests_total{outcome",
+    ),
+    "a label too many": (
+        "MlmonErrorBurnFast",
+        "sum by (job, model) (rate(mlmon_requests_total{",
+        "sum by (job, model, instance) (rate(mlmon_requests_total{",
+    ),
+    "clients' mistakes count": ("MlmonErrorBurnFast", "server_error|", ".+_error|"),
+    "cut off answers do not count": ("MlmonErrorBurnFast", "|interrupted", ""),
+    "routes of no model count": ("MlmonErrorBurnFast", "model!=", "instance!="),
+    "a page becomes a ticket": ("MlmonErrorBurnFast", "severity: critical", "severity: warning"),
+    "the bound of another bucket": ("MlmonLatencyBurnFast", r"0\\.5", r"0\\.1"),
+    "yesterday, not last week": ("MlmonNoPredictions", "offset 1w", "offset 1d"),
+    "few rows a week ago": ("MlmonNoPredictions", ">= 100", ">= 1"),
+    "a model that is gone": (
+        "MlmonNoPredictions",
+        "and group by (job, model)",
+        "or group by (job, model)",
+    ),
+    "a smaller drop": ("MlmonTrafficDrop", "< 0.5", "< 0.7"),
+    "few rows of which to drop": ("MlmonTrafficDrop", ">= 1000", ">= 0"),
+    "the lesser share": ("MlmonMissingValues", "missing_ratio >", "missing_ratio <"),
+    "the threshold of another share": ("MlmonUnseenCategory", "unseen_threshold", "tail_threshold"),
+    "all replicas must agree": ("MlmonFeatureDrift", f"max by ({FEATURE})", f"min by ({FEATURE})"),
+    "flickering drift": ("MlmonFeatureDrift", "for: 15m", "for: 1m"),
+    "drift in the hour or in the day": (
+        "MlmonFleetFeatureDrift",
+        f"and last_over_time({PSI}:1d",
+        f"or last_over_time({PSI}:1d",
+    ),
+    "the day at this moment": (
+        "MlmonFleetFeatureDrift",
+        f"last_over_time({PSI}:1d[10m])",
+        f"{PSI}:1d",
+    ),
+    "drift by chance": ("MlmonFleetFeatureDrift", "> 3 * feature", "> 0 * feature"),
+    "drift of few rows": ("MlmonFleetFeatureDrift", "_rows:1h >= 1000", "_rows:1h >= 0"),
+    "the threshold of a new replica": (
+        "MlmonFleetFeatureDrift",
+        f"min by ({FEATURE})",
+        f"max by ({FEATURE})",
+    ),
+    "the threshold of the calmest window": (
+        "MlmonFleetFeatureDrift",
+        "max by (job, model, version, feature) (min",
+        "min by (job, model, version, feature) (min",
+    ),
+    "a replica that learns": ("MlmonReferenceMissing", "min by", "max by"),
+    "learning without rows": ("MlmonReferenceMissing", "_rows) > 0", "_rows) >= 0"),
+    "no difference of references": ("MlmonReferenceInconsistent", "min by", "max by"),
+    "versions have one reference": (
+        "MlmonReferenceInconsistent",
+        "by (job, model, version) (mlmon_reference_timestamp_seconds)",
+        "by (job, model) (mlmon_reference_timestamp_seconds)",
+    ),
+    "one replica of many": ("MlmonReplicasDown", ">= 0.5", ">= 0.3"),
+    "all replicas together": ("MlmonReplicasDown", ">= 0.5", ">= 1"),
+    "targets that are up": ("MlmonTargetDown", "up == 0", "up == 1"),
+    "targets of others": (
+        "MlmonTargetDown",
+        "and on (job, instance) up",
+        "or on (job, instance) up",
+    ),
+    "a page for targets that are down": ("MlmonExporterAbsent", "unless on (job) up == 0", ""),
+    "a model on another replica": (
+        "MlmonModelGone",
+        "unless on (job, model) mlmon",
+        "unless on (job, model, instance) mlmon",
+    ),
+    "drops of a few": ("MlmonObservationsDropped", ">= 50", ">= 5"),
+    "drops since the start": (
+        "MlmonObservationsDropped",
+        "(increase(mlmon_dropped_total[15m]))",
+        "(mlmon_dropped_total)",
+    ),
+    "the least share of drops": ("MlmonObservationsDropped", "> 0.01", "> 0.001"),
+    "a queue that empties": ("MlmonQueueSaturated", "min_over_time", "max_over_time"),
+    "scanners' methods": ("MlmonLabelOverflow", 'label!=\\"method\\"', 'label!=\\"x\\"'),
+    "growth of little": ("MlmonMemoryGrowth", "> 256000000", "> 0"),
+    "little growth of much": ("MlmonMemoryGrowth", "> 1.5 *", "> 1.01 *"),
+    "a peak of memory": ("MlmonMemoryGrowth", f"min_over_time({MEMORY}", f"max_over_time({MEMORY}"),
+    "memory after a restart": ("MlmonMemoryGrowth", "> 28800", "> 0"),
+    "another exporter's process": (
+        "MlmonCpuSaturated",
+        "and on (job, instance) mlmon_build_info",
+        "",
+    ),
+}
+"""What is wrong -> the alert, how the rules have it, and how they would."""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_noticed(fault: str, installed_promtool: Promtool, tmp_path: Path) -> None:
+    alert, right, wrong = FAULTS[fault]
+    made = files()
+    assert any(right in text for text in made.values())
+    for name, text in made.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text.replace(right, wrong))
+    (tmp_path / "tests").mkdir()
+    test = tmp_path / "tests" / "test.yml"
+    for file in cases_of(alert):
+        test.write_text(promtool_test(file))
+        complaints = installed_promtool("test", "rules", test)
+        assert "parse" not in complaints, "a rule that cannot be read proves nothing"
+        if "FAILED" in complaints:
+            return
+    pytest.fail("not noticed")
+
+
+def cases_of(alert: str) -> Iterator[CaseFile]:
+    """Give the cases of an alert: the short ones first, since they mostly tell."""
+    for is_long in (False, True):
+        for file in FILES.values():
+            cases = [c for c in file.cases if c.alert == alert and (c.at > SHORT) is is_long]
+            if cases:
+                yield file._replace(cases=cases)

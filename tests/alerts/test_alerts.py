@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlmon_exporter.alerts import DEFAULTS, Settings, files
+from mlmon_exporter.alerts.__main__ import write_rules
+from mlmon_exporter.alerts.alert import SEVERITIES, Alert
+from mlmon_exporter.alerts.fleet import fleet_groups
+from mlmon_exporter.alerts.rule_set import SUBSYSTEMS
+from mlmon_exporter.alerts.serving import recordings
+from mlmon_exporter.metrics import METRICS
+from tests.alerts.alert_cases import ALERTS, TABLE, case_files, promtool_test
+from tests.alerts.conftest import Promtool
+
+ROWS = [alert for _, alert in TABLE.values()]
+RECORDED = {r.record for g in (*recordings(DEFAULTS), *fleet_groups()) for r in g.rules}
+OF_PROMETHEUS = {"up", "scrape_duration_seconds", "scrape_samples_scraped"}
+WORDS = set(
+    """absent and avg_over_time bool by count d group group_left h increase job instance model
+    version feature output window last_over_time label m max max_over_time min min_over_time offset
+    on or present_over_time rate reason s sum sum_over_time time unless vector w where format"""
+    .split()
+)  # fmt: skip
+FILES = case_files()
+CASES = [case for file in FILES.values() for case in file.cases]
+by_name = pytest.mark.parametrize("alert", ROWS, ids=lambda alert: alert.name)
+
+
+def names_in(expression: str) -> Iterator[str]:
+    """Give the metrics of an expression: all words that are not PromQL's or labels."""
+    bare = re.sub(r'"(?:\\.|[^"\\])*"|\{[^}]*\}|\[[^\]]*\]|offset \w+', " ", expression)
+    for word in re.findall(r"[a-z_][\w:]*", bare):
+        if word not in WORDS:
+            yield re.sub(r"_(bucket|count|sum)$", "", word) if word not in METRICS else word
+
+
+# --- The files ---
+
+
+def test_the_committed_files_are_what_the_code_makes(tmp_path: Path) -> None:
+    write_rules(tmp_path)
+    made = {p.relative_to(tmp_path).as_posix(): p for p in tmp_path.rglob("*") if p.is_file()}
+    assert made.keys() == files().keys()
+    committed = [
+        *ALERTS.glob("recording/*"),
+        *ALERTS.glob("alerting/*"),
+        ALERTS / "alertmanager.yml",
+    ]
+    assert {path.relative_to(ALERTS).as_posix() for path in committed} == made.keys()
+    for name, path in made.items():
+        text = (ALERTS / name).read_text()
+        assert text == path.read_text(), "run: python -m mlmon_exporter.alerts"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_committed_promtool_tests_are_what_the_cases_make(name: str) -> None:
+    committed = (ALERTS / "tests" / name).read_text()
+    assert committed == promtool_test(FILES[name]), "run: python -m tests.alerts.alert_cases"
+
+
+SETTLED = {
+    "defaults": DEFAULTS,
+    "all": Settings(
+        job='ml-(a|b)"\\d',
+        availability_objective=0.95,
+        latency_objective=0.9,
+        latency_seconds=1.0,
+        runbook_url="https://example.org/runbooks",
+        dashboard_url="https://grafana.example.org",
+        cpu_cores=4,
+        hour_seconds=24,
+    ),
+}
+
+
+@pytest.mark.parametrize("settled", SETTLED)
+def test_promtool_has_no_complaints(promtool: Promtool, tmp_path: Path, settled: str) -> None:
+    for name, text in files(SETTLED[settled]).items():
+        if name != "alertmanager.yml":
+            path = tmp_path / name.replace("/", "-")
+            path.write_text(text)
+            assert promtool("check", "rules", "--lint=all", "--lint-fatal", path) == ""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_alerts_fire_when_they_should_and_only_then(promtool: Promtool, name: str) -> None:
+    assert promtool("test", "rules", ALERTS / "tests" / name) == ""
+
+
+# --- The table ---
+
+
+def test_names_are_unique() -> None:
+    assert len(TABLE) == sum(len(s.alerts(DEFAULTS)) for s in SUBSYSTEMS)
+
+
+@by_name
+def test_an_alert_has_cases_that_fire_stay_silent_and_are_guarded(alert: Alert) -> None:
+    fires = [case.fires for case in CASES if case.alert == alert.name]
+    assert True in fires
+    assert alert.severity == "heartbeat" or fires.count(False) >= 2
+
+
+@by_name
+def test_an_alert_is_complete(alert: Alert) -> None:
+    assert re.fullmatch(r"Mlmon([A-Z][a-z]+)+", alert.name)
+    assert alert.severity in SEVERITIES
+    assert alert.board in {"overview", "drift", "quality", "operations"}
+    assert alert.summary
+    assert alert.description.endswith(".")
+    assert alert.severity == "heartbeat" or alert.hold != "0s"
+
+
+@by_name
+def test_an_expression_compares(alert: Alert) -> None:
+    assert re.search(r"[<>]=?|==", re.sub(r'"[^"]*"', "", alert.expr))
+
+
+@by_name
+def test_every_metric_is_exposed_or_recorded(alert: Alert) -> None:
+    used = {*names_in(alert.expr)}
+    assert used or alert.severity == "heartbeat"
+    assert used <= METRICS.keys() | RECORDED | OF_PROMETHEUS
+
+
+def test_what_is_recorded_of_requests_comes_from_metrics() -> None:
+    recorded: set[str] = set()
+    for group in recordings(DEFAULTS):
+        for rule in group.rules:
+            assert {*names_in(rule.expr)} <= METRICS.keys() | recorded
+            assert re.fullmatch(r"model:mlmon_[a-z_]+:(rate|ratio)[0-9]+[mhd]", rule.record)
+            recorded.add(rule.record)
+
+
+@by_name
+def test_texts_use_labels_that_the_alert_has(alert: Alert) -> None:
+    used = set(re.findall(r"\$labels\.(\w+)", alert.summary + alert.description))
+    assert used <= {*alert.labels}
+    (fires, *_) = (case for case in CASES if case.alert == alert.name and case.fires)
+    assert fires.labels.keys() == {*alert.labels}, "promtool sees the labels that the row names"
+
+
+def test_links_lead_to_the_board_with_its_variables_and_to_the_runbook() -> None:
+    settings = replace(DEFAULTS, dashboard_url="https://g.example", runbook_url="https://r.example")
+    _, alert = TABLE["MlmonFeatureDrift"]
+    notes = alert.rule(settings, "drift").fields["annotations"]
+    assert isinstance(notes, dict)
+    assert notes["runbook_url"] == "https://r.example/MlmonFeatureDrift.md"
+    assert notes["dashboard_url"] == (
+        "https://g.example/d/mlmon-drift?var-job={{ urlquery $labels.job }}"
+        "&var-model={{ urlquery $labels.model }}&var-version={{ urlquery $labels.version }}"
+        "&var-feature={{ urlquery $labels.feature }}"
+    )
+
+
+@pytest.mark.parametrize("name", ["mlmon_feature_drifted", "mlmon_feature_missing_ratio"])
+def test_drift_is_compared_with_exported_thresholds_alone(name: str) -> None:
+    for _, alert in TABLE.values():
+        if name in alert.expr:
+            numbers = set(re.findall(r"(?<![\w:])[0-9.]+", alert.expr))
+            assert numbers <= {"1"}
+
+
+# --- Settings ---
+
+
+def test_each_series_is_of_the_jobs_that_were_settled() -> None:
+    settings = Settings(job="ours")
+    for subsystem in SUBSYSTEMS:
+        for alert in subsystem.alerts(settings):
+            for name in names_in(alert.expr):
+                bare = len(re.findall(rf"(?<![\w:]){name}(_bucket|_count)?(?![\w:])", alert.expr))
+                ours = len(re.findall(rf'{name}(_bucket|_count)?{{job=~"ours"', alert.expr))
+                assert bare == ours, (alert.name, name)
+
+
+def test_objectives_are_in_the_rules() -> None:
+    made = files(Settings(availability_objective=0.95, latency_objective=0.9, latency_seconds=1.0))
+    assert "ratio1h > 14.4 * 0.05" in made["alerting/mlmon-serving.yml"]
+    assert "ratio1h > 14.4 * 0.1" in made["alerting/mlmon-serving.yml"]
+    assert r'le=~"1(\\.0)?"' in made["recording/mlmon-serving.yml"]
+
+
+def test_spans_shrink_together_and_names_stay() -> None:
+    made = files(Settings(hour_seconds=24))
+    assert "record: feature:mlmon_feature_psi:1h" in made["recording/mlmon-fleet.yml"]
+    assert "mlmon_feature_bin_rows_total[24000ms]" in made["recording/mlmon-fleet.yml"]
+    assert "for: 800ms" in made["alerting/mlmon-serving.yml"]
+    for name, text in made.items():
+        assert not re.search(r"\[[0-9]+[mhdw]\]|for: [1-9][0-9]*[mhd]$", text, re.MULTILINE), name
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"availability_objective": 1.0}, "availability_objective: expected over 0 and under 1"),
+        ({"latency_objective": 99}, "latency_objective: expected over 0 and under 1, got 99"),
+        ({"latency_seconds": 0.3}, r"latency_seconds: expected one of 0.001, .*, 10, got 0.3"),
+        ({"hour_seconds": 0}, "hour_seconds: expected over 0, got 0"),
+        ({"cpu_cores": -1}, "cpu_cores: expected over 0, got -1"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(options: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings(**options)  # type: ignore[arg-type]

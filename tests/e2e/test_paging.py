@@ -1,0 +1,276 @@
+"""From a fault in a server to the page, and from its end to the all-clear: nothing is simulated
+but the length of an hour."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import Body, FastAPI, HTTPException, Request
+
+from mlmon_exporter import Reference, instrument
+from mlmon_exporter.alerts import Settings, files
+from mlmon_exporter.alerts.alertmanager import alertmanager_file
+from tests.e2e.servers import (
+    Prometheus,
+    alertmanager,
+    free_port,
+    prometheus,
+    serving,
+    wait_until,
+)
+
+pytestmark = pytest.mark.timeout(240)
+
+SETTINGS = Settings(hour_seconds=24)
+CONFIG = """
+global: {{scrape_interval: 400ms, scrape_timeout: 400ms}}
+rule_files: ["{rules}/recording/*.yml", "{rules}/alerting/*.yml"]
+alerting:
+  alertmanagers: [{{static_configs: [{{targets: ["{alertmanager}"]}}]}}]
+scrape_configs:
+  - job_name: models
+    static_configs: [{{targets: {models}}}]
+  - job_name: control
+    static_configs: [{{targets: {control}}}]
+"""
+MAX_BODY_BYTES = 20_000
+ROWS = 40
+FLEET_DRIFT = "MlmonFleetFeatureDrift"
+
+
+class Notice(NamedTuple):
+    """An alert in a message that Alertmanager sent."""
+
+    message: int
+    receiver: str
+    status: str
+    labels: Mapping[str, str]
+    started: str
+
+    @property
+    def name(self) -> str:
+        return self.labels["alertname"]
+
+
+class Inbox:
+    """A webhook receiver that keeps all that it is sent."""
+
+    def __init__(self) -> None:
+        self.notices: list[Notice] = []
+        self.app = FastAPI()
+        self.app.post("/{receiver}")(self._receive)
+        self._messages = 0
+
+    async def _receive(self, receiver: str, request: Request) -> None:
+        body = await request.json()
+        self._messages += 1
+        for a in body["alerts"]:
+            alert = Notice(self._messages, receiver, a["status"], a["labels"], a["startsAt"])
+            self.notices.append(alert)
+
+    def of(self, name: str, status: str) -> list[Notice]:
+        return [n for n in self.notices if n.name == name and n.status == status]
+
+
+class Traffic:
+    """Posts to each server in turns until the block ends; what it posts can be changed."""
+
+    def __init__(self, urls: Sequence[str], seed: int) -> None:
+        self._urls = urls
+        self._rng = np.random.default_rng(seed)
+        self._is_over = threading.Event()
+        self.shift = 0.0
+        self.failing_share = 0.0
+        self.padding = ""
+
+    def _post(self) -> None:
+        with httpx.Client(timeout=5) as client:
+            while not self._is_over.wait(0.01):
+                for url in self._urls:
+                    with suppress(httpx.HTTPError):  # one may be down: that is what is tested
+                        client.post(f"{url}/predict", json=self._body())
+
+    def _body(self) -> dict[str, Any]:
+        temps = self._rng.normal(self.shift, 1.0, ROWS).tolist()
+        rows = [{"temp": temp, "wind": temp} for temp in temps]
+        return {
+            "instances": rows,
+            "fail": bool(self._rng.random() < self.failing_share),
+            "answers": self._rng.random(ROWS).tolist(),
+            "padding": self.padding,
+        }
+
+    @contextmanager
+    def flowing(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._post)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._is_over.set()
+            thread.join(10)
+
+
+def app_of(reference: str, model: str) -> FastAPI:
+    app = FastAPI()
+
+    @app.post("/predict")
+    def predict(body: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008 - FastAPI's way
+        if body["fail"]:
+            raise HTTPException(500)
+        return {"predictions": body["answers"]}
+
+    instrument(
+        app,
+        model=model,
+        reference=reference,
+        windows=("60s", "120s"),
+        max_body_bytes=MAX_BODY_BYTES,
+    )
+    return app
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> str:
+    rng = np.random.default_rng(1)
+    temp = rng.normal(size=5000)
+    path = tmp_path / "bike.json"
+    rows = {"temp": temp, "wind": temp, "cnt": rng.random(5000)}
+    Reference.build(rows, predictions="cnt").save(path)
+    return str(path)
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+class Stage(NamedTuple):
+    """Two replicas of a model, of which one can die, and what watches them."""
+
+    server: Prometheus
+    inbox: Inbox
+    traffic: Traffic
+    second: ExitStack
+    """Closing it ends the second replica."""
+    restart: Callable[[], None]
+
+
+@pytest.fixture
+def stage(
+    reference: str, inbox: Inbox, tmp_path: Path, require_binary: Callable[[str], str]
+) -> Iterator[Stage]:
+    for name, text in files(SETTINGS).items():
+        (tmp_path / "rules" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "rules" / name).write_text(text)
+    port = free_port()
+    with ExitStack() as stack:
+        second = stack.enter_context(ExitStack())
+
+        def restart() -> None:
+            second.enter_context(serving(app_of(reference, "bike"), port))
+
+        restart()
+        first = stack.enter_context(serving(app_of(reference, "bike")))
+        control = stack.enter_context(serving(app_of(reference, "calm")))
+        webhook = stack.enter_context(serving(inbox.app))
+        address = stack.enter_context(
+            alertmanager(
+                require_binary("prometheus-alertmanager"),
+                tmp_path / "alertmanager",
+                alertmanager_file(SETTINGS, webhook),
+            )
+        )
+        traffic = Traffic([first, f"http://127.0.0.1:{port}"], seed=2)
+        stack.enter_context(traffic.flowing())
+        stack.enter_context(Traffic([control], seed=3).flowing())
+        config = CONFIG.format(
+            rules=tmp_path / "rules",
+            alertmanager=address,
+            models=[first.removeprefix("http://"), f"127.0.0.1:{port}"],
+            control=[control.removeprefix("http://")],
+        )
+        server = stack.enter_context(
+            prometheus(
+                require_binary("prometheus"),
+                tmp_path / "prometheus",
+                config,
+                "--scrape.discovery-reload-interval=100ms",
+                # What it had to say before it knew of Alertmanager, it says again after this.
+                "--rules.alert.resend-delay=2s",
+            )
+        )
+        yield Stage(server, inbox, traffic, second, restart)
+
+
+def test_each_fault_pages_once_and_is_cleared_and_calm_servers_page_nobody(stage: Stage) -> None:
+    inbox, traffic = stage.inbox, stage.traffic
+
+    def arrives(name: str, status: str = "firing") -> None:
+        wait_until(lambda: inbox.of(name, status), 90, f"{name} {status}")
+
+    wait_until(lambda: stage.server.query("feature:mlmon_feature_rows:1h > 2000"), 40)
+
+    stage.second.close()
+    arrives("MlmonReplicasDown")
+    # It fires as well, and is held back.
+    down = 'ALERTS{alertname="MlmonTargetDown",alertstate="firing"}'
+    wait_until(lambda: stage.server.query(down), what="a ticket to hold back")
+    stage.restart()
+    arrives("MlmonReplicasDown", "resolved")
+
+    traffic.padding = "x" * MAX_BODY_BYTES
+    arrives("MlmonObservationsDropped")
+    traffic.padding = ""
+
+    traffic.failing_share = 0.5
+    arrives("MlmonErrorBurnFast")
+    traffic.failing_share = 0.0
+
+    traffic.shift = 3.0
+    arrives(FLEET_DRIFT)
+    traffic.shift = 0.0
+    arrives("MlmonObservationsDropped", "resolved")
+    arrives("MlmonErrorBurnFast", "resolved")
+    arrives(FLEET_DRIFT, "resolved")
+    check(inbox)
+
+
+def check(inbox: Inbox) -> None:
+    calm = [n for n in inbox.notices if n.labels.get("job") == "control"]
+    assert calm == []
+    assert len(inbox.of("MlmonWatchdog", "firing")) > 5
+    assert {n.name for n in inbox.notices if n.receiver == "heartbeat"} == {"MlmonWatchdog"}
+
+    pages = [n for n in inbox.notices if n.receiver == "pager"]
+    assert {n.name for n in pages} == {"MlmonReplicasDown", "MlmonErrorBurnFast", FLEET_DRIFT}
+    started: dict[tuple[str, str], set[str]] = {}
+    for notice in pages:
+        key = (notice.name, notice.labels.get("feature", ""))
+        started.setdefault(key, set()).add(notice.started)
+    assert set(map(len, started.values())) == {1}, "a page that arrives again has a new start"
+    assert {feature for name, feature in started if name == FLEET_DRIFT} == {"temp", "wind"}
+    first: dict[str, int] = {}
+    for notice in inbox.of(FLEET_DRIFT, "firing"):
+        first.setdefault(notice.labels["feature"], notice.message)
+    assert len(set(first.values())) == 1, "features that drift together are one message"
+
+    # What was held back is at most named among what is over, when a message is sent anyway.
+    firing = [n for n in inbox.notices if n.status == "firing"]
+    tickets = {n.name for n in firing if n.receiver == "tickets"}
+    assert "MlmonObservationsDropped" in tickets
+    # After the page for errors a ticket says what they cost. Values out of range are a ticket
+    # before their drift is a page; the ticket for drift itself is held back by either.
+    assert tickets <= {
+        "MlmonObservationsDropped",
+        "MlmonErrorBurnSlow",
+        "MlmonOutOfRange",
+    }
+    assert {n.receiver for n in inbox.notices} == {"heartbeat", "pager", "tickets"}

@@ -1,0 +1,1 @@
+"""Pictures of the boards, drawn on live data in Chromium: `make boards`."""

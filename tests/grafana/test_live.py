@@ -1,0 +1,166 @@
+"""Every query of every board, asked of a real Prometheus that scrapes real servers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import httpx
+import pytest
+
+from mlmon_exporter.alerts.fleet import Plan, Window, fleet_file
+from tests.e2e.servers import Prometheus, prometheus, wait_until
+
+from .boards import BOARDS, NOTHING_FOR_CATEGORIES, families, panels, variables
+from .replicas import CATEGORICAL, FEATURES, OUTPUTS, VERSIONS, replica, traffic, write_references
+from .viewer import Viewer
+
+pytestmark = pytest.mark.timeout(180)
+
+PLAN = Plan((Window("1h", "1s"), Window("1d", "2s", is_from_rate=True)), "5m", every="1s")
+"""The rules as they ship, evaluated more often."""
+CONFIG = """
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: {rules}
+scrape_configs:
+  - job_name: models
+    static_configs: [{{targets: {targets}}}]
+"""
+ALERT = {
+    "alert": "MlmonTest",
+    "expr": 'max by (job, model, feature) (mlmon_feature_drifted{window="1h"}) == 1',
+    "labels": {"severity": "critical"},
+}
+SCRAPES = 12
+OF_NUMBERS = {"ks_statistic", "ks_threshold", "tail_ratio", "tail_threshold"}
+OF_NUMBERS |= {"value", "quantile", "wasserstein_ratio"}
+OF_CATEGORIES = {"unseen_ratio", "unseen_threshold", "l_infinity"}
+"""What only one of both kinds of columns has: Grafana shows a word for nothing there."""
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, require_binary: Callable[[str], str]
+) -> Iterator[Prometheus]:
+    binary = require_binary("prometheus")
+    folder = tmp_path_factory.mktemp("boards")
+    write_references(folder)
+    rules = [folder / "fleet.yml", folder / "alerts.yml"]
+    rules[0].write_text(fleet_file(PLAN))
+    rules[1].write_text(json.dumps({"groups": [{"name": "test", "rules": [ALERT]}]}))
+    with ExitStack() as stack:
+        urls = [stack.enter_context(replica(folder, name)) for name in VERSIONS]
+        targets = [url.removeprefix("http://") for url in urls]
+        config = CONFIG.format(rules=[str(path) for path in rules], targets=targets)
+        stack.enter_context(traffic(urls))
+        found = stack.enter_context(prometheus(binary, folder / "prometheus", config))
+        scraped = f"count(count_over_time(mlmon_feature_psi[5m]) >= {SCRAPES})"
+        wait_until(lambda: found.query(scraped), 60, what="scores over some scrapes")
+        wait_until(lambda: found.query("feature:mlmon_feature_psi:1d"), what="recorded scores")
+        yield found
+
+
+@pytest.fixture
+def viewer(server: Prometheus) -> Iterator[Viewer]:
+    with closing(Viewer(server.url, seconds=SCRAPES - 4, rate_interval="5s")) as found:
+        yield found
+
+
+def views() -> Iterator[tuple[str, dict[str, str]]]:
+    """Every board, of each model and each of its columns where it shows one."""
+    for uid, board in BOARDS.items():
+        columns = {"feature": FEATURES, "output": OUTPUTS}
+        shown = [name for name in columns if name in variables(board)]
+        for name in shown:
+            for model, choices in columns[name].items():
+                for choice in choices:
+                    yield uid, {"model": model, name: choice}
+        if not shown:
+            yield uid, {}
+
+
+def is_for_others(expr: str, column: str | None) -> bool:
+    """Return whether an expression is about scores that the column's kind does not have."""
+    names = {
+        f.removeprefix("mlmon_feature_").removeprefix("mlmon_prediction_") for f in families(expr)
+    }
+    if column is None:
+        return False
+    return names <= (OF_NUMBERS if column in CATEGORICAL else OF_CATEGORIES)
+
+
+@pytest.mark.parametrize(("uid", "chosen"), [*views()], ids=str)
+def test_every_panel_has_something_to_show(
+    viewer: Viewer, uid: str, chosen: dict[str, str]
+) -> None:
+    values = viewer.choices(BOARDS[uid], **chosen)
+    column = chosen.get("feature") or chosen.get("output")
+    problems = []
+    for panel in panels(BOARDS[uid]):
+        found = [(query["expr"], viewer.problem(query, values)) for query in panel["targets"]]
+        for expr, problem in found:
+            # Of faults, the kinds that there are any of are shown beside their sum: often none.
+            is_optional = expr.endswith("> 0") or is_for_others(expr, column)
+            if problem and not (is_optional and problem == "no data"):
+                problems.append(f"{panel['title']}: {problem}: {expr}")
+        is_left_empty = column in CATEGORICAL and panel["title"] in NOTHING_FOR_CATEGORIES
+        if all(problem for _, problem in found) and not is_left_empty:
+            problems.append(f"{panel['title']}: empty")
+    assert problems == []
+
+
+@pytest.mark.parametrize("uid", BOARDS)
+def test_every_variable_offers_what_there_is(viewer: Viewer, uid: str) -> None:
+    board = BOARDS[uid]
+    values = viewer.choices(board, model="churn")
+    wanted: dict[str, Any] = {
+        "job": ["models"],
+        "model": ["bike", "churn"],
+        "version": [] if values["model"] == "churn" else [*VERSIONS.values()],
+        "window": ["1h", "24h"],
+        "feature": FEATURES["churn"],
+        "output": OUTPUTS["churn"],
+    }
+    for name, variable in variables(board).items():
+        found = viewer.options(variable, values)
+        assert len(found) == 2 if name == "instance" else found == wanted[name], name
+
+
+@pytest.mark.parametrize("uid", BOARDS)
+def test_annotations_mark_the_alerts_that_fire_and_the_models_that_came(
+    viewer: Viewer, uid: str
+) -> None:
+    values = viewer.choices(BOARDS[uid], model="bike")
+    for annotation in BOARDS[uid]["annotations"]["list"]:
+        assert viewer.course(annotation["expr"], values), annotation["name"]
+
+
+def test_latencies_carry_traces(server: Prometheus) -> None:
+    query: dict[str, str | float] = {
+        "query": "mlmon_request_duration_seconds_bucket",
+        "start": 0,
+        "end": 9e9,
+    }
+    answer = httpx.get(f"{server.url}/api/v1/query_exemplars", params=query, timeout=30).json()
+    labels = [set(e["labels"]) for series in answer["data"] for e in series["exemplars"]]
+    assert labels
+    assert all("trace_id" in names for names in labels)
+
+
+def test_without_the_recording_rules_the_gauges_are_shown(
+    server: Prometheus, viewer: Viewer
+) -> None:
+    for uid in ("mlmon-overview", "mlmon-drift", "mlmon-quality"):
+        values = viewer.choices(BOARDS[uid], model="bike")
+        for panel in panels(BOARDS[uid]):
+            for query in panel["targets"]:
+                recorded, either, gauge = query["expr"].partition("\nor\n")
+                if ":1h" in recorded:
+                    assert either
+                    keys = [{*labels} for labels, _ in viewer.newest(gauge, values)]
+                    assert keys
+                    assert keys == [
+                        {*labels} - {"__name__"} for labels, _ in viewer.newest(recorded, values)
+                    ]

@@ -1,0 +1,103 @@
+"""Facts about what is shown, and in which order."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from mlmon_exporter import Config, Monitor
+from mlmon_exporter.page.traffic import since_the_start
+from mlmon_exporter.page.view import View, ranked, view_of
+
+from .served import HOSTILE, NOW, configured, fill, rows
+
+FEATURES = 12
+
+
+def view(monitor: Monitor, now: float = NOW) -> View:
+    snapshot = monitor.snapshot(now=now)
+    return view_of(snapshot, since_the_start(snapshot.blocks))
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> View:
+    options = configured(tmp_path_factory.mktemp("view"), features=FEATURES)
+    monitor = Monitor(Config(**options))
+    fill(monitor, features=FEATURES)
+    return view(monitor)
+
+
+def test_every_model_has_its_features_and_outputs(filled: View) -> None:
+    assert [model.name for model in filled.models] == ["bike-demand", "churn", "income"]
+    version = filled.models[0].versions[0]
+    assert version.version == "2026-11"
+    assert [column.name for column in version.outputs] == ["score"]
+    assert {HOSTILE, "colour", "browser"} < {column.name for column in version.features}
+    assert len(version.features) == FEATURES
+    assert filled.windows == ("1h", "24h")
+
+
+def test_drifted_columns_come_first_and_then_by_severity(filled: View) -> None:
+    order = ranked(filled.models[0].versions[0].features, "24h")
+    verdicts = [column.verdict("24h") for column in order]
+    drifted = [bool(verdict.is_drifted) for verdict in verdicts]
+    assert drifted == sorted(drifted, reverse=True)
+    assert sum(drifted) == 3
+    calm = [verdict.severity for verdict in verdicts[3:]]
+    assert calm == sorted(calm, reverse=True)
+    assert all(severity < 1 for severity in calm)
+
+
+def test_the_score_that_is_shown_says_most(filled: View) -> None:
+    colour = filled.find("bike-demand", "2026-11", "feature", "colour")
+    assert colour is not None
+    verdict = colour.verdict("1h")
+    assert verdict.test == "unseen_threshold"
+    assert verdict.value == colour.number("unseen_ratio", "1h") > verdict.threshold
+    assert verdict.severity == max(colour.severities("1h").values())
+
+
+def test_what_drifted_in_any_window_is_firing_the_worst_first(filled: View) -> None:
+    drifted = filled.drifted
+    assert {column.name for column in drifted} == {"temperature", "humidity", "colour", "score"}
+    assert all(column.model == "bike-demand" for column in drifted)
+    assert drifted[-1].drifted_windows() in (["1h"], ["1h", "24h"])
+
+
+def test_a_column_has_the_numbers_of_its_readings(filled: View) -> None:
+    column = filled.find("churn", "", "output", "score")
+    assert column is not None
+    assert column.number("window_rows", "24h") == column.pictures["24h"].rows > 0
+    assert math.isnan(column.number("unseen_ratio", "24h"))
+
+
+def test_a_name_that_nobody_has_is_not_found(filled: View) -> None:
+    assert filled.find("churn", "", "feature", "nothing") is None
+    assert filled.find("churn", "2026-11", "feature", "colour") is None
+
+
+def test_a_window_with_too_few_rows_has_no_verdict(tmp_path: Path) -> None:
+    monitor = Monitor(Config(**configured(tmp_path, features=FEATURES)))
+    shown = view(monitor).models[0].versions[0].features
+    assert all(column.verdict("24h").is_drifted is None for column in shown)
+    assert len(ranked(shown, "24h")) == FEATURES
+
+
+def test_a_version_without_rows_gives_way_to_those_with_some(tmp_path: Path) -> None:
+    monitor = Monitor(Config(**configured(tmp_path, features=FEATURES)))
+    columns = rows(200, 1, features=FEATURES)
+    columns.pop("score")
+    monitor.observe(columns, model="bike-demand", version="2026-12", now=NOW)
+    versions = view(monitor).models[0].versions
+    assert [version.version for version in versions] == ["2026-12"]
+
+
+def test_counts_about_the_monitor_are_shown_unless_they_are_zero(tmp_path: Path) -> None:
+    monitor = Monitor(Config(**configured(tmp_path, features=FEATURES)))
+    assert view(monitor).faults == ()
+    monitor.health.parse_error("json", "not_json")
+    (fault,) = view(monitor).faults
+    assert (fault.counter, fault.labels) == ("mlmon_parse_errors_total", "json, not_json")
+    assert fault.total == 1

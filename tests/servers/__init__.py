@@ -1,0 +1,1 @@
+"""Model servers that we did not write, with us around them: `make servers`."""

@@ -1,0 +1,80 @@
+"""Drive servers that we did not write with each of their body forms: `make servers`.
+
+Prints a row a body form; fails where features, predictions or rows are not what was sent, where
+`/metrics` says otherwise, or where an answer is not the one that is given without us.
+`make servers ARGS=--record` keeps the bodies under `tests/bodies`, for `make test`.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from .cases import Case, of_kserve, of_mlflow
+from .drive import Answer, Watched, is_same, read, send, serving, watched, write_reference
+from .environments import python
+from .record import columns, record
+
+SERVERS = {"kserve": of_kserve, "mlflow": of_mlflow}
+
+
+def main(options: list[str]) -> int:
+    """Print the table of each server; return how many body forms were not as they should be."""
+    failures = 0
+    with tempfile.TemporaryDirectory() as folder:
+        reference = Path(folder) / "linear.reference.json"
+        write_reference(reference)
+        for server, cases in SERVERS.items():
+            if not set(SERVERS) & set(options) or server in options:
+                failures += _drive(server, cases(), reference, "--record" in options)
+    print(f"{failures} failed")
+    return failures
+
+
+def _drive(server: str, cases: list[Case], reference: Path, is_recorded: bool) -> int:
+    with serving(python(server), server, None) as url:
+        plain = [send(url, case) for case in cases]
+    failures = 0
+    with serving(python(server), server, reference) as url:
+        for case, expected in zip(cases, plain, strict=True):
+            before = watched(url)
+            answer = send(url, case)
+            problems = [*_problems(case, answer, expected), *_unseen(case, before, watched(url))]
+            print(f"{server} {case.name}: {'; '.join(problems) or 'as sent'}", flush=True)
+            failures += bool(problems)
+            if is_recorded:
+                record(server, case, answer)
+    return failures
+
+
+def _problems(case: Case, answer: Answer, expected: Answer) -> list[str]:
+    if answer.status != 200:
+        return [f"status {answer.status}: {answer.body[:200]!r}"]
+    problems = [] if is_same(answer, expected) else ["the answer is not the one without us"]
+    parsed = read(case, answer)
+    batch = parsed.batch
+    if parsed.format != case.format:
+        problems.append(f"recognised as {parsed.format}")
+    if columns(batch.features) != case.features():
+        problems.append(f"features {batch.features}")
+    if [*columns(batch.predictions).values()] != [*case.predictions().values()]:
+        problems.append(f"predictions {batch.predictions}")
+    return problems
+
+
+def _unseen(case: Case, before: Watched, after: Watched) -> list[str]:
+    """Return what `/metrics` does not say of the rows that were sent."""
+    problems = [] if after.rows - before.rows == len(case.rows) else ["/metrics: rows"]
+    sent = case.features() | {"y": case.predictions()["y"]}
+    for name, values in sent.items():
+        seen = after.sums.get(name, 0.0) - before.sums.get(name, 0.0)
+        if not np.isclose(seen, sum(values)):
+            problems.append(f"/metrics: {name}: expected {sum(values)}, got {seen}")
+    return problems
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]) > 0)
