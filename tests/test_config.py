@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from mlmon_exporter.config import Config, ConfigError, Duration, ModelConfig, load_config
 from mlmon_exporter.config_values import Ranges
@@ -66,6 +66,10 @@ def test_without_file_and_environment_the_defaults_hold() -> None:
         "max_categories": 50,
         "max_versions": 8,
         "max_segments": 20,
+        "max_kpis": 50,
+        "pending_rows": 100_000,
+        "pending_age": {"label": "7d", "seconds": 604_800},
+        "ground_truth_store": None,
         "feature_histograms": True,
     }
 
@@ -246,6 +250,10 @@ ENVIRONMENT: dict[str, tuple[str, object]] = {
     "max_categories": ("13", 13),
     "max_versions": ("14", 14),
     "max_segments": ("15", 15),
+    "max_kpis": ("16", 16),
+    "pending_rows": ("17", 17),
+    "pending_age": ("2d", Duration("2d", 172_800)),
+    "ground_truth_store": ("postgresql://db/mlmon", SecretStr("postgresql://db/mlmon")),
     "feature_histograms": ("false", False),
     "models": ('[{"name": "m", "routes": ["/p"]}]', (ModelConfig(name="m", routes=("/p",)),)),
 }
@@ -596,6 +604,7 @@ def test_a_file_is_read_for_options(in_folder: Path) -> None:
 def test_every_key_that_pydantic_may_refuse_says_what_it_expects() -> None:
     own_checks = {"name", "format", "false_alarm_every", "token", "metrics_token", "metrics_path"}
     own_checks |= {"page_path", "version", "features", "predictions", "score", "label", "positive"}
+    own_checks |= {"pending_age", "ground_truth_store"}
     for model in (Config, ModelConfig):
         for key, field in model.model_fields.items():
             assert field.description or key in own_checks, key

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .frame import Frame
+from .outcome_reader import OutcomeReader
 from .part_keys import ERRORS, SLICES, PartKey
 from .records import Batch, Prediction
 from .scored_rows import ScoredRows, scored_rows, tally_outcomes
@@ -17,7 +18,7 @@ from .settings import ModelReference, ModelSettings
 from .slices import SliceLayout, SliceTally, aligned, slices_of
 from .tally import Layout, Tally
 from .tally_bytes import AnyTally
-from .task import OutcomeReader, OutcomeRows, Task, choose_task
+from .task import OutcomeRows, Task, choose_task
 from .values import number, scalar
 from .windows import PANES
 
