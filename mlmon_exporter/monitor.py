@@ -17,25 +17,24 @@ from starlette.types import ASGIApp, Scope
 from . import __version__
 from .body_reader import BodyReader
 from .collector import MlmonCollector, metrics_app
-from .config import Config, ConfigError, ModelConfig
-from .core.drift import Policy
+from .config import Config
+from .configured_models import ConfiguredModels
 from .core.feedback import Feedback, Status
+from .core.flat import flat
 from .core.health import Health
 from .core.model import Model
 from .core.pending import GroundTruth
 from .core.pictures import Snapshot
 from .core.records import Batch, Exchange, Histograms, Reading, Readings
-from .core.settings import ModelReference, ModelSettings, window_names
-from .core.traffic import OTHER, Traffic
+from .core.traffic import Traffic
 from .feedback_desk import FeedbackDesk, kpi_event, row_ids
 from .flusher import Flusher
 from .formats import FORMATS, REASONS
 from .intake import Intake, call_if_alive
-from .learned_references import LearnedReferences
+from .model_routes import ModelRoutes
 from .pace import Pace, Pause
 from .pending_stores import open_store
 from .processes import CPU, Process, process_readings, this_process
-from .reference import Reference, segment_feature
 from .routes import route_of
 from .shared_state import Counts, SharedState
 from .store import Store
@@ -45,7 +44,6 @@ logger = logging.getLogger(__name__)
 
 SCRAPE_WAIT_SECONDS = 0.1
 """A scrape waits so long for what was queued before it."""
-ROUTES_KEPT = 1000
 
 
 class Monitor:
@@ -71,13 +69,9 @@ class Monitor:
         self.health = Health((row.name, reason) for row in FORMATS for reason in REASONS)
         self.traffic = Traffic(max_routes=c.max_routes, on_overflow=self.health.overflow)
         self.in_flight: dict[int, Scope] = {}
-        self._learned = LearnedReferences(c.state_dir, c.digest, self.health)
-        self.models = {model.name: self._model(model) for model in c.models}
-        self._model_configs = {model.name: model for model in c.models}
-        self._routes = {route: model.name for model in c.models for route in model.routes}
-        rest = [model.name for model in c.models if not model.routes]
-        self._rest = rest[0] if len(rest) == 1 else OTHER if rest else None
-        self._known: dict[tuple[str, str], tuple[str, str]] = {}
+        self._configured = ConfiguredModels(c, self.health)
+        self.models = self._configured.by_name
+        self._routes = ModelRoutes(c.models, self.models)
         self._reader = BodyReader(c, self.models, self.health)
         self._intake = Intake(
             self._take_in,
@@ -107,7 +101,7 @@ class Monitor:
             **({c.metrics_path: self._metrics_app} if c.metrics_path else {}),
             **self.writing_apps,
         }
-        self._declare_routes()
+        self._routes.declare(self.traffic)
 
     def _metrics_token(self) -> str | None:
         token = self.config.metrics_token
@@ -118,10 +112,6 @@ class Monitor:
         if token is None:
             return {}
         return self.feedback.apps(token.get_secret_value(), self._caught_up)
-
-    def _declare_routes(self) -> None:
-        for route, name in self._routes.items():
-            self.traffic.declare(name, self._version(name), route, "POST")
 
     def _share(self, folder: Path | None) -> SharedState | None:
         """Return the state shared with the host's other processes, None without a folder."""
@@ -135,7 +125,7 @@ class Monitor:
         self._pending.forget()
         if self._shared is not None:
             self._shared.forget()
-            self._declare_routes()
+            self._routes.declare(self.traffic)
 
     def _process(self) -> Process:
         """Return what the other processes should know of this one."""
@@ -149,98 +139,18 @@ class Monitor:
         """Add what was counted to the shared state, and put away predictions that wait."""
         moment = time.time() if now is None else now
         if self._shared is not None:
-            self._adopt_learned()
+            self._configured.adopt_learned()
         if not self.is_reader:
             self._pending.flush(moment)
             if self._shared is not None:
                 self._shared.flush(moment)
 
-    def _adopt_learned(self) -> None:
-        for name, model in self.models.items():
-            if model.reference is None:
-                reference = self._reference(self._model_configs[name])
-                if reference is not None:
-                    model.adopt(reference)
-
-    def _model(self, model: ModelConfig) -> Model:
-        c = self.config
-        settings = ModelSettings(
-            name=model.name,
-            version=model.version or "",
-            task=model.task or "",
-            windows=window_names([(w.label, w.seconds) for w in c.windows]),
-            policy=Policy(
-                budget_seconds=c.false_alarm_every.seconds,
-                min_window_rows=c.min_window_rows,
-                psi_floor=c.psi_floor,
-                ks_floor=c.ks_floor,
-                share_floor=c.share_floor,
-            ),
-            engine=c.digest,
-            learn_rows=c.learn_rows,
-            max_categories=c.max_categories,
-            max_versions=c.max_versions,
-            max_features=c.max_features,
-            with_histograms=c.feature_histograms,
-            outputs=tuple(model.outputs),
-            score=model.score or "",
-            label=model.label or "",
-            positive=model.positive or "",
-            segments=tuple(map(segment_feature, model.segments)),
-            max_segments=c.max_segments,
-            is_shared=c.state_dir is not None,
-        )
-        reference = self._reference(model)
-        try:
-            return Model(
-                settings,
-                reference,
-                on_learned=lambda reference: self._learned.keep(model.name, reference),
-                on_overflow=lambda: self.health.overflow("version"),
-            )
-        except ValueError as error:
-            raise ConfigError(f"model {model.name}: {error}") from error
-
-    def _reference(self, model: ModelConfig) -> ModelReference | None:
-        if model.reference is None:
-            return self._learned.find(model.name)
-        path = Path(model.reference)
-        return Reference.load(path, self.config.digest).for_model(path.name)
-
     # What the middleware asks and hands over.
 
     def model_of(self, scope: Scope, route: str) -> tuple[str, str]:
-        """Return the model and version that a request is counted for, or empty texts.
-
-        That is the model which a parameter of the route names, else the route's; `other` where
-        several models share the route, and only the body may tell which one is meant.
-        """
+        """Return the model and version that a request is counted for, or empty texts."""
         self._ensure_flushing()
-        method = scope["method"]
-        labels = self._known.get((method, route))
-        if labels is None:
-            labels = self._find_model(method, route)
-            if len(self._known) < ROUTES_KEPT:
-                self._known[method, route] = labels
-        if len(self.models) > 1 and labels[0] and "{" in route:
-            return self._model_in_path(scope) or labels
-        return labels
-
-    def _find_model(self, method: str, route: str) -> tuple[str, str]:
-        name = self._routes.get(route)
-        if name is None and method == "POST" and route != OTHER:
-            name = self._rest
-        return (name, self._version(name)) if name is not None else ("", "")
-
-    def _model_in_path(self, scope: Scope) -> tuple[str, str] | None:
-        for value in scope.get("path_params", {}).values():
-            if type(value) is str and value in self.models:
-                return value, self._version(value)
-        return None
-
-    def _version(self, name: str) -> str:
-        model = self.models.get(name)
-        return model.settings.version if model is not None else ""
+        return self._routes.model_of(scope, route)
 
     def submit(self, exchange: Exchange) -> None:
         """Queue an exchange to be taken in off the request path."""
@@ -377,7 +287,7 @@ class Monitor:
         A number that is not known is left out. Histograms are given bucket by bucket, cumulative.
         """
         moment = time.time() if now is None else now
-        return [reading for block in self.blocks(moment) for reading in _flat(block)]
+        return [reading for block in self.blocks(moment) for reading in flat(block)]
 
     def blocks(self, now: float, pause: Pause = lambda: None) -> Iterator[Readings | Histograms]:
         """Give the same column-wise; `pause` is called between steps of the work."""
@@ -505,20 +415,3 @@ def _length(values: Any) -> int:
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
         return 1
     return len(values) if np.ndim(values) else 1
-
-
-def _flat(block: Readings | Histograms) -> Iterator[Reading]:
-    names = block.label_names
-    if isinstance(block, Readings):
-        for labels, value in zip(block.labels, block.values, strict=True):
-            if value == value:
-                yield Reading(block.name, dict(zip(names, labels, strict=True)), float(value))
-        return
-    rows = zip(block.labels, block.bounds, block.counts, block.sums, strict=True)
-    for labels, bounds, counts, total in rows:
-        named = dict(zip(names, labels, strict=True))
-        below = np.cumsum(np.asarray(counts)).tolist()
-        for bound, count in zip((*bounds, float("inf")), below, strict=True):
-            yield Reading(f"{block.name}_bucket", {**named, "le": str(bound)}, float(count))
-        yield Reading(f"{block.name}_count", named, float(below[-1]))
-        yield Reading(f"{block.name}_sum", named, float(total))
