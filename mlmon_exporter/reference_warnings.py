@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from .arrow_columns import NULL_SPELLINGS
+from .config import Duration
 from .core.bins import CategoryBins
 from .core.reference import ColumnReference
 from .data_files import Column, DataFiles
@@ -36,6 +37,19 @@ def reference_warnings(reference: Reference) -> Iterator[str]:
         yield (
             f"nearly every row is different in {_listed(ids)}: "
             "an id, a time or free text? Leave it out with --ignore"
+        )
+
+
+def window_warnings(reference: Reference, windows: Sequence[Duration]) -> Iterator[str]:
+    """Say for which windows the natural variation is guessed from other ones."""
+    columns = (*reference.features, *reference.outputs)
+    measured = {seconds for column in columns for seconds in column.variation}
+    others = [window.label for window in windows if window.seconds not in measured]
+    if measured and others:
+        labels = ",".join(window.label for window in windows)
+        yield (
+            f"what unchanged time brings was not measured in windows of {_listed(others)}: build "
+            f"the reference with --windows {labels}, from data that span several of them"
         )
 
 

@@ -306,15 +306,29 @@ def config(train: Path, folder: Path) -> Path:
     build(train)
     path = folder / "mlmon.toml"
     path.write_text(
+        'windows = ["1h"]\n'
         '[[models]]\nname = "bike"\nversion = "7"\ntask = "regression"\nroutes = ["/predict"]\n'
         'reference = "bike.reference.json"\nsegments = ["season"]\n'
     )
     return path
 
 
+def test_check_says_for_which_windows_natural_variation_is_not_known(
+    train: Path, folder: Path
+) -> None:
+    build(train, "--windows", "30m,2h")
+    file = folder / "mlmon.toml"
+    model = '[[models]]\nname = "bike"\nreference = "bike.reference.json"\n'
+    file.write_text(f'windows = ["30m", "4h"]\n{model}')
+    text = " ".join(succeeded("check", "--config", file).split())
+    assert "was not measured in windows of 4h: build the reference with --windows" in text
+    file.write_text(f'windows = ["30m", "2h"]\n{model}')
+    assert "was not measured" not in succeeded("check", "--config", file)
+
+
 def test_check_shows_what_each_model_will_watch(config: Path) -> None:
     text = succeeded("check", "--config", config)
-    assert "windows 1h, 24h; at most one false page per model in 30d; state in memory" in text
+    assert "windows 1h; at most one false page per model in 30d; state in memory" in text
     assert "bike: 7, regression, format auto; routes: /predict" in text
     assert "3 features, 1 output, 2 000 rows, built less than a minute ago" in text
     assert "temp numeric 11 2 000" in text

@@ -15,7 +15,7 @@ from rich.markup import escape
 from mlmon_exporter import Monitor
 from mlmon_exporter.config import Config, ConfigError, ModelConfig, load_config
 from mlmon_exporter.reference import Reference, segment_feature
-from mlmon_exporter.reference_warnings import reference_warnings
+from mlmon_exporter.reference_warnings import reference_warnings, window_warnings
 
 from .rules import check_rules
 from .sample import Sample, show_sample
@@ -150,7 +150,11 @@ def _show(console: Console, settings: Config, model: ModelConfig) -> list[str]:
         soft_wrap=True,
     )
     console.print(column_table({"feature": reference.features, "output": reference.outputs}))
-    return [*_fit(model, reference), *reference_warnings(reference)]
+    return [
+        *_fit(model, reference),
+        *reference_warnings(reference),
+        *window_warnings(reference, settings.windows),
+    ]
 
 
 def _rest(settings: Config) -> str:
