@@ -53,7 +53,7 @@ READ: list[tuple[Any, float]] = [
     (object(), INF),
     (dt.date(2026, 1, 1), INF),
 ]
-IDS = [repr(value)[:30] for value, _ in READ]
+IDS = [repr(value).partition(" object at")[0][:30] for value, _ in READ]
 
 
 def same(a: float, b: float) -> bool:
