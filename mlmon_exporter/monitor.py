@@ -20,7 +20,7 @@ from .collector import MlmonCollector, metrics_app
 from .config import Config, ConfigError, ModelConfig
 from .core.drift import Policy
 from .core.health import Health
-from .core.model import Model, ModelReference, ModelSettings, window_names
+from .core.model import LEARNED, Model, ModelReference, ModelSettings, window_names
 from .core.pictures import Snapshot
 from .core.records import Batch, Exchange, Histograms, Reading, Readings
 from .core.traffic import Traffic
@@ -171,12 +171,12 @@ class Monitor:
 
     def _reference(self, model: ModelConfig) -> ModelReference | None:
         path = model.reference
-        if path is None:
-            learned = self._learned_path(model.name)
-            if learned is None or not learned.exists():
-                return None
-            path = learned
-        return Reference.load(path, self.config.digest).for_model(Path(path).name)
+        if path is not None:
+            return Reference.load(path, self.config.digest).for_model(Path(path).name)
+        learned = self._learned_path(model.name)
+        if learned is None or not learned.exists():
+            return None
+        return Reference.load(learned, self.config.digest).for_model(LEARNED)
 
     def _learned_path(self, name: str) -> Path | None:
         if self.config.state_dir is None:
@@ -197,7 +197,7 @@ class Monitor:
             if reference.save_new(path):
                 logger.info("mlmon: model %s: learned from %d rows", name, learned.rows)
                 return learned
-            return Reference.load(path, self.config.digest).for_model(path.name)
+            return Reference.load(path, self.config.digest).for_model(LEARNED)
         except (OSError, ConfigError) as error:
             self.health.internal_error("store")
             logger.warning("mlmon: cannot keep the learned reference: %s", error)

@@ -18,6 +18,8 @@ from .reference import ColumnReference
 from .tally import Tally
 
 OTHER_VERSION = "other"
+LEARNED = "learned"
+"""Where a reference came from that was learned from the first rows."""
 
 
 class ModelSettings(NamedTuple):
@@ -60,7 +62,7 @@ class ModelReference(NamedTuple):
     created: float
     """Unix seconds when it was made."""
     source: str
-    """Where it came from: a file's name, or `learned`."""
+    """Where it came from: a file's name, or LEARNED."""
 
     @property
     def rows(self) -> int:
@@ -102,9 +104,7 @@ class Learner:
 
     def reference(self, now: float) -> ModelReference:
         self._profile()
-        return ModelReference(
-            self._features.references(), self._outputs.references(), now, "learned"
-        )
+        return ModelReference(self._features.references(), self._outputs.references(), now, LEARNED)
 
 
 def _together(
