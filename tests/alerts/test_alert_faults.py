@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlmon_exporter.alerts import DEFAULTS
-from mlmon_exporter.alerts.rule_files import Group, rule_file
+from mlmon_exporter.alerts.rule_files import AnyRule, Group, rule_file
 from mlmon_exporter.alerts.serving import REQUESTS, recordings
 from tests.alerts.alert_cases import TABLE, CaseFile, case_files, promtool_test
 from tests.alerts.conftest import Promtool
@@ -204,7 +204,7 @@ def rules_of(alert: str) -> str:
         for rule in group.rules
         if rule.record in row.expr or (rule.record == REQUESTS and "Burn" in alert)
     ]
-    rules = [*needed, row.rule(DEFAULTS, subsystem.name)]
+    rules: list[AnyRule] = [*needed, row.rule(DEFAULTS, subsystem.name)]
     return rule_file([Group("one", "1m", rules)], "")
 
 
