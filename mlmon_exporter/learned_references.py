@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .config import ConfigError
 from .core.health import Health
-from .core.settings import ModelReference
+from .core.settings import LEARNED, ModelReference
 from .reference import Reference
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class LearnedReferences:
         path = self._path(model)
         if path is None or not path.exists():
             return None
-        return Reference.load(path, self._engine).for_model(path.name)
+        return Reference.load(path, self._engine).for_model(LEARNED)
 
     def keep(self, model: str, learned: ModelReference) -> ModelReference:
         """Keep what was learned; return it, or what another process was first with."""
@@ -45,7 +45,7 @@ class LearnedReferences:
             if reference.save_new(path):
                 logger.info("mlmon: model %s: learned from %d rows", model, learned.rows)
                 return learned
-            return Reference.load(path, self._engine).for_model(path.name)
+            return Reference.load(path, self._engine).for_model(LEARNED)
         except (OSError, ConfigError) as error:
             self._health.internal_error("store")
             logger.warning("mlmon: cannot keep the learned reference: %s", error)

@@ -155,6 +155,8 @@ def test_without_a_reference_one_is_learned_and_then_scored(tmp_path: Path) -> N
     assert value(monitor, "mlmon_feature_drifted", feature="c", window="1h") == 0
     again = Monitor(model="m", state_dir=str(state))
     assert value(again, "mlmon_reference_learning") == 0
+    # Alerts tell it from one that was given, however often the server restarts.
+    assert value(again, "mlmon_model_info", reference="learned") == 1
     assert value(again, "mlmon_reference_rows") == 1000
 
 

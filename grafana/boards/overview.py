@@ -38,7 +38,7 @@ BOARD = Board(
 HERE = f"{MODELS}, {WINDOW}"
 BY = "model, version"
 NAMED = "{{model}} {{version}}"
-SECONDS = DEFAULTS.latency_seconds
+SECONDS = DEFAULTS.slow_seconds
 MOST_ERRORS = round(1 - DEFAULTS.availability_objective, 9)
 DURATION = "mlmon_request_duration_seconds"
 

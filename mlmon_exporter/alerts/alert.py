@@ -17,7 +17,13 @@ SEVERITIES = {
     "heartbeat": "fires always: its absence is the alarm",
 }
 """Severity -> what it means for people."""
-BOARD_VARIABLES = ("job", "instance", "model", "version", "feature")
+BOARD_VARIABLES = {
+    "overview": ("job", "instance", "model", "version", "window"),
+    "drift": ("job", "instance", "model", "version", "window", "feature"),
+    "quality": ("job", "instance", "model", "version", "window", "output"),
+    "operations": ("job", "instance", "model", "version"),
+}
+"""Board -> its variables that an alert's labels may set."""
 
 
 class AlertRule(NamedTuple):
@@ -68,6 +74,6 @@ class Alert:
         return AlertRule(fields)
 
     def _dashboard(self, settings: Settings) -> str:
-        chosen = [name for name in BOARD_VARIABLES if name in self.labels]
+        chosen = [name for name in BOARD_VARIABLES[self.board] if name in self.labels]
         query = "&".join(f"var-{name}={{{{ urlquery $labels.{name} }}}}" for name in chosen)
         return f"{settings.dashboard_url}/d/mlmon-{self.board}" + (f"?{query}" if query else "")

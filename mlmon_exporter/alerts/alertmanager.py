@@ -2,9 +2,102 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from .settings import Settings
 
 WEBHOOK = "http://localhost:5001"
+
+
+class Inhibition(NamedTuple):
+    """Alerts that are held back while another fires."""
+
+    why: str
+    source: str
+    """Matcher of the alert that says it all."""
+    target: str
+    """Matcher of what says no more."""
+    equal: tuple[str, ...]
+    """Labels of which both must have the same; all have them, since absent ones count as equal."""
+
+    def text(self) -> str:
+        """Return the rule as the file has it."""
+        return f"""\
+  # {self.why}
+  - source_matchers: ['{self.source}']
+    target_matchers: ['{self.target}']
+    equal: [{", ".join(self.equal)}]"""
+
+
+def _named(name: str) -> str:
+    return f'alertname="{name}"'
+
+
+MODEL, VERSION = ("job", "model"), ("job", "model", "version")
+INHIBITIONS = (
+    *(
+        Inhibition("What burns fast burns slowly as well.", _named(fast), _named(slow), MODEL)
+        for fast, slow in (
+            ("MlmonErrorBurnFast", "MlmonErrorBurnSlow"),
+            ("MlmonLatencyBurnFast", "MlmonLatencyBurnSlow"),
+        )
+    ),
+    Inhibition(
+        "Nothing is less than half.",
+        _named("MlmonNoPredictions"),
+        _named("MlmonTrafficDrop"),
+        MODEL,
+    ),
+    Inhibition(
+        "Most targets are down: no ticket for each.",
+        _named("MlmonReplicasDown"),
+        _named("MlmonTargetDown"),
+        MODEL,
+    ),
+    Inhibition(
+        "What is down cannot be drifting.",
+        _named("MlmonReplicasDown"),
+        'subsystem=~"serving|data|drift"',
+        MODEL,
+    ),
+    Inhibition(
+        "The page says more.",
+        _named("MlmonMetricsLost"),
+        'alertname=~"MlmonExporterAbsent|MlmonModelGone"',
+        ("job",),
+    ),
+    Inhibition(
+        "Rows in the bins of different references do not add up.",
+        _named("MlmonReferenceInconsistent"),
+        'alertname=~"Mlmon(Fleet)?(Feature|Prediction)Drift"',
+        VERSION,
+    ),
+    Inhibition(
+        "A page for the model: no ticket for each of its features.",
+        _named("MlmonFleetFeatureDrift"),
+        _named("MlmonFeatureDrift"),
+        VERSION,
+    ),
+    Inhibition(
+        "Other inputs bring other predictions: one page.",
+        _named("MlmonFleetFeatureDrift"),
+        'alertname=~"Mlmon(Fleet)?PredictionDrift"',
+        VERSION,
+    ),
+    Inhibition(
+        "A page for the model: no ticket for each of its outputs.",
+        _named("MlmonFleetPredictionDrift"),
+        _named("MlmonPredictionDrift"),
+        VERSION,
+    ),
+    Inhibition(
+        "The cause is known: drift of the same feature says no more.",
+        'subsystem="data"',
+        _named("MlmonFeatureDrift"),
+        (*VERSION, "feature"),
+    ),
+)
+"""Each is exact: an alert holds back those that it implies or explains, and no others."""
 TEMPLATE = """\
 # An example that works as it is: it sends all to a webhook. Choose receivers at the end.
 # Made by `python -m mlmon_exporter.alerts`; change mlmon_exporter/alerts/alertmanager.py.
@@ -25,26 +118,12 @@ route:
       receiver: pager
     - matchers: ['severity="warning"']
       receiver: tickets
+      repeat_interval: {repeat_tickets}  # some last for months; Alertmanager forgets after 5d
     - matchers: ['severity="info"']
       receiver: nowhere
 
 inhibit_rules:
-  # A page says it all: no ticket for the same.
-  - source_matchers: ['severity="critical"']
-    target_matchers: ['severity="warning"']
-    equal: [job, model, feature, output]
-  # What is down cannot be drifting.
-  - source_matchers: ['alertname="MlmonReplicasDown"']
-    target_matchers: ['subsystem=~"serving|data|drift"']
-    equal: [job, model]
-  # Rows in the bins of different references do not add up.
-  - source_matchers: ['alertname="MlmonReferenceInconsistent"']
-    target_matchers: ['alertname=~"Mlmon(Fleet)?(Feature|Prediction)Drift"']
-    equal: [job, model, version]
-  # The cause is known: drift of the same feature says no more.
-  - source_matchers: ['subsystem="data"']
-    target_matchers: ['alertname="MlmonFeatureDrift"']
-    equal: [job, model, version, feature]
+{inhibitions}
 
 receivers:
   - name: root
@@ -84,6 +163,8 @@ def alertmanager_file(settings: Settings, webhook: str = WEBHOOK) -> str:
         group_wait=settings.span("30s"),
         group_interval=settings.span("5m"),
         repeat=settings.span("4h"),
+        repeat_tickets=settings.span("3d"),
+        inhibitions="\n".join(rule.text() for rule in INHIBITIONS),
         beat=settings.span("5m"),
         before_beat=settings.span("4m"),
         webhook=webhook.rstrip("/"),

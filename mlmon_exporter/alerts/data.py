@@ -56,7 +56,7 @@ def alerts(settings: Settings) -> list[Alert]:
                 "{{ $labels.version }} ({{ $labels.job }}) in the last {{ $labels.window }} have "
                 f"{share.what}: more than unchanged traffic has."
             ),
-            board="quality",
+            board="drift",
         )
         for share in SHARES
     ]

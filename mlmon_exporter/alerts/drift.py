@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlmon_exporter.core.readings import FEATURES, OUTPUTS, Role
+from mlmon_exporter.core.settings import LEARNED
 
 from .alert import Alert
 from .settings import Settings
@@ -48,41 +49,68 @@ def _drifted(settings: Settings, role: Role, what: str) -> Alert:
             f"At least one replica of {WHO} says that {column} differs from the reference in the "
             "last {{ $labels.window }} by more than chance and time bring."
         ),
-        board="drift",
+        board=_board(role),
     )
 
 
 def _fleet_drifted(settings: Settings, role: Role, what: str) -> Alert:
+    """One page a model, however many of its columns drift, so that none comes as they spread."""
     by = f"{VERSION}, {role.label}"
-    column = f"{{{{ $labels.{role.label} }}}}"
     psi = settings.select(f"{role.label}:{role.prefix}_psi:1h")
     day = settings.select(f"{role.label}:{role.prefix}_psi:1d")
     noise = settings.select(f"{role.label}:{role.prefix}_psi_noise:1h")
     rows = settings.select(f"{role.label}:{role.prefix}_rows:1h")
     threshold = settings.select(f"{role.prefix}_psi_threshold")
     # What is recorded every five minutes would at times be just too old to be seen.
-    lasting = f"last_over_time({day}[{settings.span('10m')}])"
+    lasting = f"last_over_time({day}[{settings.span('10m')}]"
     # Of replicas, the one with the most rows has the threshold nearest to that of all rows; of
     # windows, the greatest, since ours need not be those that the exporter was told.
     bar = f"max by ({by}) (min by ({by}, window) ({threshold}))"
+    # Rows of an afternoon know no night: what is learned from them is worth tickets, not sleep.
+    # So is a day that has just begun, which holds what the hour holds.
+    learned = settings.select("mlmon_model_info", f'reference="{LEARNED}"')
     return Alert(
         name=f"MlmonFleet{what}Drift",
         severity="critical",
         expr=f"""\
-{psi} > {bar}
-and {lasting} > {bar}
-and {psi} > {NOISE_FACTOR} * {noise}
-and {rows} >= {LEAST_ROWS}""",
-        labels=(*LABELS, role.label),
+count by ({VERSION}) (
+  {psi} > {bar}
+  and {lasting}) > {bar}
+  and {lasting} offset {settings.span(settings.day_filled)})
+  and {psi} > {NOISE_FACTOR} * {noise}
+  and {rows} >= {LEAST_ROWS}
+)
+unless on ({VERSION}) {learned}""",
+        labels=LABELS,
         hold="30m",
         keep="30m",
-        summary=f"{what} {column} of {{{{ $labels.model }}}} has drifted in the whole fleet",
-        description=(
-            f"Over all replicas of {WHO}, {column} has a PSI of {{{{ $value | printf `%.2f` }}}} "
-            "in the last hour, over its threshold, as in the last day."
+        summary=(
+            f"{what}s of {{{{ $labels.model }}}} have drifted in the whole fleet"
+            f"{_greatest(psi, role)}"
         ),
-        board="drift",
+        description=(
+            f"Over all replicas of {WHO}, {{{{ $value }}}} of its {what.lower()}s have a PSI over "
+            f"the threshold in the last hour, as in the last day."
+        ),
+        board=_board(role),
     )
+
+
+def _greatest(psi: str, role: Role) -> str:
+    """Return a text that Prometheus completes with the column of the greatest PSI."""
+    matchers = ",".join(f"{label}=%q" for label in LABELS)
+    of_model = f"{psi[:-1]},{matchers}}}" if psi.endswith("}") else f"{psi}{{{matchers}}}"
+    query = "topk(1, " + of_model.replace("\\", "\\\\").replace('"', '\\"') + ")"
+    values = " ".join(f"$labels.{label}" for label in LABELS)
+    return (
+        f'{{{{ with printf "{query}" {values} | query }}}}, '
+        f'{{{{ . | first | label "{role.label}" }}}} the most '
+        "(PSI {{ . | first | value | printf `%.2f` }}){{ end }}"
+    )
+
+
+def _board(role: Role) -> str:
+    return "drift" if role is FEATURES else "quality"
 
 
 def _reference_alerts(settings: Settings) -> Iterator[Alert]:

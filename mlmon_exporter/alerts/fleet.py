@@ -10,6 +10,7 @@ A recorded series `level:metric:operations` keeps `job`, `model` and `version` a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from mlmon_exporter.core.bins import BINS, MISSING, OWN_BIN_SHARE
 from mlmon_exporter.core.readings import FEATURES, OUTPUTS, Role
 
 from .rule_files import Group, Rule, rule_file
-from .settings import Settings, seconds_of
+from .settings import DEFAULTS, Settings, seconds_of
 
 FILE = "recording/mlmon-fleet.yml"
 """Where the rules are, in `alerts/`."""
@@ -26,6 +27,8 @@ MOST_BINS = BINS + 2 * round(1 / OWN_BIN_SHARE)
 """No numeric column has more: ten of equal rows, and two edges for each value with its own."""
 NOISE_Z = 3.0902
 """Normal quantile of the chance level: one unchanged window in a thousand has more."""
+SERIES = re.compile(r"((?:\w+:)?\bmlmon_\w+(?::\w+)?)(?:\{([^}]*)\})?")
+"""What an expression selects: the metric, and the matchers if there are any."""
 
 
 class Window(NamedTuple):
@@ -77,9 +80,18 @@ and feature or output. Scores are absent while no row came; ..._rows:<window> sa
 Replicas must have the same reference: rows in the bins of different ones do not add up."""
 
 
-def fleet_file(plan: Plan = DEFAULT) -> str:
-    """Return the rule file."""
-    return rule_file(fleet_groups(plan), ABOUT)
+def fleet_file(plan: Plan = DEFAULT, settings: Settings = DEFAULTS) -> str:
+    """Return the rule file, of the settings' jobs."""
+    groups = [
+        group._replace(rules=[_of_jobs(rule, settings) for rule in group.rules])
+        for group in fleet_groups(plan)
+    ]
+    return rule_file(groups, ABOUT)
+
+
+def _of_jobs(rule: Rule, settings: Settings) -> Rule:
+    expr = SERIES.sub(lambda found: settings.select(found[1], found[2] or ""), rule.expr)
+    return rule._replace(expr=expr)
 
 
 def fleet_groups(plan: Plan = DEFAULT) -> list[Group[Rule]]:

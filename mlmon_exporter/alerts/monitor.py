@@ -1,4 +1,4 @@
-"""Alerts on targets that are not seen, and on the monitor itself."""
+"""Alerts on the monitor itself."""
 
 from __future__ import annotations
 
@@ -19,96 +19,10 @@ MANY_EXCHANGES = 1000
 def alerts(settings: Settings) -> list[Alert]:
     """Return the table."""
     return [
-        *_target_alerts(settings),
         *_intake_alerts(settings),
         *_resource_alerts(settings),
         *_setup_alerts(settings),
     ]
-
-
-def _target_alerts(settings: Settings) -> Iterator[Alert]:
-    up, info = settings.select("up"), settings.select("mlmon_model_info")
-    build = settings.select("mlmon_build_info")
-    day, week = settings.span("1d"), settings.span("1w")
-    # Which models a target has is known from when it was up; other exporters' targets have none.
-    models = f"group by ({TARGET}, model) (last_over_time({info}[{week}]))"
-    down = f"({models} and on ({TARGET}) {up} == 0)"
-    yield Alert(
-        name="MlmonWatchdog",
-        severity="heartbeat",
-        expr="vector(1) > 0",
-        labels=(),
-        hold="0s",
-        summary="Alerts arrive",
-        description="Fires always. When it stops arriving, no other alert would arrive either.",
-        board="operations",
-    )
-    yield Alert(
-        name="MlmonReplicasDown",
-        severity="critical",
-        expr=f"""\
-count by (job, model) {down}
-/ count by (job, model) ({models} and on ({TARGET}) {up})
->= 0.5""",
-        labels=("job", "model"),
-        hold="3m",
-        keep="2m",
-        summary="Half of the replicas of {{ $labels.model }} or more are down",
-        description=(
-            "{{ $value | humanizePercentage }} of the targets of {{ $labels.model }} "
-            "({{ $labels.job }}) do not answer scrapes."
-        ),
-        board="operations",
-    )
-    yield Alert(
-        name="MlmonTargetDown",
-        severity="warning",
-        expr=f"{down} == 1",
-        labels=("job", "instance", "model"),
-        hold="10m",
-        summary="{{ $labels.instance }} is down",
-        description=(
-            "{{ $labels.instance }} ({{ $labels.job }}), which serves {{ $labels.model }}, has not "
-            "answered scrapes for ten minutes."
-        ),
-        board="operations",
-    )
-    yield Alert(
-        name="MlmonExporterAbsent",
-        severity="critical",
-        expr=f"""\
-(
-  count by (job) (last_over_time({build}[{day}]))
-  unless on (job) {build}
-  unless on (job) {up} == 0
-)
-or absent(present_over_time({build}[{week}])) > 0""",
-        labels=("job",),
-        hold="10m",
-        summary="No target of {{ $labels.job }} exposes metrics of its models",
-        description=(
-            "Prometheus has no mlmon_build_info of {{ $labels.job }}: either it has no targets any "
-            "more, or they answer without our metrics."
-        ),
-        board="operations",
-    )
-    yield Alert(
-        name="MlmonModelGone",
-        severity="warning",
-        expr=f"""\
-count by (job, model) (last_over_time({info}[{day}]))
-unless on (job, model) {info}
-unless on (job) {up} == 0
-and on (job) {build} > 0""",
-        labels=("job", "model"),
-        hold="10m",
-        summary="{{ $labels.model }} is not there any more",
-        description=(
-            "{{ $labels.job }} answers scrapes, but no longer has {{ $labels.model }}, which it "
-            "had within the last day."
-        ),
-        board="operations",
-    )
 
 
 def _intake_alerts(settings: Settings) -> Iterator[Alert]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from . import data, drift, fleet, monitor, serving
+from . import data, drift, fleet, monitor, serving, targets
 from .alert import Alert
 from .alertmanager import alertmanager_file
 from .rule_files import Group, rule_file
@@ -26,7 +26,8 @@ SUBSYSTEMS = (
     Subsystem("serving", "Alerts on requests: error budget, latency, traffic.", serving.alerts),
     Subsystem("data", "Alerts on the quality of the features' values.", data.alerts),
     Subsystem("drift", "Alerts on drift, and on references that it is judged by.", drift.alerts),
-    Subsystem("monitor", "Alerts on targets, and on the monitor itself.", monitor.alerts),
+    Subsystem("targets", "Alerts on what is scraped, and on models in it.", targets.alerts),
+    Subsystem("monitor", "Alerts on the monitor itself.", monitor.alerts),
 )
 
 
@@ -34,7 +35,7 @@ def files(settings: Settings = DEFAULTS) -> dict[str, str]:
     """Return path under `alerts/` -> text of each generated file."""
     plan = fleet.DEFAULT.at_pace(settings)
     made = {
-        fleet.FILE: fleet.fleet_file(plan),
+        fleet.FILE: fleet.fleet_file(plan, settings),
         "recording/mlmon-serving.yml": rule_file(
             serving.recordings(settings), _about(serving.RECORDED, "serving")
         ),

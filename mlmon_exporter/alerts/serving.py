@@ -8,6 +8,7 @@ when 10 % is within a day or three.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from .alert import Alert
@@ -21,7 +22,9 @@ FAILED = 'outcome=~"server_error|interrupted",model!=""'
 LEAST_BAD = 10
 """Fewer bad requests are no burn, whatever their share: with little traffic one is many percent."""
 LEAST_ROWS = 100
-"""Rows in half an hour a week ago, under which their absence today means nothing."""
+"""Rows in each half hour of other weeks, under which their absence today means nothing."""
+USUAL_WEEKS = (1, 2)
+"""How many weeks ago a model must have had traffic: one alone may have been the exception."""
 RECORDED = """\
 Requests of each model, and the share of them that failed or was slow, over the windows of the
 burn-rate alerts. Numbers of requests are added up over the window first and divided after."""
@@ -63,7 +66,7 @@ def budgets(settings: Settings) -> tuple[Budget, ...]:
     rate = settings.span("5m")
     duration = "mlmon_request_duration_seconds"
     # Prometheus 3 writes 1.0 where Prometheus 2 keeps what was exposed.
-    bound = f"{settings.latency_seconds:g}".replace(".", r"\\.")
+    bound = f"{settings.slow_seconds:g}".replace(".", r"\\.")
     within = rf'le=~"{bound}(\\.0)?",{OF_MODELS}'
     all_, fast, failed = (
         f"sum by ({MODEL}) (rate({settings.select(*selector)}[{rate}]))"
@@ -82,7 +85,7 @@ def budgets(settings: Settings) -> tuple[Budget, ...]:
         ),
         Budget(
             "model:mlmon_slow_requests:rate5m",
-            f"took longer than {settings.latency_seconds:g} s",
+            f"took longer than {settings.slow_seconds:g} s",
             f"{all_}\n-\n{fast}",
             1 - settings.latency_objective,
         ),
@@ -121,9 +124,13 @@ def _burn_alerts(settings: Settings) -> Iterator[Alert]:
     errors, slow = budgets(settings)
     kept = f"the objective is that {_percent(settings.availability_objective)} do not"
     in_time = f"the objective is that {_percent(settings.latency_objective)} do not"
-    late = f"take over {settings.latency_seconds:g} s"
-    yield from _burns("ErrorBurn", "fail", f"fail; {kept}", _bars(settings, errors))
-    yield from _burns("LatencyBurn", "are slow", f"{late}; {in_time}", _bars(settings, slow))
+    late = f"take over {settings.slow_seconds:g} s"
+    fast, slowly = _burns("ErrorBurn", "fail", f"fail; {kept}", _bars(settings, errors))
+    yield from (fast, slowly)
+    fast, slowly = _burns("LatencyBurn", "are slow", f"{late}; {in_time}", _bars(settings, slow))
+    # Many a model is slower than any bound that we could guess, and nobody minds.
+    is_guess = settings.latency_seconds is None
+    yield from (replace(fast, severity="warning") if is_guess else fast, slowly)
 
 
 def _burns(name: str, verb: str, text: str, bars: tuple[str, str]) -> Iterator[Alert]:
@@ -173,14 +180,16 @@ def _percent(share: float) -> str:
 def _traffic_alerts(settings: Settings) -> Iterator[Alert]:
     rows = settings.select("mlmon_prediction_rows_total")
     info = settings.select("mlmon_model_info")
-    half, hour, week = settings.span("30m"), settings.span("1h"), settings.span("1w")
+    half, hour = settings.span("30m"), settings.span("1h")
+    last, before = (_usual_rows(settings, "30m", weeks) for weeks in USUAL_WEEKS)
     # A model that is gone, or whose targets are down, has alerts of its own.
     yield Alert(
         name="MlmonNoPredictions",
         severity="critical",
         expr=f"""\
 (
-  sum by ({MODEL}) (increase({rows}[{half}] offset {week})) >= {LEAST_ROWS}
+  {last} >= {LEAST_ROWS}
+  and {before} >= {LEAST_ROWS}
   unless sum by ({MODEL}) (increase({rows}[{half}])) > 0
 )
 and group by ({MODEL}) ({info})""",
@@ -189,25 +198,39 @@ and group by ({MODEL}) ({info})""",
         summary="{{ $labels.model }} predicts nothing",
         description=(
             "{{ $labels.model }} ({{ $labels.job }}) has predicted no row for half an hour; "
-            "in the same half hour a week ago it predicted {{ $value | humanize }}."
+            "a week ago it predicted {{ $value | humanize }} or more in each at this time of day."
         ),
         board="overview",
     )
+    least = 10 * LEAST_ROWS
+    last, before = (_usual_rows(settings, "1h", weeks) for weeks in USUAL_WEEKS)
+    now = f"sum by ({MODEL}) (increase({rows}[{hour}]))"
     yield Alert(
         name="MlmonTrafficDrop",
         severity="warning",
         expr=f"""\
-sum by ({MODEL}) (increase({rows}[{hour}]))
-/
-(sum by ({MODEL}) (increase({rows}[{hour}] offset {week})) >= {10 * LEAST_ROWS})
-< 0.5""",
+{now} / ({last} >= {least}) < 0.5
+and {now} / ({before} >= {least}) < 0.5""",
         labels=("job", "model"),
         hold="30m",
         keep="30m",
-        summary="{{ $labels.model }} predicts less than half as much as a week ago",
+        summary="{{ $labels.model }} predicts less than half as much as in other weeks",
         description=(
             "{{ $labels.model }} ({{ $labels.job }}) predicts {{ $value | humanizePercentage }} "
-            "of the rows that it predicted in the same hour a week ago."
+            "of the rows that it predicted in the least hour around this time a week ago."
         ),
         board="overview",
     )
+
+
+def _usual_rows(settings: Settings, span: str, weeks: int) -> str:
+    """Return the rows in a span of some weeks ago: the least from an hour before to one after.
+
+    The least of them knows neither of a single backfill nor of the hour that daylight saving
+    moves: a batch, with nothing before and after it, has none that are usual.
+    """
+    rows, step = settings.select("mlmon_prediction_rows_total"), settings.span("30m")
+    width = settings.span("2h" if span == "30m" else "3h")
+    after = settings.span(f"{24 * 7 * weeks - 1}h")
+    each = f"sum by ({MODEL}) (increase({rows}[{settings.span(span)}]))"
+    return f"min_over_time({each}[{width}:{step}] offset {after})"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mlmon_exporter.core.traffic import LATENCY_BOUNDS
 
 EVERYTHING = ".+"
+GUESSED_SECONDS = 0.5
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -20,15 +21,19 @@ class Settings:
     availability_objective: float = 0.999
     """Share of requests, 0 to 1, that neither end in a server error nor are cut off."""
     latency_objective: float = 0.99
-    """Share of requests, 0 to 1, that are answered within `latency_seconds`."""
-    latency_seconds: float = 0.5
-    """A bucket bound of `mlmon_request_duration_seconds`."""
+    """Share of requests, 0 to 1, that are answered within `slow_seconds`."""
+    latency_seconds: float | None = None
+    """A bucket bound of `mlmon_request_duration_seconds`, of which pages are made. None: a guess,
+    which is worth tickets."""
     runbook_url: str = "runbooks"
     """Where the runbooks are: each alert links to `<runbook_url>/<alert>.md`."""
     dashboard_url: str = ""
     """Address of Grafana, without a slash at the end; empty: links are relative to it."""
     cpu_cores: float = 1.0
     """How many cores a target may use."""
+    day_filled: str = "20h"
+    """How long ago the fleet's score of a day must have begun for drift to page: a younger one
+    holds little more than the hour. For demonstrations and tests, which cannot wait."""
     hour_seconds: float = 3600.0
     """How long the rules' hour lasts. All spans of time shrink with it; names of recorded series
     stay as they are, so that boards and alerts fit. For demonstrations and tests."""
@@ -43,7 +48,7 @@ class Settings:
             share = getattr(self, name)
             if not 0 < share < 1:
                 raise ValueError(f"{name}: expected over 0 and under 1, got {share}")
-        if self.latency_seconds not in LATENCY_BOUNDS:
+        if self.slow_seconds not in LATENCY_BOUNDS:
             bounds = ", ".join(f"{bound:g}" for bound in LATENCY_BOUNDS)
             raise ValueError(
                 f"latency_seconds: expected one of {bounds}, got {self.latency_seconds}"
@@ -51,6 +56,11 @@ class Settings:
         for name in ("cpu_cores", "hour_seconds"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name}: expected over 0, got {getattr(self, name)}")
+
+    @property
+    def slow_seconds(self) -> float:
+        """How long a request may take: what was settled, or the guess."""
+        return GUESSED_SECONDS if self.latency_seconds is None else self.latency_seconds
 
     def span(self, duration: str) -> str:
         """Return a Prometheus duration at the pace of `hour_seconds`: `5m` is `5m` by default.

@@ -52,11 +52,12 @@ def assets(
         ),
     ] = DEFAULTS.latency_objective,
     latency_seconds: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="SECONDS",
             rich_help_panel=IN_RULES,
-            help="A bucket bound of mlmon_request_duration_seconds.",
+            show_default=f"{DEFAULTS.slow_seconds:g}, and slow answers page nobody",
+            help="A bucket bound of mlmon_request_duration_seconds: slower answers page.",
         ),
     ] = DEFAULTS.latency_seconds,
     cpu_cores: Annotated[

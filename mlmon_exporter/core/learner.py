@@ -8,7 +8,7 @@ from typing import Any
 from .columns import BUFFER_ROWS
 from .profile import Profiler
 from .records import Batch, Column
-from .settings import ModelReference, ModelSettings
+from .settings import LEARNED, ModelReference, ModelSettings
 
 
 class Learner:
@@ -46,9 +46,7 @@ class Learner:
 
     def reference(self, now: float) -> ModelReference:
         self._profile()
-        return ModelReference(
-            self._features.references(), self._outputs.references(), now, "learned"
-        )
+        return ModelReference(self._features.references(), self._outputs.references(), now, LEARNED)
 
 
 def _together(

@@ -12,6 +12,9 @@ from .reference import ColumnReference
 from .segments import MOST_SEGMENTS, SegmentFeature
 from .task import Choice
 
+LEARNED = "learned"
+"""Where a reference came from that was learned from the first rows."""
+
 
 class ModelSettings(NamedTuple):
     """What the user settled for a model."""
@@ -54,7 +57,7 @@ class ModelReference(NamedTuple):
     created: float
     """Unix seconds when it was made."""
     source: str
-    """Where it came from: a file's name, or `learned`."""
+    """Where it came from: a file's name, or LEARNED."""
     outcomes: OutcomeReference | None = None
     """None where no ground truth was known."""
 

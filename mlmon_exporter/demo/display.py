@@ -122,7 +122,7 @@ def print_page(console: Console, deliveries: Sequence[Delivery]) -> None:
         console.print("No page has arrived yet: drift must last a while before it wakes anybody.")
         return
     first, *others = pages[0].notices
-    more = f" (and {', '.join(other.column for other in others)})" if others else ""
+    more = f" (and {', '.join(other.column or other.name for other in others)})" if others else ""
     console.print(f"Paged after {pages[0].at:.0f} s: {first.summary}{more}.", soft_wrap=True)
     console.print(f"Its runbook: {first.runbook}", soft_wrap=True)
 

@@ -21,6 +21,8 @@ from .server import DemoError, listen
 
 HOUR_SECONDS = 30.0
 """How long an hour of the rules lasts."""
+DAY_FILLED = "1m"
+"""Drift pages at once: nobody watches a demo for a day."""
 SCRAPE_INTERVAL = "500ms"
 START_SECONDS = 20.0
 REQUEST_SECONDS = 5.0
@@ -48,8 +50,8 @@ class Paging:
     def load_rules(self) -> None:
         """Begin to evaluate the rules, after the first scrape of the server.
 
-        It comes up to ten seconds late: as long as twenty minutes of the rules, which would page
-        since nothing is there.
+        It comes up to ten seconds late, as long as twenty minutes of the rules: they begin with
+        what they are about.
 
         Raises:
             DemoError: There is no scrape, or Prometheus does not take the rules.
@@ -60,7 +62,9 @@ class Paging:
                 raise DemoError("prometheus has not scraped the server")
             time.sleep(0.05)
         runbooks = assets_root() / "alerts" / "runbooks"
-        settings = Settings(hour_seconds=HOUR_SECONDS, runbook_url=str(runbooks))
+        settings = Settings(
+            hour_seconds=HOUR_SECONDS, day_filled=DAY_FILLED, runbook_url=str(runbooks)
+        )
         _write(self._folder / "alerts", files(settings))
         reload = Request(f"{self.links.prometheus}/-/reload", method="POST")  # noqa: S310 it is http
         if _answer(reload) is None:

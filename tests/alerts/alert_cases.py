@@ -39,6 +39,8 @@ class Case:
     """Of the alert that fires, beside those that all have."""
     value: str = ""
     """How `$value` reads in the description."""
+    greatest: str = ""
+    """What a query adds to the summary."""
 
     @property
     def fires(self) -> bool:
@@ -112,28 +114,32 @@ def _expected(case: Case) -> Iterator[Yaml]:
     assert isinstance(annotations, Mapping)
     yield {
         "exp_labels": {"severity": alert.severity, "subsystem": subsystem.name, **case.labels},
-        "exp_annotations": {
-            name: rendered(str(text), case.labels, case.value) for name, text in annotations.items()
-        },
+        "exp_annotations": {name: rendered(str(text), case) for name, text in annotations.items()},
     }
 
 
-def rendered(text: str, labels: Labels, value: str) -> str:
+def rendered(text: str, case: Case) -> str:
     """Return a template's text, of labels that need no quoting in a link."""
-    text = re.sub(r"{{ (?:urlquery )?\$labels\.(\w+) }}", lambda m: labels[m[1]], text)
-    return re.sub(r"{{ \$value[^}]*}}", value, text)
+    text = re.sub(r"{{ with .+{{ end }}", case.greatest, text)
+    text = re.sub(r"{{ (?:urlquery )?\$labels\.(\w+) }}", lambda m: case.labels[m[1]], text)
+    return re.sub(r"{{ \$value[^}]*}}", case.value, text)
 
 
 def case_files() -> dict[str, CaseFile]:
     """Return name in `alerts/tests` -> its cases."""
-    from tests.alerts import data_cases, drift_cases, monitor_cases, serving_cases
+    from tests.alerts import data_cases, drift_cases, monitor_cases, serving_cases, targets_cases
 
     return {
         "mlmon-serving_test.yml": serving_cases.BURNS,
         "mlmon-traffic_test.yml": serving_cases.TRAFFIC,
+        "mlmon-clocks_test.yml": serving_cases.CLOCKS,
         "mlmon-data_test.yml": data_cases.SHARES,
         "mlmon-drift_test.yml": drift_cases.DRIFT,
+        "mlmon-fleet-drift_test.yml": drift_cases.FLEET,
+        "mlmon-fleet-drift-often_test.yml": drift_cases.SPARSE,
         "mlmon-reference_test.yml": drift_cases.REFERENCES,
+        "mlmon-targets_test.yml": targets_cases.TARGETS,
+        "mlmon-absence_test.yml": targets_cases.ABSENCE,
         "mlmon-monitor_test.yml": monitor_cases.MONITOR,
         "mlmon-resources_test.yml": monitor_cases.LONG,
     }

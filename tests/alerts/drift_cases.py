@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from tests.alerts.alert_cases import Case, CaseFile, series
 from tests.alerts.fleet_traffic import label_text
@@ -25,59 +26,76 @@ def _drifted(alert: str, side: Mapping[str, str], prefix: str) -> Iterator[Case]
     yield Case(alert, "silent: none does", {a: "0x60", b: "0x60"}, 30)
     yield Case(alert, "silent: for ten minutes only", {a: "0x60", b: "1x10 0x50"}, 20)
     yield Case(alert, "silent: too few rows to say", {a: "0x60", b: "_x60"}, 30)
+    ended = {a: "0x120", b: "1x30 0x90"}
+    yield Case(alert, "fires: ended fifty minutes ago", ended, 80, {"job": "models", **labels})
+    yield Case(alert, "silent: ended over an hour ago", ended, 100)
 
 
-def _fleet(alert: str, side: Mapping[str, str], prefix: str) -> Iterator[Case]:
-    what = next(iter(side))
-    labels = {**OF_BIKE, **side}
+FIRST, MOST = 22 * 60, ", temp the most (PSI 0.40)"
+"""Minutes after which a day's score is twenty hours old."""
 
-    def scores(
-        hour: str = "0.4x70",
-        day: str = "0.3x70",
-        noise: str = "0.02x70",
-        rows: str = "5000x70",
-        thresholds: tuple[str, str, str] = ("0.1x70", "0.2x70", "0.1x70"),
-    ) -> dict[str, str]:
-        a, b, of_day = thresholds
-        bar = f"{prefix}_psi_threshold"
-        recorded = {"psi:1h": hour, "psi:1d": day, "psi_noise:1h": noise, "rows:1h": rows}
-        return {
-            **{f"{what}:{prefix}_{n}{label_text(labels)}": v for n, v in recorded.items()},
-            series(bar, "models", "a", **BIKE, **side, window="1h"): a,
-            series(bar, "models", "b", **BIKE, **side, window="1h"): b,
-            series(bar, "models", "a", **BIKE, **side, window="24h"): of_day,
-        }
 
-    yield Case(alert, "fires: in the hour and in the day", scores(), 50, labels, "0.40")
+def _scores(
+    what: str = "feature",
+    *,
+    hour: str = "0.4x150",
+    day: str = "0.3x150",
+    noise: str = "0.02x150",
+    rows: str = "5000x150",
+    thresholds: tuple[str, str, str] = ("0.1x150", "0.2x150", "0.1x150"),
+    reference: str = "bike.json",
+    column: str = "temp",
+) -> dict[str, str]:
+    """Give what is known of a column that drifts, `b` another replica; ten minutes a sample."""
+    prefix = {"feature": "mlmon_feature", "output": "mlmon_prediction"}[what]
+    labels, bar = {**BIKE, what: column}, f"{prefix}_psi_threshold"
+    a, b, of_day = thresholds
+    recorded = {"psi:1h": hour, "psi:1d": day, "psi_noise:1h": noise, "rows:1h": rows}
+    return {
+        **{
+            f"{what}:{prefix}_{n}{label_text({'job': 'models', **labels})}": v
+            for n, v in recorded.items()
+        },
+        series(bar, "models", "a", **labels, window="1h"): a,
+        series(bar, "models", "b", **labels, window="1h"): b,
+        series(bar, "models", "a", **labels, window="24h"): of_day,
+        series("mlmon_model_info", **BIKE, reference=reference): "1x150",
+    }
+
+
+def _fleet(alert: str, what: str) -> Iterator[Case]:
+    scores = partial(_scores, what)
+    for name, drifted in {
+        "fires: in the hour and in the day": scores(),
+        "fires: a new replica, with few rows, has a high threshold": scores(
+            thresholds=("0.1x150", "0.9x150", "0.1x150")
+        ),
+    }.items():
+        yield Case(alert, name, drifted, FIRST, OF_BIKE, "1", MOST)
     yield Case(
         alert,
-        "fires: the day is recorded now and then",
-        scores(day="0.3 _x6 0.3 _x6 0.3 _x6 0.3 _x6 0.3 _x6 0.3 _x6 0.3 _x6 0.3"),
-        48,
-        labels,
-        "0.40",
-    )
-    yield Case(
-        alert,
-        "fires: a new replica, with few rows, has a high threshold",
-        scores(thresholds=("0.1x70", "0.9x70", "0.1x70")),
-        50,
-        labels,
-        "0.40",
+        "fires: once for all columns that drift",
+        {**scores(), **scores(column="wind", hour="0.5x150"), **scores(column="cnt", day="0x150")},
+        FIRST,
+        OF_BIKE,
+        "2",
+        ", wind the most (PSI 0.50)",
     )
     for name, calm in {
-        "silent: the hour is calm": scores(hour="0.05x70"),
-        "silent: the day is calm": scores(day="0.05x70"),
-        "silent: so much may be chance": scores(noise="0.15x70"),
-        "silent: few rows": scores(rows="900x70"),
+        "silent: the hour is calm": scores(hour="0.05x150"),
+        "silent: the day is calm": scores(day="0.05x150"),
+        "silent: the day began ten hours ago": scores(day="_x80 0.3x70"),
+        "silent: the reference was learned from the first rows": scores(reference="learned"),
+        "silent: so much may be chance": scores(noise="0.15x150"),
+        "silent: few rows": scores(rows="900x150"),
         "silent: of this much, time brings as much": scores(
-            thresholds=("0.5x70", "0.6x70", "0.1x70")
+            thresholds=("0.5x150", "0.6x150", "0.1x150")
         ),
-        "silent: no rows": scores(hour="_x70"),
-        "silent: no threshold": scores(thresholds=("_x70", "_x70", "_x70")),
-        "silent: for twenty minutes only": scores(hour="0.4x20 0.05x50"),
+        "silent: no rows": scores(hour="_x150"),
+        "silent: no threshold": scores(thresholds=("_x150", "_x150", "_x150")),
+        "silent: for twenty minutes only": scores(hour="0.05x129 0.4x20"),
     }.items():
-        yield Case(alert, name, calm, 45)
+        yield Case(alert, name, calm, FIRST)
 
 
 DRIFT = CaseFile(
@@ -85,9 +103,32 @@ DRIFT = CaseFile(
     [
         *_drifted("MlmonFeatureDrift", {"feature": "temp"}, "mlmon_feature"),
         *_drifted("MlmonPredictionDrift", {"output": "cnt"}, "mlmon_prediction"),
-        *_fleet("MlmonFleetFeatureDrift", {"feature": "temp"}, "mlmon_feature"),
-        *_fleet("MlmonFleetPredictionDrift", {"output": "cnt"}, "mlmon_prediction"),
     ],
+)
+FLEET = CaseFile(
+    RULES,
+    [
+        *_fleet("MlmonFleetFeatureDrift", "feature"),
+        *_fleet("MlmonFleetPredictionDrift", "output"),
+    ],
+    every="10m",
+)
+# Three minutes a sample, of which the day's are nine minutes apart.
+OFTEN = {name: values.replace("x150", "x500") for name, values in _scores(day="").items()}
+SPARSE = CaseFile(
+    RULES,
+    [
+        Case(
+            "MlmonFleetFeatureDrift",
+            "fires: the day is recorded now and then",
+            {name: values or "0.3 _x2 " * 150 for name, values in OFTEN.items()},
+            FIRST,
+            OF_BIKE,
+            "1",
+            MOST,
+        )
+    ],
+    every="3m",
 )
 
 LEARNING, LEARNING_B = (series("mlmon_reference_learning", instance=i, **BIKE) for i in "ab")

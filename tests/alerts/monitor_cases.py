@@ -1,140 +1,14 @@
-"""Cases of targets, and of the monitor itself."""
+"""Cases of the monitor itself."""
 
 from __future__ import annotations
 
-from tests.alerts.alert_cases import Case, CaseFile, series
+from tests.alerts.alert_cases import ANY, Case, CaseFile, series
 
 JOB = {"job": "models"}
-BIKE = {"job": "models", "model": "bike"}
 A = {"job": "models", "instance": "a"}
 RULES = ["alerting/mlmon-monitor.yml"]
 
-UP, UP_B, UP_C = (series("up", instance=name) for name in "abc")
-INFO, INFO_B, INFO_C = (
-    series("mlmon_model_info", instance=name, model="bike", version="1", reference="r")
-    for name in "abc"
-)
-TREE = series("mlmon_model_info", model="tree", version="1")
 BUILD = series("mlmon_build_info", version="1", digest="tdigest", state="memory")
-FOREIGN = series("up", job="node", instance="x")
-
-
-def down(minutes: int) -> dict[str, str]:
-    """Three replicas, of which the first is down from then on."""
-    return {
-        UP: f"1x{minutes} 0x60",
-        INFO: f"1x{minutes} stale",
-        **dict.fromkeys((UP_B, UP_C, INFO_B, INFO_C), "1x90"),
-    }
-
-
-TARGETS = [
-    Case("MlmonWatchdog", "fires: always", {UP: "1x60"}),
-    Case(
-        "MlmonReplicasDown",
-        "fires: one of two",
-        {UP: "1x10 0x60", INFO: "1x10 stale", UP_B: "1x90", INFO_B: "1x90"},
-        30,
-        BIKE,
-        "50%",
-    ),
-    Case(
-        "MlmonReplicasDown",
-        "fires: the only one",
-        {UP: "1x10 0x60", INFO: "1x10 stale"},
-        30,
-        BIKE,
-        "100%",
-    ),
-    Case("MlmonReplicasDown", "silent: one of three", down(10), 30),
-    Case(
-        "MlmonReplicasDown",
-        "silent: restarted within two minutes",
-        {UP: "1x10 0x1 1x60", INFO: "1x10 _x2 1x60"},
-        14,
-    ),
-    Case("MlmonReplicasDown", "silent: targets of another exporter", {FOREIGN: "0x60"}),
-    Case(
-        "MlmonReplicasDown",
-        "silent: a replica was removed on purpose",
-        {UP: "1x10 stale", INFO: "1x10 stale", UP_B: "1x90", INFO_B: "1x90"},
-    ),
-    Case(
-        "MlmonTargetDown",
-        "fires: one of three",
-        down(10),
-        40,
-        {**A, "model": "bike"},
-    ),
-    Case("MlmonTargetDown", "silent: all are up", down(60), 40),
-    Case("MlmonTargetDown", "silent: for five minutes", down(10), 17),
-    Case("MlmonTargetDown", "silent: targets of another exporter", {FOREIGN: "0x60"}),
-    Case(
-        "MlmonExporterAbsent",
-        "fires: the job has no targets any more",
-        {UP: "1x10 stale", BUILD: "1x10 stale", FOREIGN: "1x60"},
-        40,
-        JOB,
-    ),
-    Case(
-        "MlmonExporterAbsent",
-        "fires: targets answer without our metrics",
-        {UP: "1x60", BUILD: "1x10 stale"},
-        40,
-        JOB,
-    ),
-    Case("MlmonExporterAbsent", "silent: it is there", {UP: "1x60", BUILD: "1x60"}, 40),
-    Case(
-        "MlmonExporterAbsent",
-        "silent: its targets are down, which others say",
-        {UP: "1x10 0x60", BUILD: "1x10 stale"},
-        40,
-    ),
-    Case("MlmonExporterAbsent", "silent: a fresh start", {UP: "_ 1x60", BUILD: "_ 1x60"}, 5),
-    Case(
-        "MlmonModelGone",
-        "fires: one of two models",
-        {UP: "1x60", BUILD: "1x60", INFO: "1x60", TREE: "1x10 stale"},
-        40,
-        {"job": "models", "model": "tree"},
-    ),
-    Case(
-        "MlmonModelGone",
-        "silent: another replica has it",
-        {UP: "1x60", BUILD: "1x60", INFO: "1x10 stale", INFO_B: "1x60"},
-        40,
-    ),
-    Case(
-        "MlmonModelGone",
-        "silent: the target is down",
-        {UP: "1x10 0x60", UP_B: "1x60", BUILD: "1x60", INFO: "1x10 stale"},
-        40,
-    ),
-    Case(
-        "MlmonModelGone",
-        "silent: the exporter is gone, which another alert says",
-        {UP: "1x60", BUILD: "1x10 stale", INFO: "1x10 stale"},
-        40,
-    ),
-    Case(
-        "MlmonModelGone",
-        "silent: a new version took over",
-        {
-            UP: "1x60",
-            BUILD: "1x60",
-            INFO: "1x10 stale",
-            series("mlmon_model_info", model="bike", version="2"): "_x11 1x60",
-        },
-        40,
-    ),
-    Case(
-        "MlmonModelGone",
-        "silent: back within ten minutes",
-        {UP: "1x60", BUILD: "1x60", INFO: "1x10 stale _x6 1x40"},
-        19,
-    ),
-]
-
 QUEUE = series("mlmon_queue_exchanges")
 REQUESTS = series("mlmon_requests_total", model="bike", outcome="ok")
 DROPPED, DROPPED_B = (
@@ -193,6 +67,20 @@ INTAKE = [
     Case(
         "MlmonParseErrors", "silent: half a percent", {REQUESTS: "0+1000x60", PARSE: "0+5x60"}, 30
     ),
+    Case(
+        "MlmonParseErrors",
+        "fires: over since eight minutes",
+        {REQUESTS: "0+1000x90", PARSE: "0+50x20 1000x70"},
+        40,
+        {**JOB, "format": "json", "reason": "bad_json"},
+        ANY,
+    ),
+    Case(
+        "MlmonParseErrors",
+        "silent: over since twenty minutes",
+        {REQUESTS: "0+1000x90", PARSE: "0+50x20 1000x70"},
+        55,
+    ),
     Case("MlmonParseErrors", "silent: seldom any", {REQUESTS: "0+10x60", PARSE: "0+1x60"}, 30),
     Case(
         "MlmonInternalErrors",
@@ -249,7 +137,7 @@ SETUP = [
     Case("MlmonWorkersUnshared", "silent: one worker", THERE),
     Case("MlmonWorkersUnshared", "silent: mended at once", {UNSHARED: "1x2 stale", **THERE}, 40),
 ]
-MONITOR = CaseFile(RULES, [*TARGETS, *INTAKE, *SETUP])
+MONITOR = CaseFile(RULES, [*INTAKE, *SETUP])
 
 MEMORY = series("process_resident_memory_bytes")
 STARTED = series("process_start_time_seconds")

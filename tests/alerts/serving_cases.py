@@ -71,6 +71,14 @@ ERRORS = [
         {OK: "0+1000x150", FAILED: "0+100x20 2000+0x80 2005+5x50"},
         at=150,
     ),
+    Case(
+        "MlmonErrorBurnFast",
+        "fires: over since a few minutes",
+        {OK: "0+100x70", FAILED: "0+50x20 1000+0x50"},
+        at=56,
+        labels=BIKE,
+        value=ANY,
+    ),
     Case("MlmonErrorBurnFast", "silent: clients' mistakes", {OK: "0+50x60", REFUSED: "0+50x60"}),
     Case("MlmonErrorBurnFast", "silent: routes of no model", {NO_MODEL: "0+50x60"}),
     Case(
@@ -146,52 +154,94 @@ ROWS = series("mlmon_prediction_rows_total", model="bike", version="1")
 INFO = series("mlmon_model_info", model="bike", version="1")
 WEEK = 7 * 24 * 60
 """Minutes; samples are ten minutes apart."""
-THERE = {INFO: "1x1100"}
+NOW = 2 * WEEK
+STEPS = NOW // 10
+THERE = {INFO: f"1x{STEPS + 100}"}
 
 
 def rows(before: int, now: int) -> str:
-    """Return a counter by rows in ten minutes: for a week, and after that."""
-    return f"0+{before}x1008 {before * 1008 + now}+{now}x50"
+    """Return a counter by rows in ten minutes: for two weeks, and after that."""
+    return f"0+{before}x{STEPS} {before * STEPS + now}+{now}x50"
 
+
+def nightly(moved: int) -> str:
+    """Return a counter of a batch that runs from 3 to 5 each night, in the last hours later."""
+    hours = [(day, 3, 5) for day in range(14)] + [(14, 3 + moved, 5 + moved)]
+    text, done, step = [], 0, 0
+    for day, first, last in hours:
+        start, end = 6 * (24 * day + first), 6 * (24 * day + last)
+        text.append(f"{done}x{start - step - 1} {done}+600x{end - start - 1}")
+        done, step = done + 600 * (end - start - 1), end
+    return f"{' '.join(text)} {done}x60"
+
+
+BACKFILL = "0x999 600+600x39 24000x1100"
+"""Six hours, a week ago."""
 
 TRAFFIC_CASES = [
     Case(
         "MlmonNoPredictions",
-        "fires: none for an hour, many a week ago",
+        "fires: none for an hour, many in other weeks",
         {ROWS: rows(600, 0), **THERE},
-        at=WEEK + 120,
+        at=NOW + 240,
         labels=BIKE,
         value="1.8k",
     ),
     Case(
         "MlmonNoPredictions",
         "fires: the counter is gone after a restart",
-        {ROWS: "0+600x1008 stale", **THERE},
-        at=WEEK + 120,
+        {ROWS: f"0+600x{STEPS} stale", **THERE},
+        at=NOW + 240,
         labels=BIKE,
         value="1.8k",
     ),
-    Case("MlmonNoPredictions", "silent: few", {ROWS: rows(600, 1), **THERE}, at=WEEK + 120),
+    Case("MlmonNoPredictions", "silent: few", {ROWS: rows(600, 1), **THERE}, at=NOW + 240),
     Case(
         "MlmonNoPredictions",
         "silent: nor were there any a week ago at this time of night",
-        {ROWS: "0x20 0+600x990 594000+0x50", **THERE},
-        at=WEEK + 120,
+        {ROWS: f"0+600x{STEPS - 1010} 600000x30 600600+600x978 1188000+0x50", **THERE},
+        at=NOW + 240,
     ),
-    Case("MlmonNoPredictions", "silent: seldom any", {ROWS: rows(30, 0), **THERE}, at=WEEK + 120),
-    Case("MlmonNoPredictions", "silent: the model is gone", {ROWS: rows(600, 0)}, at=WEEK + 120),
+    Case(
+        "MlmonNoPredictions",
+        "silent: a backfill, a week ago and never before",
+        {ROWS: BACKFILL, **THERE},
+        at=NOW + 240,
+    ),
+    Case("MlmonNoPredictions", "silent: seldom any", {ROWS: rows(30, 0), **THERE}, at=NOW + 240),
+    Case("MlmonNoPredictions", "silent: the model is gone", {ROWS: rows(600, 0)}, at=NOW + 240),
     Case("MlmonNoPredictions", "silent: a fresh start", {ROWS: "0x6", **THERE}),
     Case(
         "MlmonTrafficDrop",
-        "fires: a third of last week's rows",
+        "fires: a third of other weeks' rows",
         {ROWS: rows(600, 200), **THERE},
-        at=WEEK + 180,
+        at=NOW + 360,
         labels=BIKE,
         value="33.33%",
     ),
-    Case("MlmonTrafficDrop", "silent: 60 %", {ROWS: rows(600, 360), **THERE}, at=WEEK + 180),
-    Case("MlmonTrafficDrop", "silent: less than 1000 rows", {ROWS: rows(150, 20)}, at=WEEK + 180),
-    Case("MlmonTrafficDrop", "silent: since an hour", {ROWS: rows(600, 0)}, at=WEEK + 60),
-    Case("MlmonTrafficDrop", "silent: the first week", {ROWS: "0+600x50 30000+0x50"}, at=900),
+    Case("MlmonTrafficDrop", "silent: 60 %", {ROWS: rows(600, 360), **THERE}, at=NOW + 360),
+    Case("MlmonTrafficDrop", "silent: less than 1000 rows", {ROWS: rows(150, 20)}, at=NOW + 360),
+    Case("MlmonTrafficDrop", "silent: since an hour", {ROWS: rows(600, 0)}, at=NOW + 120),
+    Case("MlmonTrafficDrop", "silent: the first weeks", {ROWS: "0+600x50 30000+0x50"}, at=900),
+    Case("MlmonTrafficDrop", "silent: after a backfill", {ROWS: BACKFILL}, at=NOW + 240),
 ]
-TRAFFIC = CaseFile(["alerting/mlmon-serving.yml"], TRAFFIC_CASES, every="10m", evaluated="1h")
+TRAFFIC = CaseFile(["alerting/mlmon-serving.yml"], TRAFFIC_CASES, every="10m", evaluated="2h")
+CLOCKS = CaseFile(
+    ["alerting/mlmon-serving.yml"],
+    [
+        Case(
+            "MlmonNoPredictions",
+            "silent: the nightly batch came an hour early",
+            {ROWS: nightly(-1), **THERE},
+            at=NOW + 5 * 60,
+        ),
+        Case(
+            "MlmonNoPredictions",
+            "silent: the nightly batch comes an hour late",
+            {ROWS: nightly(1), **THERE},
+            at=NOW + 4 * 60,
+        ),
+    ],
+    every="10m",
+    evaluated="30m",
+)

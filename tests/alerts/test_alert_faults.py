@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mlmon_exporter.alerts import files
-from tests.alerts.alert_cases import CaseFile, case_files, promtool_test
+from mlmon_exporter.alerts import DEFAULTS
+from mlmon_exporter.alerts.rule_files import AnyRule, Group, rule_file
+from mlmon_exporter.alerts.serving import REQUESTS, recordings
+from tests.alerts.alert_cases import TABLE, CaseFile, case_files, promtool_test
 from tests.alerts.conftest import Promtool
 
 FILES = case_files()
@@ -57,7 +59,11 @@ FAULTS = {
     "routes of no model count": ("MlmonErrorBurnFast", "model!=", "instance!="),
     "a page becomes a ticket": ("MlmonErrorBurnFast", "severity: critical", "severity: warning"),
     "the bound of another bucket": ("MlmonLatencyBurnFast", r"0\\.5", r"0\\.1"),
-    "yesterday, not last week": ("MlmonNoPredictions", "offset 1w", "offset 1d"),
+    "a guess pages": ("MlmonLatencyBurnFast", "severity: warning", "severity: critical"),
+    "yesterday, not last week": ("MlmonNoPredictions", "offset 167h", "offset 23h"),
+    "one week is enough": ("MlmonNoPredictions", "offset 335h", "offset 167h"),
+    "a batch at another hour": ("MlmonNoPredictions", "[2h:30m]", "[30m:30m]"),
+    "the greatest half hour": ("MlmonNoPredictions", "min_over_time", "max_over_time"),
     "few rows a week ago": ("MlmonNoPredictions", ">= 100", ">= 1"),
     "a model that is gone": (
         "MlmonNoPredictions",
@@ -65,6 +71,7 @@ FAULTS = {
         "or group by (job, model)",
     ),
     "a smaller drop": ("MlmonTrafficDrop", "< 0.5", "< 0.7"),
+    "a drop since one week": ("MlmonTrafficDrop", "offset 335h", "offset 167h"),
     "few rows of which to drop": ("MlmonTrafficDrop", ">= 1000", ">= 0"),
     "the lesser share": ("MlmonMissingValues", "missing_ratio >", "missing_ratio <"),
     "the threshold of another share": ("MlmonUnseenCategory", "unseen_threshold", "tail_threshold"),
@@ -79,6 +86,21 @@ FAULTS = {
         "MlmonFleetFeatureDrift",
         f"last_over_time({PSI}:1d[10m])",
         f"{PSI}:1d",
+    ),
+    "drift of a day that has begun": (
+        "MlmonFleetFeatureDrift",
+        f"and last_over_time({PSI}:1d[10m] offset 20h)",
+        "",
+    ),
+    "drift from a learned reference": (
+        "MlmonFleetFeatureDrift",
+        'mlmon_model_info{reference="learned"}',
+        'mlmon_model_info{reference="x"}',
+    ),
+    "a page for each feature": (
+        "MlmonFleetFeatureDrift",
+        "count by (job, model, version) (",
+        "count by (job, model, version, feature) (",
     ),
     "drift by chance": ("MlmonFleetFeatureDrift", "> 3 * feature", "> 0 * feature"),
     "drift of few rows": ("MlmonFleetFeatureDrift", "_rows:1h >= 1000", "_rows:1h >= 0"),
@@ -100,15 +122,24 @@ FAULTS = {
         "by (job, model, version) (mlmon_reference_timestamp_seconds)",
         "by (job, model) (mlmon_reference_timestamp_seconds)",
     ),
-    "one replica of many": ("MlmonReplicasDown", ">= 0.5", ">= 0.3"),
-    "all replicas together": ("MlmonReplicasDown", ">= 0.5", ">= 1"),
+    "one replica of many": ("MlmonReplicasDown", "> 0.5", ">= 0.5"),
+    "all replicas together": ("MlmonReplicasDown", "> 0.5", ">= 1"),
     "targets that are up": ("MlmonTargetDown", "up == 0", "up == 1"),
     "targets of others": (
         "MlmonTargetDown",
         "and on (job, instance) up",
         "or on (job, instance) up",
     ),
-    "a page for targets that are down": ("MlmonExporterAbsent", "unless on (job) up == 0", ""),
+    "targets that are down": ("MlmonExporterAbsent", "unless on (job) up == 0", ""),
+    "a page for targets that are down": ("MlmonMetricsLost", "unless on (job) up == 0", ""),
+    "a page for no targets": ("MlmonMetricsLost", "and on (job) up == 1", ""),
+    "a page for others in the job": (
+        "MlmonMetricsLost",
+        "(up offset 1d == 1",
+        "(up offset 1d == 2",
+    ),
+    "a page for what was idle": ("MlmonMetricsLost", ">= 100", ">= 0"),
+    "a page for a new name": ("MlmonMetricsLost", "unless on (model) mlmon_model_info", ""),
     "a model on another replica": (
         "MlmonModelGone",
         "unless on (job, model) mlmon",
@@ -132,6 +163,11 @@ FAULTS = {
         "and on (job, instance) mlmon_build_info",
         "",
     ),
+    "five minutes of grace": ("MlmonErrorBurnFast", "keep_firing_for: 5m", "keep_firing_for: 1m"),
+    "half an hour of it": ("MlmonMissingValues", "keep_firing_for: 30m", "keep_firing_for: 1m"),
+    "an hour and more of it": ("MlmonFeatureDrift", "keep_firing_for: 1h", "keep_firing_for: 2h"),
+    "a quarter of it": ("MlmonParseErrors", "keep_firing_for: 15m", "keep_firing_for: 1m"),
+    "two minutes of it": ("MlmonReplicasDown", "keep_firing_for: 2m", "keep_firing_for: 5m"),
 }
 """What is wrong -> the alert, how the rules have it, and how they would."""
 
@@ -139,20 +175,37 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_noticed(fault: str, installed_promtool: Promtool, tmp_path: Path) -> None:
     alert, right, wrong = FAULTS[fault]
-    made = files()
-    assert any(right in text for text in made.values())
-    for name, text in made.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text.replace(right, wrong))
+    rules = rules_of(alert)
+    assert right in rules
+    (tmp_path / "rules.yml").write_text(rules.replace(right, wrong))
     (tmp_path / "tests").mkdir()
     test = tmp_path / "tests" / "test.yml"
     for file in cases_of(alert):
-        test.write_text(promtool_test(file))
+        test.write_text(promtool_test(file._replace(rules=["rules.yml"])))
         complaints = installed_promtool("test", "rules", test)
         assert "parse" not in complaints, "a rule that cannot be read proves nothing"
         if "FAILED" in complaints:
             return
     pytest.fail("not noticed")
+
+
+def test_each_time_of_grace_has_a_fault() -> None:
+    kept = {alert.keep for _, alert in TABLE.values() if alert.keep}
+    rights = (right.partition("keep_firing_for: ") for _, right, _ in FAULTS.values())
+    assert {span for _, found, span in rights if found} == kept
+
+
+def rules_of(alert: str) -> str:
+    """Return a file with the alert's rule and what it needs: others need not be evaluated."""
+    subsystem, row = TABLE[alert]
+    needed = [
+        rule
+        for group in recordings(DEFAULTS)
+        for rule in group.rules
+        if rule.record in row.expr or (rule.record == REQUESTS and "Burn" in alert)
+    ]
+    rules: list[AnyRule] = [*needed, row.rule(DEFAULTS, subsystem.name)]
+    return rule_file([Group("one", "1m", rules)], "")
 
 
 def cases_of(alert: str) -> Iterator[CaseFile]:

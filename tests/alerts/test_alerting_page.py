@@ -28,7 +28,7 @@ def test_each_severity_is_explained() -> None:
 def test_objectives_are_the_defaults() -> None:
     assert f"{100 * DEFAULTS.availability_objective:g} % of requests without" in PAGE
     assert (
-        f"{100 * DEFAULTS.latency_objective:g} % answered within {DEFAULTS.latency_seconds:g} s"
+        f"{100 * DEFAULTS.latency_objective:g} % answered within {DEFAULTS.slow_seconds:g} s"
         in PAGE
     )
     *first, last = (f"{bound:g}" for bound in LATENCY_BOUNDS)

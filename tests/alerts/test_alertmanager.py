@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mlmon_exporter.alerts import DEFAULTS, Settings
 from mlmon_exporter.alerts.alert import SEVERITIES
-from mlmon_exporter.alerts.alertmanager import alertmanager_file
+from mlmon_exporter.alerts.alertmanager import INHIBITIONS, Inhibition, alertmanager_file
 from tests.alerts.alert_cases import ALERTS, TABLE
 from tests.newest_prometheus import newest_binary
 
@@ -70,13 +72,48 @@ def test_each_alert_is_of_a_severity_that_is_routed() -> None:
     assert {alert.severity for _, alert in TABLE.values()} == RECEIVERS.keys() == SEVERITIES.keys()
 
 
-def test_inhibition_names_alerts_that_exist() -> None:
-    text = CONFIG.read_text()
-    for name in ("MlmonReplicasDown", "MlmonReferenceInconsistent", "MlmonFeatureDrift"):
-        assert name in text
-        assert name in TABLE
-    drift = {
-        f"Mlmon{fleet}{what}Drift" for fleet in ("", "Fleet") for what in ("Feature", "Prediction")
+def matched(matcher: str) -> set[str]:
+    """Return the alerts that a matcher of one label takes."""
+    label, sign, text = re.fullmatch(r'(\w+)(=~|=)"(.+)"', matcher).groups()  # type: ignore[union-attr]
+    pattern = text if sign == "=~" else re.escape(text)
+    values = {n: n if label == "alertname" else s.name for n, (s, _) in TABLE.items()}
+    return {name for name, value in values.items() if re.fullmatch(pattern, value)}
+
+
+@pytest.mark.parametrize("rule", INHIBITIONS, ids=lambda rule: f"{rule.source} {rule.target}")
+def test_an_inhibition_is_exact(rule: Inhibition) -> None:
+    sources, targets = matched(rule.source), matched(rule.target)
+    assert sources
+    assert targets
+    # Absent labels count as equal: each alert must have what is compared.
+    for name in sources | targets:
+        assert {*rule.equal} <= {*TABLE[name][1].labels}, name
+    assert rule.text() in CONFIG.read_text()
+
+
+def test_a_page_holds_back_no_ticket_of_another_kind() -> None:
+    pages = {name for name, (_, alert) in TABLE.items() if alert.severity == "critical"}
+    held = {
+        source: {
+            name
+            for rule in INHIBITIONS
+            if source in matched(rule.source)
+            for name in matched(rule.target)
+        }
+        for source in pages
     }
-    assert drift <= TABLE.keys()
-    assert 'alertname=~"Mlmon(Fleet)?(Feature|Prediction)Drift"' in text
+    assert held["MlmonErrorBurnFast"] == {"MlmonErrorBurnSlow"}
+    assert held["MlmonFleetFeatureDrift"] == {
+        "MlmonFeatureDrift",
+        "MlmonPredictionDrift",
+        "MlmonFleetPredictionDrift",
+    }
+    assert not any("MlmonReferenceStale" in held[p] for p in pages - {"MlmonReplicasDown"})
+
+
+def test_tickets_are_repeated_after_days_and_pages_after_hours() -> None:
+    route = yaml.safe_load(CONFIG.read_text())["route"]
+    spans = {one["receiver"]: one.get("repeat_interval") for one in route["routes"]}
+    assert spans["tickets"] == "3d"
+    assert spans["pager"] is None
+    assert route["repeat_interval"] == "4h"

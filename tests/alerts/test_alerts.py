@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mlmon_exporter.alerts import DEFAULTS, Settings, files
 from mlmon_exporter.alerts.__main__ import write_rules
@@ -28,6 +30,7 @@ WORDS = set(
 )  # fmt: skip
 FILES = case_files()
 CASES = [case for file in FILES.values() for case in file.cases]
+BOARDS = ALERTS.parent / "grafana" / "dashboards"
 by_name = pytest.mark.parametrize("alert", ROWS, ids=lambda alert: alert.name)
 
 
@@ -154,8 +157,23 @@ def test_links_lead_to_the_board_with_its_variables_and_to_the_runbook() -> None
     assert notes["dashboard_url"] == (
         "https://g.example/d/mlmon-drift?var-job={{ urlquery $labels.job }}"
         "&var-model={{ urlquery $labels.model }}&var-version={{ urlquery $labels.version }}"
-        "&var-feature={{ urlquery $labels.feature }}"
+        "&var-window={{ urlquery $labels.window }}&var-feature={{ urlquery $labels.feature }}"
     )
+
+
+@by_name
+def test_each_variable_of_a_link_is_on_the_board(alert: Alert) -> None:
+    notes = alert.rule(DEFAULTS, "any").fields["annotations"]
+    assert isinstance(notes, dict)
+    path, _, query = str(notes["dashboard_url"]).partition("?")
+    board = json.loads((BOARDS / f"{path.removeprefix('/d/')}.json").read_text())
+    assert path == f"/d/{board['uid']}"
+    on_board = {variable["name"] for variable in board["templating"]["list"]}
+    linked = set(re.findall(r"var-(\w+)=", query))
+    assert linked <= on_board
+    # What the alert is about is chosen there, unless no board can.
+    assert linked >= {*alert.labels} & {"job", "model", "version", "feature", "output"} & on_board
+    assert {*alert.labels} & {"feature", "output"} <= linked
 
 
 @pytest.mark.parametrize("name", ["mlmon_feature_drifted", "mlmon_feature_missing_ratio"])
@@ -167,6 +185,36 @@ def test_drift_is_compared_with_exported_thresholds_alone(name: str) -> None:
 
 
 # --- Settings ---
+
+
+@pytest.mark.parametrize("job", [".+", 'a"\\b'])
+def test_the_summary_asks_for_the_column_that_drifted_most(
+    installed_promtool: Promtool, tmp_path: Path, job: str
+) -> None:
+    made = files(Settings(job=job))["alerting/mlmon-drift.yml"]
+    (tmp_path / "drift.yml").write_text(made)
+    assert installed_promtool("check", "rules", tmp_path / "drift.yml") == ""
+    assert "topk(1, feature:mlmon_feature_psi:1h{" in made
+
+
+def test_slow_answers_page_once_a_bound_is_settled() -> None:
+    def severity(settings: Settings) -> str:
+        alerts = {a.name: a.severity for s in SUBSYSTEMS for a in s.alerts(settings)}
+        return alerts["MlmonLatencyBurnFast"]
+
+    assert severity(DEFAULTS) == "warning"
+    assert severity(Settings(latency_seconds=DEFAULTS.slow_seconds)) == "critical"
+
+
+def test_drift_of_the_fleet_is_of_the_jobs_that_were_settled() -> None:
+    text = files(Settings(job="ours"))["recording/mlmon-fleet.yml"]
+    made = yaml.safe_load(text)["groups"]
+    expressions = [rule["expr"] for group in made for rule in group["rules"]]
+    assert len(expressions) > 40
+    for expr in expressions:
+        named = re.findall(r"\bmlmon_\w+(?::\w+)?", expr)
+        ours = re.findall(r'\bmlmon_\w+(?::\w+)?\{job=~"ours"[,}]', expr)
+        assert len(named) == len(ours) > 0, expr
 
 
 def test_each_series_is_of_the_jobs_that_were_settled() -> None:

@@ -3,6 +3,7 @@ but the length of an hour."""
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -26,9 +27,11 @@ from tests.e2e.servers import (
     wait_until,
 )
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
+PATIENCE = 120.0
+"""Seconds that a step may take on a busy machine; it takes a few."""
 
-SETTINGS = Settings(hour_seconds=24)
+SETTINGS = Settings(hour_seconds=24, day_filled="1h")
 CONFIG = """
 global: {{scrape_interval: 400ms, scrape_timeout: 400ms}}
 rule_files: ["{rules}/recording/*.yml", "{rules}/alerting/*.yml"]
@@ -43,16 +46,19 @@ scrape_configs:
 MAX_BODY_BYTES = 20_000
 ROWS = 40
 FLEET_DRIFT = "MlmonFleetFeatureDrift"
+DRIFTED = (
+    r"Features of bike have drifted in the whole fleet, (temp|wind) the most \(PSI \d+\.\d\d\)"
+)
 
 
 class Notice(NamedTuple):
     """An alert in a message that Alertmanager sent."""
 
-    message: int
     receiver: str
     status: str
     labels: Mapping[str, str]
     started: str
+    summary: str
 
     @property
     def name(self) -> str:
@@ -66,14 +72,12 @@ class Inbox:
         self.notices: list[Notice] = []
         self.app = FastAPI()
         self.app.post("/{receiver}")(self._receive)
-        self._messages = 0
 
     async def _receive(self, receiver: str, request: Request) -> None:
         body = await request.json()
-        self._messages += 1
         for a in body["alerts"]:
-            alert = Notice(self._messages, receiver, a["status"], a["labels"], a["startsAt"])
-            self.notices.append(alert)
+            summary = a["annotations"]["summary"]
+            self.notices.append(Notice(receiver, a["status"], a["labels"], a["startsAt"], summary))
 
     def of(self, name: str, status: str) -> list[Notice]:
         return [n for n in self.notices if n.name == name and n.status == status]
@@ -153,14 +157,21 @@ def inbox() -> Inbox:
 
 
 class Stage(NamedTuple):
-    """Two replicas of a model, of which one can die, and what watches them."""
+    """Two replicas of a model, which can die, and what watches them."""
 
     server: Prometheus
+    alertmanager: str
     inbox: Inbox
     traffic: Traffic
-    second: ExitStack
-    """Closing it ends the second replica."""
+    replicas: ExitStack
+    """Closing it ends both."""
     restart: Callable[[], None]
+
+    def is_held_back(self, name: str) -> bool:
+        """Return whether Alertmanager knows an alert, and tells nobody for another's sake."""
+        url = f"http://{self.alertmanager}/api/v2/alerts"
+        alerts = httpx.get(url, params={"filter": f"alertname={name}"}).json()
+        return bool(alerts) and all(alert["status"]["inhibitedBy"] for alert in alerts)
 
 
 @pytest.fixture
@@ -170,15 +181,15 @@ def stage(
     for name, text in files(SETTINGS).items():
         (tmp_path / "rules" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "rules" / name).write_text(text)
-    port = free_port()
+    ports = [free_port(), free_port()]
     with ExitStack() as stack:
-        second = stack.enter_context(ExitStack())
+        replicas = stack.enter_context(ExitStack())
 
         def restart() -> None:
-            second.enter_context(serving(app_of(reference, "bike"), port))
+            for port in ports:
+                replicas.enter_context(serving(app_of(reference, "bike"), port))
 
         restart()
-        first = stack.enter_context(serving(app_of(reference, "bike")))
         control = stack.enter_context(serving(app_of(reference, "calm")))
         webhook = stack.enter_context(serving(inbox.app))
         address = stack.enter_context(
@@ -188,13 +199,13 @@ def stage(
                 alertmanager_file(SETTINGS, webhook),
             )
         )
-        traffic = Traffic([first, f"http://127.0.0.1:{port}"], seed=2)
+        traffic = Traffic([f"http://127.0.0.1:{port}" for port in ports], seed=2)
         stack.enter_context(traffic.flowing())
         stack.enter_context(Traffic([control], seed=3).flowing())
         config = CONFIG.format(
             rules=tmp_path / "rules",
             alertmanager=address,
-            models=[first.removeprefix("http://"), f"127.0.0.1:{port}"],
+            models=[f"127.0.0.1:{port}" for port in ports],
             control=[control.removeprefix("http://")],
         )
         server = stack.enter_context(
@@ -207,22 +218,21 @@ def stage(
                 "--rules.alert.resend-delay=2s",
             )
         )
-        yield Stage(server, inbox, traffic, second, restart)
+        yield Stage(server, address, inbox, traffic, replicas, restart)
 
 
 def test_each_fault_pages_once_and_is_cleared_and_calm_servers_page_nobody(stage: Stage) -> None:
     inbox, traffic = stage.inbox, stage.traffic
 
     def arrives(name: str, status: str = "firing") -> None:
-        wait_until(lambda: inbox.of(name, status), 90, f"{name} {status}")
+        wait_until(lambda: inbox.of(name, status), PATIENCE, f"{name} {status}")
 
-    wait_until(lambda: stage.server.query("feature:mlmon_feature_rows:1h > 2000"), 40)
+    enough = "feature:mlmon_feature_rows:1h > 2000"
+    wait_until(lambda: stage.server.query(enough), PATIENCE, "rows")
 
-    stage.second.close()
+    stage.replicas.close()
     arrives("MlmonReplicasDown")
-    # It fires as well, and is held back.
-    down = 'ALERTS{alertname="MlmonTargetDown",alertstate="firing"}'
-    wait_until(lambda: stage.server.query(down), what="a ticket to hold back")
+    wait_until(lambda: stage.is_held_back("MlmonTargetDown"), PATIENCE, "a ticket held back")
     stage.restart()
     arrives("MlmonReplicasDown", "resolved")
 
@@ -230,11 +240,9 @@ def test_each_fault_pages_once_and_is_cleared_and_calm_servers_page_nobody(stage
     arrives("MlmonObservationsDropped")
     traffic.padding = ""
 
-    traffic.failing_share = 0.5
+    traffic.failing_share, traffic.shift = 0.5, 3.0
     arrives("MlmonErrorBurnFast")
     traffic.failing_share = 0.0
-
-    traffic.shift = 3.0
     arrives(FLEET_DRIFT)
     traffic.shift = 0.0
     arrives("MlmonObservationsDropped", "resolved")
@@ -251,26 +259,27 @@ def check(inbox: Inbox) -> None:
 
     pages = [n for n in inbox.notices if n.receiver == "pager"]
     assert {n.name for n in pages} == {"MlmonReplicasDown", "MlmonErrorBurnFast", FLEET_DRIFT}
-    started: dict[tuple[str, str], set[str]] = {}
+    started: dict[str, set[str]] = {}
     for notice in pages:
-        key = (notice.name, notice.labels.get("feature", ""))
-        started.setdefault(key, set()).add(notice.started)
+        assert "feature" not in notice.labels
+        started.setdefault(notice.name, set()).add(notice.started)
     assert set(map(len, started.values())) == {1}, "a page that arrives again has a new start"
-    assert {feature for name, feature in started if name == FLEET_DRIFT} == {"temp", "wind"}
-    first: dict[str, int] = {}
-    for notice in inbox.of(FLEET_DRIFT, "firing"):
-        first.setdefault(notice.labels["feature"], notice.message)
-    assert len(set(first.values())) == 1, "features that drift together are one message"
+    summaries = [notice.summary for notice in inbox.of(FLEET_DRIFT, "firing")]
+    assert re.fullmatch(DRIFTED, summaries[0])
 
     # What was held back is at most named among what is over, when a message is sent anyway.
     firing = [n for n in inbox.notices if n.status == "firing"]
     tickets = {n.name for n in firing if n.receiver == "tickets"}
     assert "MlmonObservationsDropped" in tickets
     # After the page for errors a ticket says what they cost. Values out of range are a ticket
-    # before their drift is a page; the ticket for drift itself is held back by either.
+    # before their drift is a page; the ticket for drift itself is held back by either. One of two
+    # replicas may be back before the other, and a busy machine may be slow.
     assert tickets <= {
         "MlmonObservationsDropped",
         "MlmonErrorBurnSlow",
         "MlmonOutOfRange",
+        "MlmonTargetDown",
+        "MlmonLatencyBurnFast",
+        "MlmonLatencyBurnSlow",
     }
     assert {n.receiver for n in inbox.notices} == {"heartbeat", "pager", "tickets"}
