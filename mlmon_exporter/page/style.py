@@ -85,6 +85,9 @@ gap:0 2rem}
 table.side{table-layout:fixed}table.side th:first-child{width:30%}
 table.bins{table-layout:fixed}
 table.bins col.number{width:5.5rem}table.bins col.drawn{width:48%}
+table.quality,table.segments,table.rates,table.kpis{table-layout:fixed}
+table.quality th:first-child,table.segments th:first-child{width:34%}
+table.rates th.rate{white-space:normal}
 .limit-value{display:block;line-height:1.2}
 h3 small{font-weight:400;margin-left:.5rem}
 .file section{content-visibility:auto;contain-intrinsic-size:auto 60rem}

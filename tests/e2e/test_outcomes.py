@@ -25,7 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sklearn import metrics
 
 from mlmon_exporter import Reference
-from mlmon_exporter.demo.datasets import SEASONS, Labelled, Row, bike_parts, income_parts
+from mlmon_exporter.demo.datasets import SEASONS, Labelled, Parts, Row, bike_parts, income_parts
 from mlmon_exporter.demo.models import BikeModel, IncomeModel
 from tests.e2e.servers import free_port, program, wait_until
 
@@ -33,14 +33,18 @@ pytestmark = pytest.mark.timeout(240)
 
 TOKEN = "secret"
 WRITER = {"Authorization": f"Bearer {TOKEN}"}
-SPEED = 7200.0
-"""Seconds of the server in one of ours: a day takes 12 s."""
+DAY_SECONDS = 2.4
+"""How long a day of the server takes."""
+SPEED = 86400.0 / DAY_SECONDS
+WINDOW = "90d"
+"""Longer than all that is done with one server takes."""
 FLUSH_SECONDS = 0.3
 HIGH = ">50K"
 AGES = (25, 45, 65)
 CONFIG = f"""
-windows = ["14d"]
-pending_age = "28d"
+windows = ["{WINDOW}"]
+false_alarm_every = "{WINDOW}"
+pending_age = "90d"
 flush_seconds = {FLUSH_SECONDS}
 token = "{TOKEN}"
 
@@ -60,6 +64,10 @@ segments = ["workingday"]
 """
 
 
+# Each request has a connection of its own, so that any worker may get it.
+client = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=30)
+
+
 class Sent(NamedTuple):
     """A row that was predicted."""
 
@@ -69,10 +77,16 @@ class Sent(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def parts() -> tuple[Parts, Parts]:
+    """Incomes and rentals."""
+    return income_parts(), bike_parts()
+
+
+@pytest.fixture(scope="module")
+def folder(parts: tuple[Parts, Parts], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with models, references and the configuration."""
     path = tmp_path_factory.mktemp("outcomes")
-    income, bike = income_parts(), bike_parts()
+    income, bike = parts
     models: dict[str, Any] = {"income": IncomeModel(income.training)}
     models["bike"] = BikeModel(bike.training)
     frozen = {name: (type(model), _frozen(model)) for name, model in models.items()}
@@ -121,7 +135,7 @@ def serving(folder: Path, state: Path, workers: int, began: float) -> Iterator[s
     url = f"http://127.0.0.1:{port}"
 
     def is_ready() -> bool:
-        return httpx.get(f"{url}/process").status_code == 200
+        return client.get(f"{url}/process").status_code == 200
 
     with program(command, is_ready, state.parent / "server.log"):
         yield url
@@ -133,7 +147,7 @@ def predict(url: str, model: str, part: Labelled, size: int) -> dict[str, Sent]:
     for start in range(0, size, 20):
         rows, truths = part.rows[start : start + 20], part.outcomes[start : start + 20]
         name = f"{model}-{start}"
-        answer = httpx.post(
+        answer = client.post(
             f"{url}/{model}/predict", json={"instances": rows}, headers={"X-Prediction-Id": name}
         )
         predictions = answer.json()["predictions"]
@@ -159,12 +173,12 @@ def post_over_a_day(url: str, records: Sequence[Any]) -> dict[str, int]:
     sums: dict[str, int] = {}
     parts, pause = [records[i::24] for i in range(24)], threading.Event()
     for part in parts:
-        answer = httpx.post(f"{url}/ground-truth", json=part, headers=WRITER)
+        answer = client.post(f"{url}/ground-truth", json=part, headers=WRITER)
         assert answer.status_code == 200, answer.text
         for status, count in answer.json().items():
             if status != "errors":
                 sums[status] = sums.get(status, 0) + count
-        pause.wait(0.5)
+        pause.wait(DAY_SECONDS / len(parts))
     return sums
 
 
@@ -173,9 +187,9 @@ def scrape(url: str) -> dict[tuple[str, ...], float]:
     keys = ("model", "segment_feature", "segment")
     return {
         (sample.name, *(sample.labels.get(key, "") for key in keys)): sample.value
-        for family in text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
+        for family in text_string_to_metric_families(client.get(f"{url}/metrics").text)
         for sample in family.samples
-        if sample.labels.get("window", "14d") == "14d" and "le" not in sample.labels
+        if sample.labels.get("window", WINDOW) == WINDOW and "le" not in sample.labels
     }
 
 
@@ -239,10 +253,10 @@ def check(seen: Mapping[tuple[str, ...], float], labels: Sequence[str], wanted: 
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_every_number_is_that_of_the_joined_rows(
-    workers: int, folder: Path, tmp_path: Path
+    workers: int, parts: tuple[Parts, Parts], folder: Path, tmp_path: Path
 ) -> None:
     rng, state, began = random.Random(workers), tmp_path / "state", time.time()
-    incomes, seasons = income_parts().traffic["all"], bike_parts().traffic
+    incomes, seasons = parts[0].traffic["all"], parts[1].traffic
     rentals = Labelled(
         [row for season in SEASONS for row in seasons[season].rows[:400]],
         [count for season in SEASONS for count in seasons[season].outcomes[:400]],
@@ -266,7 +280,7 @@ def test_every_number_is_that_of_the_joined_rows(
             os.kill(process, signal.SIGKILL)
     with serving(folder, state, workers, began) as url:
         compare(scrape(url), income, bike, arrived)
-        again = httpx.post(f"{url}/ground-truth", json=records[:200], headers=WRITER).json()
+        again = client.post(f"{url}/ground-truth", json=records[:200], headers=WRITER).json()
         assert (again["matched"], again["invalid"]) == (0, 0)
 
 
@@ -275,7 +289,7 @@ def processes(url: str, workers: int) -> set[int]:
     found: set[int] = set()
 
     def are_all() -> bool:
-        found.add(httpx.get(f"{url}/process").json())
+        found.add(client.get(f"{url}/process").json())
         return len(found) == workers
 
     wait_until(are_all, what="every worker answered")
