@@ -14,10 +14,13 @@ from .words import PARITIES, RATE_MEANINGS, RATES
 
 
 def fairness_part(model: ModelView, place: Place, shown: int | None) -> Child:
-    """Return parities and rates by feature and version; None without any."""
+    """Return parities and rates by feature and version; None without any.
+
+    The first page has those of the first version.
+    """
     found = [
         part
-        for version in model.outcomes.versions
+        for version in model.outcomes.versions[: None if shown is None else 1]
         for part in _of_version(model.outcomes, version, place, shown)
     ]
     return text(found) if found else None

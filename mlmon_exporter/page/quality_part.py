@@ -18,11 +18,10 @@ from .words import GROUND_TRUTHS, QUALITIES, QUALITY_MEANINGS
 LEADING = ("accuracy", "f1", "roc_auc", "mae", "rmse", "r2")
 """Those that a table of segments has room for."""
 BLIND = (
-    "What the scores lead to expect, without ground truth. It is blind to concept drift: where the "
+    "what the scores lead to expect, without ground truth. It is blind to concept drift: where the "
     "same inputs lead to other outcomes, it stays as it was."
 )
 SINCE = "since the start"
-FIRING_SHOWN = 10
 
 
 def quality_part(model: ModelView, place: Place, shown: int | None) -> Child:
@@ -31,12 +30,10 @@ def quality_part(model: ModelView, place: Place, shown: int | None) -> Child:
     if not outcomes.versions and not any(outcomes.statuses.values()):
         return None
     several = len(outcomes.versions) > 1
-    parts: list[Child] = [
-        element("h3", "Quality"),
-        _came_back(outcomes),
-        _side_by_side(outcomes, place) if several else None,
-    ]
-    for version in outcomes.versions:
+    parts: list[Child] = [element("h3", "Quality"), _came_back(outcomes)]
+    if several:
+        parts.append(_side_by_side(outcomes, place))
+    for version in outcomes.versions if not several or shown is None else ():
         title = element("h3", "Quality of version ", name_of(version.version)) if several else None
         parts += [title, *_of_version(version, place, shown)]
     return text(parts)
@@ -57,7 +54,6 @@ def _of_version(version: VersionOutcomes, place: Place, shown: int | None) -> It
     if place.window:
         yield element("p", _concept(version.concept(place.window), place.window))
     yield _qualities(version, place, shown)
-    yield _estimates(version, place, shown)
     yield _segments(version, place, shown)
 
 
@@ -90,18 +86,32 @@ def _shown_names(version: VersionOutcomes, windows: Sequence[str], shown: int | 
 
 def _qualities(version: VersionOutcomes, place: Place, shown: int | None) -> Html | None:
     windows = place.windows
+    names = _shown_names(version, windows, shown)
+    estimates = {name: version.estimate(name, place.window) for name in names}
+    is_estimated = not all(map(math.isnan, estimates.values()))
     rows = []
-    for name in _shown_names(version, windows, shown):
+    for name in names:
         held = [version.held(name, window) for window in windows]
-        reference = element("td", figures.figure(held[0].reference), class_="n")
-        rows.append(element("tr", _title(name), reference, map(_held_cell, held)))
+        reference = _number(figures.figure(held[0].reference))
+        estimate = _number(figures.figure(estimates[name])) if is_estimated else None
+        rows.append(element("tr", _title(name), reference, map(_held_cell, held), estimate))
     if not rows:
         return None
-    counts = [element("td", figures.count(version.rows(w)), class_="n") for w in windows]
+    counts = [_number(figures.count(version.rows(window))) for window in windows]
     label = element("th", "Rows with ground truth", scope="row")
-    rows.append(element("tr", label, element("td"), counts))
-    head = table_head("Quality", "n:Reference", *(f"n:{window}" for window in windows))
-    return element("table", head, element("tbody", rows), class_="quality")
+    last = element("td") if is_estimated else None
+    rows.append(element("tr", label, element("td"), counts, last))
+    heads = [f"n:{title}" for title in ("Reference", *windows, *["Estimate"] * is_estimated)]
+    return text(
+        element("table", table_head("Quality", *heads), element("tbody", rows), class_="quality"),
+        element("p", f"Estimate of {place.window}: {BLIND}", class_="soft")
+        if is_estimated
+        else None,
+    )
+
+
+def _number(shown: str) -> Html:
+    return element("td", shown, class_="n")
 
 
 def _title(name: str) -> Html:
@@ -110,8 +120,6 @@ def _title(name: str) -> Html:
 
 
 def _held_cell(held: Held) -> Html:
-    sign = "≥" if QUALITY[held.name].sign > 0 else "≤"
-    limit = f"{sign} {figures.figure(held.threshold)}"
     return element(
         "td",
         element(
@@ -122,24 +130,9 @@ def _held_cell(held: Held) -> Html:
         ),
         None
         if math.isnan(held.threshold) or math.isnan(held.value)
-        else element("small", limit, class_="limit-value"),
+        else element("small", _limit(held), class_="limit-value"),
         class_="n",
     )
-
-
-def _estimates(version: VersionOutcomes, place: Place, shown: int | None) -> Html | None:
-    rows = []
-    for name in _shown_names(version, place.windows, shown):
-        values = [version.estimate(name, window) for window in place.windows]
-        if not all(map(math.isnan, values)):
-            reference = version.held(name, place.window).reference
-            cells = [element("td", figures.figure(v), class_="n") for v in (reference, *values)]
-            rows.append(element("tr", element("th", QUALITIES[name], scope="row"), cells))
-    if not rows:
-        return None
-    head = table_head("Estimate", "n:Reference", *(f"n:{window}" for window in place.windows))
-    caption = element("caption", element("b", "Estimated"), BLIND)
-    return element("table", caption, head, element("tbody", rows), class_="quality")
 
 
 def _segments(version: VersionOutcomes, place: Place, shown: int | None) -> Html | None:
@@ -175,12 +168,12 @@ def _side_by_side(outcomes: ModelOutcomes, place: Place) -> Html | None:
     for name in QUALITIES:
         if math.isnan(champion.held(name, window).value):
             continue
-        value = element("td", figures.figure(champion.held(name, window).value), class_="n")
+        value = _number(figures.figure(champion.held(name, window).value))
         cells = [_challenger_cell(version, name, window) for version in others]
         rows.append(element("tr", element("th", QUALITIES[name], scope="row"), value, cells))
     if not rows:
         return None
-    counts = [element("td", figures.count(v.rows(window)), class_="n") for v in outcomes.versions]
+    counts = [_number(figures.count(v.rows(window))) for v in outcomes.versions]
     rows.append(element("tr", element("th", "Rows with ground truth", scope="row"), counts))
     heads = [
         element("th", cut_name(version.version), scope="col", class_="n")
@@ -193,7 +186,7 @@ def _side_by_side(outcomes: ModelOutcomes, place: Place) -> Html | None:
         element("caption", element("b", "Version against version"), said),
         element("thead", element("tr", first, heads)),
         element("tbody", rows),
-        class_="quality",
+        class_="quality versions",
     )
 
 
@@ -201,7 +194,7 @@ def _challenger_cell(version: VersionOutcomes, name: str, window: str) -> Html:
     difference, threshold = version.difference(name, window)
     is_worse = QUALITY[name].sign * difference < -threshold
     plus = "+" if difference > 0 else ""
-    said = f"{plus}{figures.figure(difference)}, chance ±{figures.figure(threshold)}"
+    said = f"{plus}{figures.figure(difference)} of ±{figures.figure(threshold)}"
     return element(
         "td",
         element(
@@ -216,31 +209,36 @@ def _challenger_cell(version: VersionOutcomes, name: str, window: str) -> Html:
 
 
 def alarms(view: View, models: Iterable[ModelView]) -> list[Html]:
-    """Return what is wrong with qualities and errors of late, an item of a list each."""
+    """Return what is wrong with qualities and errors in any window, an item of a list each."""
     items: list[Html] = []
     for model in models:
+        several = len(model.outcomes.versions) > 1
         for version in model.outcomes.versions:
-            who = text(name_of(model.name), _of_several(model.outcomes, version))
+            named = (" ", name_of(version.version)) if several else None
+            who = text(name_of(model.name), named)
             drifted = [w for w in view.windows if version.concept(w).is_drifted]
             if drifted:
-                items.append(_alarm("Concept drift", who, f"in {' and '.join(drifted)}"))
-            items += [
-                _alarm(QUALITIES[held.name], who, _worse_than(window, of, held))
-                for window, of, held in version.worse(view.windows)
-            ]
+                items.append(_alarm("Concept drift", who, f" in {' and '.join(drifted)}"))
+            items += _worse(version, view.windows, who)
     return items
 
 
-def _of_several(outcomes: ModelOutcomes, version: VersionOutcomes) -> Child:
-    return (" ", name_of(version.version)) if len(outcomes.versions) > 1 else None
+def _worse(version: VersionOutcomes, windows: Sequence[str], who: Html) -> Iterator[Html]:
+    found: dict[tuple[Slice, str], list[str]] = {}
+    for window, of, held in version.worse(windows):
+        side = "under" if QUALITY[held.name].sign > 0 else "over"
+        numbers = f"{figures.figure(held.value)} {side} {figures.figure(held.threshold)}"
+        found.setdefault((of, window), []).append(f"{QUALITIES[held.name]} {numbers}")
+    for (of, window), each in found.items():
+        where = text(", ", name_of(f"{of[0]} = {of[1]}")) if of != ALL else None
+        yield _alarm("Quality", who, text(where, f" in {window}: {', '.join(each)}"))
 
 
-def _worse_than(window: str, of: Slice, held: Held) -> Html:
-    where = text(", ", name_of(f"{of[0]} = {of[1]}")) if of != ALL else None
-    bound = "at least" if QUALITY[held.name].sign > 0 else "at most"
-    numbers = f"{figures.figure(held.value)}, {bound} {figures.figure(held.threshold)} by chance"
-    return text(where, f" in {window}: {numbers}")
+def _limit(held: Held) -> str:
+    """Return what the quality must not be beyond, such as `≥ 0.8`."""
+    sign = "≥" if QUALITY[held.name].sign > 0 else "≤"
+    return f"{sign} {figures.figure(held.threshold)}"
 
 
 def _alarm(what: str, who: Child, more: Child) -> Html:
-    return element("li", mark(True, "worse"), element("b", what), " of ", who, " ", more)
+    return element("li", mark(True, "worse"), element("b", what), " of ", who, more)

@@ -39,7 +39,11 @@ def options(folder: Path, **more: Any) -> dict[str, Any]:
     """Build the references in a folder; return a monitor's options."""
     segments = ("region", {"feature": "age", "edges": [30.0, 60.0]})
     Reference.build(
-        credit_rows(6000, 1), model=CREDIT, predictions=["p", "said"], ground_truth="paid"
+        credit_rows(6000, 1),
+        model=CREDIT,
+        predictions=["p", "said"],
+        ground_truth="paid",
+        segments=("region", ("age", (30.0, 60.0))),
     ).save(folder / "credit.json")
     Reference.build(
         rental_rows(4000, 2), model=RENTALS, predictions="rentals", ground_truth="cnt"
