@@ -4,9 +4,9 @@ every number of quality and fairness is scikit-learn's or fairlearn's on the joi
 
 from __future__ import annotations
 
+import json
 import math
 import os
-import pickle
 import random
 import signal
 import sys
@@ -25,7 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sklearn import metrics
 
 from mlmon_exporter import Reference
-from mlmon_exporter.demo.datasets import SEASONS, Labelled, Parts, Row, bike_parts, income_parts
+from mlmon_exporter.demo.datasets import Labelled, Parts, Row, bike_parts, income_parts
 from mlmon_exporter.demo.models import BikeModel, IncomeModel
 from tests.e2e.servers import free_port, program, wait_until
 
@@ -76,29 +76,31 @@ class Sent(NamedTuple):
     truth: Any
 
 
-@pytest.fixture(scope="module")
-def parts() -> tuple[Parts, Parts]:
-    """Incomes and rentals."""
-    return income_parts(), bike_parts()
+class Host(NamedTuple):
+    """What both servers need, and what is sent to them."""
+
+    folder: Path
+    """With references, configuration, and what the models say of each row."""
+    income: Labelled
+    bike: Labelled
 
 
 @pytest.fixture(scope="module")
-def folder(parts: tuple[Parts, Parts], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with models, references and the configuration."""
+def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
     path = tmp_path_factory.mktemp("outcomes")
-    income, bike = parts
-    models: dict[str, Any] = {"income": IncomeModel(income.training)}
-    models["bike"] = BikeModel(bike.training)
-    frozen = {name: (type(model), _frozen(model)) for name, model in models.items()}
-    (path / "models.pickle").write_bytes(pickle.dumps(frozen))
-    rows = _columns(income.reference.rows)
-    answers = models["income"].predict(income.reference.rows)
+    income, bike = income_parts(), bike_parts()
+    income_model, bike_model = IncomeModel(income.training), BikeModel(bike.training)
+    answers = income_model.predict(income.reference.rows)
     Reference.build(
-        {**rows, **_columns(answers), "truth": [*income.reference.outcomes]},
+        {
+            **_columns(income.reference.rows),
+            **_columns(answers),
+            "truth": [*income.reference.outcomes],
+        },
         predictions=("label", "probability"),
         ground_truth="truth",
     ).save(path / "income.json")
-    rentals = models["bike"].predict(bike.reference.rows)
+    rentals = bike_model.predict(bike.reference.rows)
     Reference.build(
         {**_columns(bike.reference.rows), "rentals": rentals, "cnt": [*bike.reference.outcomes]},
         predictions="rentals",
@@ -106,12 +108,26 @@ def folder(parts: tuple[Parts, Parts], tmp_path_factory: pytest.TempPathFactory)
         categorical=["workingday"],
     ).save(path / "bike.json")
     (path / "mlmon.toml").write_text(CONFIG)
-    return path
+    sent = Host(path, _first(income, 3000), _first(bike, 400))
+    said = {
+        "income": _answers(sent.income.rows, income_model.predict(sent.income.rows)),
+        "bike": _answers(sent.bike.rows, bike_model.predict(sent.bike.rows)),
+    }
+    (path / "answers.json").write_text(json.dumps(said))
+    return sent
 
 
-def _frozen(model: object) -> dict[str, Any]:
-    """Return a model's attributes without its controller of threads, which cannot be pickled."""
-    return {name: value for name, value in vars(model).items() if name != "_threads"}
+def _first(parts: Parts, count: int) -> Labelled:
+    """Return so many rows of each stretch of the traffic."""
+    of = parts.traffic.values()
+    return Labelled(
+        [row for part in of for row in part.rows[:count]],
+        [outcome for part in of for outcome in part.outcomes[:count]],
+    )
+
+
+def _answers(rows: Sequence[Row], predictions: Sequence[Any]) -> dict[str, Any]:
+    return {json.dumps(row): said for row, said in zip(rows, predictions, strict=True)}
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
@@ -125,7 +141,7 @@ def serving(folder: Path, state: Path, workers: int, began: float) -> Iterator[s
     environment = {
         "CLOCK_BEGAN": repr(began),
         "CLOCK_SPEED": repr(SPEED),
-        "MODELS": str(folder / "models.pickle"),
+        "ANSWERS": str(folder / "answers.json"),
         "CONFIG": str(folder / "mlmon.toml"),
         "MLMON_STATE_DIR": str(state),
     }
@@ -141,11 +157,11 @@ def serving(folder: Path, state: Path, workers: int, began: float) -> Iterator[s
         yield url
 
 
-def predict(url: str, model: str, part: Labelled, size: int) -> dict[str, Sent]:
-    """Have rows predicted, 20 a request; return them by their ids."""
+def predict(url: str, model: str, part: Labelled) -> dict[str, Sent]:
+    """Have rows predicted, 40 a request; return them by their ids."""
     sent: dict[str, Sent] = {}
-    for start in range(0, size, 20):
-        rows, truths = part.rows[start : start + 20], part.outcomes[start : start + 20]
+    for start in range(0, len(part.rows), 40):
+        rows, truths = part.rows[start : start + 40], part.outcomes[start : start + 40]
         name = f"{model}-{start}"
         answer = client.post(
             f"{url}/{model}/predict", json={"instances": rows}, headers={"X-Prediction-Id": name}
@@ -252,18 +268,11 @@ def check(seen: Mapping[tuple[str, ...], float], labels: Sequence[str], wanted: 
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_every_number_is_that_of_the_joined_rows(
-    workers: int, parts: tuple[Parts, Parts], folder: Path, tmp_path: Path
-) -> None:
+def test_every_number_is_that_of_the_joined_rows(workers: int, host: Host, tmp_path: Path) -> None:
     rng, state, began = random.Random(workers), tmp_path / "state", time.time()
-    incomes, seasons = parts[0].traffic["all"], parts[1].traffic
-    rentals = Labelled(
-        [row for season in SEASONS for row in seasons[season].rows[:400]],
-        [count for season in SEASONS for count in seasons[season].outcomes[:400]],
-    )
-    with serving(folder, state, workers, began) as url:
-        income = predict(url, "income", incomes, 3000)
-        bike = predict(url, "bike", rentals, 1600)
+    with serving(host.folder, state, workers, began) as url:
+        income = predict(url, "income", host.income)
+        bike = predict(url, "bike", host.bike)
         wait_until(lambda: waiting(url) == 4600.0, what="all predictions put away")
         records, arrived = feedback({**income, **bike}, rng)
         sums = post_over_a_day(url, records)
@@ -278,7 +287,7 @@ def test_every_number_is_that_of_the_joined_rows(
         compare(scrape(url), income, bike, arrived)
         for process in processes(url, workers):
             os.kill(process, signal.SIGKILL)
-    with serving(folder, state, workers, began) as url:
+    with serving(host.folder, state, workers, began) as url:
         compare(scrape(url), income, bike, arrived)
         again = client.post(f"{url}/ground-truth", json=records[:200], headers=WRITER).json()
         assert (again["matched"], again["invalid"]) == (0, 0)
