@@ -20,10 +20,11 @@ from typer.testing import CliRunner
 
 from mlmon_exporter import Monitor
 from mlmon_exporter.commands import program
+from mlmon_exporter.core.pending import GroundTruth
 from mlmon_exporter.demo.datasets import SEASONS, Labelled, Parts, bike_parts, income_parts
 from mlmon_exporter.demo.display import Scene, bars, line, page, quality_table
 from mlmon_exporter.demo.models import BikeModel, IncomeModel
-from mlmon_exporter.demo.quality import Measure, Parity
+from mlmon_exporter.demo.quality import Measure, Parity, measures
 from mlmon_exporter.demo.run import BIKE, INCOME, Verdict, prepare
 from mlmon_exporter.demo.server import DemoError, Server, listen
 from mlmon_exporter.demo.traffic import Calendar, Latencies, Replay, Speed
@@ -131,6 +132,44 @@ def test_temperature_drifts_when_half_of_the_window_is_another_season(
     prepared: Prepared, season: str
 ) -> None:
     assert "temp" in drifted(prepared, BIKE, "winter", season)
+
+
+def worse(prepared: Prepared, model: str, stretch: str, rows: int) -> set[str]:
+    """The qualities that are worse than chance explains, once all outcomes are known."""
+    monitor = Monitor(prepared.folder / "mlmon.toml")
+    parts = prepared.bike if model == BIKE else prepared.income
+    chosen = random.Random(0).choices(range(len(parts.traffic[stretch].rows)), k=rows)
+    sent = [parts.traffic[stretch].rows[i] for i in chosen]
+    outputs: Any
+    if model == BIKE:
+        outputs = BikeModel(parts.training).predict(sent)
+    else:
+        answers = IncomeModel(parts.training).predict(sent)
+        outputs = {name: [answer[name] for answer in answers] for name in answers[0]}
+    columns = {name: [row[name] for row in sent] for name in sent[0]}
+    ids = [str(i) for i in range(rows)]
+    monitor.observe(columns, outputs, model=model, prediction_ids=ids, now=NOW)
+    outcomes = [parts.traffic[stretch].outcomes[i] for i in chosen]
+    truths = [GroundTruth(i, outcome) for i, outcome in zip(ids, outcomes, strict=True)]
+    monitor.feedback.ground_truths(truths, NOW)
+    found = measures(monitor.readings(now=NOW))
+    assert {m.rows for m in found if m.model == model} == {rows}
+    return {measure.name for measure in found if measure.is_worse}
+
+
+@pytest.mark.parametrize("rows", [150, 2000])
+def test_predictions_are_as_good_as_in_the_reference_while_nothing_changes(
+    prepared: Prepared, rows: int
+) -> None:
+    assert worse(prepared, BIKE, "winter", rows) == set()
+    assert worse(prepared, INCOME, "all", rows) == set()
+
+
+@pytest.mark.parametrize("season", ["summer", "autumn"])
+def test_rentals_are_predicted_worse_in_a_season_that_the_model_never_saw(
+    prepared: Prepared, season: str
+) -> None:
+    assert worse(prepared, BIKE, season, 500) == {"mae"}
 
 
 # --- Server and traffic ---
