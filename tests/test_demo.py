@@ -20,15 +20,18 @@ from typer.testing import CliRunner
 
 from mlmon_exporter import Monitor
 from mlmon_exporter.commands import program
-from mlmon_exporter.demo.datasets import SEASONS, Parts, bike_parts, income_parts
-from mlmon_exporter.demo.display import Scene, bars, line, page
+from mlmon_exporter.core.pending import GroundTruth
+from mlmon_exporter.demo.datasets import SEASONS, Labelled, Parts, bike_parts, income_parts
+from mlmon_exporter.demo.display import Scene, bars, line, page, quality_table
 from mlmon_exporter.demo.models import BikeModel, IncomeModel
+from mlmon_exporter.demo.quality import Measure, Parity, measures
 from mlmon_exporter.demo.run import BIKE, INCOME, Verdict, prepare
 from mlmon_exporter.demo.server import DemoError, Server, listen
 from mlmon_exporter.demo.traffic import Calendar, Latencies, Replay, Speed
 from mlmon_exporter.demo.watch import BARS, FeatureDrift, Watch
 from tests.demo.processes import processes_of
 
+TOKEN = "secret"
 NOW = 1_700_000_000.0
 DEMO = [sys.executable, "-m", "mlmon_exporter.cli", "demo", "--port", "0"]
 
@@ -45,7 +48,7 @@ class Prepared(NamedTuple):
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
     folder = tmp_path_factory.mktemp("demo")
-    bike, income, app, monitor = prepare(Console(quiet=True), folder, added := Latencies())
+    bike, income, app, monitor = prepare(Console(quiet=True), folder, added := Latencies(), TOKEN)
     yield Prepared(bike, income, app, monitor, folder, added)
     monitor.close()
 
@@ -131,6 +134,44 @@ def test_temperature_drifts_when_half_of_the_window_is_another_season(
     assert "temp" in drifted(prepared, BIKE, "winter", season)
 
 
+def worse(prepared: Prepared, model: str, stretch: str, rows: int) -> set[str]:
+    """The qualities that are worse than chance explains, once all outcomes are known."""
+    monitor = Monitor(prepared.folder / "mlmon.toml")
+    parts = prepared.bike if model == BIKE else prepared.income
+    chosen = random.Random(0).choices(range(len(parts.traffic[stretch].rows)), k=rows)
+    sent = [parts.traffic[stretch].rows[i] for i in chosen]
+    outputs: Any
+    if model == BIKE:
+        outputs = BikeModel(parts.training).predict(sent)
+    else:
+        answers = IncomeModel(parts.training).predict(sent)
+        outputs = {name: [answer[name] for answer in answers] for name in answers[0]}
+    columns = {name: [row[name] for row in sent] for name in sent[0]}
+    ids = [str(i) for i in range(rows)]
+    monitor.observe(columns, outputs, model=model, prediction_ids=ids, now=NOW)
+    outcomes = [parts.traffic[stretch].outcomes[i] for i in chosen]
+    truths = [GroundTruth(i, outcome) for i, outcome in zip(ids, outcomes, strict=True)]
+    monitor.feedback.ground_truths(truths, NOW)
+    found = measures(monitor.readings(now=NOW))
+    assert {m.rows for m in found if m.model == model} == {rows}
+    return {measure.name for measure in found if measure.is_worse}
+
+
+@pytest.mark.parametrize("rows", [150, 2000])
+def test_predictions_are_as_good_as_in_the_reference_while_nothing_changes(
+    prepared: Prepared, rows: int
+) -> None:
+    assert worse(prepared, BIKE, "winter", rows) == set()
+    assert worse(prepared, INCOME, "all", rows) == set()
+
+
+@pytest.mark.parametrize("season", ["summer", "autumn"])
+def test_rentals_are_predicted_worse_in_a_season_that_the_model_never_saw(
+    prepared: Prepared, season: str
+) -> None:
+    assert worse(prepared, BIKE, season, 500) == {"mae"}
+
+
 # --- Server and traffic ---
 
 
@@ -139,7 +180,7 @@ def test_traffic_reaches_the_monitor(prepared: Prepared) -> None:
     port = listener.getsockname()[1]
     latencies = Latencies()
     with listener, Server(prepared.app, listener):
-        replay = Replay(port, "/income/predict", lambda: prepared.income.reference.rows, latencies)
+        replay = Replay(port, "/income/predict", lambda: prepared.income.reference, latencies)
         replay.send()
         replay.close()
         answer = httpx.post(
@@ -165,7 +206,7 @@ def test_a_request_that_fails_is_counted() -> None:
     with listen(0) as listener:
         port = listener.getsockname()[1]
         latencies = Latencies()
-        Replay(port, "/", lambda: [{"a": 1}] * 9, latencies).send()
+        Replay(port, "/", lambda: Labelled([{"a": 1}] * 9, [1] * 9), latencies).send()
     assert latencies.speed().failures == 1
     assert math.isnan(latencies.speed().p50_seconds)
 
@@ -271,6 +312,44 @@ def test_the_verdict_wants_the_temperature_and_no_income() -> None:
     ]
 
 
+def quality(model: str, name: str, value: float, *, threshold: float) -> Measure:
+    return Measure(model, name, 4405, value, 43.6, threshold)
+
+
+def test_the_page_shows_quality_and_parity() -> None:
+    console = Console(width=80, record=True, file=StringIO())
+    moment = scene(feature(BIKE, "temp", is_drifted=True))._replace(
+        quality=[quality(BIKE, "mae", 70.83, threshold=53.3)],
+        parity=[Parity(INCOME, "sex", 0.302, {"Male": 0.26, "Female": 0.08})],
+    )
+    console.print(page(moment, height=24))
+    text = console.export_text()
+    assert re.search(r"bike-demand: MAE +70\.8 +43\.6 +53\.3 +4405 +worse", text)
+    assert re.search(r"income: parity by sex +0\.302 +Male 26%, Female 8%", text)
+    assert line(moment).endswith("bike-demand: 1 of 1 drifted (temp), MAE worse")
+
+
+def test_quality_that_is_not_known_yet_is_not_worse() -> None:
+    console = Console(width=80, record=True, file=StringIO())
+    measure = quality(INCOME, "accuracy", math.nan, threshold=math.nan)
+    console.print(quality_table([measure], []))
+    assert not measure.is_worse
+    assert re.search(r"income: accuracy +- +43\.6 +- +4405", console.export_text())
+
+
+def test_the_verdict_says_since_when_predictions_are_worse() -> None:
+    verdict = Verdict()
+    verdict.note([feature(BIKE, "temp", is_drifted=True)], 1.0)
+    verdict.note_quality([quality(BIKE, "mae", 40.0, threshold=53.3)], 2.0)
+    assert "MAE" not in verdict.text()
+    for elapsed in (3.0, 4.0):
+        verdict.note_quality([quality(BIKE, "mae", 70.0, threshold=53.3)], elapsed)
+    assert verdict.text() == (
+        "temp of bike-demand drifted after 1 s, its MAE was worse than chance explains after 3 s; "
+        "no feature of income did"
+    )
+
+
 # --- The whole ---
 
 
@@ -286,6 +365,9 @@ def test_the_demo_sees_the_drift_that_is_there(tmp_path: Path) -> None:
     assert result.stderr == ""
     assert result.returncode == 0, result.stdout
     assert "temp of bike-demand drifted after" in result.stdout
+    for quality in ("income: accuracy", "income: F1", "income: parity by sex"):
+        assert re.search(rf"{quality} +0\.\d", result.stdout), quality
+    assert re.search(r"bike-demand: MAE +\d", result.stdout)
     assert "No alertmanager and no prometheus on the PATH: with both" in result.stdout
     assert "Paged" not in result.stdout
     assert list(tmp_path.iterdir()) == []

@@ -34,7 +34,8 @@ def demo(
     """Serve two models on real data, replay traffic, and show which features drift.
 
     A model of bicycle rentals was trained in winter; then the seasons pass. A model of incomes
-    gets the traffic that it was made for. Nothing leaves this machine.
+    gets the traffic that it was made for. What came true arrives late, and not for all rows: how
+    good the predictions are is shown, too. Nothing leaves this machine.
 
     With Prometheus and Alertmanager on the PATH, they run the rules as they ship, an hour of theirs
     in half a minute, and the page for the drift is shown when it arrives.

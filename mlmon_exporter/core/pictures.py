@@ -16,6 +16,7 @@ from .columns import Columns
 from .drift import SCORES, TESTS, Comparison, Policy, threshold
 from .frame import QUANTILES, Frame, Sums
 from .labels import distinct_labels
+from .noise import noise_of_js_distance, noise_of_l_infinity, noise_of_wasserstein_ratio
 from .readings import ColumnReadings, Role, WindowName
 from .records import Histograms, Readings
 from .reference import MID_RANKS
@@ -37,6 +38,12 @@ class Bars(NamedTuple):
     """Per column, shares of the reference's rows, 0 to 1; NaN where it has no rows."""
     quantiles: tuple[Floats, ...]
     """Per column, the reference's values at `QUANTILES`; NaN for a category."""
+    counts: tuple[NDArray[np.int64], ...]
+    """Per column, the reference's rows per bin, missing last."""
+    ranks: tuple[Floats, ...]
+    """Per column, the reference's values at evenly spaced mid-ranks; NaN for a category."""
+    sd: Floats
+    """Per column, the standard deviation of the reference's values; NaN for a category."""
 
 
 class History(NamedTuple):
@@ -69,6 +76,29 @@ class Picture(NamedTuple):
     """Unix seconds, oldest first: always as many as the window has panes."""
     history: Mapping[str, History]
     """Threshold's name -> its score, pane by pane."""
+    level: float
+    """Probability that one score of unchanged traffic is over what chance does, 0 to 0.05."""
+
+    def by_chance(self, column: int) -> Mapping[str, float]:
+        """Return what scores that do not decide reach by chance at the level, for a column.
+
+        NaN where the window or the reference has no rows; a score that the column lacks is left
+        out.
+        """
+        counts = self.bars.counts[column]
+        n, usable = int(counts.sum()), int(counts[:-1].sum())
+        # A bin that the reference lacks adds next to nothing by chance.
+        found = {
+            "js_distance": noise_of_js_distance(
+                int(np.count_nonzero(counts)), n, self.rows, self.level
+            )
+        }
+        if self.bars.kinds[column] == "categorical":
+            return found | {"l_infinity": noise_of_l_infinity(counts, self.rows, self.level)}
+        values = round(self.rows * (1 - self.current[column][-1])) if self.rows else 0
+        sd, ranks = float(self.bars.sd[column]), self.bars.ranks[column]
+        noise = noise_of_wasserstein_ratio(ranks, sd, usable, values, self.level)
+        return found | {"wasserstein_ratio": noise}
 
 
 class Snapshot(NamedTuple):
@@ -145,7 +175,11 @@ class ColumnPictures:
             severity,
             np.array(numbers, dtype=np.float64) * window.pane_seconds,
             self._history([self._panes[k].get(n) for n in numbers]),
+            self._level(k),
         )
+
+    def _level(self, k: int) -> float:
+        return level(self._windows[k].seconds, self._policy.budget_seconds, self._tests)
 
     def _pane(self, k: int, number: int, pane: Tally) -> tuple[int, Floats]:
         kept = self._panes.get(k, {}).get(number)
@@ -158,8 +192,7 @@ class ColumnPictures:
         frame, seconds = self._columns.frame, self._windows[k].seconds
         if sums.rows < self._policy.min_window_rows or not frame.reference.rows:
             return np.full((3, len(TESTS), len(frame.references)), np.nan)
-        chance = level(seconds, self._policy.budget_seconds, self._tests)
-        comparison = Comparison(frame, sums, self._policy, chance, seconds)
+        comparison = Comparison(frame, sums, self._policy, self._level(k), seconds)
         values = np.array([SCORES[test.score](comparison) for test in TESTS.values()])
         bars = np.array([threshold(test, comparison) for test in TESTS.values()])
         return np.array([values, bars, self._over_base(values, bars)])
@@ -184,13 +217,16 @@ class ColumnPictures:
 def reference_bars(frame: Frame) -> Bars:
     """Return the shares of a reference."""
     bins = frame.layout.bins
-    shares = map(_shares, np.split(frame.reference.bins, frame.bin_starts[1:]))
+    counts = np.split(frame.reference.bins, frame.bin_starts[1:]) if bins else []
     return Bars(
         distinct_labels(frame.layout.names),
         tuple(b.kind for b in bins),
         tuple(b.intervals for b in bins),
-        tuple(shares) if bins else (),
+        tuple(map(_shares, counts)),
         tuple(np.interp(QUANTILES, MID_RANKS, column.quantiles) for column in frame.references),
+        tuple(counts),
+        tuple(column.quantiles for column in frame.references),
+        frame.sd,
     )
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from .inbox import Delivery
 from .paging import Links
+from .quality import TITLES, Measure, Parity
 from .traffic import Speed
 from .watch import BARS, FeatureDrift
 
@@ -46,16 +47,22 @@ class Scene(NamedTuple):
     """What Alertmanager sent since the traffic began, the oldest first."""
     heartbeat_age: float | None = None
     """Seconds since its last heartbeat; None while there was none."""
+    quality: Sequence[Measure] = ()
+    parity: Sequence[Parity] = ()
 
 
 def page(scene: Scene, height: int) -> RenderableType:
     """Return the live page, for a terminal of so many lines."""
     others = _OTHER_LINES + (_PAGING_LINES if scene.links is not None else 0)
+    if scene.quality:
+        others += 2 + len(scene.quality) + len(scene.parity)
     most = max(3, (height - others) // 2)
     parts: list[RenderableType] = [
         Panel(_header(scene), title="mlmon-exporter demo"),
         table(scene.features, most),
     ]
+    if scene.quality:
+        parts.append(quality_table(scene.quality, scene.parity))
     if scene.links is not None:
         parts.append(_paging(scene))
     return Group(*parts)
@@ -174,6 +181,39 @@ def _cells(feature: FeatureDrift) -> tuple[Text | str, ...]:
     )
 
 
+def quality_table(quality: Sequence[Measure], parity: Sequence[Parity]) -> Table:
+    """Return a table of qualities beside the reference's, and how alike segments are selected."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("quality", no_wrap=True)
+    for name in ("now", "reference", "threshold", "rows"):
+        grid.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    grid.add_column("", no_wrap=True)
+    for measure in sorted(quality, key=lambda measure: measure.model):
+        grid.add_row(*_quality_cells(measure))
+    for each in parity:
+        selected = ", ".join(f"{name} {share:.0%}" for name, share in each.selected.items())
+        title = f"{each.model}: parity by {each.feature}"
+        grid.add_row(title, _number(each.ratio), "", "", "", selected)
+    return grid
+
+
+def _quality_cells(measure: Measure) -> tuple[Text | str, ...]:
+    style = "bold red" if measure.is_worse else ""
+    return (
+        Text(f"{measure.model}: {TITLES[measure.name]}", style=style),
+        Text(_number(measure.value), style=style),
+        _number(measure.reference),
+        _number(measure.threshold),
+        str(measure.rows),
+        Text("worse" if measure.is_worse else "", style=style),
+    )
+
+
+def _number(value: float) -> str:
+    """Return a number with three digits or so; a dash for NaN."""
+    return "-" if value != value else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
+
+
 def bars(shares: Sequence[float], top: float) -> str:
     """Return shares as bars, the highest for `top`; what is there at all can be seen."""
     if top <= 0:
@@ -190,7 +230,9 @@ def line(scene: Scene) -> str:
         ours = [feature for feature in scene.features if feature.model == model]
         names = [feature.feature for feature in ours if feature.is_drifted]
         which = f" ({', '.join(names)})" if names else ""
-        counts.append(f"{model}: {len(names)} of {len(ours)} drifted{which}")
+        worse = [TITLES[m.name] for m in scene.quality if m.model == model and m.is_worse]
+        also = f", {' and '.join(worse)} worse" if worse else ""
+        counts.append(f"{model}: {len(names)} of {len(ours)} drifted{which}{also}")
     return f"{scene.elapsed:4.0f} s  {scene.season}  {'; '.join(counts)}"
 
 
@@ -198,5 +240,8 @@ def print_summary(console: Console, scene: Scene, most: int = 5) -> None:
     """Print how things stand at the end."""
     console.print(table(scene.features, most))
     console.print()
+    if scene.quality:
+        console.print(quality_table(scene.quality, scene.parity))
+        console.print()
     text = f"{scene.elapsed:.0f} s of traffic, {speed_text(scene.speed, scene.added)}."
     console.print(Text(text), soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import tempfile
 import time
@@ -22,6 +23,7 @@ from .datasets import BIKE_CATEGORICAL, Labelled, Parts, Row, bike_parts, income
 from .display import delivery_text, line, links_text, page, print_page, print_summary
 from .inbox import Inbox, inbox_app
 from .paging import NAMES, Links, Paging, find_programs, paging
+from .quality import TITLES, Measure
 from .server import DemoError, Server, create_app, listen
 from .stage import Stage
 from .traffic import Latencies
@@ -31,6 +33,8 @@ __all__ = ["DemoError", "run"]
 
 BIKE, INCOME = "bike-demand", "income"
 EXPECTED = (BIKE, "temp")
+EXPECTED_WORSE = (BIKE, "mae")
+OUTCOME = "outcome"
 LOOK_SECONDS = 0.5
 WITHOUT_PROGRAMS = (
     "No {absent} on the PATH: with both Prometheus and Alertmanager (Debian: prometheus, "
@@ -38,10 +42,11 @@ WITHOUT_PROGRAMS = (
 )
 CONFIG = """\
 windows = ["60s"]
+pending_age = "60s"
+token = "{token}"
 
 [[models]]
 name = "bike-demand"
-task = "regression"
 reference = "bike-demand.reference.json"
 routes = ["/bike/predict"]
 features = "instances"
@@ -49,8 +54,8 @@ predictions = "predictions"
 
 [[models]]
 name = "income"
-task = "classification"
 reference = "income.reference.json"
+segments = ["sex"]
 routes = ["/income/predict"]
 features = "instances"
 predictions = "predictions"
@@ -68,6 +73,8 @@ class Verdict:
         """Seconds after which the temperature was said to drift."""
         self.false_alarms: set[str] = set()
         """Features of incomes that were said to."""
+        self.worse_after: float | None = None
+        """Seconds after which predictions of rentals were said to be worse."""
 
     def note(self, features: Sequence[FeatureDrift], elapsed: float) -> None:
         """Take in how features fare."""
@@ -77,6 +84,12 @@ class Verdict:
             is_expected = (feature.model, feature.feature) == EXPECTED
             if feature.is_drifted and is_expected and self.seen_after is None:
                 self.seen_after = elapsed
+
+    def note_quality(self, quality: Sequence[Measure], elapsed: float) -> None:
+        """Take in how good predictions are."""
+        worse = {(measure.model, measure.name) for measure in quality if measure.is_worse}
+        if EXPECTED_WORSE in worse and self.worse_after is None:
+            self.worse_after = elapsed
 
     @property
     def is_good(self) -> bool:
@@ -88,6 +101,9 @@ class Verdict:
             seen = f"{EXPECTED[1]} of {BIKE} has not drifted"
         else:
             seen = f"{EXPECTED[1]} of {BIKE} drifted after {self.seen_after:.0f} s"
+        if self.worse_after is not None:
+            title = TITLES[EXPECTED_WORSE[1]]
+            seen += f", its {title} was worse than chance explains after {self.worse_after:.0f} s"
         names = ", ".join(sorted(self.false_alarms))
         return f"{seen}; {names or 'no feature'} of {INCOME} did"
 
@@ -105,17 +121,17 @@ def run(*, seconds: float | None, port: int, once: bool) -> int:
         DemoError: The port is taken.
     """
     console = Console()
-    verdict, added, inbox = Verdict(), Latencies(), Inbox()
+    verdict, added, inbox, token = Verdict(), Latencies(), Inbox(), secrets.token_urlsafe()
     with _interrupted(console), ExitStack() as stack:
         listener = stack.enter_context(listen(port))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlmon-demo-")))
         # It looks for servers every few seconds only: training meanwhile costs no time.
         pager = _start_paging(console, stack, folder, url, inbox)
-        bike, income, app, monitor = prepare(console, folder, added)
+        bike, income, app, monitor = prepare(console, folder, added, token)
         stack.enter_context(Server(app, listener))
         links = _load_rules(console, pager) if pager is not None else None
-        stage = Stage(url, monitor, seconds, added, inbox, links)
+        stage = Stage(url, token, monitor, seconds, added, inbox, links)
         stack.callback(stage.stop)
         stage.start({"/bike/predict": bike, "/income/predict": income})
         console.print(f"Serving on {url}: open {url}/metrics and {url}/docs", soft_wrap=True)
@@ -189,7 +205,7 @@ def _interrupted(console: Console) -> Iterator[None]:
 
 
 def prepare(
-    console: Console, folder: Path, added: Latencies
+    console: Console, folder: Path, added: Latencies, token: str
 ) -> tuple[Parts, Parts, FastAPI, Monitor]:
     """Train the models, write references and configuration to a folder, and make the app.
 
@@ -206,11 +222,11 @@ def prepare(
         income_model = IncomeModel(income.training)
     with _step(console, "Building references from rows that the models have not seen"):
         rentals = {"rentals": bike_model.predict(bike.reference.rows)}
-        _save_reference(folder, BIKE, bike.reference, rentals, BIKE_CATEGORICAL)
+        _save_reference(folder, BIKE, bike.reference, rentals, categorical=BIKE_CATEGORICAL)
         outputs = _columns(income_model.predict(income.reference.rows))
-        _save_reference(folder, INCOME, income.reference, outputs, ())
+        _save_reference(folder, INCOME, income.reference, outputs, segments=["sex"])
     config = folder / "mlmon.toml"
-    config.write_text(CONFIG, encoding="utf-8")
+    config.write_text(CONFIG.replace("{token}", token), encoding="utf-8")
     examples = bike.reference.rows[0], income.reference.rows[0]
     app, monitor = create_app(bike_model, income_model, config, examples, added)
     return bike, income, app, monitor
@@ -233,11 +249,17 @@ def _save_reference(
     model: str,
     held_out: Labelled,
     outputs: dict[str, list[Any]],
-    categorical: Sequence[str],
+    *,
+    categorical: Sequence[str] = (),
+    segments: Sequence[str] = (),
 ) -> None:
-    data = _columns(held_out.rows) | outputs
     reference = Reference.build(
-        data, model=model, predictions=list(outputs), categorical=categorical
+        _columns(held_out.rows) | outputs | {OUTCOME: [*held_out.outcomes]},
+        model=model,
+        predictions=list(outputs),
+        ground_truth=OUTCOME,
+        categorical=categorical,
+        segments=segments,
     )
     reference.save(folder / f"{model}.reference.json")
 
@@ -248,12 +270,13 @@ def _show_live(console: Console, stage: Stage, verdict: Verdict) -> None:
         while not stage.is_over:
             scene = stage.scene()
             verdict.note(scene.features, scene.elapsed)
+            verdict.note_quality(scene.quality, scene.elapsed)
             live.update(page(scene, console.height), refresh=True)
             time.sleep(LOOK_SECONDS)
 
 
 def _show_lines(console: Console, stage: Stage, verdict: Verdict) -> None:
-    """Print a line when the season or the set of drifted features changes, or a page arrives."""
+    """Print a line when the season, what drifted or what is worse changes, or a page arrives."""
     shown: object = None
     arrived = 0
     while not stage.is_over:
@@ -262,7 +285,9 @@ def _show_lines(console: Console, stage: Stage, verdict: Verdict) -> None:
             console.print(delivery_text(delivery), soft_wrap=True)
         arrived = len(scene.deliveries)
         verdict.note(scene.features, scene.elapsed)
-        state = (scene.season, {f[:2] for f in scene.features if f.is_drifted})
+        verdict.note_quality(scene.quality, scene.elapsed)
+        drifted = {f[:2] for f in scene.features if f.is_drifted}
+        state = (scene.season, drifted, {m[:2] for m in scene.quality if m.is_worse})
         if state != shown:
             console.print(line(scene), highlight=False, soft_wrap=True)
             shown = state

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from functools import partial
 
 from mlmon_exporter import Monitor
 
-from .datasets import ALL, Parts, Row
+from .datasets import ALL, Labelled, Parts
 from .display import Scene
+from .ground_truth import LateTruths
 from .inbox import Delivery, Inbox
 from .paging import Links
+from .quality import measures, parity
 from .traffic import SEASON_SECONDS, Calendar, Latencies, Replay
 from .watch import Watch
 
@@ -24,6 +25,7 @@ class Stage:
     def __init__(
         self,
         url: str,
+        token: str,
         monitor: Monitor,
         seconds: float | None,
         added: Latencies,
@@ -34,6 +36,7 @@ class Stage:
 
         Args:
             url: Of the server.
+            token: That it asks for where ground truth is sent.
             monitor: The server's.
             seconds: How long the traffic lasts; None without end.
             added: How much time the monitor adds to requests.
@@ -51,25 +54,30 @@ class Stage:
         self._latencies = Latencies()
         self._watch = Watch(WINDOW_SECONDS)
         self._replays: list[Replay] = []
+        self._port = int(url.rpartition(":")[2])
+        self._truths = LateTruths(self._port, token)
         self._started = time.monotonic()
 
     def start(self, parts: dict[str, Parts]) -> None:
-        """Send the traffic of each route."""
-        port = int(self._url.rpartition(":")[2])
+        """Send the traffic of each route, and later what came true."""
         self._started = time.monotonic()
         for path, part in parts.items():
-            self._replays.append(Replay(port, path, partial(self._rows, part), self._latencies))
+            rows = partial(self._rows, part)
+            told = self._truths.predicted
+            self._replays.append(Replay(self._port, path, rows, self._latencies, told))
+        self._truths.start()
         for replay in self._replays:
             replay.start()
 
-    def _rows(self, part: Parts) -> Sequence[Row]:
+    def _rows(self, part: Parts) -> Labelled:
         stretch = ALL if ALL in part.traffic else self._calendar.season(self.elapsed)
-        return part.traffic[stretch].rows
+        return part.traffic[stretch]
 
     def stop(self) -> None:
         """Send no more."""
         for replay in self._replays:
             replay.close()
+        self._truths.close()
 
     @property
     def elapsed(self) -> float:
@@ -84,6 +92,7 @@ class Stage:
         self._monitor.flush(1.0)
         now, elapsed = time.time(), self.elapsed
         length = self._calendar.season_seconds
+        readings = self._monitor.readings(now)
         return Scene(
             url=self._url,
             elapsed=elapsed,
@@ -91,10 +100,12 @@ class Stage:
             season_left=length - elapsed % length,
             speed=self._latencies.speed(),
             added=self._added.speed(),
-            features=self._watch.look(self._monitor.readings(now), now),
+            features=self._watch.look(readings, now),
             links=self._links,
             deliveries=self._deliveries(),
             heartbeat_age=self._inbox.heartbeat_age,
+            quality=measures(readings),
+            parity=parity(readings),
         )
 
     def _deliveries(self) -> list[Delivery]:

@@ -4,7 +4,8 @@ Time is compressed: a season of three months passes in half a minute. Within a s
 drawn at random from its days, so there is no course of the day or of the weather: a window of 60 s
 stands for some weeks. In winter the rentals' traffic is like the reference, whose rows are from
 other days of the same winters. Then the weather changes, as it did in 2011 and 2012: nothing was
-added to any value. Incomes are drawn at random all the time, and do not change.
+added to any value. Incomes are drawn at random all the time, and do not change. What came true of
+the rows is sent later, see `ground_truth`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .datasets import SEASONS, Row
+from .datasets import SEASONS, Labelled
 
 REQUESTS_PER_SECOND = 40.0
 """Of each model, at most."""
@@ -28,6 +29,9 @@ MOST_ROWS = 7
 SEASON_SECONDS = 30.0
 RECENT_SECONDS = 10.0
 TIMEOUT_SECONDS = 5.0
+
+Answered = Callable[[str, Sequence[Any]], None]
+"""Takes a prediction's id, and what will come true of each of its rows."""
 
 
 class Calendar(NamedTuple):
@@ -87,7 +91,12 @@ class Replay:
     """Sends one model's traffic from a thread, until it is stopped."""
 
     def __init__(
-        self, port: int, path: str, rows: Callable[[], Sequence[Row]], latencies: Latencies
+        self,
+        port: int,
+        path: str,
+        rows: Callable[[], Labelled],
+        latencies: Latencies,
+        answered: Answered = lambda *_: None,
     ) -> None:
         """Prepare to send.
 
@@ -96,11 +105,13 @@ class Replay:
             path: The route, such as `/bike/predict`.
             rows: Gives the rows to draw from now, at least `MOST_ROWS`.
             latencies: Told how requests fared.
+            answered: Told of the id of each prediction, and what will come true of its rows.
         """
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
         self._path = path
         self._rows = rows
         self._latencies = latencies
+        self._answered = answered
         self._random = random.Random(path)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"replay {path}", daemon=True)
@@ -126,21 +137,25 @@ class Replay:
 
     def send(self) -> None:
         """Send one request, and note how it fared."""
+        labelled = self._rows()
         count = self._random.randint(1, MOST_ROWS)
-        body = json.dumps({"instances": self._random.sample(self._rows(), count)})
+        chosen = self._random.sample(range(len(labelled.rows)), count)
+        body = json.dumps({"instances": [labelled.rows[i] for i in chosen]})
         started = time.perf_counter()
         try:
-            status = self._post(body)
+            status, prediction_id = self._post(body)
         except (OSError, http.client.HTTPException):
             self._connection.close()  # the next request opens it again
-            status = 0
+            status, prediction_id = 0, ""
         if status == 200:
             self._latencies.record(time.perf_counter() - started)
+            self._answered(prediction_id, [labelled.outcomes[i] for i in chosen])
         elif not self._stop.is_set():
             self._latencies.record_failure()
 
-    def _post(self, body: str) -> int:
+    def _post(self, body: str) -> tuple[int, str]:
+        """Return the status, and the id of the prediction."""
         self._connection.request("POST", self._path, body, {"content-type": "application/json"})
         response = self._connection.getresponse()
         response.read()
-        return response.status
+        return response.status, response.headers.get("x-prediction-id", "")

@@ -83,7 +83,7 @@ def rendered(
     window = query.get("window", "")
     if window not in view.windows:
         window = view.windows[-1] if view.windows else ""
-    place = Place(links, window, pause)
+    place = Place(links, window, view.windows, pause)
     status, title, path, body = _page(view, query, place)
     top = header(view, links, path, "paused" in query)
     return status, document(title, top, element("main", body))

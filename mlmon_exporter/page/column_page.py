@@ -95,9 +95,16 @@ def _scores(column: ColumnView) -> Html:
         values = [column.number(score, window) for window in windows]
         if all(math.isnan(value) for value in values):
             continue
-        limits = [column.number(by_score[score], w) if score in by_score else None for w in windows]
+        is_deciding = score in by_score
+        limits = [
+            column.number(by_score[score], window)
+            if is_deciding
+            else column.by_chance(window).get(score, math.nan)
+            for window in windows
+        ]
         cells = [
-            _score_cells(score, value, limit) for value, limit in zip(values, limits, strict=True)
+            _score_cells(score, value, limit, is_deciding=is_deciding)
+            for value, limit in zip(values, limits, strict=True)
         ]
         meaning = element("small", MEANINGS[score], class_="wide")
         title = element("th", element("div", TITLES[score]), meaning, scope="row")
@@ -118,9 +125,10 @@ def _scores(column: ColumnView) -> Html:
     )
 
 
-def _score_cells(score: str, value: float, limit: float | None) -> Html:
-    is_over = limit is not None and value > limit
-    allowed = None if limit is None else f"of {figures.of_score(score, limit)}"
+def _score_cells(score: str, value: float, limit: float, *, is_deciding: bool) -> Html:
+    is_over = is_deciding and value > limit
+    allowed = f"{'of' if is_deciding else 'chance'} {figures.of_score(score, limit)}"
+    is_known = not math.isnan(limit) and not math.isnan(value)
     return element(
         "td",
         element(
@@ -129,7 +137,7 @@ def _score_cells(score: str, value: float, limit: float | None) -> Html:
             figures.of_score(score, value),
             class_="over-text" if is_over else None,
         ),
-        element("small", allowed, class_="limit-value") if allowed else None,
+        element("small", allowed, class_="limit-value") if is_known else None,
         class_="n",
     )
 

@@ -12,11 +12,14 @@ from mlmon_exporter.core.drift import TESTS
 
 from . import figures
 from .document import cut_name, key, mark, name_of, tiles, window_choice
+from .fairness_part import fairness_part, kpi_part, kpis
 from .html import Child, Html, element, text
+from .outcomes import ModelOutcomes
+from .quality_part import alarms, quality_part
 from .ranking import Place, ranked_table, table_head
 from .traffic import Requests
 from .view import ColumnView, Fault, ModelView, VersionView, View, ranked
-from .words import FAULT_MEANINGS, FAULTS, TITLES
+from .words import FAULT_MEANINGS, FAULTS, GROUND_TRUTHS, TITLES
 
 SHOWN = 10
 """Columns of a model on the first page; all that drifted, up to three times as many."""
@@ -27,9 +30,13 @@ def verdict(view: View, models: Sequence[ModelView], place: Place) -> Html:
     columns = [column for model in models for column in model.columns]
     drifted = [column for column in columns if column.drifted_windows()]
     scored = [c for c in columns if any(c.verdict(w).test for w in c.pictures)]
+    is_worse = bool(alarms(view, models))
     if drifted:
         all_ = figures.counted(len(columns), "column")
-        line: Child = text(mark(True), f"{figures.count(len(drifted))} of {all_} drifted")
+        also = ", and quality is worse" if is_worse else ""
+        line: Child = text(mark(True), f"{figures.count(len(drifted))} of {all_} drifted{also}")
+    elif is_worse:
+        line = text(mark(True, "worse"), "Quality is worse than chance explains")
     elif scored:
         line = "Nothing has drifted"
     else:
@@ -68,8 +75,8 @@ def _looked_at(
 
 def firing(view: View, place: Place) -> Html | None:
     """Return what is wrong now; None where nothing is."""
-    drifted, faults = view.drifted, view.firing_faults
-    if not drifted and not faults:
+    drifted, faults, worse = view.drifted, view.firing_faults, alarms(view, view.models)
+    if not drifted and not faults and not worse:
         return None
     shown = [_firing_row(column, place) for column in drifted[: 2 * SHOWN]]
     more = len(drifted) - len(shown)
@@ -81,6 +88,7 @@ def firing(view: View, place: Place) -> Html | None:
         element("p", f"and {figures.counted(more, 'column')} more", class_="soft")
         if more > 0
         else None,
+        _worse_list(worse),
         _fault_list(faults),
         class_="firing",
         aria_label="Firing",
@@ -102,6 +110,12 @@ def _firing_row(column: ColumnView, place: Place) -> Html:
         element("td", figures.of_score(score, worst.threshold), class_="n"),
         class_="over",
     )
+
+
+def _worse_list(items: Sequence[Html]) -> Html | None:
+    more = len(items) - SHOWN
+    and_more = element("li", f"and {figures.count(more)} more", class_="soft") if more > 0 else None
+    return element("ul", items[:SHOWN], and_more, class_="faults") if items else None
 
 
 def _fault_list(faults: Iterable[Fault]) -> Html | None:
@@ -212,8 +226,24 @@ def _version(version: VersionView, place: Place, shown: int | None) -> Iterator[
 
 
 Part = Callable[[ModelView, Place, int | None], Child]
-MODEL_PARTS: tuple[Part, ...] = (_numbers, _versions)
+MODEL_PARTS: tuple[Part, ...] = (_numbers, quality_part, fairness_part, kpi_part, _versions)
 """What there is to say of a model, in this order; None where there is nothing."""
+
+
+def feedback_section(view: View) -> Html | None:
+    """Return what came back and belongs to no model; None without any."""
+    nobody = ModelOutcomes(view.numbers, "", "")
+    counts = [(GROUND_TRUTHS[s], figures.count(n)) for s, n in nobody.statuses.items() if n]
+    if not counts and not nobody.kpis:
+        return None
+    said = "Ground truths whose prediction is not known, and what was not one, since the start."
+    return element(
+        "section",
+        element("h2", "Of no model"),
+        (element("p", said, class_="soft"), tiles(counts)) if counts else None,
+        kpis(nobody.kpis),
+        id="feedback",
+    )
 
 
 def monitor_section(view: View) -> Html | None:
@@ -260,6 +290,7 @@ def first(view: View, place: Place) -> list[Child]:
         verdict(view, view.models, place),
         firing(view, place),
         models,
+        feedback_section(view),
         monitor_section(view),
         footer(view),
     ]

@@ -21,6 +21,8 @@ class Place(NamedTuple):
 
     links: Links
     window: str
+    windows: tuple[str, ...] = ()
+    """All that could be looked at, shortest first."""
     rest: Callable[[], None] = lambda: None
     """Called now and then in long work."""
 
@@ -78,7 +80,8 @@ def _ranked_row(column: ColumnView, place: Place) -> Html:
 def table_head(*titles: str) -> Html:
     """Return a table's head.
 
-    Before a title, `n:` says that the column has numbers, `wide:` that small screens go without.
+    Before a title, `n:` says that the column has numbers, `wide:` that small screens go without,
+    `wide n:` both.
     """
     cells = []
     for title in titles:

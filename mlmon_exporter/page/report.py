@@ -38,7 +38,7 @@ def report(snapshot: Snapshot, window: str | None = None) -> str:
     window = window or (view.windows[-1] if view.windows else "")
     columns = list(_told_of(view, window))
     links = AnchorLinks(view.models, columns)
-    place = Place(links, window)
+    place = Place(links, window, view.windows)
     sections = [
         column_section(column, place, links.column(column).removeprefix("#")) for column in columns
     ]
@@ -48,6 +48,7 @@ def report(snapshot: Snapshot, window: str | None = None) -> str:
         overview.verdict(view, view.models, place),
         overview.firing(view, place),
         [overview.model_section(m, place, f"model-{i}") for i, m in enumerate(view.models)],
+        overview.feedback_section(view),
         overview.monitor_section(view),
         sections,
         overview.footer(view),

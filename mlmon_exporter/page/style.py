@@ -85,6 +85,10 @@ gap:0 2rem}
 table.side{table-layout:fixed}table.side th:first-child{width:30%}
 table.bins{table-layout:fixed}
 table.bins col.number{width:5.5rem}table.bins col.drawn{width:48%}
+table.quality,table.segments,table.rates,table.kpis{table-layout:fixed}
+table.quality th:first-child,table.segments th:first-child{width:34%}
+table.rates th.rate{white-space:normal}
+table.quality+p{margin-top:.35rem;max-width:46rem}
 .limit-value{display:block;line-height:1.2}
 h3 small{font-weight:400;margin-left:.5rem}
 .file section{content-visibility:auto;contain-intrinsic-size:auto 60rem}
@@ -116,6 +120,10 @@ table.firing th:first-child{width:34%}
 th,td{padding:.4rem .3rem}table.firing th,table.firing td{font-size:.9rem}
 table.firing .n{overflow-wrap:normal}
 svg.chart text{font-size:16px}
+table.quality th:first-child{width:25%}table.versions small{white-space:normal}
+table.quality th,table.quality td,table.segments td{padding:.4rem .15rem;font-size:.8rem}
+table.quality small,table.segments small{font-size:.72rem}
+table.rates th{font-size:.75rem}
 section{overflow-wrap:anywhere}
 }
 @media print{body{max-width:none;padding:0;background:#fff}section{break-inside:avoid-page}

@@ -10,38 +10,10 @@ from typing import NamedTuple
 
 from mlmon_exporter.core.drift import TESTS
 from mlmon_exporter.core.pictures import History, Picture, Snapshot
-from mlmon_exporter.core.records import Histograms, Readings
 
+from .numbers import Block, Labels, Numbers
+from .outcomes import ModelOutcomes
 from .traffic import Changes, Requests, fault_counts
-
-Block = Readings | Histograms
-Labels = tuple[str, ...]
-
-
-class Numbers:
-    """Readings by name and label values; what is not there, or NaN, is absent."""
-
-    def __init__(self, blocks: Iterable[Block]) -> None:
-        self._by_name: dict[str, list[Readings]] = {}
-        for block in blocks:
-            if isinstance(block, Readings):
-                self._by_name.setdefault(block.name, []).append(block)
-        self._rows: dict[str, dict[Labels, float]] = {}
-
-    def rows(self, name: str) -> Mapping[Labels, float]:
-        """Return all numbers of a name by label values, in the order of the reading's labels."""
-        if name not in self._rows:
-            self._rows[name] = {
-                labels: float(value)
-                for block in self._by_name.get(name, ())
-                for labels, value in zip(block.labels, block.values, strict=True)
-                if value == value
-            }
-        return self._rows[name]
-
-    def get(self, name: str, *labels: str) -> float:
-        """Return one number, NaN where it is absent."""
-        return self.rows(name).get(labels, math.nan)
 
 
 class Verdict(NamedTuple):
@@ -108,6 +80,10 @@ class ColumnView:
         found = {test: float(values[self.index]) for test, values in picture.severity.items()}
         return {test: value for test, value in found.items() if not math.isnan(value)}
 
+    def by_chance(self, window: str) -> Mapping[str, float]:
+        """Return what scores that do not decide reach by chance; see `Picture.by_chance`."""
+        return self.pictures[window].by_chance(self.index)
+
     def verdict(self, window: str) -> Verdict:
         """Return what the window's scores amount to."""
         drifted = self.number("drifted", window)
@@ -153,6 +129,7 @@ class ModelView:
     """Unix seconds; NaN while it is being learned."""
     requests: Requests | None
     versions: tuple[VersionView, ...]
+    outcomes: ModelOutcomes
 
     @property
     def columns(self) -> Iterator[ColumnView]:
@@ -182,6 +159,7 @@ class View:
     faults: tuple[Fault, ...]
     build: Labels
     """Version, digest and state of the monitor; empty if it did not say."""
+    numbers: Numbers
 
     @property
     def firing_faults(self) -> list[Fault]:
@@ -227,6 +205,8 @@ def view_of(snapshot: Snapshot, changes: Changes) -> View:
     numbers = Numbers(snapshot.blocks)
     sides = _sides(snapshot.pictures)
     windows = {p.window.label: p.window.seconds for p in snapshot.pictures}
+    # A model may have a task, and nothing to compare its columns with.
+    without = {labels[2]: 0.0 for labels in numbers.rows("mlmon_quality_rows")}
     models = tuple(
         _model(numbers, info, sides, changes.requests.get(info[0]))
         for info in numbers.rows("mlmon_model_info")
@@ -234,10 +214,11 @@ def view_of(snapshot: Snapshot, changes: Changes) -> View:
     build = next(iter(numbers.rows("mlmon_build_info")), ())
     return View(
         snapshot.now,
-        tuple(sorted(windows, key=lambda label: windows[label])),
+        tuple(sorted(windows, key=lambda label: windows[label]) or without),
         models,
         tuple(_faults(snapshot.blocks, changes)),
         build,
+        numbers,
     )
 
 
@@ -273,6 +254,7 @@ def _model(numbers: Numbers, info: Labels, sides: Sides, requests: Requests | No
         numbers.get("mlmon_reference_timestamp_seconds", name, configured),
         requests,
         tuple(used or versions[:1]),
+        ModelOutcomes(numbers, name, configured),
     )
 
 

@@ -39,3 +39,64 @@ FAULT_MEANINGS = {
     "mlmon_internal_errors_total": "faults of the monitor's own; the served model did not see them",
     "mlmon_label_overflow_total": "label values over a cap",
 }
+
+QUALITIES = {
+    "accuracy": "Accuracy",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "roc_auc": "ROC AUC",
+    "log_loss": "Log loss",
+    "brier": "Brier score",
+    "calibration_error": "Calibration error",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+    "mape": "MAPE",
+}
+"""Quality -> its title; the order of all of them."""
+
+QUALITY_MEANINGS = {
+    "accuracy": "share of rows whose class was predicted",
+    "precision": "share of predicted positives that came true",
+    "recall": "share of true positives that were predicted",
+    "f1": "harmonic mean of precision and recall",
+    "roc_auc": "area under the ROC curve",
+    "log_loss": "mean log loss, nats; less is better",
+    "brier": "mean squared error of probabilities; less is better",
+    "calibration_error": "gap of probabilities and outcomes; less is better",
+    "rmse": "root of the mean squared error; less is better",
+    "mae": "mean absolute error; less is better",
+    "r2": "share of the variance that is predicted",
+    "mape": "mean absolute error over the ground truth; less is better",
+}
+
+PARITIES = {
+    "demographic_parity_ratio": "Demographic parity, ratio",
+    "demographic_parity_difference": "Demographic parity, difference",
+    "equal_opportunity_difference": "Equal opportunity, difference",
+    "equalized_odds_difference": "Equalized odds, difference",
+}
+"""Parity of a feature's segments -> its title."""
+
+RATES = {
+    "selection": "Selected",
+    "true_positive": "True positives",
+    "false_positive": "False positives",
+}
+"""Rate of a segment -> its title."""
+
+RATE_MEANINGS = {
+    "selection": "of all rows, predicted positive",
+    "true_positive": "of those that were positive, predicted so",
+    "false_positive": "of those that were negative, predicted positive",
+}
+
+GROUND_TRUTHS = {
+    "matched": "Matched",
+    "late": "Late",
+    "unknown": "Unknown",
+    "duplicate": "Duplicates",
+    "invalid": "Invalid",
+}
+"""What became of a ground truth -> its title."""

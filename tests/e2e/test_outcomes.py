@@ -4,9 +4,9 @@ every number of quality and fairness is scikit-learn's or fairlearn's on the joi
 
 from __future__ import annotations
 
+import json
 import math
 import os
-import pickle
 import random
 import signal
 import sys
@@ -25,7 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sklearn import metrics
 
 from mlmon_exporter import Reference
-from mlmon_exporter.demo.datasets import SEASONS, Labelled, Row, bike_parts, income_parts
+from mlmon_exporter.demo.datasets import Labelled, Parts, Row, bike_parts, income_parts
 from mlmon_exporter.demo.models import BikeModel, IncomeModel
 from tests.e2e.servers import free_port, program, wait_until
 
@@ -33,14 +33,18 @@ pytestmark = pytest.mark.timeout(240)
 
 TOKEN = "secret"
 WRITER = {"Authorization": f"Bearer {TOKEN}"}
-SPEED = 7200.0
-"""Seconds of the server in one of ours: a day takes 12 s."""
+DAY_SECONDS = 2.4
+"""How long a day of the server takes."""
+SPEED = 86400.0 / DAY_SECONDS
+WINDOW = "90d"
+"""Longer than all that is done with one server takes."""
 FLUSH_SECONDS = 0.3
 HIGH = ">50K"
 AGES = (25, 45, 65)
 CONFIG = f"""
-windows = ["14d"]
-pending_age = "28d"
+windows = ["{WINDOW}"]
+false_alarm_every = "{WINDOW}"
+pending_age = "90d"
 flush_seconds = {FLUSH_SECONDS}
 token = "{TOKEN}"
 
@@ -60,6 +64,10 @@ segments = ["workingday"]
 """
 
 
+# Each request has a connection of its own, so that any worker may get it.
+client = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=30)
+
+
 class Sent(NamedTuple):
     """A row that was predicted."""
 
@@ -68,23 +76,31 @@ class Sent(NamedTuple):
     truth: Any
 
 
+class Host(NamedTuple):
+    """What both servers need, and what is sent to them."""
+
+    folder: Path
+    """With references, configuration, and what the models say of each row."""
+    income: Labelled
+    bike: Labelled
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with models, references and the configuration."""
+def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
     path = tmp_path_factory.mktemp("outcomes")
     income, bike = income_parts(), bike_parts()
-    models: dict[str, Any] = {"income": IncomeModel(income.training)}
-    models["bike"] = BikeModel(bike.training)
-    frozen = {name: (type(model), _frozen(model)) for name, model in models.items()}
-    (path / "models.pickle").write_bytes(pickle.dumps(frozen))
-    rows = _columns(income.reference.rows)
-    answers = models["income"].predict(income.reference.rows)
+    income_model, bike_model = IncomeModel(income.training), BikeModel(bike.training)
+    answers = income_model.predict(income.reference.rows)
     Reference.build(
-        {**rows, **_columns(answers), "truth": [*income.reference.outcomes]},
+        {
+            **_columns(income.reference.rows),
+            **_columns(answers),
+            "truth": [*income.reference.outcomes],
+        },
         predictions=("label", "probability"),
         ground_truth="truth",
     ).save(path / "income.json")
-    rentals = models["bike"].predict(bike.reference.rows)
+    rentals = bike_model.predict(bike.reference.rows)
     Reference.build(
         {**_columns(bike.reference.rows), "rentals": rentals, "cnt": [*bike.reference.outcomes]},
         predictions="rentals",
@@ -92,12 +108,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         categorical=["workingday"],
     ).save(path / "bike.json")
     (path / "mlmon.toml").write_text(CONFIG)
-    return path
+    sent = Host(path, _first(income, 3000), _first(bike, 400))
+    said = {
+        "income": _answers(sent.income.rows, income_model.predict(sent.income.rows)),
+        "bike": _answers(sent.bike.rows, bike_model.predict(sent.bike.rows)),
+    }
+    (path / "answers.json").write_text(json.dumps(said))
+    return sent
 
 
-def _frozen(model: object) -> dict[str, Any]:
-    """Return a model's attributes without its controller of threads, which cannot be pickled."""
-    return {name: value for name, value in vars(model).items() if name != "_threads"}
+def _first(parts: Parts, count: int) -> Labelled:
+    """Return so many rows of each stretch of the traffic."""
+    of = parts.traffic.values()
+    return Labelled(
+        [row for part in of for row in part.rows[:count]],
+        [outcome for part in of for outcome in part.outcomes[:count]],
+    )
+
+
+def _answers(rows: Sequence[Row], predictions: Sequence[Any]) -> dict[str, Any]:
+    return {json.dumps(row): said for row, said in zip(rows, predictions, strict=True)}
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
@@ -111,7 +141,7 @@ def serving(folder: Path, state: Path, workers: int, began: float) -> Iterator[s
     environment = {
         "CLOCK_BEGAN": repr(began),
         "CLOCK_SPEED": repr(SPEED),
-        "MODELS": str(folder / "models.pickle"),
+        "ANSWERS": str(folder / "answers.json"),
         "CONFIG": str(folder / "mlmon.toml"),
         "MLMON_STATE_DIR": str(state),
     }
@@ -121,19 +151,19 @@ def serving(folder: Path, state: Path, workers: int, began: float) -> Iterator[s
     url = f"http://127.0.0.1:{port}"
 
     def is_ready() -> bool:
-        return httpx.get(f"{url}/process").status_code == 200
+        return client.get(f"{url}/process").status_code == 200
 
     with program(command, is_ready, state.parent / "server.log"):
         yield url
 
 
-def predict(url: str, model: str, part: Labelled, size: int) -> dict[str, Sent]:
-    """Have rows predicted, 20 a request; return them by their ids."""
+def predict(url: str, model: str, part: Labelled) -> dict[str, Sent]:
+    """Have rows predicted, 40 a request; return them by their ids."""
     sent: dict[str, Sent] = {}
-    for start in range(0, size, 20):
-        rows, truths = part.rows[start : start + 20], part.outcomes[start : start + 20]
+    for start in range(0, len(part.rows), 40):
+        rows, truths = part.rows[start : start + 40], part.outcomes[start : start + 40]
         name = f"{model}-{start}"
-        answer = httpx.post(
+        answer = client.post(
             f"{url}/{model}/predict", json={"instances": rows}, headers={"X-Prediction-Id": name}
         )
         predictions = answer.json()["predictions"]
@@ -159,12 +189,12 @@ def post_over_a_day(url: str, records: Sequence[Any]) -> dict[str, int]:
     sums: dict[str, int] = {}
     parts, pause = [records[i::24] for i in range(24)], threading.Event()
     for part in parts:
-        answer = httpx.post(f"{url}/ground-truth", json=part, headers=WRITER)
+        answer = client.post(f"{url}/ground-truth", json=part, headers=WRITER)
         assert answer.status_code == 200, answer.text
         for status, count in answer.json().items():
             if status != "errors":
                 sums[status] = sums.get(status, 0) + count
-        pause.wait(0.5)
+        pause.wait(DAY_SECONDS / len(parts))
     return sums
 
 
@@ -173,9 +203,9 @@ def scrape(url: str) -> dict[tuple[str, ...], float]:
     keys = ("model", "segment_feature", "segment")
     return {
         (sample.name, *(sample.labels.get(key, "") for key in keys)): sample.value
-        for family in text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
+        for family in text_string_to_metric_families(client.get(f"{url}/metrics").text)
         for sample in family.samples
-        if sample.labels.get("window", "14d") == "14d" and "le" not in sample.labels
+        if sample.labels.get("window", WINDOW) == WINDOW and "le" not in sample.labels
     }
 
 
@@ -238,18 +268,11 @@ def check(seen: Mapping[tuple[str, ...], float], labels: Sequence[str], wanted: 
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_every_number_is_that_of_the_joined_rows(
-    workers: int, folder: Path, tmp_path: Path
-) -> None:
+def test_every_number_is_that_of_the_joined_rows(workers: int, host: Host, tmp_path: Path) -> None:
     rng, state, began = random.Random(workers), tmp_path / "state", time.time()
-    incomes, seasons = income_parts().traffic["all"], bike_parts().traffic
-    rentals = Labelled(
-        [row for season in SEASONS for row in seasons[season].rows[:400]],
-        [count for season in SEASONS for count in seasons[season].outcomes[:400]],
-    )
-    with serving(folder, state, workers, began) as url:
-        income = predict(url, "income", incomes, 3000)
-        bike = predict(url, "bike", rentals, 1600)
+    with serving(host.folder, state, workers, began) as url:
+        income = predict(url, "income", host.income)
+        bike = predict(url, "bike", host.bike)
         wait_until(lambda: waiting(url) == 4600.0, what="all predictions put away")
         records, arrived = feedback({**income, **bike}, rng)
         sums = post_over_a_day(url, records)
@@ -264,9 +287,9 @@ def test_every_number_is_that_of_the_joined_rows(
         compare(scrape(url), income, bike, arrived)
         for process in processes(url, workers):
             os.kill(process, signal.SIGKILL)
-    with serving(folder, state, workers, began) as url:
+    with serving(host.folder, state, workers, began) as url:
         compare(scrape(url), income, bike, arrived)
-        again = httpx.post(f"{url}/ground-truth", json=records[:200], headers=WRITER).json()
+        again = client.post(f"{url}/ground-truth", json=records[:200], headers=WRITER).json()
         assert (again["matched"], again["invalid"]) == (0, 0)
 
 
@@ -275,7 +298,7 @@ def processes(url: str, workers: int) -> set[int]:
     found: set[int] = set()
 
     def are_all() -> bool:
-        found.add(httpx.get(f"{url}/process").json())
+        found.add(client.get(f"{url}/process").json())
         return len(found) == workers
 
     wait_until(are_all, what="every worker answered")

@@ -10,6 +10,7 @@ from mlmon_exporter.server import server_app
 from tests.e2e.servers import serving
 
 from .browser import Browser, chromium
+from .outcomes_served import fill_outcomes, options
 from .served import MODELS, configured, fill
 
 
@@ -32,6 +33,18 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 @pytest.fixture(scope="session")
 def url(config: Config) -> Iterator[str]:
+    with serving(server_app(config)) as address:
+        yield f"{address}/"
+
+
+@pytest.fixture(scope="session")
+def outcomes_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a host is served whose models have outcomes."""
+    folder = tmp_path_factory.mktemp("outcomes")
+    config = Config(**options(folder, state_dir=folder / "state"))
+    monitor = Monitor(config)
+    fill_outcomes(monitor, now=time.time())
+    monitor.close()
     with serving(server_app(config)) as address:
         yield f"{address}/"
 
