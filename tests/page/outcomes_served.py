@@ -48,7 +48,7 @@ def options(folder: Path, **more: Any) -> dict[str, Any]:
     Reference.build(
         rental_rows(4000, 2), model=RENTALS, predictions="rentals", ground_truth="cnt"
     ).save(folder / "rentals.json")
-    models = [
+    models: list[dict[str, Any]] = [
         {"name": CREDIT, "version": "1", "reference": str(folder / "credit.json")},
         {"name": RENTALS, "reference": str(folder / "rentals.json")},
     ]
