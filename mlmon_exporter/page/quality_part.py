@@ -51,7 +51,7 @@ def _came_back(outcomes: ModelOutcomes) -> Html:
 
 
 def _of_version(version: VersionOutcomes, place: Place, shown: int | None) -> Iterator[Child]:
-    if place.window:
+    if version.has_reference:
         yield element("p", _concept(version.concept(place.window), place.window))
     yield _qualities(version, place, shown)
     yield _segments(version, place, shown)
