@@ -24,6 +24,7 @@ from mlmon_exporter.core.pending import GroundTruth
 from mlmon_exporter.demo.datasets import SEASONS, Labelled, Parts, bike_parts, income_parts
 from mlmon_exporter.demo.display import Scene, bars, line, page, quality_table
 from mlmon_exporter.demo.models import BikeModel, IncomeModel
+from mlmon_exporter.demo.paging import Links
 from mlmon_exporter.demo.quality import Measure, Parity, measures
 from mlmon_exporter.demo.run import BIKE, INCOME, Verdict, prepare
 from mlmon_exporter.demo.server import DemoError, Server, listen
@@ -327,6 +328,20 @@ def test_the_page_shows_quality_and_parity() -> None:
     assert re.search(r"bike-demand: MAE +70\.8 +43\.6 +53\.3 +4405 +worse", text)
     assert re.search(r"income: parity by sex +0\.302 +Male 26%, Female 8%", text)
     assert line(moment).endswith("bike-demand: 1 of 1 drifted (temp), MAE worse")
+
+
+@pytest.mark.parametrize("height", [36, 50])
+def test_the_page_fits_the_terminal(height: int) -> None:
+    console = Console(width=80, height=height, record=True, file=StringIO())
+    features = [feature(m, f"f{i}", is_drifted=True) for m in (BIKE, INCOME) for i in range(30)]
+    measures = [quality(BIKE, "mae", 70.83, threshold=53.3)] * 3
+    moment = scene(*features)._replace(
+        quality=measures,
+        parity=[Parity(INCOME, "sex", 0.302, {"Male": 0.26, "Female": 0.08})],
+        links=Links("http://127.0.0.1:9090", "http://127.0.0.1:9093"),
+    )
+    console.print(page(moment, height))
+    assert height - 5 <= console.export_text().count("\n") < height
 
 
 def test_quality_that_is_not_known_yet_is_not_worse() -> None:

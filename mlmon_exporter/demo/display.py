@@ -62,7 +62,7 @@ def page(scene: Scene, height: int) -> RenderableType:
         table(scene.features, most),
     ]
     if scene.quality:
-        parts.append(quality_table(scene.quality, scene.parity))
+        parts += [Text(), quality_table(scene.quality, scene.parity)]
     if scene.links is not None:
         parts.append(_paging(scene))
     return Group(*parts)

@@ -80,6 +80,11 @@ class VersionOutcomes:
             get(f"mlmon_quality_{name}_threshold", *key, window, *of),
         )
 
+    @property
+    def has_reference(self) -> bool:
+        """Whether the reference has outcomes to compare with."""
+        return any(not math.isnan(self.held(name, "").reference) for name in QUALITY)
+
     def estimate(self, name: str, window: str) -> float:
         """Return what the scores alone say of a quality."""
         return self.numbers.get(f"mlmon_estimated_quality_{name}", self.model, self.version, window)

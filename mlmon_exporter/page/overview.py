@@ -6,20 +6,19 @@ What another part of the monitor can say of a model is a row of `MODEL_PARTS`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-
-from mlmon_exporter.core.drift import TESTS
+from collections.abc import Callable, Iterator, Sequence
 
 from . import figures
-from .document import cut_name, key, mark, name_of, tiles, window_choice
+from .document import key, mark, name_of, tiles, window_choice
 from .fairness_part import fairness_part, kpi_part, kpis
+from .firing import alarms, fault_list, firing
 from .html import Child, Html, element, text
 from .outcomes import ModelOutcomes
-from .quality_part import alarms, quality_part
-from .ranking import Place, ranked_table, table_head
+from .quality_part import quality_part
+from .ranking import Place, ranked_table
 from .traffic import Requests
-from .view import ColumnView, Fault, ModelView, VersionView, View, ranked
-from .words import FAULT_MEANINGS, FAULTS, GROUND_TRUTHS, TITLES
+from .view import ColumnView, ModelView, VersionView, View, ranked
+from .words import GROUND_TRUTHS
 
 SHOWN = 10
 """Columns of a model on the first page; all that drifted, up to three times as many."""
@@ -71,65 +70,6 @@ def _looked_at(
         waiting = len(columns) - len(scored)
         said += f"; {figures.counted(waiting, 'column')} with too few rows to say"
     return f"{said}."
-
-
-def firing(view: View, place: Place) -> Html | None:
-    """Return what is wrong now; None where nothing is."""
-    drifted, faults, worse = view.drifted, view.firing_faults, alarms(view, view.models)
-    if not drifted and not faults and not worse:
-        return None
-    shown = [_firing_row(column, place) for column in drifted[: 2 * SHOWN]]
-    more = len(drifted) - len(shown)
-    head = table_head("Drifted", "wide:Model", "wide:In windows", "Score", "n:Value", "n:Threshold")
-    return element(
-        "section",
-        element("h2", "Firing"),
-        element("table", head, element("tbody", shown), class_="firing") if shown else None,
-        element("p", f"and {figures.counted(more, 'column')} more", class_="soft")
-        if more > 0
-        else None,
-        _worse_list(worse),
-        _fault_list(faults),
-        class_="firing",
-        aria_label="Firing",
-    )
-
-
-def _firing_row(column: ColumnView, place: Place) -> Html:
-    windows = column.drifted_windows()
-    worst = max((column.verdict(window) for window in windows), key=lambda v: v.severity)
-    score = TESTS[worst.test].score
-    link = place.links.column(column, place.window)
-    return element(
-        "tr",
-        element("th", cut_name(column.name, link), scope="row"),
-        element("td", cut_name(column.model), class_="wide"),
-        element("td", ", ".join(windows), class_="wide"),
-        element("td", TITLES[score]),
-        element("td", mark(True), figures.of_score(score, worst.value), class_="n value"),
-        element("td", figures.of_score(score, worst.threshold), class_="n"),
-        class_="over",
-    )
-
-
-def _worse_list(items: Sequence[Html]) -> Html | None:
-    more = len(items) - SHOWN
-    and_more = element("li", f"and {figures.count(more)} more", class_="soft") if more > 0 else None
-    return element("ul", items[:SHOWN], and_more, class_="faults") if items else None
-
-
-def _fault_list(faults: Iterable[Fault]) -> Html | None:
-    items = [
-        element(
-            "li",
-            mark(fault.risen > 0, "fault"),
-            element("b", FAULTS[fault.counter]),
-            f" {figures.count(fault.risen if fault.risen > 0 else fault.total)}: {fault.labels} ",
-            element("small", f"({FAULT_MEANINGS[fault.counter]})"),
-        )
-        for fault in faults
-    ]
-    return element("ul", items, class_="faults") if items else None
 
 
 def model_section(model: ModelView, place: Place, anchor: str, shown: int | None = None) -> Html:
@@ -248,7 +188,7 @@ def feedback_section(view: View) -> Html | None:
 
 def monitor_section(view: View) -> Html | None:
     """Return what the monitor has to say of itself; None where all is well."""
-    faults = _fault_list(view.faults)
+    faults = fault_list(view.faults)
     apart = len(view.build) == 3 and view.build[2] == "unshared"
     if faults is None and not apart:
         return None

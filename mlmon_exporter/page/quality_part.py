@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from mlmon_exporter.core.quality import QUALITY
 
 from . import figures
 from .document import cut_name, mark, name_of, tiles
 from .html import Child, Html, element, text
-from .outcomes import ALL, Concept, Held, ModelOutcomes, Slice, VersionOutcomes
+from .outcomes import Concept, Held, ModelOutcomes, Slice, VersionOutcomes
 from .ranking import Place, table_head
-from .view import ModelView, View
+from .view import ModelView
 from .words import GROUND_TRUTHS, QUALITIES, QUALITY_MEANINGS
 
 LEADING = ("accuracy", "f1", "roc_auc", "mae", "rmse", "r2")
@@ -51,7 +51,7 @@ def _came_back(outcomes: ModelOutcomes) -> Html:
 
 
 def _of_version(version: VersionOutcomes, place: Place, shown: int | None) -> Iterator[Child]:
-    if place.window:
+    if version.has_reference:
         yield element("p", _concept(version.concept(place.window), place.window))
     yield _qualities(version, place, shown)
     yield _segments(version, place, shown)
@@ -208,37 +208,7 @@ def _challenger_cell(version: VersionOutcomes, name: str, window: str) -> Html:
     )
 
 
-def alarms(view: View, models: Iterable[ModelView]) -> list[Html]:
-    """Return what is wrong with qualities and errors in any window, an item of a list each."""
-    items: list[Html] = []
-    for model in models:
-        several = len(model.outcomes.versions) > 1
-        for version in model.outcomes.versions:
-            named = (" ", name_of(version.version)) if several else None
-            who = text(name_of(model.name), named)
-            drifted = [w for w in view.windows if version.concept(w).is_drifted]
-            if drifted:
-                items.append(_alarm("Concept drift", who, f" in {' and '.join(drifted)}"))
-            items += _worse(version, view.windows, who)
-    return items
-
-
-def _worse(version: VersionOutcomes, windows: Sequence[str], who: Html) -> Iterator[Html]:
-    found: dict[tuple[Slice, str], list[str]] = {}
-    for window, of, held in version.worse(windows):
-        side = "under" if QUALITY[held.name].sign > 0 else "over"
-        numbers = f"{figures.figure(held.value)} {side} {figures.figure(held.threshold)}"
-        found.setdefault((of, window), []).append(f"{QUALITIES[held.name]} {numbers}")
-    for (of, window), each in found.items():
-        where = text(", ", name_of(f"{of[0]} = {of[1]}")) if of != ALL else None
-        yield _alarm("Quality", who, text(where, f" in {window}: {', '.join(each)}"))
-
-
 def _limit(held: Held) -> str:
     """Return what the quality must not be beyond, such as `≥ 0.8`."""
     sign = "≥" if QUALITY[held.name].sign > 0 else "≤"
     return f"{sign} {figures.figure(held.threshold)}"
-
-
-def _alarm(what: str, who: Child, more: Child) -> Html:
-    return element("li", mark(True, "worse"), element("b", what), " of ", who, more)

@@ -7,7 +7,7 @@ from html import escape
 
 from mlmon_exporter.core.pictures import Snapshot
 
-from . import figures, overview
+from . import figures, firing, overview
 from .column_page import column_section
 from .document import document, header
 from .html import Html, element
@@ -46,7 +46,7 @@ def report(snapshot: Snapshot, window: str | None = None) -> str:
     title = f"Drift report, {figures.moment(view.now)}{over}"
     body = [
         overview.verdict(view, view.models, place),
-        overview.firing(view, place),
+        firing.firing(view, place),
         [overview.model_section(m, place, f"model-{i}") for i, m in enumerate(view.models)],
         overview.feedback_section(view),
         overview.monitor_section(view),

@@ -205,8 +205,6 @@ def view_of(snapshot: Snapshot, changes: Changes) -> View:
     numbers = Numbers(snapshot.blocks)
     sides = _sides(snapshot.pictures)
     windows = {p.window.label: p.window.seconds for p in snapshot.pictures}
-    # A model may have a task, and nothing to compare its columns with.
-    without = {labels[2]: 0.0 for labels in numbers.rows("mlmon_quality_rows")}
     models = tuple(
         _model(numbers, info, sides, changes.requests.get(info[0]))
         for info in numbers.rows("mlmon_model_info")
@@ -214,7 +212,7 @@ def view_of(snapshot: Snapshot, changes: Changes) -> View:
     build = next(iter(numbers.rows("mlmon_build_info")), ())
     return View(
         snapshot.now,
-        tuple(sorted(windows, key=lambda label: windows[label]) or without),
+        tuple(sorted(windows, key=lambda label: windows[label])),
         models,
         tuple(_faults(snapshot.blocks, changes)),
         build,

@@ -48,12 +48,19 @@ def options(folder: Path, **more: Any) -> dict[str, Any]:
     Reference.build(
         rental_rows(4000, 2), model=RENTALS, predictions="rentals", ground_truth="cnt"
     ).save(folder / "rentals.json")
-    models: list[dict[str, Any]] = [
-        {"name": CREDIT, "version": "1", "reference": str(folder / "credit.json")},
-        {"name": RENTALS, "reference": str(folder / "rentals.json")},
-    ]
-    models = [{**model, "routes": (f"/{model['name']}",)} for model in models]
-    return {"models": [{**models[0], "segments": segments}, models[1]], **more}
+    credit = {
+        "name": CREDIT,
+        "version": "1",
+        "reference": str(folder / "credit.json"),
+        "routes": (f"/{CREDIT}",),
+        "segments": segments,
+    }
+    rentals = {
+        "name": RENTALS,
+        "reference": str(folder / "rentals.json"),
+        "routes": (f"/{RENTALS}",),
+    }
+    return {"models": [credit, rentals], **more}
 
 
 def fill_outcomes(monitor: Monitor, *, now: float = NOW, drifted: bool = True) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from mlmon_exporter import Config, Monitor
+from mlmon_exporter.core.pending import GroundTruth
 from mlmon_exporter.page.app import rendered
+from mlmon_exporter.page.figures import NO_VALUE
 from mlmon_exporter.page.outcomes import ALL, VersionOutcomes
 from mlmon_exporter.page.traffic import since_the_start
 from mlmon_exporter.page.view import View, view_of
@@ -204,3 +206,31 @@ def test_a_quality_that_is_not_known_is_not_worse(shown: View) -> None:
     held = champion(shown).held("mae", "24h", ALL)
     assert not held.is_worse
     assert math.isnan(held.severity)
+
+
+def test_without_a_reference_quality_is_shown_and_nothing_is_compared() -> None:
+    monitor = Monitor(Config(models=[{"name": "m", "task": "regression"}], learn_rows=500))
+    for name in "ab":
+        ids = [f"{name}{i}" for i in range(500)]
+        rows = {"x": [float(i) for i in range(500)]}
+        monitor.observe(rows, [1.0] * 500, prediction_ids=ids, now=NOW)
+        monitor.feedback.ground_truths([GroundTruth(i, 3.0) for i in ids], NOW)
+    text = page(view(monitor), model="m")
+    (found,) = tables(text, "quality")
+    mae = next(row for row in found if row[0].startswith("MAE"))
+    assert mae[1:] == [NO_VALUE, "2.00", "2.00"]
+    assert "Concept drift" not in text
+
+
+def test_a_score_that_does_not_decide_has_what_chance_makes_of_it(shown: View) -> None:
+    place = {"model": CREDIT, "version": "1"}
+    numeric = tables(page(shown, **place, feature="age"), "scores")[0]
+    texts = tables(page(shown, **place, feature="region"), "scores")[0]
+    names = ("Jensen-Shannon", "Wasserstein", "Greatest gap")
+    found = [row for row in (*numeric, *texts) if row[0].startswith(names)]
+    assert len(found) == 4
+    for _, *cells in found:
+        for value, noise in (cell.split("chance") for cell in cells):
+            assert 0 <= float(value) < float(noise) < 1
+    psi = next(row for row in numeric if row[0].startswith("PSI"))
+    assert all("of" in cell and "chance" not in cell for cell in psi[1:])
