@@ -124,10 +124,10 @@ def _medians(found: list[tuple[float, float]]) -> tuple[float, float]:
 def table(pairs: int = PAIRS, seconds: float = SECONDS) -> None:
     """Print what was measured as Markdown."""
     print(
-        f"\nOpen loop, {LOAD:.0%} of what the server without us bears; {pairs} pairs, in turns.\n"
+        f"\nAt {LOAD:.0%} of what the server without us bears, open loop; {pairs} pairs in turns.\n"
     )
-    print("| features x rows | requests/s | p50 ms without, with | p99 ms without, with", end="")
-    print(" | p99 ratio: median (least to greatest), goal 1.10 |\n|---|---|---|---|---|")
+    print("| features x rows | requests/s | CPU ms, without, with | p50 ms | p99 ms", end=" | ")
+    print("p99 ratio: median (least to greatest), goal 1.10 |\n|---|---|---|---|---|---|")
     for features in FEATURES:
         for rows in ROWS:
             found = compare(features, rows, pairs, seconds)
