@@ -168,10 +168,12 @@ class Monitor:
         read = self._reader.read(exchange)
         if read is not None:
             name, batch = read
-            version = self.models[name].observe(batch, exchange.arrived, pace)
+            model = self.models[name]
+            version = model.observe(batch, exchange.arrived, pace)
             self.traffic.record_rows(name, version, batch.rows)
-            ids = batch.prediction_ids or row_ids(exchange.prediction_id, batch.rows)
-            self.feedback.predicted(name, batch._replace(prediction_ids=ids), exchange.arrived)
+            if model.has_task:
+                ids = batch.prediction_ids or row_ids(exchange.prediction_id, batch.rows)
+                self.feedback.predicted(name, batch._replace(prediction_ids=ids), exchange.arrived)
 
     # The public way in and out.
 

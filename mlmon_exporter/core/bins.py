@@ -87,17 +87,23 @@ class NumericBins:
         Returns:
             Rows per cell, the finite values in ascending order, and how many were invalid.
         """
-        ordered = np.sort(values)
-        low, high = np.searchsorted(ordered, [-np.inf, np.inf], side="right")
-        first_infinite = np.searchsorted(ordered, np.inf, side="left")
-        finite = ordered[low:first_infinite]
+        finite, invalid = _finite(np.sort(values))
         counts = np.empty(self.cell_count, dtype=np.int64)
         below = np.searchsorted(finite, self.edges, side="right")
         counts[:-2] = below
         counts[-2] = len(finite)
         counts[1:-1] -= below
         counts[-1] = len(values) - len(finite)
-        return counts, finite, int(low + high - first_infinite)
+        return counts, finite, invalid
+
+
+def _finite(ordered: Floats) -> tuple[Floats, int]:
+    """Return the finite ones of ascending values, NaN last, and how many are infinite."""
+    if len(ordered) and ordered[0] > -np.inf and ordered[-1] < np.inf:
+        return ordered, 0  # as nearly always: there is nothing to look for
+    low, high = np.searchsorted(ordered, [-np.inf, np.inf], side="right")
+    first_infinite = np.searchsorted(ordered, np.inf, side="left")
+    return ordered[low:first_infinite], int(low + high - first_infinite)
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,10 @@ class Columns:
 
     def _add_row(self, columns: Mapping[str, Any], pause: Callable[[], None]) -> None:
         # Requests mostly have the reference's names in its order: then no name is looked up.
-        if list(columns) == self._name_list:
+        names = list(columns)
+        if names == self._name_list:
+            # Parsers give the same text objects each time: those compare in half the time.
+            self._name_list = names
             row = list(columns.values())
         else:
             row = list(map(columns.get, self._names))

@@ -73,10 +73,10 @@ class Versions:
 
     def admit(self, version: str) -> str:
         """Return the version that rows are counted for: `other` where there are too many."""
-        if self.is_full_for(version):
-            self._on_overflow()
-            return OTHER_VERSION
-        return version
+        if version in self._versions or not self.is_full_for(version):
+            return version
+        self._on_overflow()
+        return OTHER_VERSION
 
     def is_full_for(self, version: str) -> bool:
         """Return whether a version is one too many."""

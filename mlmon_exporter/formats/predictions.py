@@ -136,8 +136,8 @@ def _chosen(records: list[Any], body_map: BodyMap) -> list[Record]:
 def _choose(keys: Mapping[str, Any], body_map: BodyMap) -> Mapping[str, str]:
     """Return the keys that hold predictions, with the outputs' names."""
     names = body_map.output_names
-    if names and (configured := {name: name for name in names if name in keys}):
-        return configured
+    if not keys.keys().isdisjoint(names):
+        return {name: name for name in names if name in keys}
     if known := {key: OUTPUTS[key] for key in keys if key in OUTPUTS}:
         return known
     if ENVELOPE in keys:

@@ -1,12 +1,20 @@
-"""Print the table of costs: `make bench`."""
+"""Print the table of costs: `make bench`.
+
+`make bench ARGS=p99` prints the latency of a real server with and without us, `ARGS=overload` what
+becomes of too many requests, `ARGS=growth` how costs grow (and draws docs/costs-*.svg), and
+`ARGS=pending` what outcomes cost.
+"""
 
 from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
-from . import pending
+from . import growth, latency, overload, pending
 from .asgi import App, cpu_microseconds, microseconds, new_app
 from .costs import (
     MILLION,
@@ -22,18 +30,27 @@ from .peers import ours, peers
 
 PEER = "prometheus-fastapi-instrumentator"
 CALLS = 5000
+PARTS: Mapping[str, Callable[[], None]] = {
+    "p99": latency.table,
+    "overload": overload.table,
+    "growth": partial(growth.table, Path("docs")),
+    "pending": pending.table,
+}
+"""What is measured when it is named; with all of it a run takes some minutes."""
 
 
 def main(parts: list[str]) -> None:
     """Measure and print Markdown tables: costs, or the parts that are named."""
-    if "pending" in parts:
-        pending.table()
+    for name in parts:
+        PARTS[name]()
+    if parts:
         return
     print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.python_implementation()}", end=" ")
     print(f"{platform.python_version()}, {platform.machine()}, {platform.system()}\n")
     _print_path()
     _print_costs()
     _print_parsing()
+    latency.table()
 
 
 def _print_path() -> None:

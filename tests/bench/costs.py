@@ -148,6 +148,7 @@ def shared_costs(
         monitors = [
             Monitor(Config.from_options(None, model="bench", **options)) for _ in range(workers)
         ]
+        others = monitors[1:] or monitors  # a scrape flushes the worker that it asks
 
         def flush(at: float) -> float:
             """Return the CPU seconds of all flushes but the scraped worker's."""
@@ -156,7 +157,7 @@ def shared_costs(
                 monitor.observe(dict(zip(names, rows, strict=True)), now=at)
                 monitor.models["bench"].settle()
             started = time.process_time()
-            for monitor in monitors[1:]:
+            for monitor in others:
                 monitor._tick()
             return time.process_time() - started
 
@@ -173,5 +174,5 @@ def shared_costs(
         unchanged = [scrape() for _ in range(rounds)]
         for monitor in monitors:
             monitor.close()
-    share = median(flushed) / (workers - 1) * workers / flush_seconds
+    share = median(flushed) / len(others) * workers / flush_seconds
     return SharedCosts(share, median(changed), median(unchanged))

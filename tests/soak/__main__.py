@@ -1,6 +1,7 @@
-"""Print the tables of false alarms, delays, peers and fuzzed formats.
+"""Print the tables of false alarms, delays, peers, fuzzed formats and endurance.
 
-`make soak ARGS=peers` prints one; `make soak ARGS="fuzz 120"` fuzzes each format for two minutes.
+`make soak ARGS=peers` prints one; `make soak ARGS="fuzz 120"` fuzzes each format for two minutes,
+and `make soak ARGS="endurance 600"` loads a server for ten.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import changed, compare, concept, fuzz, unchanged
+from . import changed, compare, concept, endurance, fuzz, unchanged
 
 PEERS = Path(".venv-peers")
 RUNS = 3
@@ -18,6 +19,7 @@ FUZZ_SECONDS = 600
 
 def main(parts: list[str]) -> None:
     """Print the named tables, or all."""
+    seconds = next((int(part) for part in parts if part.isdigit()), 0)
     if not parts or "unchanged" in parts:
         unchanged.table(RUNS)
     if not parts or "changed" in parts:
@@ -27,7 +29,9 @@ def main(parts: list[str]) -> None:
     if not parts or "concept" in parts:
         concept.table(_peers(), RUNS)
     if not parts or "fuzz" in parts:
-        fuzz.table(next((int(part) for part in parts if part.isdigit()), FUZZ_SECONDS))
+        fuzz.table(seconds or FUZZ_SECONDS)
+    if not parts or "endurance" in parts:
+        endurance.table(seconds or endurance.SECONDS)
 
 
 def _peers() -> Path:
