@@ -17,7 +17,7 @@ SEVERITIES = {
     "heartbeat": "fires always: its absence is the alarm",
 }
 """Severity -> what it means for people."""
-BOARD_VARIABLES = ("job", "instance", "model", "version", "feature")
+BOARD_VARIABLES = ("job", "instance", "model", "version", "feature", "window")
 
 
 class AlertRule(NamedTuple):

@@ -119,14 +119,23 @@ def _expected(case: Case) -> Iterator[Yaml]:
 
 
 def rendered(text: str, labels: Labels, value: str) -> str:
-    """Return a template's text, of labels that need no quoting in a link."""
-    text = re.sub(r"{{ (?:urlquery )?\$labels\.(\w+) }}", lambda m: labels[m[1]], text)
+    """Return a template's text, of labels that need no quoting in a link; an empty one is none."""
+    text = re.sub(r"{{ (?:urlquery )?\$labels\.(\w+) }}", lambda m: labels.get(m[1], ""), text)
     return re.sub(r"{{ \$value[^}]*}}", value, text)
 
 
 def case_files() -> dict[str, CaseFile]:
     """Return name in `alerts/tests` -> its cases."""
-    from tests.alerts import data_cases, drift_cases, monitor_cases, serving_cases
+    from tests.alerts import (
+        data_cases,
+        drift_cases,
+        fairness_cases,
+        kpi_cases,
+        monitor_cases,
+        outcomes_cases,
+        quality_cases,
+        serving_cases,
+    )
 
     return {
         "mlmon-serving_test.yml": serving_cases.BURNS,
@@ -134,6 +143,10 @@ def case_files() -> dict[str, CaseFile]:
         "mlmon-data_test.yml": data_cases.SHARES,
         "mlmon-drift_test.yml": drift_cases.DRIFT,
         "mlmon-reference_test.yml": drift_cases.REFERENCES,
+        "mlmon-outcomes_test.yml": outcomes_cases.OUTCOMES,
+        "mlmon-quality_test.yml": quality_cases.QUALITY,
+        "mlmon-fairness_test.yml": fairness_cases.FAIRNESS,
+        "mlmon-kpi_test.yml": kpi_cases.KPI,
         "mlmon-monitor_test.yml": monitor_cases.MONITOR,
         "mlmon-resources_test.yml": monitor_cases.LONG,
     }
