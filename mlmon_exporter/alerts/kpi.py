@@ -12,8 +12,8 @@ LEAST_EVENTS = 100
 """Events in an hour a week ago, and two, under which their absence today means nothing."""
 WINDOWS = ("1h", "1d")
 RECORDED = """\
-Events of each business number for each row that its model predicted: conversion, where an event is
-a purchase. Events are told apart by version where they were sent with the id of their prediction."""
+Events of each business number for each row that its model predicted: conversion, where an event
+is a purchase. Events have a version where they were sent with the id of their prediction."""
 
 
 def recordings(settings: Settings) -> list[Group[Rule]]:

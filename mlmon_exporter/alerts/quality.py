@@ -208,7 +208,7 @@ def _versions_differ(settings: Settings) -> Alert:
         labels=(*LABELS, "window", "quality"),
         hold="1h",
         keep="1h",
-        summary="Version {{ $labels.version }} of {{ $labels.model }} and the configured one differ",
+        summary="Versions of {{ $labels.model }} differ in quality",
         description=(
             f"The {{{{ $labels.quality }}}} of {WHO} in the last {{{{ $labels.window }}}} is that "
             "of the configured version and {{ $value | printf `%+.4g` }}: more than chance brings "

@@ -42,9 +42,7 @@ def files(settings: Settings = DEFAULTS) -> dict[str, str]:
         "recording/mlmon-serving.yml": rule_file(
             serving.recordings(settings), _about(serving.RECORDED, "serving")
         ),
-        "recording/mlmon-kpi.yml": rule_file(
-            kpi.recordings(settings), _about(kpi.RECORDED, "kpi")
-        ),
+        "recording/mlmon-kpi.yml": rule_file(kpi.recordings(settings), _about(kpi.RECORDED, "kpi")),
         "alertmanager.yml": alertmanager_file(settings),
     }
     return made | {f"alerting/mlmon-{s.name}.yml": _alerting(s, settings) for s in SUBSYSTEMS}
