@@ -114,8 +114,9 @@ and {_of_day(settings, "job", "matched|late|unknown")} > 0""",
         keep="1h",
         summary="Predictions of {{ $labels.job }} are forgotten before their ground truth comes",
         description=(
-            "{{ $labels.job }} gives up as many predictions as {{ $value | humanizePercentage }} of "
-            "those it makes, since `pending_rows` wait already: their ground truth will be unknown."
+            "{{ $labels.job }} gives up predictions that wait, as many as "
+            "{{ $value | humanizePercentage }} of those it makes, since there are more than "
+            "`pending_rows`: their ground truth will be unknown."
         ),
         board="quality",
     )
