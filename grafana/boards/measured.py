@@ -84,7 +84,8 @@ def numbers(here: str) -> Iterator[Panel]:
 def rows(here: str) -> list[Row]:
     """Return the rows of a model in a window."""
     return [
-        Row("Quality", [Line(8, list(_classes(here))), Line(8, list(_more(here)))]),
+        Row("Quality of classes", [Line(9, list(_classes(here))), Line(9, list(_more(here)))]),
+        Row("Quality of a regression", [Line(9, list(_regression(here)))]),
         Row(
             "Quality to be expected, before ground truth comes: blind to concept drift",
             [Line(8, list(_expected(here)))],
@@ -140,13 +141,6 @@ def _classes(here: str) -> Iterator[Panel]:
         ["log_loss", "brier"],
         Axis(),
     )
-    yield _panel(
-        "Errors of a regression",
-        f"Root of the mean squared error, and mean absolute error: less is better. {BESIDE}",
-        here,
-        ["rmse", "mae"],
-        Axis(),
-    )
 
 
 def _more(here: str) -> Iterator[Panel]:
@@ -165,6 +159,16 @@ def _more(here: str) -> Iterator[Panel]:
         "chance alone makes it large. The dotted line is the reference's.",
         here,
         ["calibration_error"],
+        Axis(),
+    )
+
+
+def _regression(here: str) -> Iterator[Panel]:
+    yield _panel(
+        "Errors of a regression",
+        f"Root of the mean squared error, and mean absolute error: less is better. {BESIDE}",
+        here,
+        ["rmse", "mae"],
         Axis(),
     )
     yield _panel(

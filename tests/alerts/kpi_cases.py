@@ -37,6 +37,7 @@ KPI = CaseFile(
         _case("silent: last week was the exception", {EVENTS: events(20, 60, 20), **HERE}),
         _case("silent: the week before was", {EVENTS: events(60, 20, 20), **HERE}),
         _case("silent: few events", {EVENTS: events(15, 15, 2), **HERE}),
+        _case("silent: few two weeks ago", {EVENTS: events(15, 60, 2), **HERE}),
         _case(
             "silent: a new version has them",
             {EVENTS: events(60, 60, 0), NEW_EVENTS: "_x2016 0+60x60", **HERE},

@@ -48,7 +48,7 @@ STOPPED = [
         "MlmonGroundTruthStopped",
         "silent: a nightly job is four hours late",
         {MATCHED: nightly(8), **FLOWING},
-        at=WEEK + 28 * HOURS,
+        at=WEEK + 52 * HOURS,
     ),
     Case(
         "MlmonGroundTruthStopped",
