@@ -302,7 +302,7 @@ class Monitor:
             yield from self._shared.process_readings(now)
         else:
             process = self._process()
-            yield from process_readings([process], process.numbers.get(CPU))
+            yield from process_readings([process], process.numbers.get(CPU), self.traffic.routes())
         for model in self.models.values():
             yield from model.readings(now, pause)
         yield from self._counts.shown_traffic.readings(now)

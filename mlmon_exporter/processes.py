@@ -33,12 +33,17 @@ def this_process(in_progress: Mapping[tuple[str, ...], int]) -> Process:
     )
 
 
-def process_readings(alive: Iterable[Process], cpu_seconds: float | None) -> Iterator[Readings]:
+def process_readings(
+    alive: Iterable[Process],
+    cpu_seconds: float | None,
+    routes: Iterable[tuple[str, ...]] = (),
+) -> Iterator[Readings]:
     """Give the numbers of the processes that are alive.
 
     Args:
         alive: Those processes.
         cpu_seconds: CPU time of all there ever were, None where the system does not tell.
+        routes: Model, version and route of those that were served before: none in progress is 0.
     """
     processes = list(alive)
     if cpu_seconds is not None:
@@ -47,16 +52,16 @@ def process_readings(alive: Iterable[Process], cpu_seconds: float | None) -> Ite
         values = [p.numbers[name] for p in processes if name in p.numbers]
         if values:
             yield Readings(name, (), ((),), [of_all(values)])
-    yield _in_progress(processes)
+    yield _in_progress(processes, routes)
 
 
-def _in_progress(processes: Iterable[Process]) -> Readings:
-    routes: dict[tuple[str, ...], int] = {}
+def _in_progress(processes: Iterable[Process], routes: Iterable[tuple[str, ...]]) -> Readings:
+    counts = dict.fromkeys(routes, 0)
     for process in processes:
         for labels, count in process.in_progress:
-            routes[tuple(labels)] = routes.get(tuple(labels), 0) + count
+            counts[tuple(labels)] = counts.get(tuple(labels), 0) + count
     names = ("model", "version", "route")
-    return Readings("mlmon_requests_in_progress", names, tuple(routes), list(routes.values()))
+    return Readings("mlmon_requests_in_progress", names, tuple(counts), list(counts.values()))
 
 
 class CpuTime:

@@ -295,7 +295,7 @@ class SharedState:
             if abs(now - seen) < self._alive_seconds
         }
         alive = [process for _, process in self._workers.values()]
-        return process_readings(alive, self._cpu.seconds)
+        return process_readings(alive, self._cpu.seconds, self._counts.shown_traffic.routes())
 
 
 def _added(parts: Parts, counts: Feedback) -> dict[str, Merge]:

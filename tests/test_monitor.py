@@ -357,3 +357,8 @@ def test_importing_the_package_brings_in_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_route_has_none_in_progress_before_its_first_request() -> None:
+    _, monitor = served(routes=["/predict"])
+    assert value(monitor, "mlmon_requests_in_progress", route="/predict") == 0

@@ -26,6 +26,12 @@ def test_what_the_system_does_not_tell_is_not_shown() -> None:
     assert (in_progress.name, len(in_progress.values)) == ("mlmon_requests_in_progress", 0)
 
 
+def test_a_route_that_was_served_before_has_none_in_progress() -> None:
+    idle, busy = ("m", "", "/predict"), ("m", "", "/other")
+    (in_progress,) = process_readings([Process({}, [([*busy], 2)])], None, [idle, busy])
+    assert dict(zip(in_progress.labels, in_progress.values, strict=True)) == {idle: 0, busy: 2}
+
+
 def test_this_process_uses_memory_and_files() -> None:
     process = this_process({("m", "", "/predict"): 1})
     assert process.numbers["process_resident_memory_bytes"] > 1e6

@@ -36,6 +36,7 @@ def board() -> Dashboard:
         [
             Row("Now", [Line(4, list(_numbers()))]),
             Row("Requests", [Line(8, list(_rates())), Line(9, list(_latencies()))]),
+            Row("Streamed answers", [Line(8, list(_tokens()))]),
             Row("Sizes", [Line(8, list(_sizes()))]),
             Row("Saturation", [Line(8, list(_saturation()))]),
             *monitor_itself.rows(),
@@ -135,6 +136,30 @@ def _latencies() -> Iterator[Panel]:
         Query(quantile(0.5, first, MODELS, ROUTE), f"p50 {ROUTED}"),
         axis=Axis(bend=0.01),
     )
+
+
+def _tokens() -> Iterator[Panel]:
+    for title, about, metric in (
+        (
+            "Time to the first token",
+            "From the first byte in to the first event out, of answers streamed as events.",
+            "mlmon_request_first_token_seconds",
+        ),
+        (
+            "Time between tokens",
+            "From one event of a streamed answer to the next: a token, where each is sent at once.",
+            "mlmon_output_token_seconds",
+        ),
+    ):
+        yield series(
+            title,
+            about,
+            "s",
+            Query(quantile(0.99, metric, MODELS, ROUTE), f"p99 {ROUTED}"),
+            Query(quantile(0.5, metric, MODELS, ROUTE), f"p50 {ROUTED}"),
+            axis=Axis(bend=0.01),
+            none="No streamed answers",
+        )
 
 
 def _sizes() -> Iterator[Panel]:

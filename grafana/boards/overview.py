@@ -8,6 +8,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from mlmon_exporter.alerts.settings import DEFAULTS
 
+from . import measured
 from .board import Board, Choice, Line, Row, dashboard
 from .column import FEATURE, OUTPUT, over_threshold
 from .panels import Axis, quantity, series
@@ -128,13 +129,15 @@ def _models() -> Panel:
     return table(
         "Models",
         "One row for each version of a model. Drift is the worst score of any feature divided by "
-        "its threshold: over 1 the feature has drifted. Prediction drift is that of the outputs. A "
-        "click on a model shows its features.",
+        "its threshold: over 1 the feature has drifted. Prediction drift is that of the outputs. "
+        "Quality is the worst one of those with ground truth: its errors divided by those that its "
+        "threshold allows. A click on a model shows its features.",
         [Key("model", "Model", link), Key("version", "Version")],
         [
             Column("Drift", over_threshold(FEATURE, MODELS, BY), "none", 2, OVER, is_bar=True),
             Column("Features drifted", drifted("mlmon_feature_drifted", "feature"), "none", 0),
             Column("Prediction drift", over_threshold(OUTPUT, MODELS, BY), "none", 2, OVER),
+            Column("Quality", _quality(), "none", 2, OVER),
             Column("Requests", rate("mlmon_requests_total", MODELS, BY), "reqps", 1),
             Column("Errors", errors(MODELS, BY), "percentunit", 2, [(MOST_ERRORS, "red")]),
             Column("p99", quantile(0.99, DURATION, MODELS, BY), "s", 1, [(SECONDS, "red")]),
@@ -146,6 +149,10 @@ def _models() -> Panel:
             ),
         ],
     )
+
+
+def _quality() -> str:
+    return measured.over_threshold(f"{HERE}, {measured.ALL_ROWS}", BY)
 
 
 def _worst_features() -> Panel:

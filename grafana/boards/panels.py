@@ -105,6 +105,15 @@ THRESHOLD = Style(
     },
 )
 """What is named a threshold is a dashed red line."""
+BESIDE = Style(
+    "/reference$/",
+    {
+        **fixed(REFERENCE),
+        "custom.lineStyle": {"fill": "dash", "dash": [2, 6]},
+        "custom.fillOpacity": 0,
+    },
+)
+"""What is named a reference is a dotted gray line."""
 PLAIN_AXIS = Axis()
 
 
@@ -127,7 +136,7 @@ def series(
         .tooltip(_tooltip())
     )
     _set_axis(panel, axis)
-    return finished(panel, Words(title, about, unit, none), queries, [THRESHOLD, *styles])
+    return finished(panel, Words(title, about, unit, none), queries, [THRESHOLD, BESIDE, *styles])
 
 
 def _set_axis(panel: timeseries.Panel, axis: Axis) -> None:

@@ -41,6 +41,11 @@ def greatest(metric: str, where: str, by: str = "") -> str:
     return f"max{_by(by)} ({metric}{{{where}}})"
 
 
+def least(metric: str, where: str, by: str = "") -> str:
+    """Return the least value of a gauge over replicas: the worst one where more is better."""
+    return f"min{_by(by)} ({metric}{{{where}}})"
+
+
 def total(metric: str, where: str, by: str = "") -> str:
     """Return the sum of a gauge over replicas."""
     return f"sum{_by(by)} ({metric}{{{where}}})"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
-from . import column_panels
+from . import column_panels, measured, outcomes, segments
 from .board import Board, Choice, Line, Row, dashboard
 from .column import OUTPUT, over_threshold
 from .panels import Axis, quantity, series
@@ -20,7 +20,7 @@ UID = "mlmon-quality"
 BOARD = Board(
     uid=UID,
     title="Model quality and fairness",
-    about="What a model predicts, against its reference.",
+    about="How good a model's predictions are, for whom, and what they bring.",
     hours=24,
     is_of_one_model=True,
     choices=(
@@ -33,11 +33,24 @@ HERE = f"{MODEL}, {WINDOW}"
 
 def board() -> Dashboard:
     """Return the board."""
-    return dashboard(BOARD, [_predictions(), _one_output()])
+    rows = (
+        _now(),
+        *measured.rows(HERE),
+        *segments.rows(HERE),
+        outcomes.ground_truth(HERE),
+        outcomes.business(),
+        _predictions(),
+        _one_output(),
+    )
+    return dashboard(BOARD, rows)
+
+
+def _now() -> Row:
+    return Row("Now: $model", [Line(4, [*measured.numbers(HERE), segments.number(HERE)])])
 
 
 def _predictions() -> Row:
-    return Row("Predictions of $model", [Line(7, list(_outputs()), (6, 9, 9))])
+    return Row("Predictions", [Line(7, list(_outputs()), (6, 9, 9))])
 
 
 def _one_output() -> Row:

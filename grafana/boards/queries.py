@@ -9,6 +9,8 @@ from grafana_foundation_sdk.builders import prometheus
 from grafana_foundation_sdk.models.common import DataSourceRef
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from mlmon_exporter.metrics import METRICS
+
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 OVER_TIME, NEWEST = PromQueryFormat.TIME_SERIES, PromQueryFormat.TABLE
 BUCKETS = PromQueryFormat.HEATMAP
@@ -44,4 +46,5 @@ def letter(index: int) -> str:
 def metrics_of(expression: str) -> list[str]:
     """Return an expression's metrics, histograms by their families, and recorded series."""
     bare = re.sub(r'"[^"]*"', "", expression)
-    return list(dict.fromkeys(_SUFFIX.sub("", name) for name in _METRIC.findall(bare)))
+    names = (name if name in METRICS else _SUFFIX.sub("", name) for name in _METRIC.findall(bare))
+    return list(dict.fromkeys(names))

@@ -57,7 +57,7 @@ INHIBITIONS = (
     Inhibition(
         "What is down cannot be drifting.",
         _named("MlmonReplicasDown"),
-        'subsystem=~"serving|data|drift"',
+        'subsystem=~"serving|data|drift|quality|fairness|kpi"',
         MODEL,
     ),
     Inhibition(
@@ -88,6 +88,12 @@ INHIBITIONS = (
         "A page for the model: no ticket for each of its outputs.",
         _named("MlmonFleetPredictionDrift"),
         _named("MlmonPredictionDrift"),
+        VERSION,
+    ),
+    Inhibition(
+        "A page for the model: no ticket for each of its numbers.",
+        _named("MlmonFleetQualityDrop"),
+        _named("MlmonQualityDrop"),
         VERSION,
     ),
     Inhibition(

@@ -27,7 +27,8 @@ def alerts(settings: Settings) -> list[Alert]:
 
 def _intake_alerts(settings: Settings) -> Iterator[Alert]:
     queue = settings.select("mlmon_queue_exchanges")
-    dropped = settings.select("mlmon_dropped_total")
+    # Predictions that are forgotten while they wait have an alert of their own.
+    dropped = settings.select("mlmon_dropped_total", 'reason!="pending_full"')
     requests = settings.select("mlmon_requests_total", 'model!=""')
     errors = settings.select("mlmon_parse_errors_total")
     internal = settings.select("mlmon_internal_errors_total")

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from . import data, drift, fleet, monitor, serving, targets
+from . import (
+    data,
+    drift,
+    fairness,
+    fleet,
+    kpi,
+    monitor,
+    outcomes,
+    quality,
+    serving,
+    targets,
+)
 from .alert import Alert
 from .alertmanager import alertmanager_file
 from .rule_files import Group, rule_file
@@ -26,6 +37,10 @@ SUBSYSTEMS = (
     Subsystem("serving", "Alerts on requests: error budget, latency, traffic.", serving.alerts),
     Subsystem("data", "Alerts on the quality of the features' values.", data.alerts),
     Subsystem("drift", "Alerts on drift, and on references that it is judged by.", drift.alerts),
+    Subsystem("outcomes", "Alerts on ground truth: that it comes, in time.", outcomes.alerts),
+    Subsystem("quality", "Alerts on how good predictions are.", quality.alerts),
+    Subsystem("fairness", "Alerts on segments that are treated unlike.", fairness.alerts),
+    Subsystem("kpi", "Alerts on business numbers.", kpi.alerts),
     Subsystem("targets", "Alerts on what is scraped, and on models in it.", targets.alerts),
     Subsystem("monitor", "Alerts on the monitor itself.", monitor.alerts),
 )
@@ -39,6 +54,7 @@ def files(settings: Settings = DEFAULTS) -> dict[str, str]:
         "recording/mlmon-serving.yml": rule_file(
             serving.recordings(settings), _about(serving.RECORDED, "serving")
         ),
+        "recording/mlmon-kpi.yml": rule_file(kpi.recordings(settings), _about(kpi.RECORDED, "kpi")),
         "alertmanager.yml": alertmanager_file(settings),
     }
     return made | {f"alerting/mlmon-{s.name}.yml": _alerting(s, settings) for s in SUBSYSTEMS}

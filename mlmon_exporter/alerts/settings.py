@@ -25,6 +25,9 @@ class Settings:
     latency_seconds: float | None = None
     """A bucket bound of `mlmon_request_duration_seconds`, of which pages are made. None: a guess,
     which is worth tickets."""
+    parity_objective: float = 0.8
+    """Least over greatest selection ratio of a feature's segments, 0 to 1. The four-fifths rule of
+    the US Uniform Guidelines on Employee Selection Procedures (1978), a rule of thumb."""
     runbook_url: str = "runbooks"
     """Where the runbooks are: each alert links to `<runbook_url>/<alert>.md`."""
     dashboard_url: str = ""
@@ -44,7 +47,7 @@ class Settings:
         Raises:
             ValueError: An objective or a span makes no sense.
         """
-        for name in ("availability_objective", "latency_objective"):
+        for name in ("availability_objective", "latency_objective", "parity_objective"):
             share = getattr(self, name)
             if not 0 < share < 1:
                 raise ValueError(f"{name}: expected over 0 and under 1, got {share}")

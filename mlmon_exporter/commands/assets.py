@@ -60,6 +60,14 @@ def assets(
             help="A bucket bound of mlmon_request_duration_seconds: slower answers page.",
         ),
     ] = DEFAULTS.latency_seconds,
+    parity_objective: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            rich_help_panel=IN_RULES,
+            help="How often the least selected segment should be, as a share of the most selected.",
+        ),
+    ] = DEFAULTS.parity_objective,
     cpu_cores: Annotated[
         float,
         typer.Option(
@@ -136,6 +144,7 @@ def assets(
         availability_objective=availability_objective,
         latency_objective=latency_objective,
         latency_seconds=latency_seconds,
+        parity_objective=parity_objective,
         cpu_cores=cpu_cores,
         runbook_url=runbook_url.rstrip("/"),
         dashboard_url=dashboard_url.rstrip("/"),

@@ -163,6 +163,12 @@ class Traffic:
         is_known = route in self._routes or len(self._routes) <= self.max_routes
         return clean_label(route) if is_known else OTHER
 
+    def routes(self) -> list[tuple[str, ...]]:
+        """Return model, version and route of all that were counted or declared."""
+        with self._lock:
+            self._settle()
+            return list(self.by_route.cells)
+
     def _admit(self, request: RequestLabels) -> RequestLabels:
         """Return the bounded labels of a request that was not counted under its own."""
         model, version, route, method, status, outcome = request

@@ -119,15 +119,25 @@ def _expected(case: Case) -> Iterator[Yaml]:
 
 
 def rendered(text: str, case: Case) -> str:
-    """Return a template's text, of labels that need no quoting in a link."""
+    """Return a template's text, of labels that need no quoting in a link; an empty one is none."""
     text = re.sub(r"{{ with .+{{ end }}", case.greatest, text)
-    text = re.sub(r"{{ (?:urlquery )?\$labels\.(\w+) }}", lambda m: case.labels[m[1]], text)
+    text = re.sub(r"{{ (?:urlquery )?\$labels\.(\w+) }}", lambda m: case.labels.get(m[1], ""), text)
     return re.sub(r"{{ \$value[^}]*}}", case.value, text)
 
 
 def case_files() -> dict[str, CaseFile]:
     """Return name in `alerts/tests` -> its cases."""
-    from tests.alerts import data_cases, drift_cases, monitor_cases, serving_cases, targets_cases
+    from tests.alerts import (
+        data_cases,
+        drift_cases,
+        fairness_cases,
+        kpi_cases,
+        monitor_cases,
+        outcomes_cases,
+        quality_cases,
+        serving_cases,
+        targets_cases,
+    )
 
     return {
         "mlmon-serving_test.yml": serving_cases.BURNS,
@@ -140,6 +150,10 @@ def case_files() -> dict[str, CaseFile]:
         "mlmon-reference_test.yml": drift_cases.REFERENCES,
         "mlmon-targets_test.yml": targets_cases.TARGETS,
         "mlmon-absence_test.yml": targets_cases.ABSENCE,
+        "mlmon-outcomes_test.yml": outcomes_cases.OUTCOMES,
+        "mlmon-quality_test.yml": quality_cases.QUALITY,
+        "mlmon-fairness_test.yml": fairness_cases.FAIRNESS,
+        "mlmon-kpi_test.yml": kpi_cases.KPI,
         "mlmon-monitor_test.yml": monitor_cases.MONITOR,
         "mlmon-resources_test.yml": monitor_cases.LONG,
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlmon_exporter.alerts import DEFAULTS, Settings, files
+from mlmon_exporter.alerts import DEFAULTS, Settings, files, kpi
 from mlmon_exporter.alerts.__main__ import write_rules
 from mlmon_exporter.alerts.alert import SEVERITIES, Alert
 from mlmon_exporter.alerts.fleet import fleet_groups
@@ -20,10 +20,12 @@ from tests.alerts.alert_cases import ALERTS, TABLE, case_files, promtool_test
 from tests.alerts.conftest import Promtool
 
 ROWS = [alert for _, alert in TABLE.values()]
-RECORDED = {r.record for g in (*recordings(DEFAULTS), *fleet_groups()) for r in g.rules}
+GROUPS = (*recordings(DEFAULTS), *kpi.recordings(DEFAULTS), *fleet_groups())
+RECORDED = {rule.record for group in GROUPS for rule in group.rules}
 OF_PROMETHEUS = {"up", "scrape_duration_seconds", "scrape_samples_scraped"}
 WORDS = set(
-    """absent and avg_over_time bool by count d group group_left h increase job instance model
+    """abs absent and avg avg_over_time bool by count d group group_left group_right h increase job
+    instance kpi label_replace model quality segment segment_feature
     version feature output window last_over_time label m max max_over_time min min_over_time offset
     on or present_over_time rate reason s sum sum_over_time time unless vector w where format"""
     .split()
@@ -73,6 +75,7 @@ SETTLED = {
         availability_objective=0.95,
         latency_objective=0.9,
         latency_seconds=1.0,
+        parity_objective=0.9,
         runbook_url="https://example.org/runbooks",
         dashboard_url="https://grafana.example.org",
         cpu_cores=4,
@@ -140,6 +143,14 @@ def test_what_is_recorded_of_requests_comes_from_metrics() -> None:
             recorded.add(rule.record)
 
 
+def test_what_is_recorded_of_business_numbers_comes_from_metrics() -> None:
+    (group,) = kpi.recordings(DEFAULTS)
+    assert [rule.record.rpartition(":")[2] for rule in group.rules] == ["ratio1h", "ratio1d"]
+    for rule in group.rules:
+        assert {*names_in(rule.expr)} == {"mlmon_kpi_events_total", "mlmon_prediction_rows_total"}
+        assert re.fullmatch(r"kpi:mlmon_[a-z_]+:ratio[0-9]+[hd]", rule.record)
+
+
 @by_name
 def test_texts_use_labels_that_the_alert_has(alert: Alert) -> None:
     used = set(re.findall(r"\$labels\.(\w+)", alert.summary + alert.description))
@@ -176,7 +187,9 @@ def test_each_variable_of_a_link_is_on_the_board(alert: Alert) -> None:
     assert {*alert.labels} & {"feature", "output"} <= linked
 
 
-@pytest.mark.parametrize("name", ["mlmon_feature_drifted", "mlmon_feature_missing_ratio"])
+@pytest.mark.parametrize(
+    "name", ["mlmon_feature_drifted", "mlmon_feature_missing_ratio", "mlmon_concept_drifted"]
+)
 def test_drift_is_compared_with_exported_thresholds_alone(name: str) -> None:
     for _, alert in TABLE.values():
         if name in alert.expr:
@@ -234,6 +247,13 @@ def test_objectives_are_in_the_rules() -> None:
     assert r'le=~"1(\\.0)?"' in made["recording/mlmon-serving.yml"]
 
 
+def test_the_parity_that_is_asked_for_is_in_the_rules() -> None:
+    made = files(Settings(parity_objective=0.9))["alerting/mlmon-fairness.yml"]
+    assert "mlmon_demographic_parity_ratio < 0.9" in made
+    assert "the rule of thumb asks for 90 %" in made
+    assert "0.8" not in made
+
+
 def test_spans_shrink_together_and_names_stay() -> None:
     made = files(Settings(hour_seconds=24))
     assert "record: feature:mlmon_feature_psi:1h" in made["recording/mlmon-fleet.yml"]
@@ -249,6 +269,7 @@ def test_spans_shrink_together_and_names_stay() -> None:
         ({"availability_objective": 1.0}, "availability_objective: expected over 0 and under 1"),
         ({"latency_objective": 99}, "latency_objective: expected over 0 and under 1, got 99"),
         ({"latency_seconds": 0.3}, r"latency_seconds: expected one of 0.001, .*, 10, got 0.3"),
+        ({"parity_objective": 0}, "parity_objective: expected over 0 and under 1, got 0"),
         ({"hour_seconds": 0}, "hour_seconds: expected over 0, got 0"),
         ({"cpu_cores": -1}, "cpu_cores: expected over 0, got -1"),
     ],

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
 from fastapi import Body, FastAPI, HTTPException
 from numpy.typing import NDArray
 from opentelemetry.sdk.trace import TracerProvider
+from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlmon_exporter import Reference, instrument
@@ -20,6 +22,7 @@ from tests.e2e.servers import serving
 
 CONFIG = """\
 state_dir = "{folder}/state-{name}"
+token = "{token}"
 
 [[models]]
 name = "bike"
@@ -38,7 +41,14 @@ OUTPUTS = {"bike": ["rentals"], "churn": ["label", "probability"]}
 FEATURES = {"bike": ["season", "temp"], "churn": ["plan", "spent (EUR/day)"]}
 VERSIONS = {"a": "2026-11", "b": "2026-12"}
 """A rollout: each replica serves another version of the regression."""
+CHALLENGER = "next"
+"""A version that answers some requests on each replica."""
+SEGMENTS = {"bike": "season", "churn": "plan"}
+TRUTH = "truth"
 CATEGORICAL = {"season", "plan", "label"}
+EVENTS = "text/event-stream"
+TOKEN = "s3cret"
+ID_HEADER = "X-Prediction-Id"
 Rows = Mapping[str, NDArray[Any]]
 
 
@@ -48,7 +58,9 @@ def bike_rows(count: int, shift: float) -> Rows:
     temp = rng.normal(shift, 1.0, count)
     temp[::50] = np.nan
     seasons = rng.choice(["winter", "spring", "autumn"], count)
-    return {"season": seasons, "temp": temp, "rentals": rng.random(count)}
+    rentals = rng.random(count)
+    truth = rentals + rng.normal(0, 0.1, count)
+    return {"season": seasons, "temp": temp, "rentals": rentals, TRUTH: truth}
 
 
 def churn_rows(count: int) -> Rows:
@@ -60,6 +72,7 @@ def churn_rows(count: int) -> Rows:
         "spent (EUR/day)": rng.lognormal(size=count),
         "label": np.where(share > 0.5, "stays", "leaves"),
         "probability": share,
+        TRUTH: np.where(share > rng.random(count), "stays", "leaves"),
     }
 
 
@@ -69,23 +82,32 @@ def write_references(folder: Path) -> None:
         f"bike-{version}": bike_rows(4000, shift) for shift, version in enumerate(VERSIONS.values())
     }
     for name, rows in (found | {"churn": churn_rows(4000)}).items():
-        outputs = OUTPUTS[name.split("-")[0]]
-        Reference.build(dict(rows), predictions=outputs).save(folder / f"{name}.json")
+        model = name.split("-")[0]
+        Reference.build(
+            dict(rows),
+            predictions=OUTPUTS[model],
+            ground_truth=TRUTH,
+            segments=[SEGMENTS[model]],
+        ).save(folder / f"{name}.json")
 
 
 def create_app(folder: Path, name: str) -> ASGIApp:
     """Return a replica, whose requests belong to traces."""
     app = FastAPI()
 
-    def predict(body: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008 - FastAPI's way
+    def predict(body: dict[str, Any] = Body()) -> Any:  # noqa: B008 - FastAPI's way
         if body["instances"] == "boom":
             raise HTTPException(500)
-        return {"predictions": [row.pop("answer") for row in body["instances"]]}
+        if body["instances"] == "stream":
+            return StreamingResponse((b"data: 1\n\n", b"data: 2\n\n"), media_type=EVENTS)
+        answers = {"predictions": [row.pop("answer") for row in body["instances"]]}
+        return answers | {name: body[name] for name in ["model_version"] if name in body}
 
     app.post("/bike")(predict)
     app.post("/churn")(predict)
     config = folder / f"{name}.toml"
-    config.write_text(CONFIG.format(folder=folder, name=name, version=VERSIONS[name]))
+    values = {"folder": folder, "name": name, "version": VERSIONS[name], "token": TOKEN}
+    config.write_text(CONFIG.format(**values))
     instrument(app, config=str(config))
     tracer = TracerProvider().get_tracer("test")
 
@@ -123,23 +145,69 @@ def _json(value: Any) -> Any:
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
+ODD: Sequence[tuple[str, dict[str, Any]]] = (
+    ("/bike", {"json": {"instances": "boom"}}),
+    ("/churn", {"content": b"{"}),
+    ("/churn", {"json": {"instances": "stream"}}),
+)
+"""Requests that are no rows: path and content."""
+
+
+class Round(NamedTuple):
+    """A request for each model and version, and what comes back about it a round later."""
+
+    name: str
+    rows: Mapping[str, Rows]
+
+    def requests(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for model, rows in self.rows.items():
+            for version in ({}, {"model_version": CHALLENGER}):
+                body = body_of(model, rows) | version
+                yield f"/{model}", {"json": body, "headers": {ID_HEADER: self._id(model, version)}}
+        yield from ODD
+
+    def feedback(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for model, rows in self.rows.items():
+            for version in ({}, {"model_version": CHALLENGER}):
+                of = self._id(model, version)
+                ids = [f"{of}:{i}" for i in range(len(rows[TRUTH]))]
+                truths = [
+                    {"prediction_id": name, "ground_truth": value}
+                    for name, value in zip(ids, rows[TRUTH].tolist(), strict=True)
+                ]
+                unknown = {"prediction_id": "nobody's", "ground_truth": truths[0]["ground_truth"]}
+                yield "/ground-truth", {"json": [*truths, unknown]}
+                values = {"purchase": 19.9, "margin": -1.5}
+                events = [
+                    {"kpi": kpi, "value": value, "prediction_id": ids[0]}
+                    for kpi, value in values.items()
+                ]
+                yield "/kpi", {"json": events}
+
+    def _id(self, model: str, version: Mapping[str, str]) -> str:
+        return "-".join([self.name, model, *version.values()])
+
+
 @contextmanager
 def traffic(urls: Sequence[str]) -> Iterator[None]:
-    """Post to all replicas in turns until the block ends: rows, failures, bodies that are none."""
-    bodies: list[tuple[str, dict[str, Any]]] = [
-        ("/bike", {"json": body_of("bike", bike_rows(60, 1.5))}),
-        ("/churn", {"json": body_of("churn", churn_rows(40))}),
-        ("/bike", {"json": {"instances": "boom"}}),
-        ("/churn", {"content": b"{"}),
-    ]
+    """Post to all replicas in turns until the block ends: rows, outcomes, failures, odd bodies."""
+    rows = {"bike": bike_rows(60, 1.5), "churn": churn_rows(40)}
+    headers = {"Authorization": f"Bearer {TOKEN}"}
     is_over = threading.Event()
 
     def post() -> None:
+        last: Round | None = None
         with httpx.Client(timeout=30) as client:
-            while not is_over.wait(0.05):
+            for number in itertools.count():
+                now = Round(f"round-{number}", rows)
                 for url in urls:
-                    for path, body in bodies:
-                        client.post(url + path, **body)
+                    for path, content in now.requests():
+                        client.post(url + path, **content)
+                    for path, content in last.feedback() if last else ():
+                        client.post(url + path, **content, headers=headers).raise_for_status()
+                last = now
+                if is_over.wait(0.1):
+                    return
 
     thread = threading.Thread(target=post)
     thread.start()

@@ -15,6 +15,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.boards.board import text_of
 from grafana.boards.catalog import NOT_SHOWN, boards
+from mlmon_exporter.alerts import kpi
 from mlmon_exporter.alerts.fleet import fleet_groups
 from mlmon_exporter.alerts.settings import DEFAULTS
 from mlmon_exporter.metrics import METRICS
@@ -137,14 +138,18 @@ def test_latency_has_exemplars() -> None:
     }
 
 
-def test_only_axes_of_values_that_may_be_negative_go_below_zero() -> None:
+def test_axes_begin_at_zero_unless_values_may_be_negative_or_are_near_one() -> None:
     free = {
         panel["title"]
         for board in BOARDS.values()
         for panel in panels(board)
         if panel["type"] == "timeseries" and panel["fieldConfig"]["defaults"].get("min") != 0
     }
-    assert free == {"Quantiles"}
+    below_zero = {"Quantiles", "R² of a regression", "Values"}
+    below_zero |= {title for title in free if title.endswith("less the configured version's")}
+    near_one = {"Accuracy", "Area under the ROC curve", "Precision, recall and F1"}
+    near_one |= {"Accuracy and area, expected", "Precision, recall and F1, expected"}
+    assert free == below_zero | near_one
 
 
 def test_limits_are_those_of_the_alerts() -> None:
@@ -155,6 +160,8 @@ def test_limits_are_those_of_the_alerts() -> None:
         "Latency, 99th percentile": DEFAULTS.slow_seconds,
         "Latency by route": DEFAULTS.slow_seconds,
         f"Within {DEFAULTS.slow_seconds:g} s": DEFAULTS.latency_objective,
+        "Least parity ratio": DEFAULTS.parity_objective,
+        "Demographic parity ratio": DEFAULTS.parity_objective,
     }
     found = set()
     for board in BOARDS.values():
@@ -174,7 +181,8 @@ def test_every_metric_is_on_a_board_or_has_a_reason_not_to_be() -> None:
 
 
 def test_every_metric_on_a_board_exists_and_every_recorded_one_is_recorded() -> None:
-    recorded = {rule.record for group in fleet_groups() for rule in group.rules}
+    groups = [*fleet_groups(), *kpi.recordings(DEFAULTS)]
+    recorded = {rule.record for group in groups for rule in group.rules}
     asked = [(target.name, target.expr) for target in targets()]
     for uid, board in BOARDS.items():
         asked += [(uid, variable["query"]) for variable in variables(board).values()]

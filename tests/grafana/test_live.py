@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
+from mlmon_exporter.alerts import Settings, kpi
 from mlmon_exporter.alerts.fleet import Plan, Window, fleet_file
+from mlmon_exporter.alerts.rule_files import rule_file
+from mlmon_exporter.core.quality import QUALITY
+from mlmon_exporter.core.task import CLASSIFICATION, REGRESSION
 from tests.e2e.servers import Prometheus, prometheus, wait_until
 
 from .boards import BOARDS, NOTHING_FOR_CATEGORIES, families, panels, variables
-from .replicas import CATEGORICAL, FEATURES, OUTPUTS, VERSIONS, replica, traffic, write_references
+from .replicas import (
+    CATEGORICAL,
+    CHALLENGER,
+    FEATURES,
+    OUTPUTS,
+    VERSIONS,
+    replica,
+    traffic,
+    write_references,
+)
 from .viewer import Viewer
 
 pytestmark = pytest.mark.timeout(180)
 
 PLAN = Plan((Window("1h", "1s"), Window("1d", "2s", is_from_rate=True)), "5m", every="1s")
 """The rules as they ship, evaluated more often."""
+QUICK = Settings(hour_seconds=60)
+"""An hour of the rules on business numbers in a minute."""
 CONFIG = """
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 rule_files: {rules}
@@ -34,6 +51,8 @@ ALERT = {
     "labels": {"severity": "critical"},
 }
 SCRAPES = 12
+COMPARED = 'mlmon_quality_rmse_difference{window="1h"}'
+CONVERSION = "kpi:mlmon_kpi_events_per_row:ratio1h"
 OF_NUMBERS = {"ks_statistic", "ks_threshold", "tail_ratio", "tail_threshold"}
 OF_NUMBERS |= {"value", "quantile", "wasserstein_ratio"}
 OF_CATEGORIES = {"unseen_ratio", "unseen_threshold", "l_infinity"}
@@ -47,9 +66,10 @@ def server(
     binary = require_binary("prometheus")
     folder = tmp_path_factory.mktemp("boards")
     write_references(folder)
-    rules = [folder / "fleet.yml", folder / "alerts.yml"]
+    rules = [folder / "fleet.yml", folder / "alerts.yml", folder / "kpi.yml"]
     rules[0].write_text(fleet_file(PLAN))
     rules[1].write_text(json.dumps({"groups": [{"name": "test", "rules": [ALERT]}]}))
+    rules[2].write_text(rule_file(kpi.recordings(QUICK), "Business numbers."))
     with ExitStack() as stack:
         urls = [stack.enter_context(replica(folder, name)) for name in VERSIONS]
         targets = [url.removeprefix("http://") for url in urls]
@@ -59,6 +79,9 @@ def server(
         scraped = f"count(count_over_time(mlmon_feature_psi[5m]) >= {SCRAPES})"
         wait_until(lambda: found.query(scraped), 60, what="scores over some scrapes")
         wait_until(lambda: found.query("feature:mlmon_feature_psi:1d"), what="recorded scores")
+        compared = f"count(count_over_time({COMPARED}[5m]) >= {SCRAPES}) == {len(VERSIONS)}"
+        wait_until(lambda: found.query(compared), 60, what="quality of two versions")
+        wait_until(lambda: found.query(CONVERSION), what="recorded business numbers")
         yield found
 
 
@@ -81,6 +104,22 @@ def views() -> Iterator[tuple[str, dict[str, str]]]:
             yield uid, {}
 
 
+def is_for_another_task(expr: str, model: str | None) -> bool:
+    """Return whether an expression is about numbers that the model's task does not have."""
+    task = {"bike": REGRESSION, "churn": CLASSIFICATION}.get(model or "")
+    tasks = {_task(family) for family in families(expr)}
+    return task is not None and None not in tasks and task not in tasks
+
+
+def _task(family: str) -> str | None:
+    """Return the task that alone has a metric, None where others have it, too."""
+    if re.match(r"mlmon_(segment|demographic|equal|estimated)", family):
+        return CLASSIFICATION
+    found = re.match(r"mlmon_(?:reference_)?quality_(\w+?)(_difference)?(_threshold)?$", family)
+    quality = QUALITY.get(found[1]) if found else None
+    return quality.task if quality else None
+
+
 def is_for_others(expr: str, column: str | None) -> bool:
     """Return whether an expression is about scores that the column's kind does not have."""
     names = {
@@ -97,15 +136,17 @@ def test_every_panel_has_something_to_show(
 ) -> None:
     values = viewer.choices(BOARDS[uid], **chosen)
     column = chosen.get("feature") or chosen.get("output")
+    is_of_other = partial(is_for_another_task, model=chosen.get("model"))
     problems = []
     for panel in panels(BOARDS[uid]):
         found = [(query["expr"], viewer.problem(query, values)) for query in panel["targets"]]
         for expr, problem in found:
             # Of faults, the kinds that there are any of are shown beside their sum: often none.
-            is_optional = expr.endswith("> 0") or is_for_others(expr, column)
+            is_optional = expr.endswith("> 0") or is_for_others(expr, column) or is_of_other(expr)
             if problem and not (is_optional and problem == "no data"):
                 problems.append(f"{panel['title']}: {problem}: {expr}")
         is_left_empty = column in CATEGORICAL and panel["title"] in NOTHING_FOR_CATEGORIES
+        is_left_empty |= all(is_of_other(expr) for expr, _ in found)
         if all(problem for _, problem in found) and not is_left_empty:
             problems.append(f"{panel['title']}: empty")
     assert problems == []
@@ -159,7 +200,12 @@ def test_without_the_recording_rules_the_gauges_are_shown(
                 recorded, either, gauge = query["expr"].partition("\nor\n")
                 if ":1h" in recorded:
                     assert either
-                    keys = [{*labels} for labels, _ in viewer.newest(gauge, values)]
+                    # Drift over all replicas is recorded for the configured versions alone.
+                    keys = [
+                        {*labels}
+                        for labels, _ in viewer.newest(gauge, values)
+                        if labels.get("version") != CHALLENGER
+                    ]
                     assert keys
                     assert keys == [
                         {*labels} - {"__name__"} for labels, _ in viewer.newest(recorded, values)

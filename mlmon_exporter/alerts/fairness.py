@@ -1,0 +1,98 @@
+"""Alerts on segments that a model treats unlike.
+
+The parities are the exporter's. Beside each, the rules look again at the segments that are large
+enough alone, since between small ones chance makes gaps of any size.
+"""
+
+from __future__ import annotations
+
+from .alert import Alert
+from .settings import Settings
+
+PARITY = "job, model, version, window, segment_feature"
+OWN = f"instance, {PARITY}"
+"""Each replica compares its own segments."""
+LABELS = ("job", "model", "version", "window", "segment_feature")
+LEAST_SELECTED = 500
+"""Rows that a segment would have selected at the rate of all segments. Their share varies by less
+than a twentieth (a standard error), so that equal segments are hardly ever a fifth apart."""
+LEAST_OUTCOMES = 1000
+ODDS_GAP = 0.2
+"""Twice what is commonly let pass as fair, such as by AI Fairness 360."""
+WHO = "{{ $labels.model }} {{ $labels.version }} ({{ $labels.job }})"
+
+
+def alerts(settings: Settings) -> list[Alert]:
+    """Return the table."""
+    return [_four_fifths(settings), _odds(settings)]
+
+
+def _four_fifths(settings: Settings) -> Alert:
+    parity = settings.select("mlmon_demographic_parity_ratio")
+    selection = settings.select("mlmon_segment_selection_ratio")
+    rows = settings.select("mlmon_segment_rows")
+    rate = f"sum by ({OWN}) ({selection} * {rows}) / sum by ({OWN}) ({rows})"
+    large = f"""\
+    {selection}
+    and {rows} * on ({OWN}) group_left () ({rate}) >= {LEAST_SELECTED}"""
+    return Alert(
+        name="MlmonFourFifthsRule",
+        severity="warning",
+        expr=f"""\
+min by ({PARITY}) (
+  {parity} < {settings.parity_objective:g}
+  and on ({OWN})
+  min by ({OWN}) (
+{large}
+  )
+  / max by ({OWN}) (
+{large}
+  )
+  < {settings.parity_objective:g}
+) < {settings.parity_objective:g}""",
+        labels=LABELS,
+        hold="1h",
+        keep="1h",
+        summary="{{ $labels.model }} selects segments of {{ $labels.segment_feature }} unequally",
+        description=(
+            "In the last {{ $labels.window }} the segment of {{ $labels.segment_feature }} that "
+            f"{WHO} selects least is selected {{{{ $value | humanizePercentage }}}} as often as "
+            f"the one that it selects most; the rule of thumb asks for "
+            f"{100 * settings.parity_objective:g} %."
+        ),
+        board="quality",
+    )
+
+
+def _odds(settings: Settings) -> Alert:
+    difference = settings.select("mlmon_equalized_odds_difference")
+    outcomes = settings.select("mlmon_quality_rows")
+
+    def spread(kind: str) -> str:
+        ratio = settings.select(f"mlmon_segment_{kind}_positive_ratio")
+        large = f"{ratio} and {outcomes} >= {LEAST_OUTCOMES}"
+        return f"max by ({OWN}) ({large}) - min by ({OWN}) ({large}) > {ODDS_GAP:g}"
+
+    return Alert(
+        name="MlmonEqualizedOdds",
+        severity="warning",
+        expr=f"""\
+max by ({PARITY}) (
+  {difference}
+  and on ({OWN}) (
+    {spread("true")}
+    or
+    {spread("false")}
+  )
+) > {ODDS_GAP:g}""",
+        labels=LABELS,
+        hold="1h",
+        keep="1h",
+        summary="{{ $labels.model }} errs unequally by {{ $labels.segment_feature }}",
+        description=(
+            "In the last {{ $labels.window }} the true or false positive ratios of "
+            f"{WHO} are {{{{ $value | printf `%.2f` }}}} apart between segments of "
+            "{{ $labels.segment_feature }}."
+        ),
+        board="quality",
+    )
