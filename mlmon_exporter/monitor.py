@@ -196,7 +196,7 @@ class Monitor:
                 settings,
                 reference,
                 on_learned=lambda reference: self._learned.keep(model.name, reference),
-                on_overflow=lambda: self.health.overflow("version"),
+                on_overflow=self.health.overflow,
             )
         except ValueError as error:
             raise ConfigError(f"model {model.name}: {error}") from error

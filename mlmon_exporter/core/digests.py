@@ -80,6 +80,7 @@ class FastDigest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> FastDigest:
+        fastdigest.TDigest.from_bytes(data)  # raises ValueError now, not when it is needed
         return cls(packed=data)
 
     @property

@@ -52,7 +52,7 @@ class Versions:
         settings: ModelSettings,
         reference: ModelReference,
         outcomes: Outcomes | None,
-        on_overflow: Callable[[], None],
+        on_overflow: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._outcomes = outcomes
@@ -74,7 +74,7 @@ class Versions:
     def admit(self, version: str) -> str:
         """Return the version that rows are counted for: `other` where there are too many."""
         if self.is_full_for(version):
-            self._on_overflow()
+            self._on_overflow("version")
             return OTHER_VERSION
         return version
 

@@ -1,6 +1,7 @@
-"""Print the tables of false alarms, delays, peers and fuzzed formats.
+"""Print the tables of false alarms, delays, peers and what was fuzzed.
 
-`make soak ARGS=peers` prints one; `make soak ARGS="fuzz 120"` fuzzes each format for two minutes.
+`make soak ARGS=peers` prints one; `make soak ARGS="fuzz 120"` fuzzes all that is read for two
+minutes each, `make soak ARGS="fuzz 120 config state"` just these.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import changed, compare, concept, fuzz, unchanged
+from . import attack, changed, compare, concept, fuzz, schema, unchanged
 
 PEERS = Path(".venv-peers")
 RUNS = 3
@@ -26,8 +27,13 @@ def main(parts: list[str]) -> None:
         compare.table(_peers())
     if not parts or "concept" in parts:
         concept.table(_peers(), RUNS)
+    if not parts or "schema" in parts:
+        schema.check()
+    if not parts or "attack" in parts:
+        attack.table()
     if not parts or "fuzz" in parts:
-        fuzz.table(next((int(part) for part in parts if part.isdigit()), FUZZ_SECONDS))
+        seconds = next((int(part) for part in parts if part.isdigit()), FUZZ_SECONDS)
+        fuzz.table(seconds, [part for part in parts if part in fuzz.NAMES])
 
 
 def _peers() -> Path:
