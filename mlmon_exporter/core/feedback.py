@@ -96,7 +96,7 @@ class Feedback:
 
     def take(self) -> Feedback:
         """Return what was counted since the last call and start again at nothing."""
-        taken = Feedback(max_kpis=self._max_kpis)
+        taken = self.like()
         with self._lock:
             taken._names = set(self._names)
             taken.statuses, taken.delays, taken.kpis = self.statuses, self.delays, self.kpis
@@ -107,9 +107,10 @@ class Feedback:
         """Add what another has counted, such as another worker; it stays as it is."""
         form = other.to_dict()
         with self._lock:
-            # Whoever adds says how many names there may be, and is told of one too many.
-            self._max_kpis = max(self._max_kpis, other._max_kpis)
-            self._on_overflow = other._on_overflow
+            # Whoever adds names says how many there may be, and is told of one too many.
+            if form["kpis"]:
+                self._max_kpis = max(self._max_kpis, other._max_kpis)
+                self._on_overflow = other._on_overflow
             self._merge(form)
 
     def _merge(self, form: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Print the tables of false alarms, delays, peers and what was fuzzed.
 
-`make soak ARGS=peers` prints one; `make soak ARGS="fuzz 120"` fuzzes all that is read for two
+`make soak ARGS=peers` prints one, `make soak ARGS="attack 100000"` one of so many requests; `make soak ARGS="fuzz 120"` fuzzes all that is read for two
 minutes each, `make soak ARGS="fuzz 120 config state"` just these.
 """
 
@@ -15,10 +15,12 @@ from . import attack, changed, compare, concept, fuzz, schema, unchanged
 PEERS = Path(".venv-peers")
 RUNS = 3
 FUZZ_SECONDS = 600
+ATTACKS = 1_000_000
 
 
 def main(parts: list[str]) -> None:
     """Print the named tables, or all."""
+    number = next((int(part) for part in parts if part.isdigit()), 0)
     if not parts or "unchanged" in parts:
         unchanged.table(RUNS)
     if not parts or "changed" in parts:
@@ -30,10 +32,9 @@ def main(parts: list[str]) -> None:
     if not parts or "schema" in parts:
         schema.check()
     if not parts or "attack" in parts:
-        attack.table()
+        attack.table(number or ATTACKS)
     if not parts or "fuzz" in parts:
-        seconds = next((int(part) for part in parts if part.isdigit()), FUZZ_SECONDS)
-        fuzz.table(seconds, [part for part in parts if part in fuzz.NAMES])
+        fuzz.table(number or FUZZ_SECONDS, [part for part in parts if part in fuzz.NAMES])
 
 
 def _peers() -> Path:

@@ -15,7 +15,7 @@ from mlmon_exporter import Config, Reference
 from mlmon_exporter.server import server_app
 
 TOKEN = "t"
-EXAMPLES = 300
+EXAMPLES = 100
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 
 
