@@ -66,7 +66,10 @@ def _healthz() -> Form:
 def _writing(what: str, record: Form, counts: Collection[str]) -> Form:
     """Describe an address that takes one record, a list, or one a line."""
     fault = _object({"index": COUNT, "reason": TEXT}, ("index", "reason"))
-    answer = {**dict.fromkeys((*counts, "invalid"), COUNT), "errors": {"type": "array", "items": fault}}
+    answer = {
+        **dict.fromkeys((*counts, "invalid"), COUNT),
+        "errors": {"type": "array", "items": fault},
+    }
     refusal = _object({"error": TEXT}, ("error",))
     records = {"type": "array", "items": record, "maxItems": MOST_RECORDS}
     body = {"application/json": {"schema": {"oneOf": [record, records]}}}

@@ -193,16 +193,12 @@ class Reference:
         try:
             with file.open("rb") as opened:
                 content = opened.read(MOST_BYTES + 1)
-            if len(content) > MOST_BYTES:
-                raise ConfigError(f"{file}: expected a reference of {MOST_BYTES} bytes at most")
             return cls.from_bytes(content, engine)
         except OSError as error:
             raise ConfigError(
                 f"{file}: cannot read the reference: {error.strerror}; "
                 "make one with 'mlmon-exporter build-reference'"
             ) from error
-        except ConfigError:
-            raise
         except ValueError as error:
             raise ConfigError(f"{file}: {error}") from error
 
@@ -246,6 +242,8 @@ class Reference:
     @classmethod
     def from_bytes(cls, data: bytes, engine: str = "fastdigest") -> Self:
         """Read the file's bytes; raises ValueError that names the key."""
+        if len(data) > MOST_BYTES:
+            raise ValueError(f"expected a reference of {MOST_BYTES} bytes at most")
         try:
             form = orjson.loads(data)
         except orjson.JSONDecodeError as error:

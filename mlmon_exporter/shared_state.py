@@ -268,7 +268,7 @@ class SharedState:
         self._file, self._stamp, self._written = merged.file, -1, {}
 
     def _show(self, key: str, data: bytes) -> None:
-        """Show a value in place of what was known of its key; one that is unreadable changes nothing."""
+        """Show a value in place of what was known; one that is unreadable changes nothing."""
         try:
             with reading(key):
                 self._take_over(*key.partition(" ")[::2], data)

@@ -26,6 +26,7 @@ MOST_ROWS = 2**53
 """Counts are exact as floating-point numbers up to here."""
 PANE_CENTROIDS = 80
 REFERENCE_CENTROIDS = 200
+MOST_CENTROIDS = 10_000
 
 
 class Digest(Protocol):
@@ -80,7 +81,13 @@ class FastDigest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> FastDigest:
-        fastdigest.TDigest.from_bytes(data)  # raises ValueError now, not when it is needed
+        # Now, not when it is needed: damaged bytes raise ValueError, or ask for endless room.
+        try:
+            centroids = fastdigest.TDigest.from_bytes(data).max_centroids
+        except MemoryError:
+            centroids = None
+        if centroids is None or centroids > MOST_CENTROIDS:
+            raise ValueError(f"digest: expected {MOST_CENTROIDS} centroids at most")
         return cls(packed=data)
 
     @property

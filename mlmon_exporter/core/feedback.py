@@ -96,7 +96,7 @@ class Feedback:
 
     def take(self) -> Feedback:
         """Return what was counted since the last call and start again at nothing."""
-        taken = self.like()
+        taken = Feedback(max_kpis=self._max_kpis, on_overflow=self._on_overflow)
         with self._lock:
             taken._names = set(self._names)
             taken.statuses, taken.delays, taken.kpis = self.statuses, self.delays, self.kpis

@@ -66,7 +66,11 @@ class HistogramTable:
             ours[:] = [both(a, b) for a, b in zip(ours, cell, strict=True)]
 
     def read(self, form: Iterable[Any]) -> None:
-        """Add another's cells, each with its label values, of the state on disk; raises ValueError or TypeError where it is damaged."""
+        """Add cells, each with its label values, of the state on disk.
+
+        Raises:
+            ValueError: They are damaged; or TypeError.
+        """
         for labels, cells in form:
             if not all(isfinite(sum(cell)) for cell in cells):
                 raise ValueError("histogram: expected finite counts")

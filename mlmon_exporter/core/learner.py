@@ -45,7 +45,9 @@ class Learner:
         outputs = [(batch.predictions, batch.rows) for batch in waiting if batch.predictions]
         for profiler, parts in ((self._features, features), (self._outputs, outputs)):
             if parts:
-                names = dict.fromkeys((*profiler.names, *(name for part, _ in parts for name in part)))
+                names = dict.fromkeys(
+                    (*profiler.names, *(name for part, _ in parts for name in part))
+                )
                 if len(names) > self._max_columns:
                     self._on_overflow("feature")
                 profiler.profile(*_together(parts, [*names][: self._max_columns]))

@@ -85,11 +85,13 @@ class Outcomes:
         return last[1]
 
     def _has_any(self, batch: Batch, rows: Rows, f: int, left_out: frozenset[str]) -> bool:
-        """Return whether some row has one of the values that a segment feature has no segment of."""
+        """Return whether some row has a value that this segment feature has no segment of."""
         values = batch.features.get(self.segments.features[f].feature)
         return any(
             labels[f] == OTHER and category_name(scalar(value)) in left_out
-            for (_, labels), value in zip(rows, [values] if batch.rows == 1 else values, strict=True)
+            for (_, labels), value in zip(
+                rows, [values] if batch.rows == 1 else values, strict=True
+            )
         )
 
     def _rows(self, batch: Batch) -> Rows:

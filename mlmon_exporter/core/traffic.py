@@ -262,7 +262,8 @@ class Traffic:
         for name, table in traffic._tables():
             table.read(form.get(name, ()))  # an older version knew fewer tables
         for labels, i, (*ids, value, timestamp) in form["exemplars"]:
-            mark = Exemplar(*read_labels(ids, 2), float(value), float(timestamp))
+            trace, span = read_labels(ids, 2)
+            mark = Exemplar(trace, span, float(value), float(timestamp))
             traffic.exemplars.setdefault(read_labels(labels, 3), {})[int(i)] = mark
         return traffic
 

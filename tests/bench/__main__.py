@@ -6,7 +6,7 @@ import platform
 import sys
 from datetime import UTC, datetime
 
-from . import pending
+from . import pending, size
 from .asgi import App, cpu_microseconds, microseconds, new_app
 from .costs import (
     MILLION,
@@ -28,6 +28,9 @@ def main(parts: list[str]) -> None:
     """Measure and print Markdown tables: costs, or the parts that are named."""
     if "pending" in parts:
         pending.table()
+    if "size" in parts:
+        size.table()
+    if parts:
         return
     print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.python_implementation()}", end=" ")
     print(f"{platform.python_version()}, {platform.machine()}, {platform.system()}\n")

@@ -1,7 +1,7 @@
 """All that the exporter reads besides bodies, each with inputs to start from and a rule.
 
-A rule takes any bytes, and raises where they break what is promised. `test_inputs.py` tries it on
-bytes that hypothesis changes, `make soak ARGS=fuzz` under a fuzzer that watches the code's branches.
+A rule takes any bytes, and raises where they break what is promised. `test_inputs.py` tries it
+on bytes that hypothesis changes, `make soak ARGS=fuzz` under a fuzzer that watches branches.
 """
 
 from __future__ import annotations
@@ -136,7 +136,9 @@ def reference(kind: str = "classification") -> Reference:
         "k": rng.poisson(2, 60),
         "c": rng.choice(["a", "b", ""], 60),
         "score": (is_true * 0.3 + rng.random(60) * 0.7).round(1),
-        "truth": is_true.astype(int) if kind == "classification" else (is_true + rng.random(60)).round(1),
+        "truth": is_true.astype(int)
+        if kind == "classification"
+        else (is_true + rng.random(60)).round(1),
     }
     segments = ["c", ("x", [0.0])]
     built = Reference.build(

@@ -1,7 +1,8 @@
 """Print the tables of false alarms, delays, peers and what was fuzzed.
 
-`make soak ARGS=peers` prints one, `make soak ARGS="attack 100000"` one of so many requests; `make soak ARGS="fuzz 120"` fuzzes all that is read for two
-minutes each, `make soak ARGS="fuzz 120 config state"` just these.
+`make soak ARGS=peers` prints one, `make soak ARGS="attack 100000"` one of so many requests.
+`make soak ARGS="fuzz 120"` fuzzes all that is read for two minutes each, and
+`make soak ARGS="fuzz 120 config state"` just these.
 """
 
 from __future__ import annotations

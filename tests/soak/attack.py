@@ -80,7 +80,7 @@ def config(folder: Path) -> Config:
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer as a framework does that takes each path for a route, with whatever version is asked."""
+    """Answer like a framework for which each path is a route, with the version that is asked."""
     if scope["type"] != "http":
         return
     message, body = await receive(), b""
@@ -181,7 +181,9 @@ def _seen(connection: http.client.HTTPConnection) -> Seen:
 def table(requests: int) -> None:
     """Attack, and print what came of it."""
     found = attack(requests)
-    print("| after requests | series | MiB resident | waiting predictions | honest, of which seen |")
+    print(
+        "| after requests | series | MiB resident | waiting predictions | honest, of which seen |"
+    )
     print("|---|---|---|---|---|")
     for count, seen in ((1, found.before), (requests // 2, found.halfway), (requests, found.after)):
         mebibytes = seen.resident_bytes / 2**20
