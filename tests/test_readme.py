@@ -72,7 +72,7 @@ MARKDOWN = [*PAGES, *sorted((ROOT / "alerts").rglob("*.md")), ROOT / "CHANGELOG.
 def test_every_link_to_a_heading_leads_to_one(page: Path) -> None:
     for target, heading in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", page.read_text()):
         found = re.findall(
-            r"^#+ (.+)$", (page.parent / target if target else page).read_text(), re.M
+            r"^#+ (.+)$", (page.parent / target if target else page).read_text(), re.MULTILINE
         )
         slugs = {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in found}
         assert heading in slugs, f"{page.name}: {target}#{heading}"
