@@ -87,6 +87,8 @@ class Outcomes:
     def _has_any(self, batch: Batch, rows: Rows, f: int, left_out: frozenset[str]) -> bool:
         """Return whether some row has a value that this segment feature has no segment of."""
         values = batch.features.get(self.segments.features[f].feature)
+        if values is None:
+            return False
         return any(
             labels[f] == OTHER and category_name(scalar(value)) in left_out
             for (_, labels), value in zip(

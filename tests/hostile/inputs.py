@@ -140,7 +140,7 @@ def reference(kind: str = "classification") -> Reference:
         if kind == "classification"
         else (is_true + rng.random(60)).round(1),
     }
-    segments = ["c", ("x", [0.0])]
+    segments: list[str | tuple[str, list[float]]] = ["c", ("x", [0.0])]
     built = Reference.build(
         rows, predictions="score", ground_truth="truth", task=kind, segments=segments
     )

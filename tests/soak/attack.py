@@ -113,17 +113,17 @@ def attack(requests: int) -> Result:
 def _attacked(connection: http.client.HTTPConnection, requests: int) -> Result:
     honest, statuses = 0, Counter[int]()
     _send(connection, "POST", HONEST, _body("c0", "1"), {})
-    seen = [_seen(connection)]
+    before = halfway = _seen(connection)
     for i in range(requests):
         if i == requests // 2:
-            seen.append(_seen(connection))
+            halfway = _seen(connection)
         if i % HONEST_EVERY == 0:
             status = _send(connection, "POST", HONEST, _body("c0", "1"), {})
             honest += status == 200
         else:
             status = _send(connection, *_hostile(i))
         statuses[status] += 1
-    return Result(honest + 1, statuses, *seen, _seen(connection))
+    return Result(honest + 1, statuses, before, halfway, _seen(connection))
 
 
 def _hostile(i: int) -> tuple[str, str, Any, dict[str, str]]:
