@@ -9,7 +9,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	"$$python" -c 'import ensurepip, venv; $(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && break; done)
 
-.PHONY: help demo test check format boards bench servers soak clean
+.PHONY: help demo test oldest check format boards bench servers soak clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,19 @@ demo: $(firstword $(wildcard $(VENV)/.test) $(VENV)/.demo) ## Serve real models,
 
 test: $(VENV)/.test ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+oldest: build/oldest/.made ## Run the tests in process with the oldest dependencies
+	build/oldest/venv/bin/python -m pytest -W ignore::DeprecationWarning $(IN_PROCESS) $(ARGS)
+
+# What drives other programs says nothing about our dependencies, and takes long; old ones are
+# called in ways that newer ones of their own dependencies warn of.
+IN_PROCESS := tests $(addprefix --ignore=tests/,alerts demo e2e examples grafana page/test_browser.py)
+build/oldest/.made: pyproject.toml tests/oldest.py $(VENV)/.test
+	$(BIN)/python -m venv --clear build/oldest/venv
+	$(BIN)/python -m tests.oldest > build/oldest/constraints.txt
+	build/oldest/venv/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint build/oldest/constraints.txt --editable '.[test]'
+	@touch $@
 
 check: $(VENV)/.test ## Check style, formatting and types
 	$(BIN)/python -m ruff check .

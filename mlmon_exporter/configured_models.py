@@ -44,7 +44,7 @@ class ConfiguredModels:
                 model_settings(self._config, configured),
                 reference,
                 on_learned=lambda learned: self._learned.keep(configured.name, learned),
-                on_overflow=lambda: self._health.overflow("version"),
+                on_overflow=self._health.overflow,
             )
         except ValueError as error:
             raise ConfigError(f"model {configured.name}: {error}") from error

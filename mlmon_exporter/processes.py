@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .collector import process_numbers
+from .core.labels import read_labels
 from .core.records import Readings
 
 CPU = "process_cpu_seconds_total"
@@ -82,4 +83,7 @@ class CpuTime:
 def process_of(form: Any) -> Process:
     """Read a process's JSON; raises ValueError, KeyError or TypeError where it is damaged."""
     numbers, in_progress = form
-    return Process(dict(numbers), [(list(labels), int(count)) for labels, count in in_progress])
+    return Process(
+        {name: float(value) for name, value in numbers.items()},
+        [([*read_labels(labels, 3)], int(count)) for labels, count in in_progress],
+    )

@@ -25,6 +25,10 @@ from .reference_rows import check_names, rows_of, times_of, with_all
 
 FORMAT = "mlmon-reference"
 FORMAT_VERSION = 1
+MOST_BYTES = 2**30
+"""A larger file is not read. One of 2 000 features takes about 40 MB."""
+YEAR_10000 = 253_402_300_800
+"""Unix seconds that no date can be written of."""
 
 Segment = str | tuple[str, Sequence[float]]
 """A feature by which rows are sliced; with the edges of its ranges, if it is not by value."""
@@ -187,7 +191,9 @@ class Reference:
         """
         file = Path(path)
         try:
-            return cls.from_bytes(file.read_bytes(), engine)
+            with file.open("rb") as opened:
+                content = opened.read(MOST_BYTES + 1)
+            return cls.from_bytes(content, engine)
         except OSError as error:
             raise ConfigError(
                 f"{file}: cannot read the reference: {error.strerror}; "
@@ -236,6 +242,8 @@ class Reference:
     @classmethod
     def from_bytes(cls, data: bytes, engine: str = "fastdigest") -> Self:
         """Read the file's bytes; raises ValueError that names the key."""
+        if len(data) > MOST_BYTES:
+            raise ValueError(f"expected a reference of {MOST_BYTES} bytes at most")
         try:
             form = orjson.loads(data)
         except orjson.JSONDecodeError as error:
@@ -252,7 +260,7 @@ class Reference:
             for side in ("features", "outputs")
         )
         created = form.get("created")
-        if not isinstance(created, int | float):
+        if not isinstance(created, int | float) or not 0 <= created < YEAR_10000:
             raise ValueError(f"created: expected Unix seconds, got {created!r}")
         outcomes = _outcomes(form.get("outcomes"), outputs, engine)
         model = str(form.get("model", ""))

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from .config import Config, ConfigError
 from .monitor import Monitor
+from .openapi import openapi
 
 
 def reader_of(config: Config) -> Monitor:
@@ -34,6 +35,8 @@ def reader_of(config: Config) -> Monitor:
 def server_app(config: Config) -> Starlette:
     """Return the app of `mlmon-exporter serve`: the page at `/`, `/metrics` and `/healthz`.
 
+    `/openapi.json` describes them for programs.
+
     Raises:
         ConfigError: As `reader_of` does.
     """
@@ -42,11 +45,17 @@ def server_app(config: Config) -> Starlette:
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok", "time": time.time()})
 
+    description = openapi(monitor.writing_apps, config.metrics_token is not None)
+
+    async def described(_: Request) -> Response:
+        return JSONResponse(description)
+
     return Starlette(
         routes=[
             Route("/", monitor.page_app()),
             Route("/healthz", healthz),
             Route("/metrics", monitor.metrics_app()),
+            Route("/openapi.json", described),
             *(Route(path, app) for path, app in monitor.writing_apps.items()),
         ]
     )

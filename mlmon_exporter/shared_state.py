@@ -23,7 +23,7 @@ from .core.records import Readings
 from .core.traffic import Traffic
 from .joiner import Parts
 from .pending_shared import Transaction
-from .processes import CPU, CpuTime, Process, process_of, process_readings
+from .processes import CPU, CpuTime, Process, process_readings
 from .shared_values import (
     Seeding,
     merge_cpu,
@@ -36,9 +36,11 @@ from .shared_values import (
     read_feedback,
     read_health,
     read_traffic,
+    read_worker,
+    reading,
     worker_value,
 )
-from .store import Changes, LostError, Merge, Store, StoreError, Value
+from .store import Changes, LostError, Merge, Merged, Store, StoreError, UnreadableError, Value
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +159,7 @@ class SharedState:
                 self._fail("flush", error)
                 return False
             self._cpu_added = cpu
-            self._note(merged.file, merged.values, now)
+            self._note(merged, now)
             return True
 
     def add(self, parts: Parts, counts: Feedback) -> None:
@@ -179,12 +181,15 @@ class SharedState:
                 self._fail("join", error)
                 raise
             self._failing.discard("join")
-            self._note(writing.file, writing.values, now)
+            self._note(Merged(writing.file, writing.values, writing.unreadable), now)
 
-    def _note(self, file: str, written: Mapping[str, Value], now: float) -> None:
+    def _note(self, merged: Merged, now: float) -> None:
         """Keep what was written, until it is loaded: should the file be lost, it is not."""
+        file, written, unreadable = merged
         self._failing.discard("flush")
         self.last_flush = now
+        for problem in unreadable:
+            self._pass_over(problem)
         if self._file in ("", file):
             self._file = file
             kept = {**self._written, **written}
@@ -257,31 +262,40 @@ class SharedState:
             for part, tally in model.shown().items():
                 changes[part_key(name, part)] = merge_part(tally, part, seeding)
         merged = self._store.merge(changes, now)
+        for problem in merged.unreadable:
+            self._pass_over(problem)
         self._failing.discard("restore")
         self._file, self._stamp, self._written = merged.file, -1, {}
 
     def _show(self, key: str, data: bytes) -> None:
+        """Show a value in place of what was known; one that is unreadable changes nothing."""
         try:
-            kind, _, rest = key.partition(" ")
-            if kind == "traffic":
-                self._counts.shown_traffic = read_traffic(data)
-            elif kind == "health":
-                self._counts.shown_health = read_health(data)
-            elif kind == "feedback":
-                self._counts.shown_feedback = read_feedback(data)
-            elif kind == "cpu":
-                self._cpu = read_cpu(data)
-            elif kind == SEEDED:
-                self._seeded = float(orjson.loads(data))
-            elif kind == "worker":
-                seen, *form = orjson.loads(data)
-                self._workers[rest] = (float(seen), process_of(form))
-            elif kind == "part":
-                name, *part = orjson.loads(rest)
-                if name in self._models:
-                    self._models[name].show(PartKey(*part), data)
-        except (ValueError, KeyError, TypeError) as error:
-            self._fail("load", ValueError(f"{key}: {error}"))
+            with reading(key):
+                self._take_over(*key.partition(" ")[::2], data)
+        except UnreadableError as error:
+            self._pass_over(str(error))
+
+    def _take_over(self, kind: str, rest: str, data: bytes) -> None:
+        if kind == "traffic":
+            self._counts.shown_traffic = read_traffic(data)
+        elif kind == "health":
+            self._counts.shown_health = read_health(data)
+        elif kind == "feedback":
+            self._counts.shown_feedback = read_feedback(data)
+        elif kind == "cpu":
+            self._cpu = read_cpu(data)
+        elif kind == SEEDED:
+            self._seeded = float(orjson.loads(data))
+        elif kind == "worker":
+            self._workers[rest] = read_worker(data)
+        elif kind == "part":
+            name, *part = orjson.loads(rest)
+            if name in self._models:
+                self._models[name].show(PartKey(*part), data)
+
+    def _pass_over(self, problem: str) -> None:
+        self._counts.health.internal_error("store")
+        logger.error("mlmon: a value of the state file is passed over: %s", problem)
 
     def size_bytes(self) -> int:
         """Return the size of the state on disk."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, Self, TypeVar
 
 import orjson
@@ -14,8 +15,8 @@ from .core.part_keys import PartKey
 from .core.tally_bytes import AnyTally
 from .core.traffic import Traffic
 from .core.windows import PANES
-from .processes import CpuTime, Process
-from .store import Merge, Value
+from .processes import CpuTime, Process, process_of
+from .store import Merge, UnreadableError, Value
 
 DEAD_KEPT_SECONDS = 3600.0
 PANES_KEPT = 14
@@ -29,6 +30,18 @@ class _Mergeable(Protocol):
 
 
 T = TypeVar("T", bound=_Mergeable)
+
+# What code meets that expects what was written, and finds other JSON or other bytes.
+_NOT_AS_WRITTEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turn whatever damaged bytes lead to into UnreadableError."""
+    try:
+        yield
+    except _NOT_AS_WRITTEN as error:
+        raise UnreadableError(f"{what}: expected what was written, got {error!r}") from error
 
 
 class Seeding:
@@ -51,17 +64,21 @@ def _merging(
     seeding: Seeding | None,
     expires: float | None = None,
 ) -> Merge:
-    """Return what adds ours to what there is; or raises that to ours, where others were first."""
+    """Return what adds ours to what there is; or raises that to ours, where others were first.
+
+    It raises UnreadableError where what there is cannot be added to.
+    """
 
     def merge(old: Value | None) -> Value:
-        merged = ours
-        if old is not None:
+        if old is None:
+            return Value(write(ours), expires)
+        with reading("value"):
             merged = read(old.data)
             if seeding is None or seeding.is_first:
                 merged.merge(ours)
             else:
                 merged.at_least(ours)
-        return Value(write(merged), expires)
+            return Value(write(merged), expires)
 
     return merge
 
@@ -90,8 +107,9 @@ def merge_traffic(traffic: Traffic, seeding: Seeding | None = None) -> Merge:
 
 
 def read_traffic(data: bytes, max_routes: int = 200) -> Traffic:
-    """Read requests; raises ValueError, KeyError or TypeError where they are none."""
-    return Traffic.from_dict(orjson.loads(data), max_routes)
+    """Read requests; raises UnreadableError where they are none."""
+    with reading("traffic"):
+        return Traffic.from_dict(orjson.loads(data), max_routes)
 
 
 def merge_health(health: Health, seeding: Seeding | None = None) -> Merge:
@@ -100,8 +118,9 @@ def merge_health(health: Health, seeding: Seeding | None = None) -> Merge:
 
 
 def read_health(data: bytes) -> Health:
-    """Read counts about ourselves; raises ValueError or TypeError where they are none."""
-    return Health.from_dict(orjson.loads(data))
+    """Read counts about ourselves; raises UnreadableError where they are none."""
+    with reading("health"):
+        return Health.from_dict(orjson.loads(data))
 
 
 def merge_feedback(feedback: Feedback, seeding: Seeding | None = None) -> Merge:
@@ -110,8 +129,9 @@ def merge_feedback(feedback: Feedback, seeding: Seeding | None = None) -> Merge:
 
 
 def read_feedback(data: bytes) -> Feedback:
-    """Read what came back; raises ValueError, KeyError or TypeError where it is none."""
-    return Feedback.from_dict(orjson.loads(data))
+    """Read what came back; raises UnreadableError where it is none."""
+    with reading("feedback"):
+        return Feedback.from_dict(orjson.loads(data))
 
 
 def merge_cpu(cpu: CpuTime, seeding: Seeding | None = None) -> Merge:
@@ -120,10 +140,18 @@ def merge_cpu(cpu: CpuTime, seeding: Seeding | None = None) -> Merge:
 
 
 def read_cpu(data: bytes) -> CpuTime:
-    """Read CPU time; raises ValueError or TypeError where it is none."""
-    return CpuTime(float(orjson.loads(data)))
+    """Read CPU time; raises UnreadableError where it is none."""
+    with reading("cpu"):
+        return CpuTime(float(orjson.loads(data)))
 
 
 def worker_value(process: Process, now: float) -> Value:
     """Return what others should know of a process seen at `now`, Unix seconds."""
     return Value(orjson.dumps([now, *process]), now + DEAD_KEPT_SECONDS)
+
+
+def read_worker(data: bytes) -> tuple[float, Process]:
+    """Read when a process was seen, and what it told; raises UnreadableError where it is none."""
+    with reading("worker"):
+        seen, *form = orjson.loads(data)
+        return float(seen), process_of(form)

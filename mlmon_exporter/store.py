@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,9 @@ SCHEMA_VERSION = 1
 """Of the tables and of the values in them: a program leaves a file of a later one alone."""
 WAIT_SECONDS = 2.0
 """How long a transaction waits for another process's."""
+ASIDE = "unreadable"
+"""What stands before the key of a value that was set aside."""
+ASIDE_SECONDS = 7 * 86400.0
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -45,6 +48,10 @@ class StoreError(Exception):
 
 class LostError(StoreError):
     """The file was deleted, replaced, or damaged and set aside; the next use is of a new one."""
+
+
+class UnreadableError(Exception):
+    """A value is not what its key says; of all that a merge may raise, the store expects this."""
 
 
 class Value(NamedTuple):
@@ -70,19 +77,24 @@ class Merged(NamedTuple):
     file: str
     """Identity of the file."""
     values: Mapping[str, Value]
+    unreadable: Sequence[str]
+    """What was wrong with old values that were set aside."""
 
 
 Merge = Callable[[Value | None], Value]
+"""Makes the new value of the old one, if there is one; may raise UnreadableError."""
 
 
 class Writing:
     """A transaction that writes, and what it has written."""
 
-    def __init__(self, connection: sqlite3.Connection, file: str, stamp: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, now: float) -> None:
         self.connection = connection
-        self.file = file
+        self.file, self._stamp = _file_and_stamp(connection)
         self.values: dict[str, Value] = {}
-        self._stamp = stamp
+        self.unreadable: list[str] = []
+        """What was wrong with old values; they were set aside, and the new ones begin anew."""
+        self._now = now
 
     def merge(self, changes: Mapping[str, Merge]) -> None:
         """Merge changes into the values of their keys, in their order."""
@@ -90,17 +102,28 @@ class Writing:
             query = "SELECT value, checksum, expires FROM state WHERE key = ?"
             row = self.connection.execute(query, (key,)).fetchone()
             old = None if row is None else Value(_checked(row[0], row[1]), row[2])
-            data, expires = self.values[key] = merge(old)
-            self.connection.execute(
-                "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?)",
-                (key, data, zlib.crc32(data), self._stamp, expires),
-            )
+            try:
+                self.values[key] = merge(old)
+            except UnreadableError as error:
+                self._set_aside(key, old, error)
+                self.values[key] = merge(None)
+            self._put(key, self.values[key])
+
+    def _put(self, key: str, value: Value) -> None:
+        row = (key, value.data, zlib.crc32(value.data), self._stamp, value.expires)
+        self.connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?)", row)
+
+    def _set_aside(self, key: str, old: Value | None, error: UnreadableError) -> None:
+        self.unreadable.append(f"{key}: {error}")
+        if old is not None:
+            self._put(f"{ASIDE} {key}", Value(old.data, self._now + ASIDE_SECONDS))
 
 
 class Store:
     """The state file of a folder. One connection a process; not thread-safe.
 
-    A damaged file is set aside, and the next use begins a new one.
+    A damaged file is set aside, and the next use begins a new one; so is a value that cannot be
+    merged into, within the file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -121,14 +144,14 @@ class Store:
         """
         with self.writing(now) as writing:
             writing.merge(changes)
-        return Merged(writing.file, writing.values)
+        return Merged(writing.file, writing.values, writing.unreadable)
 
     @contextmanager
     def writing(self, now: float) -> Iterator[Writing]:
         """Begin a transaction that writes; raises StoreError as `merge` does."""
         with self._transaction() as connection:
             connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'stamp'")
-            yield Writing(connection, *_file_and_stamp(connection))
+            yield Writing(connection, now)
             connection.execute("DELETE FROM state WHERE expires < ?", (now,))
 
     def read(self, after: int, file: str = "") -> Changes:

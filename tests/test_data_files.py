@@ -276,7 +276,7 @@ def test_a_single_column_needs_no_delimiter(tmp_path: Path) -> None:
 TYPES: Mapping[str, tuple[Any, str, list[float]]] = {
     "int8": (pa.array([1, None], pa.int8()), "numeric", [1.0, NAN]),
     "uint64": (pa.array([2**63, None], pa.uint64()), "numeric", [2.0**63, NAN]),
-    "half": (pa.array([1.5, None], pa.float16()), "numeric", [1.5, NAN]),
+    "half": (pa.array([np.float16(1.5), None], pa.float16()), "numeric", [1.5, NAN]),
     "float": (pa.array([0.5, None], pa.float32()), "numeric", [0.5, NAN]),
     "double": (pa.array([0.1, NAN, None]), "numeric", [0.1, NAN, NAN]),
     "bool": (pa.array([True, False, None]), "numeric", [1.0, 0.0, NAN]),

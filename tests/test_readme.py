@@ -58,3 +58,21 @@ def test_the_code_in_the_pages_compiles() -> None:
             r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL
         ):
             compile(code, str(page), "exec")
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    linked = set(re.findall(r"\]\((docs/[^)#]+\.md)", README))
+    assert linked == {f"docs/{page.name}" for page in PAGES[1:]}
+
+
+MARKDOWN = [*PAGES, *sorted((ROOT / "alerts").rglob("*.md")), ROOT / "CHANGELOG.md"]
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)
+def test_every_link_to_a_heading_leads_to_one(page: Path) -> None:
+    for target, heading in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", page.read_text()):
+        found = re.findall(
+            r"^#+ (.+)$", (page.parent / target if target else page).read_text(), re.MULTILINE
+        )
+        slugs = {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in found}
+        assert heading in slugs, f"{page.name}: {target}#{heading}"

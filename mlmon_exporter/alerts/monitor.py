@@ -32,8 +32,9 @@ def _intake_alerts(settings: Settings) -> Iterator[Alert]:
     requests = settings.select("mlmon_requests_total", 'model!=""')
     errors = settings.select("mlmon_parse_errors_total")
     internal = settings.select("mlmon_internal_errors_total")
-    # Methods that HTTP does not know come from scanners, and are as well in `other`.
-    overflow = settings.select("mlmon_label_overflow_total", 'label!="method"')
+    # Methods that HTTP does not know come from scanners, and are as well in `other`; which segments
+    # a feature has is settled when its reference is built.
+    overflow = settings.select("mlmon_label_overflow_total", 'label!~"method|segment"')
     flushed = settings.select("mlmon_last_flush_timestamp_seconds")
     some, quarter, hour = map(settings.span, ("10m", "15m", "1h"))
     yield Alert(

@@ -10,6 +10,7 @@ jobs already use, some hundred times slower; its dictionary form is the one that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 
@@ -26,6 +27,7 @@ MOST_ROWS = 2**53
 """Counts are exact as floating-point numbers up to here."""
 PANE_CENTROIDS = 80
 REFERENCE_CENTROIDS = 200
+MOST_CENTROIDS = 10_000
 
 
 class Digest(Protocol):
@@ -80,6 +82,20 @@ class FastDigest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> FastDigest:
+        # Now, not when it is needed: damaged bytes raise ValueError, or ask for endless room; what
+        # is not finite would make the engine panic, which is no Exception.
+        try:
+            digest = fastdigest.TDigest.from_bytes(data)
+            centroids = digest.max_centroids
+        except MemoryError:
+            centroids = None
+        if centroids is None or centroids > MOST_CENTROIDS:
+            raise ValueError(f"digest: expected {MOST_CENTROIDS} centroids at most")
+        means, weights = zip(*digest.centroids, strict=True) if digest.centroids else ((), ())
+        is_whole = math.isclose(sum(weights), digest.mass(), rel_tol=1e-6)
+        is_sound = is_whole and min(weights, default=1) > 0 and math.isfinite(sum(means))
+        if not is_sound:
+            raise ValueError("digest: expected finite centroids that hold all rows")
         return cls(packed=data)
 
     @property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from .histogram_table import Family, HistogramTable
-from .labels import clean_label
+from .labels import clean_label, read_labels
 from .records import Histograms, Readings
 from .traffic import OTHER
 
@@ -28,6 +29,8 @@ DELAYS = Family(
         )
     },
 )
+GREATEST = sys.float_info.max
+"""Sums stop here: what is infinite could be neither kept as JSON nor added to."""
 KPI_LABELS = ("model", "version", "kpi")
 
 Labels = tuple[str, ...]
@@ -88,11 +91,12 @@ class Feedback:
 
     def _add(self, labels: Labels, more: Sequence[float]) -> None:
         events, value, least = self.kpis.get(labels, (0.0, 0.0, 0.0))
-        self.kpis[labels] = [events + more[0], value + more[1], min(least, more[2])]
+        total = min(max(value + more[1], -GREATEST), GREATEST)
+        self.kpis[labels] = [events + more[0], total, min(least, more[2])]
 
     def take(self) -> Feedback:
         """Return what was counted since the last call and start again at nothing."""
-        taken = Feedback(max_kpis=self._max_kpis)
+        taken = Feedback(max_kpis=self._max_kpis, on_overflow=self._on_overflow)
         with self._lock:
             taken._names = set(self._names)
             taken.statuses, taken.delays, taken.kpis = self.statuses, self.delays, self.kpis
@@ -103,18 +107,19 @@ class Feedback:
         """Add what another has counted, such as another worker; it stays as it is."""
         form = other.to_dict()
         with self._lock:
-            # Whoever adds says how many names there may be, and is told of one too many.
-            self._max_kpis = max(self._max_kpis, other._max_kpis)
-            self._on_overflow = other._on_overflow
+            # Whoever adds names says how many there may be, and is told of one too many.
+            if form["kpis"]:
+                self._max_kpis = max(self._max_kpis, other._max_kpis)
+                self._on_overflow = other._on_overflow
             self._merge(form)
 
     def _merge(self, form: Mapping[str, Any]) -> None:
         for labels, count in form["statuses"]:
-            key = tuple(labels)
+            key = read_labels(labels, 3)
             self.statuses[key] = self.statuses.get(key, 0) + int(count)
-        for labels, cells in form["delays"]:
-            self.delays.merge(tuple(labels), cells)
-        for (model, version, name), sums in form["kpis"]:
+        self.delays.read(form["delays"])
+        for labels, sums in form["kpis"]:
+            model, version, name = read_labels(labels, 3)
             self._add((model, version, self._name(name)), sums)
 
     def at_least(self, other: Feedback) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import add
 from typing import Any
 
+from .labels import read_labels
 from .records import Readings
 
 DROP_REASONS = (
@@ -116,7 +117,10 @@ class Health:
         health = cls()
         for name, rows in form.items():
             if name in health.counts:
-                health.counts[name].update({tuple(labels): int(n) for labels, n in rows})
+                names, _ = COUNTERS[name]
+                health.counts[name].update(
+                    {read_labels(labels, len(names)): int(count) for labels, count in rows}
+                )
         return health
 
     def is_empty(self) -> bool:

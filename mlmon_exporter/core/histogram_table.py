@@ -7,8 +7,10 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
+from math import isfinite
 from typing import Any, NamedTuple
 
+from .labels import read_labels
 from .records import Exemplar, Histograms
 
 Bounds = tuple[float, ...]
@@ -62,6 +64,17 @@ class HistogramTable:
         """Add another's cells of some label values, or make something else of each two numbers."""
         for ours, cell in zip(self.add(labels), theirs, strict=True):
             ours[:] = [both(a, b) for a, b in zip(ours, cell, strict=True)]
+
+    def read(self, form: Iterable[Any]) -> None:
+        """Add cells, each with its label values, of the state on disk.
+
+        Raises:
+            ValueError: They are damaged; or TypeError.
+        """
+        for labels, cells in form:
+            if not all(isfinite(sum(cell)) for cell in cells):
+                raise ValueError("histogram: expected finite counts")
+            self.merge(read_labels(labels, len(self._family.label_names)), cells)
 
     def label_rows(self) -> tuple[tuple[str, ...], ...]:
         """Return all label values: the same object until there are new ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 LABEL_LENGTH = 128
 
@@ -35,3 +36,10 @@ def distinct_labels(names: Sequence[str], reserved: Iterable[str] = ()) -> tuple
         taken.add(label)
         labels.append(label)
     return tuple(labels)
+
+
+def read_labels(form: Any, count: int) -> tuple[str, ...]:
+    """Read label values of the state on disk; raises ValueError unless they are `count` texts."""
+    if not isinstance(form, list) or len(form) != count or {*map(type, form)} != {str}:
+        raise ValueError(f"labels: expected {count} texts, got {form!r:.80}")
+    return tuple(form)

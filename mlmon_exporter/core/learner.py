@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .bins import CategoryBins
 from .columns import BUFFER_ROWS
 from .profile import Profiler
 from .records import Batch, Column
@@ -17,7 +18,9 @@ class Learner:
     Rows wait for others: a profile takes a hundred in hardly more time than one.
     """
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, on_overflow: Callable[[str], None]) -> None:
+        """Start without rows; `on_overflow` is told of features and categories over their caps."""
+        self._on_overflow = on_overflow
         self._max_columns = settings.max_features
         self._features, self._outputs = (
             Profiler(settings.engine, kept=settings.max_categories, columns=settings.max_features)
@@ -42,19 +45,27 @@ class Learner:
         outputs = [(batch.predictions, batch.rows) for batch in waiting if batch.predictions]
         for profiler, parts in ((self._features, features), (self._outputs, outputs)):
             if parts:
-                profiler.profile(*_together(parts, profiler.names, self._max_columns))
+                names = dict.fromkeys(
+                    (*profiler.names, *(name for part, _ in parts for name in part))
+                )
+                if len(names) > self._max_columns:
+                    self._on_overflow("feature")
+                profiler.profile(*_together(parts, [*names][: self._max_columns]))
 
     def reference(self, now: float) -> ModelReference:
         self._profile()
-        return ModelReference(self._features.references(), self._outputs.references(), now, LEARNED)
+        sides = self._features.references(), self._outputs.references()
+        for column in (*sides[0], *sides[1]):
+            if isinstance(column.bins, CategoryBins) and column.bins.rare:
+                self._on_overflow("category")
+        return ModelReference(*sides, now, LEARNED)
 
 
 def _together(
-    parts: Sequence[tuple[Mapping[str, Column], int]], known: Sequence[str], max_columns: int
+    parts: Sequence[tuple[Mapping[str, Column], int]], names: Sequence[str]
 ) -> tuple[dict[str, list[Any]], int]:
-    """Return the columns of several batches as one, and the rows; no new names over a limit."""
-    names = dict.fromkeys((*known, *(name for columns, _ in parts for name in columns)))
-    together: dict[str, list[Any]] = {name: [] for name in [*names][:max_columns]}
+    """Return these columns of several batches as one, and the rows."""
+    together: dict[str, list[Any]] = {name: [] for name in names}
     for columns, rows in parts:
         for name, values in together.items():
             value = columns.get(name)

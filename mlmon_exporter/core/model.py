@@ -20,7 +20,8 @@ class Model:
     """A model and its versions. Thread-safe.
 
     Without a reference it learns one from its first rows, which are not scored; `on_learned` is
-    told when it is there, and says which one to use.
+    told when it is there, and says which one to use. `on_overflow` is told of each label whose cap
+    made a value `other`.
     """
 
     def __init__(
@@ -28,7 +29,7 @@ class Model:
         settings: ModelSettings,
         reference: ModelReference | None,
         on_learned: Callable[[ModelReference], ModelReference] = lambda reference: reference,
-        on_overflow: Callable[[], None] = lambda: None,
+        on_overflow: Callable[[str], None] = lambda label: None,
     ) -> None:
         self.settings = settings
         self._lock = threading.Lock()
@@ -39,13 +40,13 @@ class Model:
         self._outcomes: Outcomes | None = None
         self.reference = reference
         if reference is None:
-            self._learner = Learner(settings)
+            self._learner = Learner(settings, on_overflow)
         else:
             self._use(reference)
 
     def _use(self, reference: ModelReference) -> None:
         self.reference = reference
-        self._outcomes = outcomes_of(self.settings, reference)
+        self._outcomes = outcomes_of(self.settings, reference, self._on_overflow)
         self._versions = Versions(self.settings, reference, self._outcomes, self._on_overflow)
 
     @property

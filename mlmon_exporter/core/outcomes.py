@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .bins import OTHER, category_name
 from .frame import Frame
 from .outcome_reader import OutcomeReader
 from .part_keys import ERRORS, SLICES, PartKey
 from .records import Batch, Prediction
+from .reference import ColumnReference
 from .scored_rows import ScoredRows, scored_rows, tally_outcomes
-from .segments import FeatureSegments, SegmentFeature, Segments, feature_segments
+from .segments import (
+    FeatureSegments,
+    SegmentFeature,
+    Segments,
+    feature_segments,
+    rows_by_value,
+)
 from .settings import ModelReference, ModelSettings
 from .slices import SliceLayout, SliceTally, aligned, slices_of
 from .tally import Layout, Tally
@@ -44,6 +52,9 @@ class Outcomes:
         """The reference of errors, if there is one."""
         self.reference: SliceTally | None = None
         """The outcomes of the reference's rows, if they are of the same task."""
+        self.left_out: Sequence[tuple[int, frozenset[str]]] = ()
+        """Which segment features have more values than segments, and those that have none."""
+        self.on_overflow: Callable[[str], None] = lambda label: None
         self._last: tuple[Batch | None, Rows] = (None, [])
 
     def waiting(self, batch: Batch, version: str, now: float) -> list[Prediction]:
@@ -68,7 +79,22 @@ class Outcomes:
         last = self._last
         if last[0] is not batch:
             last = self._last = (batch, self._rows(batch))
+            for f, values in self.left_out:
+                if self._has_any(batch, last[1], f, values):
+                    self.on_overflow("segment")
         return last[1]
+
+    def _has_any(self, batch: Batch, rows: Rows, f: int, left_out: frozenset[str]) -> bool:
+        """Return whether some row has a value that this segment feature has no segment of."""
+        values = batch.features.get(self.segments.features[f].feature)
+        if values is None:
+            return False
+        return any(
+            labels[f] == OTHER and category_name(scalar(value)) in left_out
+            for (_, labels), value in zip(
+                rows, [values] if batch.rows == 1 else values, strict=True
+            )
+        )
 
     def _rows(self, batch: Batch) -> Rows:
         names = self.task.outputs
@@ -185,8 +211,14 @@ def _plain(value: Any) -> float | str | None:
     return value if abs(value) < float("inf") else None
 
 
-def outcomes_of(settings: ModelSettings, reference: ModelReference) -> Outcomes | None:
+def outcomes_of(
+    settings: ModelSettings,
+    reference: ModelReference,
+    on_overflow: Callable[[str], None] = lambda label: None,
+) -> Outcomes | None:
     """Return how outcomes are read; None if nobody says what the task is.
+
+    `on_overflow` is told of rows whose segment is `other` since there are too many.
 
     Raises:
         ValueError: What the user says of the task does not fit the outputs.
@@ -211,11 +243,24 @@ def outcomes_of(settings: ModelSettings, reference: ModelReference) -> Outcomes 
         return found or feature_segments(each, column, settings.max_segments)
 
     made = Outcomes(task, Segments([*map(segments, wanted)]), _center(task, reference))
+    made.on_overflow = on_overflow
+    made.left_out = [*_left_out(made.segments, columns)]
     own = known.task(reference.outputs, own_names) if known is not None else None
     if known is not None and own is not None and own.meaning == task.meaning:
         made.reference = aligned(known.tally, known.layout(own), made.layout)
         made.errors = Frame((known.error,)) if known.error is not None else None
     return made
+
+
+def _left_out(
+    segments: Segments, columns: Mapping[str, ColumnReference]
+) -> Iterator[tuple[int, frozenset[str]]]:
+    for f, feature in enumerate(segments.features):
+        column = columns.get(feature.feature)
+        if column is not None and not feature.edges:
+            left_out = frozenset(rows_by_value(column)).difference(feature.values)
+            if left_out:
+                yield f, left_out
 
 
 def _center(task: Task, reference: ModelReference) -> float:

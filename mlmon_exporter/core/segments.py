@@ -84,12 +84,13 @@ def feature_segments(
     """
     if wanted.edges:
         return FeatureSegments(wanted.feature, (), wanted.edges)
-    rows = _rows_by_value(column) if column is not None else {}
+    rows = rows_by_value(column) if column is not None else {}
     ranked = sorted(rows, key=lambda value: (-rows[value], value))
     return FeatureSegments(wanted.feature, ranked[:most])
 
 
-def _rows_by_value(column: ColumnReference) -> Mapping[str, int]:
+def rows_by_value(column: ColumnReference) -> Mapping[str, int]:
+    """Return the rows of each value that may be a segment."""
     if isinstance(column.bins, CategoryBins):
         return column.rows_by_category
     names = (

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .digests import ENGINES
+from .digests import ENGINES, MOST_ROWS
 from .roc import RocCurve
 from .slices import SliceTally
 from .tally import AnyDigest, Tally
@@ -69,8 +71,10 @@ def _slices(data: bytes) -> SliceTally:
         at += 8 * slices * width
         for of_slice, number, points in head:
             values = np.frombuffer(data, "<f8", 3 * points, at).reshape(-1, 3)
+            _check(values)
             tally.curves[of_slice, number] = RocCurve(values)
             at += 24 * points
+        _check(tally.sums)
     except struct.error as error:
         raise ValueError(f"tally: damaged: {error}") from error
     return tally
@@ -105,10 +109,19 @@ def _columns(data: bytes) -> Tally:
         tally.counts = np.frombuffer(data, "<u8", cells, at).astype(np.int64)
         tally.invalid = np.frombuffer(data, "<i8", columns, at + 8 * cells).astype(np.int64)
         tally.sums = np.frombuffer(data, "<f8", columns, at + 8 * (cells + columns)).copy()
+        _check(tally.counts)
+        _check(tally.sums)
+        if (tally.counts < 0).any() or max(rows, tally.counts.sum(dtype=float)) > MOST_ROWS:
+            raise ValueError("tally: expected counts of rows, got others")
         tally.digests = _digests(data[at + 8 * (cells + 2 * columns) :], engine, sizes)
     except (struct.error, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"tally: damaged: {error}") from error
     return tally
+
+
+def _check(numbers: NDArray[Any]) -> None:
+    if not np.isfinite(numbers).all():
+        raise ValueError("tally: expected finite numbers")
 
 
 def _digests(data: bytes, engine: str, sizes: Sequence[int]) -> list[AnyDigest | None]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .histogram_table import Both, Bounds, Family, HistogramTable, is_known
-from .labels import clean_label
+from .labels import clean_label, read_labels
 from .records import Exemplar, Histograms, Readings
 from .token_times import BY_STREAM, TokenTimes
 
@@ -260,14 +260,17 @@ class Traffic:
     def from_dict(cls, form: Mapping[str, Any], max_routes: int = 200) -> Traffic:
         """Read that form; raises ValueError, KeyError or TypeError where it is damaged."""
         traffic = cls(max_routes=max_routes)
-        for labels, count in form["requests"]:
-            traffic._routes.add(labels[2])
-            traffic.requests[tuple(labels)] = int(count)
+        for (*labels, status, outcome), count in form["requests"]:
+            model, version, route, method, ending = read_labels([*labels, outcome], 5)
+            traffic._routes.add(route)
+            request = (model, version, route, method, int(status), ending)
+            traffic.requests[request] = int(count)
         for name, table in traffic._tables():
-            for labels, cells in form.get(name, ()):  # an older version knew fewer tables
-                table.merge(tuple(labels), cells)
-        for labels, i, mark in form["exemplars"]:
-            traffic.exemplars.setdefault(tuple(labels), {})[int(i)] = Exemplar(*mark)
+            table.read(form.get(name, ()))  # an older version knew fewer tables
+        for labels, i, (*ids, value, timestamp) in form["exemplars"]:
+            trace, span = read_labels(ids, 2)
+            mark = Exemplar(trace, span, float(value), float(timestamp))
+            traffic.exemplars.setdefault(read_labels(labels, 3), {})[int(i)] = mark
         return traffic
 
     def _tables(self) -> tuple[tuple[str, HistogramTable], ...]:

@@ -52,7 +52,7 @@ class Versions:
         settings: ModelSettings,
         reference: ModelReference,
         outcomes: Outcomes | None,
-        on_overflow: Callable[[], None],
+        on_overflow: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._outcomes = outcomes
@@ -75,7 +75,7 @@ class Versions:
         """Return the version that rows are counted for: `other` where there are too many."""
         if version in self._versions or not self.is_full_for(version):
             return version
-        self._on_overflow()
+        self._on_overflow("version")
         return OTHER_VERSION
 
     def is_full_for(self, version: str) -> bool:

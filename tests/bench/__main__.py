@@ -35,6 +35,7 @@ PARTS: Mapping[str, Callable[[], None]] = {
     "overload": overload.table,
     "growth": partial(growth.table, Path("docs")),
     "pending": pending.table,
+    "size": size.table,
 }
 """What is measured when it is named; with all of it a run takes some minutes."""
 

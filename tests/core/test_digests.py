@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from typing import Any
 
 import numpy as np
@@ -254,3 +255,14 @@ def test_quantiles_step_at_atoms_and_slope_between_others() -> None:
     got = quantiles_of(means, weights, [0.0, 0.3, 0.59, 0.65, 0.7, 0.8, 1.0], spread=0.3)
     assert got == pytest.approx([0.0, 0.0, 0.0, 0.5, 1.0, 1.5, 2.0])
     assert np.isnan(quantiles_of(np.empty(0), np.empty(0), [0.5], 0.3)).all()
+
+
+@pytest.mark.parametrize("centroids", [20_000, 2**40])
+def test_bytes_that_ask_for_endless_room_are_refused(centroids: int) -> None:
+    digest = FastDigest()
+    digest.add(np.arange(100.0))
+    data = digest.to_bytes()
+    size = struct.pack("<Q", PANE_CENTROIDS)
+    assert data.count(size) == 1
+    with pytest.raises(ValueError, match="expected 10000 centroids at most"):
+        FastDigest.from_bytes(data.replace(size, struct.pack("<Q", centroids)))

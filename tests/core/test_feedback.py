@@ -66,6 +66,17 @@ def test_names_of_kpis_are_bounded_and_told() -> None:
     assert len(overflows) == 2
 
 
+def test_names_stay_bounded_and_told_whatever_is_merged() -> None:
+    overflows: list[int] = []
+    feedback = Feedback(max_kpis=2, on_overflow=lambda: overflows.append(1))
+    feedback.merge(Feedback(max_kpis=50))
+    feedback.merge(feedback.take())
+    for i in range(60):
+        feedback.kpi("m", "", f"k{i}", 1.0)
+    assert len(feedback.kpis) == 3
+    assert len(overflows) == 58
+
+
 def test_counts_of_two_processes_add_up() -> None:
     one, two = filled(), filled()
     one.merge(two)

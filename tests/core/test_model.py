@@ -15,6 +15,7 @@ from mlmon_exporter.core.drift import Policy
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.readings import WindowName
 from mlmon_exporter.core.records import Batch, Histograms, Readings
+from mlmon_exporter.core.segments import SegmentFeature
 from mlmon_exporter.core.settings import ModelReference, ModelSettings, window_names
 from mlmon_exporter.metrics import METRICS
 
@@ -156,15 +157,15 @@ def test_each_version_has_its_own_readings() -> None:
 
 
 def test_versions_over_the_cap_are_other_and_counted() -> None:
-    overflows: list[None] = []
+    overflows: list[str] = []
     settings = SETTINGS._replace(max_versions=3)
-    model = Model(settings, reference_of(), on_overflow=lambda: overflows.append(None))
+    model = Model(settings, reference_of(), on_overflow=overflows.append)
     for number in range(2, 10):
         model.observe(batch(10, version=f"v{number}"), NOW)
     assert versions_of(model) == {"v1", "v2", "v3", "other"}
     found = samples(model.readings(NOW))
     assert found["mlmon_feature_window_rows", "other", "age", "1h"] == 60
-    assert len(overflows) == 6
+    assert overflows == ["version"] * 6
 
 
 def test_the_configured_version_is_never_other() -> None:
@@ -404,3 +405,37 @@ def test_the_policy_says_how_many_rows_are_enough() -> None:
     assert math.isnan(samples(model.readings(NOW))["mlmon_feature_psi", "v1", "age", "1h"])
     model.observe(batch(1), NOW)
     assert samples(model.readings(NOW))["mlmon_feature_psi", "v1", "age", "1h"] >= 0
+
+
+def test_features_and_categories_over_their_caps_are_counted_when_a_reference_is_learned() -> None:
+    overflows: list[str] = []
+    settings = SETTINGS._replace(max_features=2, max_categories=3, learn_rows=10)
+    model = Model(settings, None, on_overflow=overflows.append)
+    names = [f"c{i}" for i in range(10)]
+    model.observe(Batch({"a": names, "b": ["x"] * 10}, {}, 10), NOW)
+    assert overflows == ["category"]
+    overflows.clear()
+    wide = Model(settings, None, on_overflow=overflows.append)
+    wide.observe(Batch(dict.fromkeys("abc", 1.0), {}, 1), NOW)
+    wide.observe(Batch({"a": [1.0] * 10}, {}, 10), NOW)
+    assert overflows == ["feature"]
+    assert wide.feature_names() == ("a", "b")
+
+
+def test_rows_of_segments_over_the_cap_are_counted() -> None:
+    """Those of values that the reference never had are `other` without it."""
+    names = ["a"] * 40 + ["b"] * 30 + ["c"] * 20
+    rows = {"s": names, "y": ["no", "yes"] * 45}
+    features, outputs = (references({name: rows[name]}) for name in "sy")
+    reference = ModelReference(features, outputs, NOW, "file")
+    overflows: list[str] = []
+    settings = SETTINGS._replace(
+        task="classification", outputs=("y",), segments=(SegmentFeature("s"),), max_segments=2
+    )
+    model = Model(settings, reference, on_overflow=overflows.append)
+    for value, count in (("a", 0), ("new", 0), ("c", 1), (None, 1), (["a", "c", "c"], 2)):
+        many = len(value) if isinstance(value, list) else 1
+        made = {"y": ["yes"] * many if many > 1 else "yes"}
+        ids = [f"p{i}" for i in range(many)]
+        model.pending_of(Batch({"s": value}, made, many, prediction_ids=ids), NOW)
+        assert overflows == ["segment"] * count

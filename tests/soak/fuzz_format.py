@@ -17,7 +17,7 @@ from tests.formats.test_fuzz import check
 
 from .fuzz import MARK, bodies_of
 
-MAX_BYTES = 8192
+MAX_BYTES = 16_384
 LONGEST_SECONDS, MOST_MEGABYTES = 10, 2048
 SMALL = BodyMap(max_rows=100, max_features=50, max_values=1000)
 
@@ -34,7 +34,13 @@ def main(name: str, folder: str, seconds: str) -> None:
         check(sent, body.body_map, name)
         check(exchange(request, response, path=sent.path), SMALL, name)
 
-    options = [
+    atheris.Setup([sys.argv[0], *options(folder, seconds), folder], rule)
+    atheris.Fuzz()
+
+
+def options(folder: str, seconds: str) -> list[str]:
+    """Return what libFuzzer is told."""
+    return [
         f"-max_total_time={seconds}",
         f"-max_len={MAX_BYTES}",
         f"-timeout={LONGEST_SECONDS}",
@@ -42,8 +48,6 @@ def main(name: str, folder: str, seconds: str) -> None:
         f"-artifact_prefix={folder}/",
         "-print_final_stats=1",
     ]
-    atheris.Setup([sys.argv[0], *options, folder], rule)
-    atheris.Fuzz()
 
 
 if __name__ == "__main__":
