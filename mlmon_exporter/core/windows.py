@@ -52,8 +52,7 @@ class Window(Generic[T]):
         if pane is None:
             pane = self._open(number)
         pane.merge(tally)
-        if self._closed is not None and number != self._closed[0]:
-            self._closed = None
+        self._reopen(number)
 
     def _open(self, number: int) -> T:
         # Whether or not anybody reads, panes that are over are packed, and no more of them are
@@ -79,7 +78,12 @@ class Window(Generic[T]):
     def put(self, number: int, tally: T) -> None:
         """Have this tally as a pane, in place of the one that was there."""
         self._panes[number] = tally
-        self._closed = None
+        self._reopen(number)
+
+    def _reopen(self, number: int) -> None:
+        """Forget the sum of older panes, unless it is the newest that has changed."""
+        if self._closed is not None and number != self._closed[0]:
+            self._closed = None
 
     def merged(self, now: float) -> T:
         """Return one new tally of all panes in the window at `now`."""

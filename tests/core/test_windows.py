@@ -113,6 +113,16 @@ def test_what_is_read_is_one_s_own() -> None:
     assert w.merged(1010.0).rows == 2
 
 
+@pytest.mark.parametrize("number", [98, 99, 100])
+def test_a_pane_that_is_put_in_place_of_another_is_read_at_once(number: int) -> None:
+    w = window(1200.0)  # panes of 100 s
+    for pane in (98, 99, 100):
+        w.add(rows(), now=100.0 * pane)
+    assert w.merged(10_000.0).rows == 3
+    w.put(number, rows(5))
+    assert w.merged(10_000.0).rows == 7
+
+
 @pytest.mark.parametrize(("seconds", "panes"), [(0.0, 12), (-1.0, 12), (60.0, 0)])
 def test_a_window_has_a_length_and_panes(seconds: float, panes: int) -> None:
     with pytest.raises(ValueError, match=r"^window: expected over 0 s and 1 pane, got "):
