@@ -18,8 +18,9 @@ help: ## List what can be made
 demo: $(firstword $(wildcard $(VENV)/.test) $(VENV)/.demo) ## Serve real models, replay real drift, say what to open
 	$(BIN)/mlmon-exporter demo $(ARGS)
 
+# Two at a time, since many wait for servers; a file's tests stay together.
 test: $(VENV)/.test ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 oldest: build/oldest/.made ## Run the tests in process with the oldest dependencies
 	build/oldest/venv/bin/python -m pytest -W ignore::DeprecationWarning $(IN_PROCESS) $(ARGS)
@@ -53,7 +54,7 @@ bench: $(VENV)/.test $(VENV)/.bench ## Compare speed with other exporters
 servers: $(VENV)/.test ## Drive model servers of others with each of their body forms
 	$(BIN)/python -m tests.servers $(ARGS)
 
-soak: $(VENV)/.test $(VENV)/.fuzz ## Print false alarms, delays and peers, and fuzz each format
+soak: $(VENV)/.test $(VENV)/.fuzz ## Run what takes hours: false alarms, delays, peers, fuzzers, endurance
 	$(BIN)/python -m tests.soak $(ARGS)
 
 clean: ## Remove .venv, builds and caches
