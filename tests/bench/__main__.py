@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from . import growth, latency, overload, pending
+from . import growth, latency, overload, pending, size
 from .asgi import App, cpu_microseconds, microseconds, new_app
 from .costs import (
     MILLION,
