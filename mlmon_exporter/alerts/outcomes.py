@@ -61,7 +61,7 @@ def _late(settings: Settings) -> Alert:
 > 0.5""",
         labels=("job", "model"),
         hold="1h",
-        keep="6h",
+        keep="1h",
         summary="Ground truth of {{ $labels.model }} comes too late to be scored",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of a day's ground truth of {WHO} came when its "
@@ -84,7 +84,7 @@ def _unknown(settings: Settings) -> Alert:
 > 0.5""",
         labels=("job",),
         hold="1h",
-        keep="6h",
+        keep="1h",
         summary="Ground truth of {{ $labels.job }} finds no prediction",
         description=(
             "{{ $value | humanizePercentage }} of a day's ground truth sent to {{ $labels.job }} "

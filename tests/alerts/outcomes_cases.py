@@ -90,7 +90,7 @@ ARRIVED = [
         "MlmonGroundTruthLate",
         "silent: less than a hundred",
         {MATCHED: "0x400", LATE: "0 50x400"},
-        DAY + 180,
+        DAY - 180,
     ),
     Case(
         "MlmonGroundTruthUnknown",

@@ -104,7 +104,7 @@ def test_a_program_that_does_not_start_is_named_and_the_other_ends(
 
 def test_the_page_for_the_drift_arrives(programs: dict[str, str], tmp_path: Path) -> None:
     result = subprocess.run(
-        [*DEMO, "--once", "--seconds", "45"],
+        [*DEMO, "--once", "--seconds", "75"],
         capture_output=True,
         text=True,
         timeout=110,
