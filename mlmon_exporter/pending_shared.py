@@ -73,6 +73,7 @@ class SharedPending:
         self._limits = limits
         self._on_overflow = on_overflow
         self.close = close
+        self._is_used = False
         self.forget()
 
     def forget(self) -> None:
@@ -83,6 +84,7 @@ class SharedPending:
     def keep(self, predictions: Iterable[tuple[str, Prediction]], _now: float, /) -> None:
         """Hold predictions, each with its model, until the next flush."""
         over = 0
+        self._is_used = True
         with self._lock:
             self._held.extend(predictions)
             while len(self._held) > self._limits.rows:
@@ -94,6 +96,7 @@ class SharedPending:
     @contextmanager
     def session(self, now: float, /) -> Iterator[_Session]:
         """Begin a transaction, in which what was held is put away first."""
+        self._is_used = True
         with self._lock:
             held, self._held = self._held, deque()
         try:
@@ -120,6 +123,8 @@ class SharedPending:
     def flush(self, now: float, /) -> None:
         """Put away what is held, and forget what is too old; held on, if that cannot be done."""
         limits, over = self._limits, 0
+        if not self._is_needed():
+            return
         try:
             with self.session(now) as session:
                 unknown = session.table.take_unknown(now - limits.early_seconds)
@@ -135,9 +140,15 @@ class SharedPending:
 
     def waiting(self, now: float, /) -> Mapping[str, int]:
         """Return how many predictions of each model wait; nothing where that is not known now."""
+        if not self._is_needed():
+            return {}
         try:
             with self.session(now) as session:
                 counts = session.table.counts()
         except StoreError:
             return {}
         return {model: count for model, count in counts.items() if model != ALL}
+
+    def _is_needed(self) -> bool:
+        """Return whether anything may wait: without, a flush or a scrape opens no transaction."""
+        return self._is_used or any(model.has_task for model in self._models.values())

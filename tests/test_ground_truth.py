@@ -14,7 +14,11 @@ import pytest
 from fastapi import FastAPI
 
 from mlmon_exporter import Monitor, Reference, instrument
+from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.settings import ModelSettings
 from mlmon_exporter.joiner import Joiner
+from mlmon_exporter.pending_shared import Limits, SharedPending
+from mlmon_exporter.pending_table import SQLITE
 from mlmon_exporter.store import StoreError
 
 from .e2e.postgresql import postgresql
@@ -241,6 +245,24 @@ def test_ground_truths_of_many_threads_are_joined_once_each(
     for thread in threads:
         thread.join()
     assert (answers.count("matched"), answers.count("duplicate")) == (200, 600)
+
+
+def test_without_a_task_neither_flush_nor_scrape_opens_a_transaction_for_outcomes() -> None:
+    opened: list[float] = []
+
+    def transaction(now: float) -> Any:
+        opened.append(now)
+        raise StoreError("away")
+
+    limits = Limits(rows=10, seconds=DAY, early_seconds=1.0, window_seconds=DAY)
+    model = Model(ModelSettings("m"), None)
+    store = SharedPending(transaction, SQLITE, {"m": model}, limits, lambda _: None)
+    store.flush(NOW)
+    assert (store.waiting(NOW), opened) == ({}, [])
+    with pytest.raises(StoreError), store.session(NOW):
+        pass
+    store.flush(NOW)
+    assert opened == [NOW, NOW]
 
 
 def test_a_fault_in_a_transaction_reaches_every_caller() -> None:
