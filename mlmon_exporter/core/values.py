@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,16 @@ def numbers(values: Sequence[Any] | NDArray[Any]) -> Floats:
     if column.size == len(column):
         return column.reshape(-1)
     return np.full(len(column), INVALID_VALUE)
+
+
+def matrix(columns: Sequence[Sequence[Any] | NDArray[Any]], rows: int) -> Floats:
+    """Return columns of `rows` values each, shape (columns, rows), each as `numbers` reads it."""
+    if {*map(type, columns)} == {list}:
+        # As bodies have them: all in one go, unless some value is no plain number.
+        with suppress(TypeError, ValueError, OverflowError):
+            values = chain.from_iterable(columns)
+            return np.fromiter(values, np.float64, len(columns) * rows).reshape(-1, rows)
+    return np.array([numbers(column) for column in columns]).reshape(-1, rows)
 
 
 def scalar(value: Any) -> Any:

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlmon_exporter.core.values import LARGEST, is_missing, number, numbers, scalar, summable
+from mlmon_exporter.core.values import (
+    LARGEST,
+    is_missing,
+    matrix,
+    number,
+    numbers,
+    scalar,
+    summable,
+)
 
 NAN, INF = math.nan, math.inf
 
@@ -154,3 +162,16 @@ def test_sums_of_the_greatest_values_are_finite() -> None:
     assert summable(values).tolist() == [-LARGEST, -LARGEST, 0.0, 1e300]
     small = np.array([1.0, 2.0])
     assert summable(small) is small
+
+
+@pytest.mark.parametrize("value", [value for value, _ in READ], ids=IDS)
+def test_a_matrix_has_each_value_as_its_column_alone_would(value: Any) -> None:
+    columns = [[1.5, 2.5], [value, value], [value, 3.5], [None, True]]
+    np.testing.assert_array_equal(matrix(columns, 2), [numbers(column) for column in columns])
+
+
+def test_a_matrix_is_of_lists_and_arrays_alike() -> None:
+    columns: list[Any] = [[1, 2, 3], np.array([4.0, 5.0, np.nan]), np.array([1j, 2j, 3j])]
+    expected = [[1, 2, 3], [4, 5, NAN], [INF, INF, INF]]
+    np.testing.assert_array_equal(matrix(columns, 3), expected)
+    assert matrix([], 3).shape == (0, 3)
