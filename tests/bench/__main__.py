@@ -26,9 +26,8 @@ from .costs import (
 )
 from .parsing import BINARY_V2, JSON_V2
 from .parsing import microseconds as parsing_microseconds
-from .peers import ours, peers
+from .peers import INSTRUMENTATOR, OURS, ours, peers
 
-PEER = "prometheus-fastapi-instrumentator"
 CALLS = 5000
 PARTS: Mapping[str, Callable[[], None]] = {
     "p99": latency.table,
@@ -56,23 +55,23 @@ def main(parts: list[str]) -> None:
 
 def _print_path() -> None:
     watched, monitor = ours()
-    apps: dict[str, App] = {"bare app": new_app(), "mlmon-exporter": watched, **peers()}
+    apps: dict[str, App] = {"bare app": new_app(), OURS: watched, **peers()}
     path = microseconds(apps)
     bare = path["bare app"]
     print("| exporter | us in the request's path | us of CPU in all | features recorded |")
     print("|---|---|---|---|")
     cpu = {}
     for name, app in apps.items():
-        finish = monitor.flush if name == "mlmon-exporter" else lambda: None
+        finish = monitor.flush if name == OURS else lambda: None
         cpu[name] = cpu_microseconds(app, CALLS, finish)
         if name != "bare app":
-            recorded = 30 if name == "mlmon-exporter" else 0
+            recorded = 30 if name == OURS else 0
             added = cpu[name] - cpu["bare app"]
             print(f"| {name} | +{path[name] - bare:.1f} | +{added:.1f} | {recorded} |")
-    ratio = (path["mlmon-exporter"] - bare) / (path[PEER] - bare)
-    spent = (cpu["mlmon-exporter"] - cpu["bare app"]) / (cpu[PEER] - cpu["bare app"])
+    ratio = (path[OURS] - bare) / (path[INSTRUMENTATOR] - bare)
+    spent = (cpu[OURS] - cpu["bare app"]) / (cpu[INSTRUMENTATOR] - cpu["bare app"])
     print(f"\nBare app: {bare:.1f} us. In the path {ratio:.2f} (goal 0.5) and in all {spent:.2f}")
-    print(f"(goal 1.0) of what {PEER} adds.\n")
+    print(f"(goal 1.0) of what {INSTRUMENTATOR} adds.\n")
     monitor.close()
 
 

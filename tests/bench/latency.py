@@ -1,11 +1,12 @@
-"""Latency of a real server at 70 % load, with and without us: `make bench ARGS=p99`."""
+"""Latency of real servers at 70 % load, bare, with us and with a peer: `make bench ARGS=p99`."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -18,31 +19,31 @@ import orjson
 from tests.e2e.servers import free_port, program
 
 from .open_loop import latencies, post
-from .peers import reference_file
+from .peers import INSTRUMENTATOR, OURS, reference_file
 
 FEATURES, ROWS = (1, 30, 200), (1, 64)
+PATHS: Mapping[str, str] = {"/echo": "no model", "/model": "gradient-boosted trees"}
 LOAD = 0.7
-PAIRS, SECONDS = 7, 2.0
+ROUNDS, SECONDS = 5, 3.0
 FIRST = 300
 """Requests before anything is measured."""
-WITHOUT, WITH = "without", "with"
+BARE = "without"
+SERVERS = (BARE, OURS, INSTRUMENTATOR)
 
 
-class Compared(NamedTuple):
-    """Latencies of both, taken in turns."""
+class Measured(NamedTuple):
+    """One server; medians over all rounds."""
 
-    rate: float
-    """Requests a second, to each."""
-    without_ms: tuple[float, float]
-    """Median and 99th percentile, each the median of all turns."""
-    with_ms: tuple[float, float]
+    half_ms: float
+    most_ms: float
+    """The 99th percentile."""
     ratios: list[float]
-    """Of each pair, the 99th percentile with us by that without."""
-    cpu_ms: tuple[float, float]
-    """Of the server for a request, without and with us: what a busy machine leaves alone."""
+    """Of each round, the 99th percentile by that of the bare server; ascending."""
+    cpu_ms: float
+    """Of the server for a request: what a busy machine leaves alone."""
 
 
-def request(features: int, rows: int, path: str = "/predict") -> bytes:
+def request(features: int, rows: int, path: str) -> bytes:
     """Return the bytes of a request with so many values."""
     rng = np.random.default_rng(0)
     names = [f"feature_{i}" for i in range(features)]
@@ -63,32 +64,48 @@ def server(folder: Path, **environment: str) -> Iterator[tuple[int, int]]:
         yield port, process.pid
 
 
-def compare(features: int, rows: int, pairs: int = PAIRS, seconds: float = SECONDS) -> Compared:
-    """Ask both servers in turns, at the same share of what the one without us can bear."""
-    sent = request(features, rows)
+def compare(
+    path: str, features: int, rows: int, rounds: int = ROUNDS, seconds: float = SECONDS
+) -> tuple[float, dict[str, Measured]]:
+    """Ask all servers in turns, at the same share of what the bare one can bear.
+
+    Returns:
+        Requests a second, to each; what was measured of each.
+    """
+    sent = request(features, rows, path)
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        reference = str(reference_file(folder, features, rows=5000))
+        app = {
+            "FEATURES": str(features),
+            "OMP_NUM_THREADS": "1",
+            "REFERENCE": str(reference_file(folder, features, rows=5000)),
+        }
         servers = {
-            WITHOUT: stack.enter_context(server(folder)),
-            WITH: stack.enter_context(server(folder, REFERENCE=reference)),
+            exporter: stack.enter_context(server(folder, **app, EXPORTER=exporter))
+            for exporter in SERVERS
         }
         for port, _ in servers.values():
             latencies(port, sent, FIRST, rate=0)
-        rate = LOAD * saturation(servers[WITHOUT][0], sent, seconds)
+        rate = LOAD * saturation(servers[BARE][0], sent, seconds)
         count = max(1, int(rate * seconds))
-        found: dict[str, list[tuple[float, float]]] = {WITHOUT: [], WITH: []}
+        found: dict[str, list[tuple[float, float]]] = {exporter: [] for exporter in servers}
         spent = dict.fromkeys(servers, 0.0)
-        for pair in range(pairs):
-            for which in (WITHOUT, WITH) if pair % 2 else (WITH, WITHOUT):
-                port, process = servers[which]
+        for turn in range(rounds):
+            for exporter in SERVERS if turn % 2 else reversed(SERVERS):
+                port, process = servers[exporter]
                 before = cpu_seconds(process)
-                found[which].append(quantiles_ms(latencies(port, sent, count, rate)))
-                spent[which] += (cpu_seconds(process) - before) / (count * pairs)
-    both = zip(found[WITH], found[WITHOUT], strict=True)
-    ratios = sorted(ours[1] / bare[1] for ours, bare in both)
-    cpu_ms = 1e3 * spent[WITHOUT], 1e3 * spent[WITH]
-    return Compared(rate, _medians(found[WITHOUT]), _medians(found[WITH]), ratios, cpu_ms)
+                found[exporter].append(quantiles_ms(latencies(port, sent, count, rate)))
+                spent[exporter] += (cpu_seconds(process) - before) / (count * rounds)
+    bare = [most for _, most in found[BARE]]
+    return rate, {
+        exporter: Measured(
+            median(half for half, _ in taken),
+            median(most for _, most in taken),
+            sorted(most / least for (_, most), least in zip(taken, bare, strict=True)),
+            1e3 * spent[exporter],
+        )
+        for exporter, taken in found.items()
+    }
 
 
 def cpu_seconds(process: int) -> float:
@@ -117,23 +134,20 @@ def quantiles_ms(taken: list[float]) -> tuple[float, float]:
     return float(half), float(most)
 
 
-def _medians(found: list[tuple[float, float]]) -> tuple[float, float]:
-    return median(half for half, _ in found), median(most for _, most in found)
-
-
-def table(pairs: int = PAIRS, seconds: float = SECONDS) -> None:
+def table(rounds: int = ROUNDS, seconds: float = SECONDS) -> None:
     """Print what was measured as Markdown."""
     print(
-        f"\nAt {LOAD:.0%} of what the server without us bears, open loop; {pairs} pairs in turns.\n"
+        f"\nAt {LOAD:.0%} of what the bare server bears, open loop; {rounds} rounds in turns. "
+        f"Goal: a 99th percentile of at most 1.10 times the bare server's.\n"
     )
-    print("| features x rows | requests/s | CPU ms, without, with | p50 ms | p99 ms", end=" | ")
-    print("p99 ratio: median (least to greatest), goal 1.10 |\n|---|---|---|---|---|---|")
-    for features in FEATURES:
-        for rows in ROWS:
-            found = compare(features, rows, pairs, seconds)
-            half, most = zip(found.without_ms, found.with_ms, strict=True)
-            pairs_of = (found.cpu_ms, half, most)
-            cells = " | ".join(f"{without:.2f}, {ours:.2f}" for without, ours in pairs_of)
-            ratios = found.ratios
-            spread = f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-            print(f"| {features} x {rows} | {found.rate:,.0f} | {cells} | {spread} |", flush=True)
+    print("| server | features x rows | requests/s | exporter | CPU ms | p50 ms | p99 ms ", end="")
+    print("| p99 by bare: median (least to greatest) |\n|---|---|---|---|---|---|---|---|")
+    for path, features, rows in itertools.product(PATHS, FEATURES, ROWS):
+        rate, found = compare(path, features, rows, rounds, seconds)
+        for exporter, m in found.items():
+            spread = f"{median(m.ratios):.2f} ({m.ratios[0]:.2f} to {m.ratios[-1]:.2f})"
+            print(
+                f"| {PATHS[path]} | {features} x {rows} | {rate:,.0f} | {exporter} "
+                f"| {m.cpu_ms:.2f} | {m.half_ms:.2f} | {m.most_ms:.2f} | {spread} |",
+                flush=True,
+            )

@@ -47,17 +47,21 @@ def latencies(
 
 
 class _Load:
+    """Some connections, each with at most one request under way. Never waits for one of them."""
+
     def __init__(self, port: int, request: bytes, connections: int) -> None:
-        self._request = request
+        self._request = memoryview(request)
         self._poll = select.epoll()
         self._sockets = {}
         for _ in range(connections):
             connection = socket.create_connection(("127.0.0.1", port))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.setblocking(False)
             self._sockets[connection.fileno()] = connection
             self._poll.register(connection, select.EPOLLIN)
         self._idle = list(self._sockets)
         self._due: dict[int, float] = {}
+        self._unsent: dict[int, memoryview] = {}
         self._received = dict.fromkeys(self._sockets, b"")
 
     def close(self) -> None:
@@ -76,19 +80,33 @@ class _Load:
                 due = began + sent / rate if rate else now
                 if due > now:
                     break
-                self._send(due)
+                self._begin(due)
                 sent += 1
             # Never asleep: a timer of the kernel's would be late by more than a request takes.
-            for number, _ in self._poll.poll(0):
-                if self._is_answered(number):
+            for number, event in self._poll.poll(0):
+                if event & select.EPOLLOUT:
+                    self._send(number, self._unsent.pop(number))
+                elif self._is_answered(number):
                     taken.append(time.perf_counter() - self._due.pop(number))
                     self._idle.append(number)
         return taken
 
-    def _send(self, due: float) -> None:
+    def _begin(self, due: float) -> None:
         number = self._idle.pop()
         self._due[number] = due
-        self._sockets[number].sendall(self._request)
+        self._send(number, self._request)
+
+    def _send(self, number: int, unsent: memoryview) -> None:
+        """Send what the server takes now; the rest when it takes more."""
+        try:
+            sent = self._sockets[number].send(unsent)
+        except BlockingIOError:
+            sent = 0
+        wanted = select.EPOLLIN
+        if sent < len(unsent):
+            self._unsent[number] = unsent[sent:]
+            wanted |= select.EPOLLOUT
+        self._poll.modify(number, wanted)
 
     def _is_answered(self, number: int) -> bool:
         chunk = self._sockets[number].recv(2**16)

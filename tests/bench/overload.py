@@ -19,7 +19,7 @@ from tests.e2e.servers import wait_until
 from .asgi import FEATURES
 from .latency import quantiles_ms, server
 from .open_loop import latencies, post
-from .peers import ours, reference_file
+from .peers import OURS, ours, reference_file
 
 ROWS = 1000
 """A body of so many rows is a few kB when compressed, and takes intake many times what the app."""
@@ -57,6 +57,7 @@ def run(seconds: float = SECONDS) -> Overloaded:
         folder = Path(name)
         app = {"ROWS": str(ROWS)}
         watched = app | {
+            "EXPORTER": OURS,
             "REFERENCE": str(reference_file(folder, rows=5000)),
             "MLMON_QUEUE_EXCHANGES": str(QUEUE),
         }

@@ -12,6 +12,8 @@ from mlmon_exporter import Config, Monitor, MonitorMiddleware, Reference
 
 from .asgi import FEATURES, App, new_app
 
+OURS, INSTRUMENTATOR = "mlmon-exporter", "prometheus-fastapi-instrumentator"
+
 
 def reference_file(folder: Path, features: int = FEATURES, rows: int = 10_000) -> Path:
     """Write the reference of so many normal features and one output; return its path."""
@@ -45,7 +47,7 @@ def peers() -> dict[str, App]:
     instrumented = new_app()
     Instrumentator(registry=CollectorRegistry()).instrument(instrumented)
     return {
-        "prometheus-fastapi-instrumentator": instrumented,
+        INSTRUMENTATOR: instrumented,
         "starlette_exporter": PrometheusMiddleware(new_app()),
         "aioprometheus": MetricsMiddleware(cast(Any, new_app())),
         "opentelemetry-instrumentation-asgi": OpenTelemetryMiddleware(

@@ -45,3 +45,27 @@ def test_an_answer_other_than_200_is_an_error() -> None:
     refusal = ANSWER.replace(b"200 OK", b"503 No")
     with stalling(refusal) as port, pytest.raises(ConnectionError, match="503"):
         latencies(port, post("/", b"{}"), count=1, rate=0, connections=1)
+
+
+def test_a_connection_that_is_read_late_keeps_no_other_waiting() -> None:
+    request = post("/", b"x" * 2**24)  # more than the system holds for whoever does not read
+
+    def answer(connection: socket.socket) -> None:
+        left = len(request)
+        while left:
+            left -= len(connection.recv(min(left, 2**20)))
+        connection.sendall(ANSWER)
+
+    def serve(listener: socket.socket) -> None:
+        first, last = (listener.accept()[0] for _ in range(2))
+        with first, last:
+            for connection in (first, first, first, last):
+                answer(connection)
+            assert last.recv(1) == b""  # until the client hangs up
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        port = listener.getsockname()[1]
+        assert len(latencies(port, request, count=4, rate=0, connections=2)) == 4
+        thread.join()
