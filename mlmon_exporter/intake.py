@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 LINGER_SECONDS = 0.02
 """How long the thread waits for more before it goes to sleep: one wake-up serves many requests."""
 
+EMPTY_REST_RATIO, FULL_REST_RATIO, URGENT_REST_RATIO = 3.0, 1.0, 0.25
+"""Rest by work, see `Pace`: with an empty queue, with a full one, and while somebody waits."""
+
 Consume = Callable[[Exchange, Pace], None]
 
 
@@ -124,8 +127,10 @@ class Intake:
         while not self._is_closed and self._thread is me:
             if self._queue:
                 self._take(pace)
-            elif not self._linger():
-                self._sleep()
+            else:
+                if not self._linger():
+                    self._sleep()
+                pace.start()
 
     def _linger(self) -> bool:
         if not self._is_urgent:
@@ -157,10 +162,16 @@ class Intake:
         if self._is_urgent:
             with self._drained:
                 self._drained.notify_all()
-        # The fuller the queue, the shorter the rests.
-        fill = len(self._queue) / self._max_exchanges
-        pace.rest_seconds = 0.0 if self._is_urgent else 0.001 * max(0.0, 1.0 - 4 * fill)
+        pace.rest_ratio = self._rest_ratio()
         pace()
+
+    def _rest_ratio(self) -> float:
+        """The fuller the queue, the shorter the rests, but requests always have the most time."""
+        if self._is_urgent:
+            return URGENT_REST_RATIO
+        waiting_bytes = self._submitted_bytes - self._done_bytes
+        fill = max(len(self._queue) / self._max_exchanges, waiting_bytes / self._max_bytes)
+        return max(FULL_REST_RATIO, EMPTY_REST_RATIO * (1.0 - fill))
 
     def _fail(self, error: Exception) -> None:
         self._health.internal_error("intake")

@@ -1,4 +1,4 @@
-"""Long work in short slices, so that the threads that serve requests never wait for it."""
+"""Long work in short slices, so that the threads that serve requests hardly wait for it."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ from collections.abc import Callable
 
 Pause = Callable[[], None]
 
-SLICE_SECONDS = 0.001
-REST_SECONDS = 0.0005
+SLICE_SECONDS = 0.00025
+REST_RATIO = 1.0
+LONGEST_REST_SECONDS = 0.05
 
 
 class Pace:
-    """Rests a little whenever a slice of work is over; call it between steps of the work.
+    """Rests whenever a slice of work is over; call it between steps of the work.
 
     Python switches threads every 5 ms at most while one computes; a thread that sleeps hands
-    over at once. Each working thread has a `Pace` of its own.
+    over at once, and gets its turn again when the others wait for something. Some steps take
+    longer than a slice and cannot be parted, such as reading a large body: a rest is
+    `rest_ratio` times as long as what was worked before it, so that those who serve requests
+    find the interpreter free most of the time. Each working thread has a `Pace` of its own.
     """
 
-    __slots__ = ("_end", "rest_seconds")
+    __slots__ = ("_end", "_worked", "rest_ratio")
 
-    def __init__(self, rest_seconds: float = REST_SECONDS) -> None:
-        self.rest_seconds = rest_seconds
-        self._end = 0.0
+    def __init__(self, rest_ratio: float = REST_RATIO) -> None:
+        self.rest_ratio = rest_ratio
+        self.start()
+
+    def start(self) -> None:
+        """Begin a slice: what was before was no work."""
+        self._worked = time.thread_time()
+        self._end = time.perf_counter() + SLICE_SECONDS
 
     @property
     def is_due(self) -> bool:
@@ -30,10 +39,8 @@ class Pace:
         return time.perf_counter() >= self._end
 
     def __call__(self) -> None:
-        now = time.perf_counter()
-        if now >= self._end:
-            # The first call after idle time begins a slice: it need not rest.
-            if now - self._end < SLICE_SECONDS:
-                time.sleep(self.rest_seconds)
-                now = time.perf_counter()
-            self._end = now + SLICE_SECONDS
+        if time.perf_counter() >= self._end:
+            # Of the thread alone: it may have waited for the interpreter for most of the time.
+            worked = time.thread_time() - self._worked
+            time.sleep(min(self.rest_ratio * worked, LONGEST_REST_SECONDS))
+            self.start()

@@ -157,22 +157,44 @@ def test_a_forked_child_starts_with_an_empty_queue_and_a_thread_of_its_own() -> 
     intake.close()
 
 
-def test_work_rests_at_least_every_few_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    rests: list[float] = []
-    clock = 0.0
+class Clock:
+    """The time that a thread works, and the rests between."""
 
-    def sleep(seconds: float) -> None:
-        rests.append(clock)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.rests: list[tuple[float, float]] = []
+        for name in ("perf_counter", "thread_time"):
+            monkeypatch.setattr(time, name, lambda: self.now)
+        monkeypatch.setattr(time, "sleep", lambda seconds: self.rests.append((self.now, seconds)))
 
-    monkeypatch.setattr(time, "perf_counter", lambda: clock)
-    monkeypatch.setattr(time, "sleep", sleep)
+
+def test_work_rests_at_least_every_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
     pace = Pace()
     for _ in range(1000):
-        clock += 0.0001
+        clock.now += 0.0001
         pace()
-    gaps = [b - a for a, b in itertools.pairwise(rests)]
-    assert len(rests) >= 80
-    assert max(gaps) <= 0.0013
+    gaps = [b - a for (a, _), (b, _) in itertools.pairwise(clock.rests)]
+    assert len(clock.rests) >= 100
+    assert max(gaps) <= 0.001
+
+
+def test_a_rest_is_as_long_as_the_work_before_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    pace = Pace(rest_ratio=3.0)
+    for seconds in (0.0001, 0.004, 60.0):
+        clock.now += seconds
+        pace()
+    assert [rest for _, rest in clock.rests] == pytest.approx([3 * 0.0041, 0.05])
+
+
+def test_a_start_after_idle_time_needs_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    pace = Pace()
+    clock.now += 60.0
+    pace.start()
+    pace()
+    assert not clock.rests
 
 
 def test_a_monitor_nobody_holds_goes_away_with_its_intake() -> None:
