@@ -127,9 +127,10 @@ class Columns:
         """Return all columns, shape (columns, rows), as the buffer has them."""
         absent = [None] * rows
         values = [columns.get(name, absent) for name in self._names]
-        for name, column in zip(self._names, values, strict=True):
-            if len(column) != rows:
-                raise ValueError(f"{name}: expected {rows} values, got {len(column)}")
+        lengths = list(map(len, values))
+        if lengths.count(rows) != len(values):
+            wrong = next(j for j, length in enumerate(lengths) if length != rows)
+            raise ValueError(f"{self._names[wrong]}: expected {rows} values, got {lengths[wrong]}")
         for j, code in self._coders:
             values[j] = list(map(code, values[j]))
             pause()
