@@ -64,6 +64,11 @@ class Host:
             monitor._tick(now)  # the flusher goes by the clock, not by the simulation
         return shown.blocks(now)
 
+    def close(self) -> None:
+        """End the threads that would flush by the clock, an hour later."""
+        for monitor in self._monitors:
+            monitor.close()
+
     def drifted(self, now: float) -> frozenset[tuple[str, str]]:
         """Return feature and window of each verdict that is 1."""
         return frozenset(
@@ -124,4 +129,6 @@ def run(
     """Run a cell once, with a reference and traffic of its own."""
     rng = np.random.default_rng(seed)
     reference = cell.shape.draw(cell.reference_rows, rng)
-    yield from stream(cell, build_host(cell, reference, path), rng, change, change_after)
+    host = build_host(cell, reference, path)
+    yield from stream(cell, host, rng, change, change_after)
+    host.close()
