@@ -12,11 +12,14 @@ import numpy as np
 import orjson
 
 from .config import ConfigError, Duration
+from .core.digest_reference import reference_from_digest
 from .core.outcome_profile import Chunk, OutcomeColumns, outcome_reference
 from .core.outcome_reference import OutcomeReference
 from .core.profile import Profiler
 from .core.quality import quality
-from .core.reference import ColumnReference, reference_from_digest
+from .core.reference import ColumnReference
+from .core.reference_form import column_from_dict, column_to_dict
+from .core.reference_merge import merge_columns
 from .core.segments import SegmentFeature
 from .core.settings import ModelReference
 from .core.task import Choice
@@ -232,8 +235,8 @@ class Reference:
             "format_version": FORMAT_VERSION,
             "model": self.model,
             "created": self.created,
-            "features": [column.to_dict() for column in self.features],
-            "outputs": [column.to_dict() for column in self.outputs],
+            "features": [column_to_dict(column) for column in self.features],
+            "outputs": [column_to_dict(column) for column in self.outputs],
         }
         if self.outcomes is not None:
             form["outcomes"] = self.outcomes.to_dict()
@@ -324,7 +327,7 @@ def _column(side: str, index: int, form: Any, engine: str) -> ColumnReference:
     if not isinstance(form, dict):
         raise ValueError(f"{side}[{index}]: expected a column, got {type(form).__name__}")
     try:
-        return ColumnReference.from_dict(form, engine)
+        return column_from_dict(form, engine)
     except KeyError as error:
         raise ValueError(f"{side}[{index}]: expected the key {error}") from error
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -365,5 +368,5 @@ def _merge(
     merged = {column.name: column for column in ours}
     for column in theirs:
         mine = merged.get(column.name)
-        merged[column.name] = mine.merge(column) if mine is not None else column
+        merged[column.name] = merge_columns(mine, column) if mine is not None else column
     return list(merged.values())

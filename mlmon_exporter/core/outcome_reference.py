@@ -10,6 +10,8 @@ import numpy as np
 
 from .class_names import in_order
 from .reference import ColumnReference
+from .reference_form import column_from_dict, column_to_dict
+from .reference_merge import merge_columns
 from .roc import RocCurve
 from .segments import FeatureSegments, Segments
 from .slices import SliceLayout, SliceSums, SliceTally, aligned
@@ -69,7 +71,7 @@ class OutcomeReference:
         merged = aligned(self.tally, self.layout(ours), wanted)
         merged.merge(aligned(other.tally, other.layout(theirs), wanted))
         errors = [side.error for side in (self, other) if side.error is not None]
-        error = errors[0].merge(errors[1]) if len(errors) > 1 else next(iter(errors), None)
+        error = merge_columns(*errors) if len(errors) > 1 else next(iter(errors), None)
         return replace(together, tally=merged, error=error)
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,7 +90,7 @@ class OutcomeReference:
                 {"slice": i, "number": number, "points": curve.points.tolist()}
                 for (i, number), curve in self.tally.curves.items()
             ],
-            "error": self.error.to_dict() if self.error is not None else None,
+            "error": column_to_dict(self.error) if self.error is not None else None,
         }
 
     @classmethod
@@ -107,7 +109,7 @@ class OutcomeReference:
             if not np.isfinite(points).all() or (points[:, 1:] < 0).any():
                 raise ValueError("curves: expected finite points of 0 rows or more")
             tally.curves[int(curve["slice"]), int(curve["number"])] = RocCurve(points)
-        error = form["error"] and ColumnReference.from_dict(form["error"], engine)
+        error = form["error"] and column_from_dict(form["error"], engine)
         made = cls(
             choice,
             tuple(str(name) for name in form["classes"]),
