@@ -180,6 +180,15 @@ def chance_share(
     return float(low + np.argmax(exceeded <= level)) / m
 
 
+def whole_steps(window_rows: int) -> int:
+    """Return the rows of a window in whole steps of its size: fewer, which is the safe side.
+
+    A threshold is made once a step, not anew for each row that comes.
+    """
+    step = 1 << max(0, window_rows.bit_length() - 5)
+    return window_rows // step * step
+
+
 class Tail(NamedTuple):
     """The upper tail of a score over stretches of unchanged time."""
 
