@@ -17,6 +17,11 @@ from .segments import FeatureSegments, Segments
 from .slices import SliceLayout, SliceSums, SliceTally, aligned
 from .task import CLASSIFICATION, REGRESSION, Choice, Task, choose_task
 
+NOT_ONE_TASK = (
+    "reference: outcomes: expected the same task on both sides; "
+    "build both with the same columns and the same classes"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class OutcomeReference:
@@ -64,9 +69,9 @@ class OutcomeReference:
         names = [column.name for column in outputs]
         task, ours, theirs = (side.task(outputs, names) for side in (together, self, other))
         if task is None or ours is None or theirs is None or self.choice != other.choice:
-            raise _NOT_ONE_TASK
+            raise ValueError(NOT_ONE_TASK)
         if len({(each.scores, each.label) for each in (task, ours, theirs)}) > 1:
-            raise _NOT_ONE_TASK
+            raise ValueError(NOT_ONE_TASK)
         wanted = together.layout(task)
         merged = aligned(self.tally, self.layout(ours), wanted)
         merged.merge(aligned(other.tally, other.layout(theirs), wanted))
@@ -123,12 +128,6 @@ class OutcomeReference:
         if layout is None or tally.sums.shape != (layout.slices, layout.width):
             raise ValueError("sums: expected those of the task, its classes and segments")
         return made
-
-
-_NOT_ONE_TASK = ValueError(
-    "reference: outcomes: expected the same task on both sides; "
-    "build both with the same columns and the same classes"
-)
 
 
 def _united(
