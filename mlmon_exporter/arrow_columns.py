@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from .core.bins import category_name
-from .core.profile import DISTINCT, CategoryCounts
+from .core.categories import MOST_NAMED, CategoryCounts
 from .core.values import is_missing
 
 Floats = NDArray[np.float64]
@@ -130,8 +130,8 @@ def categories_of(
         column = pc.cast(column, pa.float64())
     values, rows, codes = _coded(column) if with_codes else _counted(column)
     total = int(rows.sum())
-    if codes is None and len(rows) > DISTINCT:
-        top = np.sort(np.argpartition(rows, -DISTINCT)[-DISTINCT:])
+    if codes is None and len(rows) > MOST_NAMED:
+        top = np.sort(np.argpartition(rows, -MOST_NAMED)[-MOST_NAMED:])
         values, rows = values.take(pa.array(top)), rows[top]
     names, is_named = [], np.zeros(len(rows), dtype=bool)
     # Far quicker than `to_pylist`; a null among numbers is NaN.

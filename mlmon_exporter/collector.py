@@ -13,7 +13,7 @@ from prometheus_client.samples import Exemplar
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from .core.records import Histograms, Readings
 from .exposition import Exposition, bound_label, exemplar_labels, has_sum
@@ -106,8 +106,12 @@ def _add_buckets(metric: Metric, block: Histograms) -> None:
 class MetricsApp:
     """ASGI app that answers a scrape, rendered in a thread off the event loop."""
 
-    def __init__(self, source: Source, token: str | None = None) -> None:
+    def __init__(
+        self, source: Source, on_fault: Callable[[Exception], None], token: str | None = None
+    ) -> None:
+        """Answer with what the source gives, or where it fails with the reason, and tell of it."""
         self._source = source
+        self._on_fault = on_fault
         self._token = token
         self._lock = threading.Lock()
         self._expositions = {is_open: Exposition(is_open) for is_open in (False, True)}
@@ -126,7 +130,12 @@ class MetricsApp:
             )
         is_open_metrics = "application/openmetrics-text" in request.headers.get("accept", "")
         takes_gzip = "gzip" in request.headers.get("accept-encoding", "")
-        body = await run_in_threadpool(self._render, is_open_metrics, takes_gzip)
+        try:
+            body = await run_in_threadpool(self._render, is_open_metrics, takes_gzip)
+        except Exception as error:  # noqa: BLE001 - any fault: it is the user's server that we are in
+            self._on_fault(error)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            return PlainTextResponse(f"the scrape failed: {reason:.300}\n", 500)
         headers = {
             "Content-Type": self._expositions[is_open_metrics].content_type,
             "Vary": "Accept, Accept-Encoding",
@@ -158,8 +167,3 @@ def is_authorized(request: Request, token: str | None) -> bool:
     return scheme.lower() == "bearer" and hmac.compare_digest(
         given.strip().encode("utf-8", "replace"), token.encode()
     )
-
-
-def metrics_app(source: Source, token: str | None = None) -> ASGIApp:
-    """Return the app that answers scrapes."""
-    return MetricsApp(source, token)

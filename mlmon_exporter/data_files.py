@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from .arrow_columns import Floats, categories_of, kind_of, numbers_of, times_of
+from .core.categories import CategoryCounts
 from .core.outcome_profile import Chunk
-from .core.profile import CategoryCounts
 from .core.values import numbers
 from .file_readers import (
     ENDINGS,

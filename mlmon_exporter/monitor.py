@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Scope
 
 from . import __version__
 from .body_reader import BodyReader
-from .collector import MlmonCollector, metrics_app
+from .collector import MetricsApp, MlmonCollector
 from .config import Config
 from .configured_models import ConfiguredModels
 from .core.feedback import Feedback, Status
@@ -93,7 +93,8 @@ class Monitor:
         os.register_at_fork(after_in_child=lambda: call_if_alive(child))
         self._flusher = Flusher(self._tick, c.flush_seconds)
         self._parallel: bool | None = None
-        self._metrics_app = metrics_app(self._scrape, self._metrics_token())
+        self._has_logged_scrape = False
+        self._metrics_app = MetricsApp(self._scrape, self._scrape_failed, self._metrics_token())
         self.writing_apps = self._writing_apps()
         """Path -> what takes ground truth and KPIs there; nothing without a token."""
         self.service_apps: Mapping[str, ASGIApp] = {
@@ -325,6 +326,14 @@ class Monitor:
         yield from [*self.blocks(time.time(), pause), *self._own_readings()]
         duration = time.perf_counter() - started
         yield Readings("mlmon_readings_duration_seconds", (), ((),), [duration])
+
+    def _scrape_failed(self, error: Exception) -> None:
+        self.health.internal_error("scrape")
+        if not self._has_logged_scrape:
+            self._has_logged_scrape = True
+            logger.error(
+                "mlmon: a scrape was answered with 500; later ones are only counted", exc_info=error
+            )
 
     def _own_readings(self) -> Iterator[Readings]:
         if self._shared is not None:

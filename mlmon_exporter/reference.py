@@ -9,26 +9,21 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import orjson
 
 from .config import ConfigError, Duration
+from .core.digest_reference import reference_from_digest
 from .core.outcome_profile import Chunk, OutcomeColumns, outcome_reference
 from .core.outcome_reference import OutcomeReference
 from .core.profile import Profiler
 from .core.quality import quality
-from .core.reference import ColumnReference, reference_from_digest
+from .core.reference import ColumnReference
+from .core.reference_merge import merge_columns
 from .core.segments import SegmentFeature
 from .core.settings import ModelReference
 from .core.task import Choice
 from .core.variation import Variation
+from .reference_bytes import MOST_BYTES, Content, read, write
 from .reference_rows import check_names, rows_of, times_of, with_all
-
-FORMAT = "mlmon-reference"
-FORMAT_VERSION = 1
-MOST_BYTES = 2**30
-"""A larger file is not read. One of 2 000 features takes about 40 MB."""
-YEAR_10000 = 253_402_300_800
-"""Unix seconds that no date can be written of."""
 
 Segment = str | tuple[str, Sequence[float]]
 """A feature by which rows are sliced; with the edges of its ranges, if it is not by value."""
@@ -227,44 +222,13 @@ class Reference:
 
     def to_bytes(self) -> bytes:
         """Return the file's bytes, JSON."""
-        form = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "model": self.model,
-            "created": self.created,
-            "features": [column.to_dict() for column in self.features],
-            "outputs": [column.to_dict() for column in self.outputs],
-        }
-        if self.outcomes is not None:
-            form["outcomes"] = self.outcomes.to_dict()
-        return orjson.dumps(form)
+        return write(Content(self.features, self.outputs, self.outcomes, self.model, self.created))
 
     @classmethod
     def from_bytes(cls, data: bytes, engine: str = "fastdigest") -> Self:
         """Read the file's bytes; raises ValueError that names the key."""
-        if len(data) > MOST_BYTES:
-            raise ValueError(f"expected a reference of {MOST_BYTES} bytes at most")
-        try:
-            form = orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            raise ValueError(f"expected a reference in JSON: {error}") from error
-        if not isinstance(form, dict) or form.get("format") != FORMAT:
-            raise ValueError(f"format: expected {FORMAT!r}; this is not a reference file")
-        if form.get("format_version") != FORMAT_VERSION:
-            raise ValueError(
-                f"format_version: expected {FORMAT_VERSION}, got {form.get('format_version')!r}; "
-                "build the reference again"
-            )
-        features, outputs = (
-            [_column(side, i, column, engine) for i, column in enumerate(_side(form, side))]
-            for side in ("features", "outputs")
-        )
-        created = form.get("created")
-        if not isinstance(created, int | float) or not 0 <= created < YEAR_10000:
-            raise ValueError(f"created: expected Unix seconds, got {created!r}")
-        outcomes = _outcomes(form.get("outcomes"), outputs, engine)
-        model = str(form.get("model", ""))
-        return cls(features, outputs, outcomes=outcomes, model=model, created=created)
+        c = read(data, engine)
+        return cls(c.features, c.outputs, outcomes=c.outcomes, model=c.model, created=c.created)
 
     def _repr_html_(self) -> str:
         from .page.reference_page import framed_reference
@@ -309,41 +273,6 @@ def _with_variation(
     return [varied[: len(sides[0])], varied[len(sides[0]) :]]
 
 
-def _side(form: Mapping[str, Any], side: str) -> list[Any]:
-    columns = form.get(side)
-    if not isinstance(columns, list):
-        raise ValueError(f"{side}: expected a list of columns, got {type(columns).__name__}")
-    names = [column.get("name") for column in columns if isinstance(column, dict)]
-    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twice is not None:
-        raise ValueError(f"{side}: expected each column once, got {twice!r} twice")
-    return columns
-
-
-def _column(side: str, index: int, form: Any, engine: str) -> ColumnReference:
-    if not isinstance(form, dict):
-        raise ValueError(f"{side}[{index}]: expected a column, got {type(form).__name__}")
-    try:
-        return ColumnReference.from_dict(form, engine)
-    except KeyError as error:
-        raise ValueError(f"{side}[{index}]: expected the key {error}") from error
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ValueError(f"{side}[{index}] ({form.get('name', '?')}): {error}") from error
-
-
-def _outcomes(
-    form: Any, outputs: Sequence[ColumnReference], engine: str
-) -> OutcomeReference | None:
-    if form is None:
-        return None
-    try:
-        return OutcomeReference.from_dict(form, outputs, engine)
-    except KeyError as error:
-        raise ValueError(f"outcomes: expected the key {error}") from error
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ValueError(f"outcomes: {error}") from error
-
-
 def segment_feature(segment: Segment) -> SegmentFeature:
     """Return what a user says of a segment feature.
 
@@ -365,5 +294,5 @@ def _merge(
     merged = {column.name: column for column in ours}
     for column in theirs:
         mine = merged.get(column.name)
-        merged[column.name] = mine.merge(column) if mine is not None else column
+        merged[column.name] = merge_columns(mine, column) if mine is not None else column
     return list(merged.values())

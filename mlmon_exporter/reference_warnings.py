@@ -9,6 +9,7 @@ from .arrow_columns import NULL_SPELLINGS
 from .config import Duration
 from .core.bins import CategoryBins
 from .core.reference import ColumnReference
+from .core.variation import LEAST_ROWS
 from .data_files import Column, DataFiles
 from .reference import Reference
 from .reference_files import Roles
@@ -49,7 +50,8 @@ def window_warnings(reference: Reference, windows: Sequence[Duration]) -> Iterat
         labels = ",".join(window.label for window in windows)
         yield (
             f"what unchanged time brings was not measured in windows of {_listed(others)}: build "
-            f"the reference with --windows {labels}, from data that span several of them"
+            f"the reference with --windows {labels}, from data that span several of them with "
+            f"{LEAST_ROWS} rows or more in each"
         )
 
 

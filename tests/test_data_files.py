@@ -21,8 +21,9 @@ from mlmon_exporter import data_files, file_readers
 from mlmon_exporter.arrow_columns import categories_of, kind_of, numbers_of, times_of
 from mlmon_exporter.config import Duration
 from mlmon_exporter.core.bins import CategoryBins, NumericBins
-from mlmon_exporter.core.profile import DISTINCT, CategoryCounts
+from mlmon_exporter.core.categories import MOST_NAMED, CategoryCounts
 from mlmon_exporter.core.reference import ColumnReference
+from mlmon_exporter.core.reference_form import column_to_dict
 from mlmon_exporter.data_files import DataError, DataFiles, TypeConflictError
 from mlmon_exporter.reference import Reference
 from mlmon_exporter.reference_files import Roles, reference_from_files
@@ -345,11 +346,11 @@ def test_dictionaries_may_differ_between_chunks() -> None:
 
 
 def test_only_the_most_frequent_of_very_many_categories_are_named() -> None:
-    names = [f"rare {i}" for i in range(2 * DISTINCT)]
+    names = [f"rare {i}" for i in range(2 * MOST_NAMED)]
     counted = categories_of(pa.array([*names, *["common"] * 5, None]))
-    assert len(counted.names) == DISTINCT
+    assert len(counted.names) == MOST_NAMED
     assert dict(zip(counted.names, counted.rows, strict=True))["common"] == 5
-    assert (counted.other, counted.missing) == (DISTINCT + 1, 1)
+    assert (counted.other, counted.missing) == (MOST_NAMED + 1, 1)
 
 
 def test_columns_that_cannot_be_watched_are_known_and_left_out(tmp_path: Path) -> None:
@@ -487,7 +488,7 @@ def test_columns_are_read_in_groups_when_they_are_many(
     shares: list[float] = []
     apart = reference_from_files(files, Roles(prediction=("open",)), "m", on_progress=shares.append)
     assert shares == sorted(shares)
-    assert [c.to_dict() for c in apart.features] == [c.to_dict() for c in together.features]
+    assert [*map(column_to_dict, apart.features)] == [*map(column_to_dict, together.features)]
     assert [c.name for c in apart.outputs] == ["open"]
 
 

@@ -25,10 +25,11 @@ from mlmon_exporter.demo.datasets import SEASONS, Labelled, Parts, bike_parts, i
 from mlmon_exporter.demo.display import Scene, bars, line, page, quality_table
 from mlmon_exporter.demo.models import BikeModel, IncomeModel
 from mlmon_exporter.demo.paging import Links
+from mlmon_exporter.demo.preparation import prepare
 from mlmon_exporter.demo.quality import Measure, Parity, measures
-from mlmon_exporter.demo.run import BIKE, INCOME, Verdict, prepare
 from mlmon_exporter.demo.server import DemoError, Server, listen
 from mlmon_exporter.demo.traffic import Calendar, Latencies, Replay, Speed
+from mlmon_exporter.demo.verdict import BIKE, INCOME, Verdict
 from mlmon_exporter.demo.watch import BARS, FeatureDrift, Watch
 from tests.demo.processes import processes_of
 

@@ -20,8 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlmon_exporter import Reference
+from mlmon_exporter.core.categories import MOST_NAMED
 from mlmon_exporter.core.frame import Frame
-from mlmon_exporter.core.profile import DISTINCT
+from mlmon_exporter.core.numeric_profile import DISTINCT
 from mlmon_exporter.core.reference import MID_RANKS, ColumnReference
 from tests.core.build import Floats, scored
 from tests.core.distributions import DISTRIBUTIONS, Distribution
@@ -191,7 +192,7 @@ def test_parts_under_the_cap_on_categories_keep_it(cap: int) -> None:
 
 def test_of_countless_categories_the_first_round_s_are_counted_exactly() -> None:
     rng = np.random.default_rng(5)
-    names = [f"c{n}" for n in rng.permutation(3 * DISTINCT)]
+    names = [f"c{n}" for n in rng.permutation(3 * MOST_NAMED)]
     names[::10] = ["often"] * len(names[::10])
     names[::100] = ["sometimes"] * len(names[::100])
     parts = cut({"x": names}, [2000, 9000, 24_000])
@@ -201,8 +202,8 @@ def test_of_countless_categories_the_first_round_s_are_counted_exactly() -> None
     column = column_of(total)
     assert column.rows_by_category["often"] == 2700
     assert column.rows_by_category["sometimes"] == 300
-    assert len(column.rows_by_category) == DISTINCT
-    assert column.rows == 3 * DISTINCT
+    assert len(column.rows_by_category) == MOST_NAMED
+    assert column.rows == 3 * MOST_NAMED
 
 
 # The order of adding.

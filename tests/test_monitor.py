@@ -120,6 +120,20 @@ def test_other_methods_than_get_are_refused(reference: str) -> None:
     monitor.close()
 
 
+def test_a_scrape_that_fails_says_why_and_is_counted(
+    reference: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, monitor = served(model="m", reference=reference)
+    monitor.in_flight[0] = {"endpoint": served}  # a scope without a path
+    for _ in range(2):
+        failed = get(app, "/metrics")
+        assert (failed.status_code, failed.text) == (500, "the scrape failed: KeyError: 'path'\n")
+    assert [record.levelname for record in caplog.records if "500" in record.message] == ["ERROR"]
+    del monitor.in_flight[0]
+    assert 'mlmon_internal_errors_total{where="scrape"} 2\n' in get(app, "/metrics").text
+    monitor.close()
+
+
 @pytest.mark.parametrize(
     ("given", "status"),
     [

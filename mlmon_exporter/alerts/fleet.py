@@ -11,22 +11,28 @@ A recorded series `level:metric:operations` keeps `job`, `model` and `version` a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from mlmon_exporter.core.bins import BINS, MISSING, OWN_BIN_SHARE
 from mlmon_exporter.core.readings import FEATURES, OUTPUTS, Role
 
+from .fleet_expressions import (
+    MODEL,
+    PER_COLUMN,
+    PER_MODEL,
+    REFERENCE_ROWS,
+    SUM,
+    js_distance,
+    ks_statistic,
+    noise,
+    psi,
+    value_change,
+)
 from .rule_files import Group, Rule, rule_file
 from .settings import DEFAULTS, Settings, seconds_of
 
 FILE = "recording/mlmon-fleet.yml"
 """Where the rules are, in `alerts/`."""
-MODEL = "job, model, version"
-MOST_BINS = BINS + 2 * round(1 / OWN_BIN_SHARE)
-"""No numeric column has more: ten of equal rows, and two edges for each value with its own."""
-NOISE_Z = 3.0902
-"""Normal quantile of the chance level: one unchanged window in a thousand has more."""
 SERIES = re.compile(r"((?:\w+:)?\bmlmon_\w+(?::\w+)?)(?:\{([^}]*)\})?")
 """What an expression selects: the metric, and the matchers if there are any."""
 
@@ -125,14 +131,6 @@ class _Side:
         return f"{self.what}_bin:{self.prefix}_{metric}:{operations}"
 
 
-# Recorded series have no labels but those that rules name, so the short `without (kind, bin)` is
-# `by` all others, and keeps what a ruler adds.
-SUM = "sum without (kind, bin)"
-PER_COLUMN = "ignoring (kind, bin) group_left ()"
-PER_MODEL = f"on ({MODEL}) group_left ()"
-REFERENCE_ROWS = f"avg by ({MODEL}) (mlmon_reference_rows)"
-
-
 def _shared(side: _Side) -> Iterator[Rule]:
     """What all windows need: the reference, and rows a second."""
     what, reference, ratio = side.what, side.reference, f"{side.prefix}_reference_ratio"
@@ -170,18 +168,18 @@ def _scores(side: _Side, window: Window) -> Iterator[Rule]:
     yield Rule(share, f"{in_bins} / {PER_COLUMN} ({rows} > 0)", "Share of the rows in each bin.")
     yield Rule(
         side.name("psi", at),
-        _psi(side, in_bins, rows),
+        psi(in_bins, rows, side.smoothed, side.bins),
         "Population stability index, nats; half a row is added to each bin.",
     )
     yield Rule(
         side.name("psi_noise", at),
-        _noise(side, rows),
+        noise(rows, side.bins),
         "What PSI exceeds by chance alone once in a thousand windows: the chi-square quantile by\n"
         "Wilson and Hilferty, times (1 / rows + 1 / reference rows).",
     )
     yield Rule(
         side.name("js_distance", at),
-        _js_distance(share, reference),
+        js_distance(share, reference),
         "Jensen-Shannon distance, base 2, 0 to 1.",
     )
     yield Rule(
@@ -191,12 +189,12 @@ def _scores(side: _Side, window: Window) -> Iterator[Rule]:
     )
     yield Rule(
         change,
-        _value_change(share, reference),
+        value_change(share, reference),
         "Change of each numeric bin's share of rows with a value; `ten` is the bin's first digit.",
     )
     yield Rule(
         side.name("ks_statistic", at),
-        _ks_statistic(change),
+        ks_statistic(change),
         "Kolmogorov-Smirnov statistic of numbers at the edges of bins, 0 to 1: the changes of all\n"
         "bins up to an edge, where they add up to most. Never above the statistic of the rows.",
     )
@@ -220,85 +218,3 @@ def _rows(side: _Side, window: Window) -> str:
         increase = f"increase({side.prefix}_bin_rows_total[{window.range}])"
         rows = f"sum by ({side.by_bin}) ({increase})"
     return f"{rows}\nor\n0 * sum by ({side.by_bin}) ({side.reference})"
-
-
-def _psi(side: _Side, in_bins: str, rows: str) -> str:
-    share = f"""\
-    ({in_bins} + 0.5)
-    / {PER_COLUMN}
-    (({rows} > 0) + 0.5 * {side.bins})"""
-    return f"""\
-{SUM} (
-  (
-{share}
-    - {side.smoothed}
-  )
-  * ln(
-{share}
-    / {side.smoothed}
-  )
-)"""
-
-
-def _noise(side: _Side, rows: str) -> str:
-    freedom = f"({side.bins} - 1)"
-    return f"""\
-({freedom} > 0)
-* (1 - 2 / (9 * {freedom}) + {NOISE_Z} * sqrt(2 / (9 * {freedom}))) ^ 3
-* (1 / ({rows} > 0) + {PER_MODEL} 1 / {REFERENCE_ROWS})"""
-
-
-def _js_distance(share: str, reference: str) -> str:
-    terms = (
-        f"""\
-  {of} * log2(
-    clamp_min({of}, 1e-12)
-    / clamp_min(({share} + {reference}) / 2, 1e-12)
-  )"""
-        for of in (share, reference)
-    )
-    return f"sqrt(clamp_min(0.5 * {SUM} (\n" + "\n  +\n".join(terms) + "\n), 0))"
-
-
-def _value_change(share: str, reference: str) -> str:
-    current, before = (
-        f'{of}{{kind="numeric",bin!="{MISSING}"}}\n  / {PER_COLUMN}\n'
-        f'  ({SUM} ({of}{{kind="numeric",bin!="{MISSING}"}}) > 0)'
-        for of in (share, reference)
-    )
-    return f"""\
-label_replace(
-  {current}
-  -
-  {before},
-  "ten", "$1", "bin", "(.)."
-)"""
-
-
-def _ks_statistic(change: str) -> str:
-    """Return max |sum of the changes up to an edge|: those of its ten, and of all tens before.
-
-    PromQL has no running sum. Labels `ten` and `unit` tell the sums of one column apart.
-    """
-    units = (f'{change}{{bin=~".[0-{unit}]"}}' for unit in range(10))
-    of_units = [
-        f'label_replace({SUM} ({upto}), "unit", "{n}", "", "")' for n, upto in enumerate(units)
-    ]
-    tens = (f'{change}{{ten=~"[0-{ten - 1}]"}}' for ten in range(1, -(-MOST_BINS // 10)))
-    of_tens = [f'0 * {SUM} ({change}{{ten="0"}})'] + [
-        f'label_replace(sum without (kind, bin, ten) ({before}), "ten", "{n}", "", "")'
-        for n, before in enumerate(tens, start=1)
-    ]
-    return "\n".join(
-        (
-            "max without (ten, unit) (abs(",
-            _any_of(of_units),
-            "  + ignoring (unit) group_left ()",
-            _any_of(of_tens),
-            "))",
-        )
-    )
-
-
-def _any_of(vectors: Sequence[str]) -> str:
-    return "  (\n    " + "\n    or ".join(vectors) + "\n  )"

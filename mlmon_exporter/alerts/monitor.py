@@ -20,6 +20,7 @@ def alerts(settings: Settings) -> list[Alert]:
     """Return the table."""
     return [
         *_intake_alerts(settings),
+        *_fault_alerts(settings),
         *_resource_alerts(settings),
         *_setup_alerts(settings),
     ]
@@ -31,12 +32,7 @@ def _intake_alerts(settings: Settings) -> Iterator[Alert]:
     dropped = settings.select("mlmon_dropped_total", 'reason!="pending_full"')
     requests = settings.select("mlmon_requests_total", 'model!=""')
     errors = settings.select("mlmon_parse_errors_total")
-    internal = settings.select("mlmon_internal_errors_total")
-    # Methods that HTTP does not know come from scanners, and are as well in `other`; which segments
-    # a feature has is settled when its reference is built.
-    overflow = settings.select("mlmon_label_overflow_total", 'label!~"method|segment"')
-    flushed = settings.select("mlmon_last_flush_timestamp_seconds")
-    some, quarter, hour = map(settings.span, ("10m", "15m", "1h"))
+    some, quarter = settings.span("10m"), settings.span("15m")
     yield Alert(
         name="MlmonQueueSaturated",
         severity="warning",
@@ -90,6 +86,15 @@ and sum by (job, format, reason) (increase({errors}[{quarter}])) >= 50""",
         ),
         board="operations",
     )
+
+
+def _fault_alerts(settings: Settings) -> Iterator[Alert]:
+    internal = settings.select("mlmon_internal_errors_total")
+    # Methods that HTTP does not know come from scanners, and are as well in `other`; which segments
+    # a feature has is settled when its reference is built.
+    overflow = settings.select("mlmon_label_overflow_total", 'label!~"method|segment"')
+    flushed = settings.select("mlmon_last_flush_timestamp_seconds")
+    hour = settings.span("1h")
     yield Alert(
         name="MlmonInternalErrors",
         severity="warning",
@@ -119,7 +124,7 @@ and sum by (job, format, reason) (increase({errors}[{quarter}])) >= 50""",
     yield Alert(
         name="MlmonFlushStale",
         severity="warning",
-        expr=(f"time() - min by ({TARGET}) ({flushed}) > {settings.span_seconds('10m'):g}"),
+        expr=f"time() - min by ({TARGET}) ({flushed}) > {settings.span_seconds('10m'):g}",
         labels=("job", "instance"),
         hold="5m",
         summary="{{ $labels.instance }} does not keep up with what it is sent",

@@ -11,7 +11,7 @@ rows without a usable value: `missing`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -220,14 +220,6 @@ def _as_number(name: str) -> float | None:
 def format_edge(edge: float) -> str:
     """Return an edge as short text that is still exact to ten digits."""
     return f"{edge + 0.0:.10g}"  # the sum of -0 and 0 is 0
-
-
-def atom_edges(atoms: Sequence[float] | Floats) -> Floats:
-    """Return the edges that give each of these values a cell of its own."""
-    values = np.asarray(atoms, dtype=np.float64)
-    with np.errstate(over="ignore"):
-        edges = np.union1d(np.nextafter(values, -np.inf), values)
-    return np.asarray(edges[np.isfinite(edges)], dtype=np.float64)
 
 
 def atom_values(bins: NumericBins, counts: Counts) -> Iterator[tuple[float, int]]:

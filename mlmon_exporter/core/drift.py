@@ -107,10 +107,7 @@ def _chance_ks(c: Comparison, level: float) -> Floats:
 
 
 def _chance_share(c: Comparison, hits: Counts, level: float, extra_hits: float = 1.0) -> Floats:
-    m = c.current.rows
-    # Thresholds are made for whole steps of the window's size, on the safe side.
-    step = 1 << max(0, m.bit_length() - 5)
-    rows = m // step * step
+    rows = thresholds.whole_steps(c.current.rows)
     # Columns of merged references, and of digests, may have different numbers of rows.
     pairs = zip(hits.tolist(), c.frame.column_rows.tolist(), strict=True)
     chance = [thresholds.chance_share(k, n, rows, level, extra_hits) for k, n in pairs]

@@ -23,7 +23,7 @@ DROP_REASONS = (
     "pending_full",
 )
 """Why an exchange, or a part of one, was given up."""
-INTERNAL = ("middleware", "intake", "collector", "store", "telemetry")
+INTERNAL = ("middleware", "intake", "scrape", "store")
 """Where a fault of ours was caught."""
 OVERFLOWS = ("route", "method", "version", "feature", "category", "segment", "kpi")
 """Labels whose values are capped."""

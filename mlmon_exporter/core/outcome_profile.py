@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .categories import CategoryCounts
 from .class_names import in_order
 from .errors import ERROR, errors_of
 from .outcome_reference import OutcomeReference
 from .outcomes import AT_ONCE, Outcomes
-from .profile import CategoryCounts, Profiler
+from .profile import Profiler
 from .reference import ColumnReference
 from .scored_rows import scored_rows, tally_outcomes
 from .segments import MOST_SEGMENTS, SegmentFeature, Segments, feature_segments

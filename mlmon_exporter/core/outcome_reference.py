@@ -10,10 +10,17 @@ import numpy as np
 
 from .class_names import in_order
 from .reference import ColumnReference
+from .reference_form import column_from_dict, column_to_dict
+from .reference_merge import merge_columns
 from .roc import RocCurve
 from .segments import FeatureSegments, Segments
 from .slices import SliceLayout, SliceSums, SliceTally, aligned
 from .task import CLASSIFICATION, REGRESSION, Choice, Task, choose_task
+
+NOT_ONE_TASK = (
+    "reference: outcomes: expected the same task on both sides; "
+    "build both with the same columns and the same classes"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +69,14 @@ class OutcomeReference:
         names = [column.name for column in outputs]
         task, ours, theirs = (side.task(outputs, names) for side in (together, self, other))
         if task is None or ours is None or theirs is None or self.choice != other.choice:
-            raise _NOT_ONE_TASK
+            raise ValueError(NOT_ONE_TASK)
         if len({(each.scores, each.label) for each in (task, ours, theirs)}) > 1:
-            raise _NOT_ONE_TASK
+            raise ValueError(NOT_ONE_TASK)
         wanted = together.layout(task)
         merged = aligned(self.tally, self.layout(ours), wanted)
         merged.merge(aligned(other.tally, other.layout(theirs), wanted))
         errors = [side.error for side in (self, other) if side.error is not None]
-        error = errors[0].merge(errors[1]) if len(errors) > 1 else next(iter(errors), None)
+        error = merge_columns(*errors) if len(errors) > 1 else next(iter(errors), None)
         return replace(together, tally=merged, error=error)
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,7 +95,7 @@ class OutcomeReference:
                 {"slice": i, "number": number, "points": curve.points.tolist()}
                 for (i, number), curve in self.tally.curves.items()
             ],
-            "error": self.error.to_dict() if self.error is not None else None,
+            "error": column_to_dict(self.error) if self.error is not None else None,
         }
 
     @classmethod
@@ -107,7 +114,7 @@ class OutcomeReference:
             if not np.isfinite(points).all() or (points[:, 1:] < 0).any():
                 raise ValueError("curves: expected finite points of 0 rows or more")
             tally.curves[int(curve["slice"]), int(curve["number"])] = RocCurve(points)
-        error = form["error"] and ColumnReference.from_dict(form["error"], engine)
+        error = form["error"] and column_from_dict(form["error"], engine)
         made = cls(
             choice,
             tuple(str(name) for name in form["classes"]),
@@ -121,12 +128,6 @@ class OutcomeReference:
         if layout is None or tally.sums.shape != (layout.slices, layout.width):
             raise ValueError("sums: expected those of the task, its classes and segments")
         return made
-
-
-_NOT_ONE_TASK = ValueError(
-    "reference: outcomes: expected the same task on both sides; "
-    "build both with the same columns and the same classes"
-)
 
 
 def _united(

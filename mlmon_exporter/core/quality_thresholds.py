@@ -19,7 +19,7 @@ from .quality import qualities_of
 from .reference import ColumnReference
 from .slices import SliceSums
 from .task import REGRESSION
-from .thresholds import chance_share
+from .thresholds import chance_share, whole_steps
 
 Floats = NDArray[np.float64]
 
@@ -81,9 +81,7 @@ def worst_accuracy(
         if not n or not m:
             bars.append(math.nan)
             continue
-        # Thresholds are made for whole steps of the window's size, on the safe side.
-        step = 1 << max(0, int(m).bit_length() - 5)
-        chance = chance_share(int(hits), int(n), int(m) // step * step, level)
+        chance = chance_share(int(hits), int(n), whole_steps(int(m)), level)
         bars.append(1 - min(1.0, max(chance, hits / n + policy.share_floor)))
     return np.array(bars)
 

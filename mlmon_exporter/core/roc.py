@@ -85,13 +85,13 @@ def _summed(points: Floats) -> Floats:
     return np.column_stack((points[starts, 0], sums))
 
 
-def packed(points: Floats, most: int = POINTS) -> Floats:
-    """Return a curve of at most some three times so many points, neighbours put together."""
-    if len(points) <= most:
+def packed(points: Floats) -> Floats:
+    """Return a curve of at most some three times `POINTS` points, neighbours put together."""
+    if len(points) <= POINTS:
         return points
     totals = np.maximum(points[:, 1:].sum(axis=0), 1.0)
     weights = (points[:, 1:] / totals).sum(axis=1)
-    step = 2.0 / most
+    step = 2.0 / POINTS
     is_heavy = weights >= step / 2
     group = np.floor((np.cumsum(weights) - weights) / step)
     is_first = np.diff(group, prepend=-1.0) > 0

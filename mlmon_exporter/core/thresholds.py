@@ -19,6 +19,11 @@ Tails = tuple[Floats, Floats]
 TYPICAL = 0.5
 """The level of what chance typically does."""
 TOP_SHARE = 0.1
+ROWS_PER_REFERENCE_ROW = 100
+"""A share in more window rows than this is as noisy as in so many, but for half a percent.
+
+What is left is the reference's noise. Of fewer rows the noise is greater: the safe side.
+"""
 LOOKS = 12
 """A rolling window is looked at again after each of its panes: these many chances a window."""
 
@@ -159,7 +164,7 @@ def chance_share(
     """
     alpha = hits + extra_hits
     beta = max(reference_rows + 1.0 - alpha, 0.5)
-    m = window_rows
+    m = min(window_rows, ROWS_PER_REFERENCE_ROW * max(reference_rows, 100))
     mean = m * alpha / (alpha + beta)
     spread = math.sqrt(mean * (1 - mean / m) * (1 + m / (alpha + beta))) + 1
     low = max(0, int(mean - 12 * spread))
@@ -173,6 +178,15 @@ def chance_share(
     # The least number of hits that is exceeded with probability of at most the level.
     exceeded = np.append(above[1:], 0.0)
     return float(low + np.argmax(exceeded <= level)) / m
+
+
+def whole_steps(window_rows: int) -> int:
+    """Return the rows of a window in whole steps of its size: fewer, which is the safe side.
+
+    A threshold is made once a step, not anew for each row that comes.
+    """
+    step = 1 << max(0, window_rows.bit_length() - 5)
+    return window_rows // step * step
 
 
 class Tail(NamedTuple):

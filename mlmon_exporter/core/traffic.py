@@ -29,7 +29,7 @@ EXEMPLAR_SECONDS = 600.0
 
 LATENCY_BOUNDS: Bounds = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
-    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
 )
 SIZE_BOUNDS: Bounds = tuple(64 * 4**i for i in range(10))  # 64 B to 16 MiB
 ROW_BOUNDS: Bounds = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from . import scores, thresholds
 from .bins import Bins, CategoryBins
-from .profile import CategoryCounts
+from .categories import CategoryCounts
 from .reference import ColumnReference
 from .thresholds import TOP_SHARE, TYPICAL, Tail
 from .values import numbers

@@ -236,9 +236,9 @@ def line(scene: Scene) -> str:
     return f"{scene.elapsed:4.0f} s  {scene.season}  {'; '.join(counts)}"
 
 
-def print_summary(console: Console, scene: Scene, most: int = 5) -> None:
+def print_summary(console: Console, scene: Scene) -> None:
     """Print how things stand at the end."""
-    console.print(table(scene.features, most))
+    console.print(table(scene.features, 5))
     console.print()
     if scene.quality:
         console.print(quality_table(scene.quality, scene.parity))

@@ -6,106 +6,31 @@ import secrets
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
-from fastapi import FastAPI
 from rich.console import Console
 from rich.live import Live
 
-from mlmon_exporter import Monitor
-from mlmon_exporter.reference import Reference
-
-from .datasets import BIKE_CATEGORICAL, Labelled, Parts, Row, bike_parts, income_parts
 from .display import delivery_text, line, links_text, page, print_page, print_summary
 from .inbox import Inbox, inbox_app
 from .paging import NAMES, Links, Paging, find_programs, paging
-from .quality import TITLES, Measure
-from .server import DemoError, Server, create_app, listen
+from .preparation import prepare, step
+from .server import DemoError, Server, listen
 from .stage import Stage
 from .traffic import Latencies
-from .watch import FeatureDrift
+from .verdict import Verdict
 
 __all__ = ["DemoError", "run"]
 
-BIKE, INCOME = "bike-demand", "income"
-EXPECTED = (BIKE, "temp")
-EXPECTED_WORSE = (BIKE, "mae")
-OUTCOME = "outcome"
 LOOK_SECONDS = 0.5
 WITHOUT_PROGRAMS = (
     "No {absent} on the PATH: with both Prometheus and Alertmanager (Debian: prometheus, "
     "prometheus-alertmanager), the demo shows the page for this drift arriving, too."
 )
-CONFIG = """\
-windows = ["60s"]
-pending_age = "60s"
-token = "{token}"
-
-[[models]]
-name = "bike-demand"
-reference = "bike-demand.reference.json"
-routes = ["/bike/predict"]
-features = "instances"
-predictions = "predictions"
-
-[[models]]
-name = "income"
-reference = "income.reference.json"
-segments = ["sex"]
-routes = ["/income/predict"]
-features = "instances"
-predictions = "predictions"
-"""
-
-
 NO_PAGE = "No page will be shown: {error}"
-
-
-class Verdict:
-    """Whether the drift that is there was seen, and none that is not."""
-
-    def __init__(self) -> None:
-        self.seen_after: float | None = None
-        """Seconds after which the temperature was said to drift."""
-        self.false_alarms: set[str] = set()
-        """Features of incomes that were said to."""
-        self.worse_after: float | None = None
-        """Seconds after which predictions of rentals were said to be worse."""
-
-    def note(self, features: Sequence[FeatureDrift], elapsed: float) -> None:
-        """Take in how features fare."""
-        for feature in features:
-            if feature.is_drifted and feature.model == INCOME:
-                self.false_alarms.add(feature.feature)
-            is_expected = (feature.model, feature.feature) == EXPECTED
-            if feature.is_drifted and is_expected and self.seen_after is None:
-                self.seen_after = elapsed
-
-    def note_quality(self, quality: Sequence[Measure], elapsed: float) -> None:
-        """Take in how good predictions are."""
-        worse = {(measure.model, measure.name) for measure in quality if measure.is_worse}
-        if EXPECTED_WORSE in worse and self.worse_after is None:
-            self.worse_after = elapsed
-
-    @property
-    def is_good(self) -> bool:
-        return self.seen_after is not None and not self.false_alarms
-
-    def text(self) -> str:
-        """Return it in words."""
-        if self.seen_after is None:
-            seen = f"{EXPECTED[1]} of {BIKE} has not drifted"
-        else:
-            seen = f"{EXPECTED[1]} of {BIKE} drifted after {self.seen_after:.0f} s"
-        if self.worse_after is not None:
-            title = TITLES[EXPECTED_WORSE[1]]
-            seen += f", its {title} was worse than chance explains after {self.worse_after:.0f} s"
-        names = ", ".join(sorted(self.false_alarms))
-        return f"{seen}; {names or 'no feature'} of {INCOME} did"
 
 
 def run(*, seconds: float | None, port: int, once: bool) -> int:
@@ -159,7 +84,7 @@ def _start_paging(
         console.print(text, soft_wrap=True)
         return None
     try:
-        with _step(console, "Starting Prometheus and Alertmanager"):
+        with step(console, "Starting Prometheus and Alertmanager"):
             listener = stack.enter_context(listen(0))
             stack.enter_context(Server(inbox_app(inbox), listener))
             webhook = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -172,7 +97,7 @@ def _start_paging(
 
 def _load_rules(console: Console, pager: Paging) -> Links | None:
     try:
-        with _step(console, "Loading the rules, an hour of theirs in half a minute"):
+        with step(console, "Loading the rules, an hour of theirs in half a minute"):
             pager.load_rules()
     except DemoError as error:
         console.print(NO_PAGE.format(error=error), soft_wrap=True)
@@ -202,66 +127,6 @@ def _interrupted(console: Console) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def prepare(
-    console: Console, folder: Path, added: Latencies, token: str
-) -> tuple[Parts, Parts, FastAPI, Monitor]:
-    """Train the models, write references and configuration to a folder, and make the app.
-
-    Returns:
-        The data of both models, the app and its monitor.
-    """
-    with _step(console, "Reading two real data sets"):
-        bike, income = bike_parts(), income_parts()
-    with _step(console, f"Training on {len(bike.training.rows)} hours of bicycle rentals, winter"):
-        from .models import BikeModel, IncomeModel
-
-        bike_model = BikeModel(bike.training)
-    with _step(console, f"Training on {len(income.training.rows)} incomes"):
-        income_model = IncomeModel(income.training)
-    with _step(console, "Building references from rows that the models have not seen"):
-        rentals = {"rentals": bike_model.predict(bike.reference.rows)}
-        _save_reference(folder, BIKE, bike.reference, rentals, categorical=BIKE_CATEGORICAL)
-        outputs = _columns(income_model.predict(income.reference.rows))
-        _save_reference(folder, INCOME, income.reference, outputs, segments=["sex"])
-    config = folder / "mlmon.toml"
-    config.write_text(CONFIG.replace("{token}", token), encoding="utf-8")
-    examples = bike.reference.rows[0], income.reference.rows[0]
-    app, monitor = create_app(bike_model, income_model, config, examples, added)
-    return bike, income, app, monitor
-
-
-@contextmanager
-def _step(console: Console, what: str) -> Iterator[None]:
-    started = time.perf_counter()
-    with console.status(f"{what} ..."):
-        yield
-    console.print(f"{what}: {time.perf_counter() - started:.1f} s", highlight=False)
-
-
-def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in rows[0]}
-
-
-def _save_reference(
-    folder: Path,
-    model: str,
-    held_out: Labelled,
-    outputs: dict[str, list[Any]],
-    *,
-    categorical: Sequence[str] = (),
-    segments: Sequence[str] = (),
-) -> None:
-    reference = Reference.build(
-        _columns(held_out.rows) | outputs | {OUTCOME: [*held_out.outcomes]},
-        model=model,
-        predictions=list(outputs),
-        ground_truth=OUTCOME,
-        categorical=categorical,
-        segments=segments,
-    )
-    reference.save(folder / f"{model}.reference.json")
 
 
 def _show_live(console: Console, stage: Stage, verdict: Verdict) -> None:

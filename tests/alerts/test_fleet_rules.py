@@ -11,12 +11,12 @@ from scipy.stats import chi2
 
 from mlmon_exporter.alerts.fleet import (
     FILE,
-    MOST_BINS,
     Plan,
     Window,
     fleet_file,
     fleet_groups,
 )
+from mlmon_exporter.alerts.fleet_expressions import MOST_BINS
 from mlmon_exporter.core import scores
 from mlmon_exporter.core.bins import OWN_BIN_SHARE, choose_bin_edges
 from mlmon_exporter.metrics import METRICS

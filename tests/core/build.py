@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlmon_exporter.core.bins import CategoryBins, NumericBins
 from mlmon_exporter.core.columns import Columns
 from mlmon_exporter.core.drift import Comparison, Policy, score
 from mlmon_exporter.core.frame import Frame, Sums
@@ -41,6 +42,23 @@ def reference(values: Any, **options: Any) -> ColumnReference:
     """The reference of one column, `x`."""
     (column,) = references({"x": values}, **options)
     return column
+
+
+def edges_of(column: ColumnReference) -> Floats:
+    assert isinstance(column.bins, NumericBins)
+    return column.bins.edges
+
+
+def off_by(column: ColumnReference, rows: Floats) -> float:
+    """How far the share of rows below an edge is from that of the raw rows, at most."""
+    exact = np.searchsorted(np.sort(rows), edges_of(column), side="right")
+    return float(np.abs(np.cumsum(column.counts[:-2]) - exact).max() / len(rows))
+
+
+def rows_by_category(column: ColumnReference) -> dict[str, int]:
+    """The rows of the categories that are kept, most frequent first."""
+    assert isinstance(column.bins, CategoryBins)
+    return dict(zip(column.bins.categories, column.counts.tolist(), strict=False))
 
 
 def chunks(columns: Mapping[str, Any], chunk_rows: int) -> Iterator[tuple[dict[str, Any], int]]:

@@ -17,10 +17,10 @@ from mlmon_exporter.core.bins import (
     UNSEEN,
     CategoryBins,
     NumericBins,
-    atom_edges,
     category_name,
     choose_bin_edges,
 )
+from mlmon_exporter.core.edges import atom_edges
 from mlmon_exporter.core.labels import LABEL_LENGTH
 
 from .build import reference
@@ -149,17 +149,6 @@ def test_chosen_edges_part_rows_from_rows(values: list[int], data: st.DataObject
     assert np.all(np.diff(chosen) > 0)
     is_one_value = (counts == len(values)).any()
     assert (rows > 0).all() or is_one_value
-
-
-# Edges around one value.
-
-
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20))
-def test_every_atom_has_a_cell_of_its_own(atoms: list[float]) -> None:
-    edges = atom_edges(atoms)
-    assert np.isfinite(edges).all()
-    counts = NumericBins(edges, array()).count(np.unique(array(*atoms)))[0]
-    assert counts.max(initial=0) <= 1
 
 
 def test_the_greatest_floats_can_be_atoms() -> None:

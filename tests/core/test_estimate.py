@@ -16,7 +16,8 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
-from mlmon_exporter.core.bins import NumericBins, atom_edges
+from mlmon_exporter.core.bins import NumericBins
+from mlmon_exporter.core.edges import atom_edges
 from mlmon_exporter.core.estimate import Calibration, estimates, isotonic, middles
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.demo.datasets import INCOME_NUMBERS, INCOME_TEXTS, Labelled, income_parts

@@ -66,6 +66,20 @@ def test_chance_share_is_the_beta_binomial_quantile(
     assert rows == 0 or beyond.sum() > at * (1 - 1e-6)
 
 
+@pytest.mark.parametrize(("hits", "n"), [(0, 500), (25, 500), (250, 500), (3, 10), (2, 5000)])
+@pytest.mark.parametrize("at", [0.01, 1e-6])
+def test_in_a_huge_window_chance_is_half_a_percent_more_at_most(
+    hits: int, n: int, at: float
+) -> None:
+    m = 2_000_000
+    alpha, beta = hits + 1.0, float(n - hits)
+    logs = stats.betabinom.logpmf(np.arange(m, -1, -1), m, alpha, beta)
+    beyond = np.cumsum(np.exp(logs))
+    exact = float(m - np.searchsorted(beyond, at, side="right")) / m
+    mean = alpha / (alpha + beta)
+    assert exact - 1e-6 <= chance_share(hits, n, m, at) <= mean + 1.005 * (exact - mean) + 1e-4
+
+
 def test_a_share_is_never_above_1() -> None:
     assert chance_share(100, 100, 50, 1e-12) == 1.0
 

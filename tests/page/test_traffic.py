@@ -105,7 +105,7 @@ def test_a_quantile_is_that_of_prometheus() -> None:
 def test_a_quantile_beyond_the_last_bound_is_that_bound() -> None:
     host = Host()
     host.serve(2, seconds=99.0)
-    assert since_the_start(host.blocks()).requests["m"].quantile(0.5) == 10.0
+    assert since_the_start(host.blocks()).requests["m"].quantile(0.5) == 60.0
 
 
 def test_without_requests_there_is_neither_share_nor_quantile() -> None:
