@@ -38,6 +38,8 @@ BUILD = HERE.parent.parent.parent / "build" / "board-pictures"
 RATE_INTERVAL = "20s"
 START_SECONDS = 120.0
 """Training takes a while on a busy machine."""
+LEAST_SCRAPED = 0.9
+"""Boards with gaps everywhere say nothing of the boards."""
 PACE = Settings(hour_seconds=120, day_filled="1m")
 """An hour of the rules in two minutes, so that alerts fire within three."""
 CONFIG = """
@@ -124,6 +126,9 @@ def live(seconds: int) -> Iterator[str]:
     ):
         print(f"The demo runs for {seconds} s before boards are drawn", flush=True)
         threading.Event().wait(seconds)
+        ((_, share),) = server.query(f"avg_over_time(up[{seconds}s])")
+        if share < LEAST_SCRAPED:
+            raise RuntimeError(f"only {share:.0%} of scrapes came in time: is the machine busy?")
         yield server.url
 
 
