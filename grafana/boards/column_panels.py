@@ -43,8 +43,8 @@ def _numbers(side: Side) -> Iterator[Panel]:
     )
     yield quantity(
         "Drifted",
-        f"1 if some score of the {word} is over its threshold, else 0.",
-        "none",
+        f"Whether some score of the {word} is over its threshold.",
+        "bool_yes_no",
         Query(windowed(side, "drifted"), "{{version}}"),
         steps=[(1, "red")],
     )
@@ -164,8 +164,8 @@ def _against(side: Side, name: str, legend: str) -> list[Query]:
 def _fleet(side: Side) -> Panel:
     where, prefix = f"{RECORDED_MODEL}, {side.picked}", side.prefix
     by = f"job, model, version, {side.label}"
-    recorded = f"{side.label}:{prefix}_psi:1h{{{where}}}"
-    noise = f"{side.label}:{prefix}_psi_noise:1h{{{where}}}"
+    recorded = greatest(f"{side.label}:{prefix}_psi:1h", where, by)
+    noise = greatest(f"{side.label}:{prefix}_psi_noise:1h", where, by)
     shown = f"{where_of(side)}, {WINDOW}"
     return series(
         "PSI over all replicas",

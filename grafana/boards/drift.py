@@ -35,7 +35,7 @@ def board() -> Dashboard:
     """Return the board."""
     features = Row(
         "Which features drifted: $model",
-        [Line(4, list(_numbers())), Line(13, [_ranked(), _heat()], (15, 9))],
+        [Line(4, list(_numbers())), Line(13, [_ranked(), _heat()], (16, 8))],
     )
     return dashboard(BOARD, [features, Row("One feature: $feature", column_panels.lines(FEATURE))])
 
@@ -78,8 +78,8 @@ def _numbers() -> Iterator[Panel]:
     )
     yield quantity(
         "Learning a reference",
-        "1 while the reference is learned from the first rows: there are no scores until then.",
-        "none",
+        "Whether the reference is still learned from the first rows; no scores until then.",
+        "bool_yes_no",
         Query(greatest("mlmon_reference_learning", MODEL, "version"), "{{version}}"),
         steps=[(1, "yellow")],
     )
@@ -94,16 +94,16 @@ def _ranked() -> Panel:
         "Features, the most drifted first",
         "Drift is the worst score of a feature divided by its threshold: over 1 it has drifted. A "
         "click on a feature shows it below.",
-        [Key("feature", "Feature", link, width=130), Key("version", "Version", width=80)],
+        [Key("feature", "Feature", link, width=170), Key("version", "Version", width=80)],
         [
             Column("Drift", over_threshold(FEATURE, MODEL, BY), "none", 2, OVER, is_bar=True),
-            Column("PSI", worst("psi"), "none", 3, width=65),
-            Column("PSI threshold", worst("psi_threshold"), "none", 3, width=115),
-            Column("KS", worst("ks_statistic"), "none", 3, width=65),
-            Column("KS threshold", worst("ks_threshold"), "none", 3, width=110),
-            Column("Missing", worst("missing_ratio"), "percentunit", 1, width=80),
-            Column("Unseen", worst("unseen_ratio"), "percentunit", 1, width=80),
-            Column("Rows", total("mlmon_feature_window_rows", HERE, BY), width=80),
+            Column("PSI", worst("psi"), "none", 3, width=60),
+            Column("PSI threshold", worst("psi_threshold"), "none", 3, width=110),
+            Column("KS", worst("ks_statistic"), "none", 3, width=60),
+            Column("KS threshold", worst("ks_threshold"), "none", 3, width=105),
+            Column("Missing", worst("missing_ratio"), "percentunit", 1, width=75),
+            Column("Unseen", worst("unseen_ratio"), "percentunit", 1, width=75),
+            Column("Rows", total("mlmon_feature_window_rows", HERE, BY), width=70),
         ],
     )
 

@@ -28,7 +28,10 @@ NAMES = {
     "r2": "R²",
     "mape": "MAPE",
 }
-NOTHING = "No ground truth, or not of this task"
+NO_OUTCOMES = "Needs ground truth"
+NO_QUALITY = "Needs ground truth{}"
+NO_ESTIMATE = "Needs two classes with probabilities"
+NO_DIFFERENCE = "Needs ground truth of a second version{}"
 BESIDE = "The dotted line is the reference's, the dashed one what chance alone brings at worst."
 
 
@@ -65,34 +68,42 @@ def numbers(here: str) -> Iterator[Panel]:
         Query(over_threshold(f"{here}, {ALL_ROWS}", "version"), "{{version}}"),
         steps=OVER,
         decimals=2,
+        none=NO_OUTCOMES,
     )
     yield quantity(
         "Concept drift",
-        "1 if the errors are distributed otherwise than in the reference, else 0.",
-        "none",
+        "Whether the errors are distributed otherwise than in the reference.",
+        "bool_yes_no",
         Query(greatest("mlmon_concept_drifted", here, "version"), "{{version}}"),
         steps=[(1, "orange")],
+        none=NO_OUTCOMES,
     )
     yield quantity(
         "Rows with ground truth",
         "Outcomes in the window, over all replicas. Few make wide thresholds.",
         "short",
         Query(total("mlmon_quality_rows", f"{here}, {ALL_ROWS}", "version"), "{{version}}"),
+        none=NO_OUTCOMES,
     )
 
 
 def rows(here: str) -> list[Row]:
-    """Return the rows of a model in a window."""
+    """Return the rows that any model with ground truth fills."""
     return [
-        Row("Quality of classes", [Line(9, list(_classes(here))), Line(9, list(_more(here)))]),
-        Row("Quality of a regression", [Line(9, list(_regression(here)))]),
-        Row(
-            "Quality to be expected, before ground truth comes: blind to concept drift",
-            [Line(8, list(_expected(here)))],
-        ),
+        Row("Quality", [Line(9, list(_deciding(here))), Line(8, list(_more(here)))]),
         Row("Concept drift", [Line(8, list(_concept(here)))]),
-        Row("Version against version", [Line(8, list(_versions(here)))]),
     ]
+
+
+def expected(here: str) -> Row:
+    """Return what is said before ground truth comes."""
+    title = "Quality to be expected, before ground truth comes: blind to concept drift"
+    return Row(title, [Line(8, list(_expected(here)))])
+
+
+def versions(here: str) -> Row:
+    """Return how versions compare."""
+    return Row("Version against version", [Line(8, list(_versions(here)))])
 
 
 def _of(name: str, here: str) -> list[Query]:
@@ -111,35 +122,44 @@ def _panel(
     title: str, about: str, here: str, names: Sequence[str], axis: Axis, unit: str = "none"
 ) -> Panel:
     queries = [query for name in names for query in _of(name, here)]
-    return series(title, about, unit, *queries, axis=axis, none=NOTHING)
+    return series(title, about, unit, *queries, axis=axis, none=_of_task(NO_QUALITY, names))
+
+
+def _of_task(text: str, names: Sequence[str]) -> str:
+    """Return what is said where there is nothing of some qualities."""
+    tasks = {QUALITY[name].task for name in names}
+    return text.format(f" of a {tasks.pop()}" if len(tasks) == 1 else "")
 
 
 SHARE = Axis(least=None, most=1)
 
 
-def _classes(here: str) -> Iterator[Panel]:
+def _deciding(here: str) -> Iterator[Panel]:
     yield _panel(
-        "Accuracy",
+        "Losses or errors",
+        "Less is better. Of a classification log loss, nats, and Brier score; of a regression the "
+        f"root of the mean squared error, and the mean absolute error. {BESIDE}",
+        here,
+        ["log_loss", "brier", "rmse", "mae"],
+        Axis(),
+    )
+    yield _panel(
+        "Area under the ROC curve, or R²",
+        "Of a classification, how well scores tell the classes apart: 1 is always, 0.5 is not at "
+        "all; with more than two classes the mean of each against the rest. Of a regression, the "
+        "share of the ground truth's variance that predictions explain; under 0 its mean would be "
+        f"better. {BESIDE}",
+        here,
+        ["roc_auc", "r2"],
+        SHARE,
+    )
+    yield _panel(
+        "Accuracy of a classification",
         f"Share of rows whose class was predicted. {BESIDE}",
         here,
         ["accuracy"],
         SHARE,
         "percentunit",
-    )
-    yield _panel(
-        "Area under the ROC curve",
-        "How well scores tell the classes apart: 1 is always, 0.5 is not at all. With more than "
-        f"two classes the mean of each against the rest. {BESIDE}",
-        here,
-        ["roc_auc"],
-        SHARE,
-    )
-    yield _panel(
-        "Losses of probabilities",
-        f"Log loss, nats, and Brier score: less is better. {BESIDE}",
-        here,
-        ["log_loss", "brier"],
-        Axis(),
     )
 
 
@@ -160,24 +180,6 @@ def _more(here: str) -> Iterator[Panel]:
         here,
         ["calibration_error"],
         Axis(),
-    )
-
-
-def _regression(here: str) -> Iterator[Panel]:
-    yield _panel(
-        "Errors of a regression",
-        f"Root of the mean squared error, and mean absolute error: less is better. {BESIDE}",
-        here,
-        ["rmse", "mae"],
-        Axis(),
-    )
-    yield _panel(
-        "R² of a regression",
-        "Share of the ground truth's variance that predictions explain; under 0 its mean would be "
-        "better. The dotted line is the reference's.",
-        here,
-        ["r2"],
-        SHARE,
     )
     yield _panel(
         "MAPE of a regression",
@@ -215,7 +217,7 @@ def _expected(here: str) -> Iterator[Panel]:
             "none",
             *found,
             axis=Axis() if title == "Losses" else SHARE,
-            none="Only two classes with probabilities have this",
+            none=NO_ESTIMATE,
         )
 
 
@@ -231,16 +233,16 @@ def _concept(here: str) -> Iterator[Panel]:
         "none",
         Query(statistic, "errors {{version}}"),
         Query(bar, "errors {{version}} threshold"),
-        none=NOTHING,
+        none=NO_OUTCOMES,
     )
     yield series(
         "Quality against its threshold",
         "The worst quality of all rows: its errors divided by those that its threshold allows. "
         "Over the dashed line, 1, the model is worse than chance explains.",
         "none",
-        Query(over_threshold(f"{here}, {ALL_ROWS}", "version"), "{{version}}"),
+        Query(over_threshold(f"{here}, {ALL_ROWS}", "version"), "quality {{version}}"),
         axis=Axis(limit=1, bend=1),
-        none=NOTHING,
+        none=NO_OUTCOMES,
     )
 
 
@@ -250,13 +252,9 @@ def _versions(here: str) -> Iterator[Panel]:
             "Over 0 the version is better than the configured one.",
             ("accuracy", "roc_auc"),
         ),
-        "Losses: less the configured version's": (
+        "Losses or errors: less the configured version's": (
             "Under 0 the version is better than the configured one.",
-            ("log_loss", "brier"),
-        ),
-        "Regression errors: less the configured version's": (
-            "Under 0 the version is better than the configured one.",
-            ("rmse", "mae"),
+            ("log_loss", "brier", "rmse", "mae"),
         ),
     }
     for title, (better, names) in groups.items():
@@ -266,7 +264,7 @@ def _versions(here: str) -> Iterator[Panel]:
             "none",
             *(query for name in names for query in _difference(name, here)),
             axis=Axis(least=None),
-            none="One version, or not of this task",
+            none=_of_task(NO_DIFFERENCE, names),
         )
 
 

@@ -30,9 +30,9 @@ def _references() -> Panel:
         "What is served, and the reference that it is compared with: its rows, when it was built, "
         "and whether it is still being learned from the first rows.",
         [
-            Key("model", "Model", "mlmon-drift?var-model=${__value.raw}"),
-            Key("version", "Version"),
-            Key("task", "Task", width=100),
+            Key("model", "Model", "mlmon-drift?var-model=${__value.raw}", width=130),
+            Key("version", "Version", width=90),
+            Key("task", "Task", width=110),
             Key("reference", "Reference"),
         ],
         [
@@ -75,7 +75,7 @@ def _servers() -> Panel:
         "What runs where. State is memory, shared between workers, or unshared by mistake.",
         [
             Key("instance", "Instance"),
-            Key("digest", "Digest", width=80),
+            Key("digest", "Digest", width=95),
             Key("state", "State", width=80),
         ],
         [
@@ -83,7 +83,7 @@ def _servers() -> Panel:
                 "Started",
                 f"1000 * {started}\n* on (instance) group_right () {info}",
                 "dateTimeFromNow",
-                width=130,
+                width=120,
             ),
             Column(
                 "All taken in",

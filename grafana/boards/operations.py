@@ -36,9 +36,9 @@ def board() -> Dashboard:
         [
             Row("Now", [Line(4, list(_numbers()))]),
             Row("Requests", [Line(8, list(_rates())), Line(9, list(_latencies()))]),
-            Row("Streamed answers", [Line(8, list(_tokens()))]),
             Row("Sizes", [Line(8, list(_sizes()))]),
             Row("Saturation", [Line(8, list(_saturation()))]),
+            Row("Streamed answers", [Line(8, list(_tokens()))]),
             *monitor_itself.rows(),
         ],
     )
@@ -158,7 +158,7 @@ def _tokens() -> Iterator[Panel]:
             Query(quantile(0.99, metric, MODELS, ROUTE), f"p99 {ROUTED}"),
             Query(quantile(0.5, metric, MODELS, ROUTE), f"p50 {ROUTED}"),
             axis=Axis(bend=0.01),
-            none="No streamed answers",
+            none="Needs streamed answers",
         )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from .board import Line, Row
-from .measured import ALL_ROWS
-from .panels import Axis, series
+from .measured import ALL_ROWS, NO_OUTCOMES
+from .panels import Axis, Style, fixed, series
 from .promql import (
     MODEL,
     RECORDED_MODEL,
@@ -23,8 +23,15 @@ from .promql import (
 from .queries import Query
 
 KPI = "version, kpi"
+OUTCOMES = {
+    "matched": "green",
+    "duplicate": "blue",
+    "late": "yellow",
+    "unknown": "orange",
+    "invalid": "red",
+}
 NAMED = "{{kpi}} {{version}}"
-NO_KPI = "No business number with the id of a prediction"
+NO_KPI = "Needs business numbers with the id of a prediction"
 
 
 def ground_truth(here: str) -> Row:
@@ -43,6 +50,7 @@ def _ground_truth(here: str) -> Iterator[Panel]:
         Query(rate(arrived, MODEL, "outcome"), "{{outcome}}"),
         Query(f"{rate(arrived, nobodys, 'outcome')} > 0", "{{outcome}}, of no model"),
         axis=Axis(least_top=1),
+        styles=[Style(f"/^{outcome}/", fixed(color)) for outcome, color in OUTCOMES.items()],
     )
     delay = "mlmon_ground_truth_delay_seconds"
     yield series(
@@ -53,7 +61,7 @@ def _ground_truth(here: str) -> Iterator[Panel]:
             Query(quantile(share, delay, MODEL, "version"), f"{name} {{{{version}}}}")
             for share, name in ((0.5, "median"), (0.9, "90th percentile"))
         ),
-        none="No ground truth now",
+        none=NO_OUTCOMES,
     )
     yield series(
         "Predictions that wait",
@@ -71,7 +79,7 @@ def business() -> Row:
 
 def _business() -> Iterator[Panel]:
     by = f"job, model, {KPI}"
-    recorded = f"kpi:mlmon_kpi_events_per_row:ratio1h{{{RECORDED_MODEL}}}"
+    recorded = greatest("kpi:mlmon_kpi_events_per_row:ratio1h", RECORDED_MODEL, by)
     events, rows = (
         f"sum by ({labels}) (increase({metric}{{{MODEL}}}[$window]))"
         for labels, metric in (

@@ -41,6 +41,7 @@ BY = "model, version"
 NAMED = "{{model}} {{version}}"
 SECONDS = DEFAULTS.slow_seconds
 MOST_ERRORS = round(1 - DEFAULTS.availability_objective, 9)
+SEVERITIES = {"critical": "red", "warning": "orange"}
 DURATION = "mlmon_request_duration_seconds"
 
 
@@ -107,7 +108,7 @@ def _numbers() -> Iterator[Panel]:
         steps=[(1, "orange")],
     )
     yield quantity(
-        "Predictions drifted",
+        "Outputs drifted",
         "Outputs of all models of which some score is over its threshold.",
         "none",
         Query(f"sum({greatest('mlmon_prediction_drifted', HERE, f'{BY}, output')})"),
@@ -132,20 +133,33 @@ def _models() -> Panel:
         "its threshold: over 1 the feature has drifted. Prediction drift is that of the outputs. "
         "Quality is the worst one of those with ground truth: its errors divided by those that its "
         "threshold allows. A click on a model shows its features.",
-        [Key("model", "Model", link), Key("version", "Version")],
+        [Key("model", "Model", link), Key("version", "Version", width=100)],
         [
             Column("Drift", over_threshold(FEATURE, MODELS, BY), "none", 2, OVER, is_bar=True),
-            Column("Features drifted", drifted("mlmon_feature_drifted", "feature"), "none", 0),
-            Column("Prediction drift", over_threshold(OUTPUT, MODELS, BY), "none", 2, OVER),
-            Column("Quality", _quality(), "none", 2, OVER),
-            Column("Requests", rate("mlmon_requests_total", MODELS, BY), "reqps", 1),
-            Column("Errors", errors(MODELS, BY), "percentunit", 2, [(MOST_ERRORS, "red")]),
-            Column("p99", quantile(0.99, DURATION, MODELS, BY), "s", 1, [(SECONDS, "red")]),
-            Column("Rows", rate("mlmon_prediction_rows_total", MODELS, BY), "rowsps", 1),
+            Column(
+                "Features drifted",
+                drifted("mlmon_feature_drifted", "feature"),
+                "none",
+                0,
+                width=130,
+            ),
+            Column(
+                "Prediction drift", over_threshold(OUTPUT, MODELS, BY), "none", 2, OVER, width=130
+            ),
+            Column("Quality", _quality(), "none", 2, OVER, width=90),
+            Column("Requests", rate("mlmon_requests_total", MODELS, BY), "reqps", 1, width=110),
+            Column(
+                "Errors", errors(MODELS, BY), "percentunit", 2, [(MOST_ERRORS, "red")], width=80
+            ),
+            Column(
+                "p99", quantile(0.99, DURATION, MODELS, BY), "s", 1, [(SECONDS, "red")], width=100
+            ),
+            Column("Rows", rate("mlmon_prediction_rows_total", MODELS, BY), "rowsps", 1, width=120),
             Column(
                 "Reference built",
                 f"1000 * {greatest('mlmon_reference_timestamp_seconds', MODELS, BY)}",
                 "dateTimeFromNow",
+                width=140,
             ),
         ],
     )
@@ -182,9 +196,21 @@ def _firing() -> Panel:
     none = '"alertname", "Nothing fires", "", ""'
     return table(
         "Alerts firing",
-        "Alerts about these models that fire now.",
-        [Key("alertname", "Alert"), Key("severity", "Severity"), Key("model", "Model")],
-        [Column("Firing", f"{about} ({FIRING})\nor label_replace(vector(0), {none})", "none")],
+        "Alerts about these models that fire now, pages first.",
+        [
+            Key("alertname", "Alert"),
+            Key("severity", "Severity", width=80, colors=SEVERITIES),
+            Key("model", "Model", width=120),
+        ],
+        [
+            Column(
+                "Firing",
+                f"{about} ({FIRING})\nor label_replace(vector(0), {none})",
+                "none",
+                width=65,
+            )
+        ],
+        first="severity",
     )
 
 

@@ -167,6 +167,7 @@ def quantity(
     *,
     steps: Steps = (),
     decimals: int | None = None,
+    none: str = NO_VALUE,
 ) -> Panel:
     """Return a number, green below the first of its steps, with its course behind it."""
     panel = (
@@ -179,7 +180,7 @@ def quantity(
     )
     if decimals is not None:
         panel.decimals(decimals)
-    return finished(panel, Words(title, about, unit), [query])
+    return finished(panel, Words(title, about, unit, none), [query])
 
 
 def bars(
@@ -219,7 +220,9 @@ def bars(
     return finished(panel, Words(title, about, unit), asked, styles, NEWEST)
 
 
-def states(title: str, about: str, unit: str, query: Query, steps: Steps) -> Panel:
+def states(
+    title: str, about: str, unit: str, query: Query, steps: Steps, none: str = NO_VALUE
+) -> Panel:
     """Return a row of colored cells over time for each series."""
     panel = (
         statushistory.Panel()
@@ -232,7 +235,7 @@ def states(title: str, about: str, unit: str, query: Query, steps: Steps) -> Pan
         .legend(_legend())
         .tooltip(_tooltip())
     )
-    return finished(panel, Words(title, about, unit), [query])
+    return finished(panel, Words(title, about, unit, none), [query])
 
 
 def heat(title: str, about: str, unit: str, expression: str, none: str = NO_VALUE) -> Panel:

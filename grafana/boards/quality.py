@@ -33,13 +33,16 @@ HERE = f"{MODEL}, {WINDOW}"
 
 def board() -> Dashboard:
     """Return the board."""
+    # What every model fills comes before what some leave empty.
     rows = (
         _now(),
         *measured.rows(HERE),
-        *segments.rows(HERE),
         outcomes.ground_truth(HERE),
-        outcomes.business(),
         _predictions(),
+        measured.expected(HERE),
+        *segments.rows(HERE),
+        measured.versions(HERE),
+        outcomes.business(),
         _one_output(),
     )
     return dashboard(BOARD, rows)

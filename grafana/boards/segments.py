@@ -19,7 +19,8 @@ EACH = 'segment_feature!=""'
 SEGMENT = "version, segment_feature, segment"
 FEATURE = "version, segment_feature"
 NAMED = "{{segment_feature}} {{segment}} {{version}}"
-NONE = "No segments, or no positive class"
+NO_SEGMENTS = "Needs segments and ground truth"
+NO_RATES = "Needs segments and a positive class"
 PARITY = DEFAULTS.parity_objective
 
 
@@ -32,13 +33,14 @@ def number(here: str) -> Panel:
         "percentunit",
         Query(least("mlmon_demographic_parity_ratio", here, "version"), "{{version}}"),
         steps=[(0, "orange"), (PARITY, "green")],
+        none=NO_RATES,
     )
 
 
 def rows(here: str) -> list[Row]:
     """Return the rows of a model in a window."""
     return [
-        Row("Segments", [Line(9, [_segments(here), _over_time(here)], (15, 9))]),
+        Row("Segments", [Line(9, [_segments(here), _over_time(here)], (16, 8))]),
         Row("Fairness", [Line(8, list(_rates(here))), Line(8, list(_parities(here)))]),
     ]
 
@@ -54,7 +56,7 @@ def _segments(here: str) -> Panel:
         "Quality is the worst one of the segment: its errors divided by those that its threshold "
         "allows, over 1 is worse than chance explains. Segments with few outcomes have none.",
         [
-            Key("segment_feature", "Feature"),
+            Key("segment_feature", "Feature", width=110),
             Key("segment", "Segment"),
             Key("version", "Version", width=80),
         ],
@@ -65,8 +67,9 @@ def _segments(here: str) -> Panel:
             Column("Log loss", of("log_loss"), "none", 3, width=75),
             Column("RMSE", of("rmse"), "short", 2, width=75),
             Column("MAE", of("mae"), "short", 2, width=75),
-            Column("Outcomes", total("mlmon_quality_rows", where, SEGMENT), width=85),
+            Column("Outcomes", total("mlmon_quality_rows", where, SEGMENT), width=95),
         ],
+        NO_SEGMENTS,
     )
 
 
@@ -78,6 +81,7 @@ def _over_time(here: str) -> Panel:
         "none",
         Query(over_threshold(f"{here}, {EACH}", SEGMENT), NAMED),
         ((0.9, "yellow"), *OVER),
+        NO_SEGMENTS,
     )
 
 
@@ -89,7 +93,7 @@ def _rates(here: str) -> Iterator[Panel]:
         "percentunit",
         Query(greatest("mlmon_segment_selection_ratio", here, SEGMENT), NAMED),
         axis=share,
-        none=NONE,
+        none=NO_RATES,
     )
     for title, metric, of in (
         ("True positives found", "true_positive", "true positives that were predicted positive"),
@@ -101,14 +105,14 @@ def _rates(here: str) -> Iterator[Panel]:
             "percentunit",
             Query(greatest(f"mlmon_segment_{metric}_ratio", here, SEGMENT), NAMED),
             axis=share,
-            none=NONE,
+            none=NO_RATES,
         )
     yield series(
         "Rows of each segment",
         "Rows predicted in the window, over all replicas. Small segments are in no parity.",
         "short",
         Query(total("mlmon_segment_rows", here, SEGMENT), NAMED),
-        none=NONE,
+        none=NO_RATES,
     )
 
 
@@ -121,7 +125,7 @@ def _parities(here: str) -> Iterator[Panel]:
         "percentunit",
         Query(least("mlmon_demographic_parity_ratio", here, FEATURE), named),
         axis=Axis(most=1, limit=PARITY),
-        none=NONE,
+        none=NO_RATES,
     )
     kinds = {
         "demographic parity": "mlmon_demographic_parity_difference",
@@ -135,5 +139,5 @@ def _parities(here: str) -> Iterator[Panel]:
         "alike.",
         "percentunit",
         *(Query(greatest(m, here, FEATURE), f"{kind} {named}") for kind, m in kinds.items()),
-        none=NONE,
+        none=NO_RATES,
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from grafana_foundation_sdk.builders import table as build
 from grafana_foundation_sdk.models.common import TableCellHeight
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from .panels import Steps, Words, finished, properties
+from .panels import NO_VALUE, Steps, Words, finished, properties
 from .queries import NEWEST, Query, letter
 from .transformations import merged, organized, sorted_by
 
@@ -26,7 +27,9 @@ class Key(NamedTuple):
     link: str = ""
     """A board's uid and what it is told, such as `mlmon-drift?var-model=${__value.raw}`."""
     width: int = 0
-    """In pixels; 0 shares what is left."""
+    """In pixels; 0 shares what is left, at least 150: more would have to be scrolled to."""
+    colors: Mapping[str, str] = MappingProxyType({})
+    """Of its values."""
 
 
 class Column(NamedTuple):
@@ -47,6 +50,8 @@ def table(
     about: str,
     keys: Sequence[Key],
     columns: Sequence[Column],
+    none: str = NO_VALUE,
+    first: str = "",
 ) -> Panel:
     """Return a table.
 
@@ -55,6 +60,8 @@ def table(
         about: What it means.
         keys: Labels that the expressions of all columns have.
         columns: The numbers, in order; the row on top has the greatest of the first.
+        none: What is said when there is no row.
+        first: The label by which rows are in order instead.
     """
     values = {
         column.name: f"Value #{letter(i)}" if len(columns) > 1 else "Value"
@@ -65,7 +72,7 @@ def table(
         build.Panel()
         .cell_height(TableCellHeight.SM)
         .with_transformation(merged())
-        .with_transformation(sorted_by(values[columns[0].name], descending=True))
+        .with_transformation(sorted_by(first or values[columns[0].name], descending=not first))
         .with_transformation(organized(names, ["Time"]))
     )
     for key in keys:
@@ -73,13 +80,17 @@ def table(
     for column in columns:
         panel.override_by_name(column.name, properties(_of_column(column)))
     asked = [Query(column.expr) for column in columns]
-    return finished(panel, Words(title, about, "short", NO_CELL), asked, form=NEWEST)
+    return finished(panel, Words(title, about, "short", none), asked, form=NEWEST)
 
 
 def _of_key(key: Key) -> dict[str, object]:
     found: dict[str, object] = {"custom.filterable": True}
     if key.width:
         found["custom.width"] = key.width
+    if key.colors:
+        options = {value: {"color": color} for value, color in key.colors.items()}
+        found["mappings"] = [{"type": "value", "options": options}]
+        found["custom.cellOptions"] = {"type": "color-text"}
     if key.link:
         keep = "var-datasource=${datasource}&${job:queryparam}&${instance:queryparam}"
         url = f"/d/{key.link}&{keep}&${{__url_time_range}}"
@@ -88,7 +99,7 @@ def _of_key(key: Key) -> dict[str, object]:
 
 
 def _of_column(column: Column) -> dict[str, object]:
-    found: dict[str, object] = {"unit": column.unit}
+    found: dict[str, object] = {"unit": column.unit, "noValue": NO_CELL}
     if column.width:
         found["custom.width"] = column.width
     if column.decimals is not None:

@@ -6,6 +6,7 @@ told by shape, too: now is the narrow bar, over the threshold is a filled dot.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -160,13 +161,15 @@ def chart(history: History, starts: Floats, label: str) -> Html:
 def _ticks(starts: Floats, left: float, right: float) -> list[Html]:
     """Label every third of twelve panes by the time it starts."""
     step = (right - left) / max(len(starts) - 1, 1)
+    shown = range(0, len(starts), max(1, len(starts) // 4))
+    seconds = float(starts[shown[1]] - starts[0]) if len(shown) > 1 else math.inf
     return [
         element(
             "text",
-            figures.clock(float(starts[i])),
+            figures.clock(float(starts[i]), seconds),
             x=left + i * step if i else 0,
             y=CHART_HEIGHT - 4,
             text_anchor="middle" if i else "start",
         )
-        for i in range(0, len(starts), max(1, len(starts) // 4))
+        for i in shown
     ]

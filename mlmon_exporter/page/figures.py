@@ -47,7 +47,9 @@ def counted(value: float, noun: str, plural: str | None = None) -> str:
 
 def of_score(name: str, value: float) -> str:
     """Return a score as it reads best: shares of rows in percent, all else as a number."""
-    return percent(value) if name in SHARES else figure(value)
+    if name in SHARES:
+        return percent(value)
+    return "< 0.001" if 0 < value < 1e-3 else figure(value)
 
 
 def seconds(value: float) -> str:
@@ -72,6 +74,7 @@ def moment(unix_seconds: float) -> str:
     return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def clock(unix_seconds: float) -> str:
-    """Return the day's time in UTC, to the minute."""
-    return f"{datetime.fromtimestamp(unix_seconds, UTC):%H:%M}"
+def clock(unix_seconds: float, step_seconds: float = 60.0) -> str:
+    """Return the day's time in UTC, as precise as tells times apart that are a step away."""
+    form = "%H:%M" if step_seconds >= 60 else "%H:%M:%S"
+    return datetime.fromtimestamp(unix_seconds, UTC).strftime(form)

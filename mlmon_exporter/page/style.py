@@ -88,6 +88,7 @@ table.bins col.number{width:5.5rem}table.bins col.drawn{width:48%}
 table.quality,table.segments,table.rates,table.kpis{table-layout:fixed}
 table.quality th:first-child,table.segments th:first-child{width:34%}
 table.rates th.rate{white-space:normal}
+thead small{font-size:inherit}
 table.quality+p{margin-top:.35rem;max-width:46rem}
 .limit-value{display:block;line-height:1.2}
 h3 small{font-weight:400;margin-left:.5rem}

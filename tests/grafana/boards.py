@@ -16,8 +16,6 @@ BOARDS: dict[str, dict[str, Any]] = {
 }
 DURATIONS = {"__rate_interval": "1m", "__range": "1h", "__interval": "15s", "window": "1h"}
 """Values of variables that stand for a time, where any will do."""
-NOTHING_FOR_CATEGORIES = {"Values over time", "Quantiles"}
-"""Panels that categories leave empty; they say so."""
 FAMILY = re.compile(r"_(bucket|count|sum)$")
 
 

@@ -145,9 +145,9 @@ def test_axes_begin_at_zero_unless_values_may_be_negative_or_are_near_one() -> N
         for panel in panels(board)
         if panel["type"] == "timeseries" and panel["fieldConfig"]["defaults"].get("min") != 0
     }
-    below_zero = {"Quantiles", "R² of a regression", "Values"}
+    below_zero = {"Quantiles", "Area under the ROC curve, or R²", "Values"}
     below_zero |= {title for title in free if title.endswith("less the configured version's")}
-    near_one = {"Accuracy", "Area under the ROC curve", "Precision, recall and F1"}
+    near_one = {"Accuracy of a classification", "Precision, recall and F1"}
     near_one |= {"Accuracy and area, expected", "Precision, recall and F1, expected"}
     assert free == below_zero | near_one
 

@@ -19,7 +19,8 @@ from mlmon_exporter.core.quality import QUALITY
 from mlmon_exporter.core.task import CLASSIFICATION, REGRESSION
 from tests.e2e.servers import Prometheus, prometheus, wait_until
 
-from .boards import BOARDS, NOTHING_FOR_CATEGORIES, families, panels, variables
+from .boards import BOARDS, families, panels, variables
+from .nothing import CATEGORY, may_be_empty
 from .replicas import (
     CATEGORICAL,
     CHALLENGER,
@@ -50,6 +51,7 @@ ALERT = {
     "expr": 'max by (job, model, feature) (mlmon_feature_drifted{window="1h"}) == 1',
     "labels": {"severity": "critical"},
 }
+TASKS = {"bike": REGRESSION, "churn": CLASSIFICATION}
 SCRAPES = 12
 COMPARED = 'mlmon_quality_rmse_difference{window="1h"}'
 CONVERSION = "kpi:mlmon_kpi_events_per_row:ratio1h"
@@ -106,7 +108,7 @@ def views() -> Iterator[tuple[str, dict[str, str]]]:
 
 def is_for_another_task(expr: str, model: str | None) -> bool:
     """Return whether an expression is about numbers that the model's task does not have."""
-    task = {"bike": REGRESSION, "churn": CLASSIFICATION}.get(model or "")
+    task = TASKS.get(model or "")
     tasks = {_task(family) for family in families(expr)}
     return task is not None and None not in tasks and task not in tasks
 
@@ -137,6 +139,8 @@ def test_every_panel_has_something_to_show(
     values = viewer.choices(BOARDS[uid], **chosen)
     column = chosen.get("feature") or chosen.get("output")
     is_of_other = partial(is_for_another_task, model=chosen.get("model"))
+    traits = {TASKS[model] for model in [chosen.get("model")] if model}
+    traits |= {CATEGORY} if column in CATEGORICAL else set()
     problems = []
     for panel in panels(BOARDS[uid]):
         found = [(query["expr"], viewer.problem(query, values)) for query in panel["targets"]]
@@ -145,9 +149,7 @@ def test_every_panel_has_something_to_show(
             is_optional = expr.endswith("> 0") or is_for_others(expr, column) or is_of_other(expr)
             if problem and not (is_optional and problem == "no data"):
                 problems.append(f"{panel['title']}: {problem}: {expr}")
-        is_left_empty = column in CATEGORICAL and panel["title"] in NOTHING_FOR_CATEGORIES
-        is_left_empty |= all(is_of_other(expr) for expr, _ in found)
-        if all(problem for _, problem in found) and not is_left_empty:
+        if all(problem for _, problem in found) and not may_be_empty(panel, traits):
             problems.append(f"{panel['title']}: empty")
     assert problems == []
 

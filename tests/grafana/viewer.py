@@ -71,13 +71,16 @@ class Viewer:
         answer = self._get("query_range", {"query": filled(expr, values), **when})
         return [[float(value) for _, value in series["values"]] for series in answer["result"]]
 
+    def answer(self, query: dict[str, Any], values: dict[str, str]) -> list[list[float]]:
+        """Return the values of each series of a panel's query, a table's now."""
+        if query.get("instant"):
+            return [[value] for _, value in self.newest(query["expr"], values)]
+        return self.course(query["expr"], values)
+
     def problem(self, query: dict[str, Any], values: dict[str, str]) -> str:
         """Return what a panel's query has to show for itself is lacking; empty if nothing is."""
         try:
-            if query.get("instant"):
-                found = [[value] for _, value in self.newest(query["expr"], values)]
-            else:
-                found = self.course(query["expr"], values)
+            found = self.answer(query, values)
         except ValueError as error:
             return str(error)
         if not found:

@@ -46,6 +46,13 @@ def test_shares_among_the_scores_are_in_percent() -> None:
     assert figures.of_score("psi", 0.2) == "0.200"
 
 
+def test_a_tiny_score_has_no_exponent() -> None:
+    assert figures.of_score("psi", 9.3e-5) == "< 0.001"
+    assert figures.of_score("psi", 1e-3) == "0.00100"
+    assert figures.of_score("psi", 0.0) == "0.00"
+    assert figures.of_score("psi", math.nan) == figures.NO_VALUE
+
+
 def test_counts_are_in_groups_of_three_digits() -> None:
     assert figures.count(1234567) == "1\u202f234\u202f567"
     assert [figures.counted(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
@@ -64,3 +71,8 @@ def test_durations_are_in_a_unit_that_fits() -> None:
 def test_times_are_in_utc() -> None:
     assert figures.moment(1_763_900_000.0) == "2025-11-23 12:13:20 UTC"
     assert figures.clock(1_763_900_000.0) == "12:13"
+
+
+def test_times_less_than_a_minute_apart_differ() -> None:
+    assert figures.clock(1_763_900_000.0, step_seconds=60.0) == "12:13"
+    assert figures.clock(1_763_900_000.0, step_seconds=15.0) == "12:13:20"
