@@ -25,6 +25,8 @@ Block = Readings | Histograms
 
 Source = Callable[[Callable[[], None]], Iterable[Block]]
 """Gives all readings; what it is handed is called in long work, to rest."""
+OnFault = Callable[[Exception], None]
+"""Told of what kept a scrape from being answered."""
 
 
 _PROCESS = ProcessCollector(registry=None)
@@ -49,8 +51,10 @@ def families(blocks: Iterable[Block]) -> Iterator[tuple[str, str, str, Sequence[
 class MlmonCollector:
     """Readings for a `prometheus_client` registry: `registry.register(monitor.collector())`."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, on_fault: OnFault) -> None:
+        """Give what the source gives, or where it fails nothing, and tell of it."""
         self._source = source
+        self._on_fault = on_fault
 
     def describe(self) -> Iterator[Metric]:
         """Give all families, empty: nothing is computed when the collector is registered."""
@@ -60,6 +64,14 @@ class MlmonCollector:
 
     def collect(self) -> Iterator[Metric]:
         """Give all families of ours; `process_*` is left to the registry's own collector."""
+        try:
+            found = [*self._metrics()]
+        except Exception as error:  # noqa: BLE001 - the registry's other collectors are asked all the same
+            self._on_fault(error)
+            return
+        yield from found
+
+    def _metrics(self) -> Iterator[Metric]:
         for name, kind, help_text, blocks in families(self._source(Pace())):
             if name.startswith("mlmon_"):
                 metric = _family(name, kind, help_text)
@@ -106,9 +118,7 @@ def _add_buckets(metric: Metric, block: Histograms) -> None:
 class MetricsApp:
     """ASGI app that answers a scrape, rendered in a thread off the event loop."""
 
-    def __init__(
-        self, source: Source, on_fault: Callable[[Exception], None], token: str | None = None
-    ) -> None:
+    def __init__(self, source: Source, on_fault: OnFault, token: str | None = None) -> None:
         """Answer with what the source gives, or where it fails with the reason, and tell of it."""
         self._source = source
         self._on_fault = on_fault

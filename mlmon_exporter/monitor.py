@@ -331,9 +331,7 @@ class Monitor:
         self.health.internal_error("scrape")
         if not self._has_logged_scrape:
             self._has_logged_scrape = True
-            logger.error(
-                "mlmon: a scrape was answered with 500; later ones are only counted", exc_info=error
-            )
+            logger.error("mlmon: a scrape failed; later ones are only counted", exc_info=error)
 
     def _own_readings(self) -> Iterator[Readings]:
         if self._shared is not None:
@@ -372,7 +370,7 @@ class Monitor:
 
     def collector(self) -> MlmonCollector:
         """Return a collector for a `prometheus_client` registry of your own."""
-        return MlmonCollector(self._scrape)
+        return MlmonCollector(self._scrape, self._scrape_failed)
 
     def metrics_app(self) -> ASGIApp:
         """Return the ASGI app that answers scrapes, to be mounted where you like."""

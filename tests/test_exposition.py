@@ -66,9 +66,13 @@ def read(text: str) -> list[tuple[str, tuple[tuple[str, str], ...], float]]:
     return samples(read_open(text))
 
 
+def unexpected(fault: Exception) -> None:
+    raise fault
+
+
 def test_text_says_what_prometheus_client_says() -> None:
     registry = CollectorRegistry()
-    registry.register(MlmonCollector(lambda pause: blocks()))
+    registry.register(MlmonCollector(lambda pause: blocks(), unexpected))
     theirs = samples(read_classic(generate_latest(registry).decode()))
     assert samples(read_classic(render(blocks()))) == theirs
     assert len(theirs) == 2 + 1 + 1 + 5 + 3
@@ -76,7 +80,7 @@ def test_text_says_what_prometheus_client_says() -> None:
 
 def test_open_metrics_says_what_prometheus_client_says() -> None:
     registry = CollectorRegistry()
-    registry.register(MlmonCollector(lambda pause: blocks()))
+    registry.register(MlmonCollector(lambda pause: blocks(), unexpected))
     theirs = generate_open_metrics(registry).decode()
     ours = render(blocks(), is_open_metrics=True)
     assert read(ours) == read(theirs)
@@ -140,7 +144,7 @@ def test_describe_names_every_metric_and_computes_nothing() -> None:
     def fail(pause: object) -> list[Block]:
         raise AssertionError("computed")
 
-    described = {metric.name for metric in MlmonCollector(fail).describe()}
+    described = {metric.name for metric in MlmonCollector(fail, unexpected).describe()}
     ours = {name.removesuffix("_total") for name in METRICS if name.startswith("mlmon_")}
     assert described == ours
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi import Body, FastAPI
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp
 
@@ -128,7 +128,9 @@ def test_a_scrape_that_fails_says_why_and_is_counted(
     for _ in range(2):
         failed = get(app, "/metrics")
         assert (failed.status_code, failed.text) == (500, "the scrape failed: KeyError: 'path'\n")
-    assert [record.levelname for record in caplog.records if "500" in record.message] == ["ERROR"]
+    assert [record.levelname for record in caplog.records if "scrape failed" in record.message] == [
+        "ERROR"
+    ]
     del monitor.in_flight[0]
     assert 'mlmon_internal_errors_total{where="scrape"} 2\n' in get(app, "/metrics").text
     monitor.close()
@@ -300,6 +302,18 @@ def test_a_registry_of_prometheus_client_can_hold_the_monitor(reference: str) ->
     registry.register(monitor.collector())
     monitor.observe({"age": 30, "income": 1e4, "city": "Uri"}, 0.5)
     assert b'mlmon_prediction_rows_total{model="m",version=""} 1.0' in generate_latest(registry)
+
+
+def test_a_fault_of_ours_leaves_the_rest_of_a_registry_alone(reference: str) -> None:
+    monitor = Monitor(model="m", reference=reference)
+    registry = CollectorRegistry()
+    Gauge("theirs", "A metric of the user's own", registry=registry).set(3)
+    registry.register(monitor.collector())
+    monitor.in_flight[0] = {"endpoint": served}  # a scope without a path
+    text = generate_latest(registry)
+    assert b"\ntheirs 3.0\n" in text
+    assert b"\nmlmon_" not in text
+    assert monitor.health.counts["mlmon_internal_errors_total"]["scrape",] == 1
 
 
 def test_every_reading_is_in_the_table_of_metrics(reference: str) -> None:
