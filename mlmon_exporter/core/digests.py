@@ -29,6 +29,11 @@ PANE_CENTROIDS = 80
 REFERENCE_CENTROIDS = 200
 MOST_CENTROIDS = 10_000
 
+_FORM = b"FASTDIG~" + (1).to_bytes(4, "little")
+"""What the compiled engine's bytes begin with in the form that is known here."""
+_FORM_HEADER = 80
+"""Where the centroids begin in it, each its mean and its weight."""
+
 
 class Digest(Protocol):
     """A mergeable summary of finite values."""
@@ -91,10 +96,7 @@ class FastDigest:
             centroids = None
         if centroids is None or centroids > MOST_CENTROIDS:
             raise ValueError(f"digest: expected {MOST_CENTROIDS} centroids at most")
-        means, weights = zip(*digest.centroids, strict=True) if digest.centroids else ((), ())
-        is_whole = math.isclose(sum(weights), digest.mass(), rel_tol=1e-6)
-        is_sound = is_whole and min(weights, default=1) > 0 and math.isfinite(sum(means))
-        if not is_sound:
+        if not _is_sound(*_centroids(digest, data), digest.mass()):
             raise ValueError("digest: expected finite centroids that hold all rows")
         return cls(packed=data)
 
@@ -118,8 +120,7 @@ class FastDigest:
         return digest.quantile_vec(shares)
 
     def centroids(self) -> tuple[Floats, Floats]:
-        pairs = np.array(self._used().centroids, dtype=np.float64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
+        return _centroids(self._used(), self.to_bytes())
 
     @classmethod
     def from_centroids(cls, means: Floats, weights: Floats, centroids: int) -> FastDigest:
@@ -132,6 +133,28 @@ class FastDigest:
             means, weights = np.repeat(means, parts), np.repeat(weights / parts, parts)
             digest._used().batch_update(means, weights)  # type: ignore[arg-type]
         return digest
+
+
+def _centroids(digest: fastdigest.TDigest, data: bytes) -> tuple[Floats, Floats]:
+    """Return means and weights of a digest and of its bytes."""
+    # Straight from the bytes, where they have the form that is known: that is ten times as fast.
+    if data.startswith(_FORM) and len(data) == _FORM_HEADER + 16 * digest.n_centroids:
+        pairs = np.frombuffer(data, "<f8", -1, _FORM_HEADER).reshape(-1, 2)
+    else:
+        pairs = np.array(digest.centroids, dtype=np.float64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _is_sound(means: Floats, weights: Floats, rows: float) -> bool:
+    # Reduced by ufuncs, which is twice as fast as by methods. What is NaN compares as False; the
+    # sum comes last, where it can no longer overflow. Means are LARGEST at most, but for rounding.
+    return bool(
+        np.minimum.reduce(means, initial=0.0) > -2 * LARGEST
+        and np.maximum.reduce(means, initial=0.0) < 2 * LARGEST
+        and np.minimum.reduce(weights, initial=1.0) > 0
+        and np.maximum.reduce(weights, initial=1.0) <= MOST_ROWS
+        and math.isclose(np.add.reduce(weights), rows, rel_tol=1e-6)
+    )
 
 
 class PureDigest:

@@ -37,15 +37,6 @@ def from_bytes(data: bytes) -> AnyTally:
     return _slices(data) if data[:4] == _SLICES_MAGIC else _columns(data)
 
 
-def added(data: bytes, tally: AnyTally) -> AnyTally:
-    """Return what the bytes hold with a tally added; raises ValueError as `from_bytes` does."""
-    merged = from_bytes(data)
-    if type(merged) is not type(tally):
-        raise ValueError(f"tally: expected a {type(tally).__name__}, got {type(merged).__name__}")
-    merged.merge(tally)  # type: ignore[arg-type]
-    return merged
-
-
 def _slices_to_bytes(tally: SliceTally) -> bytes:
     curves = [(where, curve.points) for where, curve in tally.curves.items()]
     head = np.array([(*where, len(points)) for where, points in curves], dtype="<u4")
