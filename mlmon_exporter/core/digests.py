@@ -10,7 +10,6 @@ jobs already use, some hundred times slower; its dictionary form is the one that
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 
@@ -87,18 +86,17 @@ class FastDigest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> FastDigest:
+        return cls.all_from_bytes([data])[0]
+
+    @classmethod
+    def all_from_bytes(cls, parts: Sequence[bytes]) -> list[FastDigest]:
+        """Read many at once, which takes a third of the time."""
         # Now, not when it is needed: damaged bytes raise ValueError, or ask for endless room; what
         # is not finite would make the engine panic, which is no Exception.
-        try:
-            digest = fastdigest.TDigest.from_bytes(data)
-            centroids = digest.max_centroids
-        except MemoryError:
-            centroids = None
-        if centroids is None or centroids > MOST_CENTROIDS:
-            raise ValueError(f"digest: expected {MOST_CENTROIDS} centroids at most")
-        if not _is_sound(*_centroids(digest, data), digest.mass()):
+        digests = [_decoded(data) for data in parts]
+        if not _are_sound(digests, parts):
             raise ValueError("digest: expected finite centroids that hold all rows")
-        return cls(packed=data)
+        return [cls(packed=data) for data in parts]
 
     @property
     def rows(self) -> float:
@@ -120,7 +118,8 @@ class FastDigest:
         return digest.quantile_vec(shares)
 
     def centroids(self) -> tuple[Floats, Floats]:
-        return _centroids(self._used(), self.to_bytes())
+        pairs = np.frombuffer(_centroids(self._used(), self.to_bytes()), "<f8").reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
 
     @classmethod
     def from_centroids(cls, means: Floats, weights: Floats, centroids: int) -> FastDigest:
@@ -135,26 +134,35 @@ class FastDigest:
         return digest
 
 
-def _centroids(digest: fastdigest.TDigest, data: bytes) -> tuple[Floats, Floats]:
-    """Return means and weights of a digest and of its bytes."""
+def _decoded(data: bytes) -> fastdigest.TDigest:
+    try:
+        digest = fastdigest.TDigest.from_bytes(data)
+        centroids = digest.max_centroids
+    except MemoryError:
+        centroids = None
+    if centroids is None or centroids > MOST_CENTROIDS:
+        raise ValueError(f"digest: expected {MOST_CENTROIDS} centroids at most")
+    return digest
+
+
+def _centroids(digest: fastdigest.TDigest, data: bytes) -> bytes:
+    """Return each mean and its weight, of a digest and of its bytes."""
     # Straight from the bytes, where they have the form that is known: that is ten times as fast.
     if data.startswith(_FORM) and len(data) == _FORM_HEADER + 16 * digest.n_centroids:
-        pairs = np.frombuffer(data, "<f8", -1, _FORM_HEADER).reshape(-1, 2)
-    else:
-        pairs = np.array(digest.centroids, dtype=np.float64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
+        return data[_FORM_HEADER:]
+    return np.array(digest.centroids, dtype="<f8").tobytes()
 
 
-def _is_sound(means: Floats, weights: Floats, rows: float) -> bool:
-    # Reduced by ufuncs, which is twice as fast as by methods. What is NaN compares as False; the
-    # sum comes last, where it can no longer overflow. Means are LARGEST at most, but for rounding.
-    return bool(
-        np.minimum.reduce(means, initial=0.0) > -2 * LARGEST
-        and np.maximum.reduce(means, initial=0.0) < 2 * LARGEST
-        and np.minimum.reduce(weights, initial=1.0) > 0
-        and np.maximum.reduce(weights, initial=1.0) <= MOST_ROWS
-        and math.isclose(np.add.reduce(weights), rows, rel_tol=1e-6)
-    )
+def _are_sound(digests: Sequence[fastdigest.TDigest], parts: Sequence[bytes]) -> bool:
+    numbers = np.frombuffer(b"".join(map(_centroids, digests, parts)), "<f8")
+    means, weights = numbers[::2], numbers[1::2]
+    # Means are LARGEST at most, but for rounding. What is NaN compares as False.
+    if not (np.all(np.abs(means) < 2 * LARGEST) and np.all((weights > 0) & (weights <= MOST_ROWS))):
+        return False
+    owners = np.repeat(np.arange(len(digests)), [digest.n_centroids for digest in digests])
+    sums = np.bincount(owners, weights, len(digests))
+    rows = np.array([digest.mass() for digest in digests])
+    return bool(np.all(np.abs(sums - rows) <= 1e-6 * sums))
 
 
 class PureDigest:
@@ -175,6 +183,10 @@ class PureDigest:
     def from_bytes(cls, data: bytes) -> PureDigest:
         means, weights = np.frombuffer(data, "<f8").reshape(2, -1)
         return cls.from_centroids(means, weights, PANE_CENTROIDS)
+
+    @classmethod
+    def all_from_bytes(cls, parts: Sequence[bytes]) -> list[PureDigest]:
+        return [cls.from_bytes(data) for data in parts]
 
     @property
     def rows(self) -> float:

@@ -309,3 +309,24 @@ def test_bytes_with_weights_that_are_not_rows_are_refused(weights: tuple[float, 
         data[28:36] = struct.pack("<d", math.inf)
     with pytest.raises(ValueError, match="expected finite centroids that hold all rows"):
         FastDigest.from_bytes(bytes(data))
+
+
+@pytest.mark.usefixtures("form")
+def test_one_damaged_digest_among_many_is_seen() -> None:
+    rng = np.random.default_rng(8)
+    parts = [digest_of("fastdigest", rng.normal(size=n)).to_bytes() for n in (0, 3, 900, 0, 5, 0)]
+    assert [digest.to_bytes() for digest in FastDigest.all_from_bytes(parts)] == parts
+    # What one has too few another has too many: each is held to its own rows.
+    parts[1] = parts[1][:-8] + struct.pack("<d", 2.0)
+    parts[4] = parts[4][:-8] + struct.pack("<d", 0.5)
+    with pytest.raises(ValueError, match="expected finite centroids that hold all rows"):
+        FastDigest.all_from_bytes(parts)
+
+
+@pytest.mark.parametrize("rows", [math.nan, math.inf, -math.inf, -5.0, 0.0])
+def test_bytes_of_other_rows_than_their_centroids_are_refused(rows: float) -> None:
+    data = digest_of("fastdigest", np.arange(5.0)).to_bytes()
+    mass = struct.pack("<d", 5.0)
+    assert data.count(mass) == 1
+    with pytest.raises(ValueError, match="expected finite centroids that hold all rows"):
+        FastDigest.from_bytes(data.replace(mass, struct.pack("<d", rows)))
