@@ -39,7 +39,9 @@ CREATE TABLE state (
     expires REAL
 );
 CREATE INDEX state_stamp ON state (stamp);
+CREATE INDEX state_expires ON state (expires);
 """
+# Without an index, what expires is behind all bytes of the value before it.
 
 
 class StoreError(Exception):

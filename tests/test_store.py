@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -59,6 +60,15 @@ def test_a_merge_that_fails_keeps_nothing(tmp_path: Path) -> None:
         store.merge({"a": adding(b"2"), "b": fail}, 0.0)
     assert store.read(-1).values == {"a": b"1"}
     store.close()
+
+
+def test_what_expired_is_found_without_reading_the_values(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.merge({"a": adding(b"1")}, 0.0)
+    store.close()
+    with contextlib.closing(sqlite3.connect(store.path)) as connection:
+        query = "EXPLAIN QUERY PLAN DELETE FROM state WHERE expires < 1"
+        assert "USING INDEX state_expires" in str(connection.execute(query).fetchall())
 
 
 def test_writers_in_parallel_lose_nothing(tmp_path: Path) -> None:

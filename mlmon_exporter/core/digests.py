@@ -10,7 +10,6 @@ jobs already use, some hundred times slower; its dictionary form is the one that
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 
@@ -28,6 +27,11 @@ MOST_ROWS = 2**53
 PANE_CENTROIDS = 80
 REFERENCE_CENTROIDS = 200
 MOST_CENTROIDS = 10_000
+
+_FORM = b"FASTDIG~" + (1).to_bytes(4, "little")
+"""What the compiled engine's bytes begin with in the form that is known here."""
+_FORM_HEADER = 80
+"""Where the centroids begin in it, each its mean and its weight."""
 
 
 class Digest(Protocol):
@@ -82,21 +86,17 @@ class FastDigest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> FastDigest:
+        return cls.all_from_bytes([data])[0]
+
+    @classmethod
+    def all_from_bytes(cls, parts: Sequence[bytes]) -> list[FastDigest]:
+        """Read many at once, which takes a third of the time."""
         # Now, not when it is needed: damaged bytes raise ValueError, or ask for endless room; what
         # is not finite would make the engine panic, which is no Exception.
-        try:
-            digest = fastdigest.TDigest.from_bytes(data)
-            centroids = digest.max_centroids
-        except MemoryError:
-            centroids = None
-        if centroids is None or centroids > MOST_CENTROIDS:
-            raise ValueError(f"digest: expected {MOST_CENTROIDS} centroids at most")
-        means, weights = zip(*digest.centroids, strict=True) if digest.centroids else ((), ())
-        is_whole = math.isclose(sum(weights), digest.mass(), rel_tol=1e-6)
-        is_sound = is_whole and min(weights, default=1) > 0 and math.isfinite(sum(means))
-        if not is_sound:
+        digests = [_decoded(data) for data in parts]
+        if not _are_sound(digests, parts):
             raise ValueError("digest: expected finite centroids that hold all rows")
-        return cls(packed=data)
+        return [cls(packed=data) for data in parts]
 
     @property
     def rows(self) -> float:
@@ -118,7 +118,7 @@ class FastDigest:
         return digest.quantile_vec(shares)
 
     def centroids(self) -> tuple[Floats, Floats]:
-        pairs = np.array(self._used().centroids, dtype=np.float64).reshape(-1, 2)
+        pairs = np.frombuffer(_centroids(self._used(), self.to_bytes()), "<f8").reshape(-1, 2)
         return pairs[:, 0], pairs[:, 1]
 
     @classmethod
@@ -132,6 +132,37 @@ class FastDigest:
             means, weights = np.repeat(means, parts), np.repeat(weights / parts, parts)
             digest._used().batch_update(means, weights)  # type: ignore[arg-type]
         return digest
+
+
+def _decoded(data: bytes) -> fastdigest.TDigest:
+    try:
+        digest = fastdigest.TDigest.from_bytes(data)
+        centroids = digest.max_centroids
+    except MemoryError:
+        centroids = None
+    if centroids is None or centroids > MOST_CENTROIDS:
+        raise ValueError(f"digest: expected {MOST_CENTROIDS} centroids at most")
+    return digest
+
+
+def _centroids(digest: fastdigest.TDigest, data: bytes) -> bytes:
+    """Return each mean and its weight, of a digest and of its bytes."""
+    # Straight from the bytes, where they have the form that is known: that is ten times as fast.
+    if data.startswith(_FORM) and len(data) == _FORM_HEADER + 16 * digest.n_centroids:
+        return data[_FORM_HEADER:]
+    return np.array(digest.centroids, dtype="<f8").tobytes()
+
+
+def _are_sound(digests: Sequence[fastdigest.TDigest], parts: Sequence[bytes]) -> bool:
+    numbers = np.frombuffer(b"".join(map(_centroids, digests, parts)), "<f8")
+    means, weights = numbers[::2], numbers[1::2]
+    # Means are LARGEST at most, but for rounding. What is NaN compares as False.
+    if not (np.all(np.abs(means) < 2 * LARGEST) and np.all((weights > 0) & (weights <= MOST_ROWS))):
+        return False
+    owners = np.repeat(np.arange(len(digests)), [digest.n_centroids for digest in digests])
+    sums = np.bincount(owners, weights, len(digests))
+    rows = np.array([digest.mass() for digest in digests])
+    return bool(np.all(np.abs(sums - rows) <= 1e-6 * sums))
 
 
 class PureDigest:
@@ -152,6 +183,10 @@ class PureDigest:
     def from_bytes(cls, data: bytes) -> PureDigest:
         means, weights = np.frombuffer(data, "<f8").reshape(2, -1)
         return cls.from_centroids(means, weights, PANE_CENTROIDS)
+
+    @classmethod
+    def all_from_bytes(cls, parts: Sequence[bytes]) -> list[PureDigest]:
+        return [cls.from_bytes(data) for data in parts]
 
     @property
     def rows(self) -> float:

@@ -57,7 +57,8 @@ class Frame:
         self.numeric: Index = np.array(self.layout.numeric, dtype=np.intp)
         self.is_numeric = np.zeros(len(references), dtype=bool)
         self.is_numeric[self.numeric] = True
-        self._cells = _runs(self._start[self.numeric], self._missing[self.numeric])
+        self._is_cell = np.repeat(self.is_numeric, np.diff(starts))
+        self._is_cell[self._missing] = False
         sizes = (self._missing - self._start)[self.numeric]
         self.cell_starts: Index = (np.cumsum(sizes) - sizes).astype(np.intp)
         self.bin_starts: Index = self.layout.bin_starts[:-1]
@@ -102,7 +103,7 @@ class Frame:
         return Sums(
             rows=rows,
             bins=self.layout.per_bin(counts),
-            cells=counts[self._cells],
+            cells=counts[self._is_cell],
             values=below[missing] - below[start],
             missing=counts[missing],
             unseen=np.where(self.is_numeric, 0, counts[missing - 1]),
@@ -111,11 +112,6 @@ class Frame:
             ranks=ranks[:, :RANKS],
             quantiles=ranks[:, RANKS:],
         )
-
-
-def _runs(starts: Index, ends: Index) -> Index:
-    runs = [np.arange(start, end) for start, end in zip(starts, ends, strict=True)]
-    return np.concatenate(runs).astype(np.intp) if runs else np.empty(0, dtype=np.intp)
 
 
 def _outside(below: Counts, start: Index, missing: Index, inner: Index) -> Counts:

@@ -126,7 +126,10 @@ class Tally:
 
     def pack(self) -> None:
         """Take less room, for a pane that is over; it unpacks itself when it is added to."""
-        self.counts = self.counts.astype(np.uint32)
+        # As narrow as they fit; never uint64, which adds up with int64 to floating-point numbers.
+        most = int(self.counts.max(initial=0))
+        narrow = np.min_scalar_type(most) if most < 2**32 else np.int64
+        self.counts = self.counts.astype(narrow, copy=False)
         for digest in self.digests:
             if digest is not None:
                 digest.pack()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -35,15 +36,6 @@ def from_bytes(data: bytes) -> AnyTally:
         ValueError: These are not the bytes of a tally.
     """
     return _slices(data) if data[:4] == _SLICES_MAGIC else _columns(data)
-
-
-def added(data: bytes, tally: AnyTally) -> AnyTally:
-    """Return what the bytes hold with a tally added; raises ValueError as `from_bytes` does."""
-    merged = from_bytes(data)
-    if type(merged) is not type(tally):
-        raise ValueError(f"tally: expected a {type(tally).__name__}, got {type(merged).__name__}")
-    merged.merge(tally)  # type: ignore[arg-type]
-    return merged
 
 
 def _slices_to_bytes(tally: SliceTally) -> bytes:
@@ -126,9 +118,8 @@ def _check(numbers: NDArray[Any]) -> None:
 
 def _digests(data: bytes, engine: str, sizes: Sequence[int]) -> list[AnyDigest | None]:
     types = {kind.__name__: kind for kind in ENGINES.values()}
-    digests: list[AnyDigest | None] = []
-    at = 0
-    for size in sizes:
-        digests.append(types[engine].from_bytes(data[at : at + size]) if size else None)
-        at += size
-    return digests
+    ends = zip(sizes, accumulate(sizes), strict=True)
+    parts = [data[end - size : end] for size, end in ends if size]
+    read: Sequence[AnyDigest] = types[engine].all_from_bytes(parts) if parts else ()
+    digests = iter(read)
+    return [next(digests) if size else None for size in sizes]

@@ -6,6 +6,7 @@ import math
 import struct
 from typing import Any
 
+import fastdigest
 import numpy as np
 import pytest
 import tdigest
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from mlmon_exporter.core import digests
 from mlmon_exporter.core.digests import (
     ENGINES,
     PANE_CENTROIDS,
@@ -266,3 +268,65 @@ def test_bytes_that_ask_for_endless_room_are_refused(centroids: int) -> None:
     assert data.count(size) == 1
     with pytest.raises(ValueError, match="expected 10000 centroids at most"):
         FastDigest.from_bytes(data.replace(size, struct.pack("<Q", centroids)))
+
+
+@pytest.fixture(params=["known", "other"])
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the engine's bytes have the form that is known, or one of a later release."""
+    if request.param == "other":
+        monkeypatch.setattr(digests, "_FORM", b"of another release")
+
+
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize("rows", [0, 1, 50, 5000])
+def test_centroids_are_those_of_the_engine(rows: int) -> None:
+    digest = digest_of("fastdigest", np.random.default_rng(6).normal(size=rows))
+    data = digest.to_bytes()
+    assert (
+        list(zip(*digest.centroids(), strict=True)) == fastdigest.TDigest.from_bytes(data).centroids
+    )
+    assert FastDigest.from_bytes(data).to_bytes() == data
+
+
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize("damage", [math.nan, math.inf, -math.inf, 1.7e308, -1.7e308])
+@pytest.mark.parametrize("place", [0, 40, 79], ids=["first", "middle", "last"])
+@pytest.mark.parametrize("of", [0, 8], ids=["mean", "weight"])
+def test_bytes_with_a_damaged_centroid_are_refused(damage: float, place: int, of: int) -> None:
+    data = bytearray(digest_of("fastdigest", np.random.default_rng(7).normal(size=2000)).to_bytes())
+    start = len(data) - 16 * PANE_CENTROIDS + 16 * place + of
+    data[start : start + 8] = struct.pack("<d", damage)
+    with pytest.raises(ValueError, match="expected finite centroids that hold all rows"):
+        FastDigest.from_bytes(bytes(data))
+
+
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize("weights", [(-1.0, 3.0), (0.0, 2.0), (1.0, 2.0), (1e308, 1e308)])
+def test_bytes_with_weights_that_are_not_rows_are_refused(weights: tuple[float, float]) -> None:
+    data = bytearray(digest_of("fastdigest", np.array([1.0, 2.0])).to_bytes())
+    data[-24:-16], data[-8:] = (struct.pack("<d", weight) for weight in weights)
+    if math.isinf(sum(weights)):
+        data[28:36] = struct.pack("<d", math.inf)
+    with pytest.raises(ValueError, match="expected finite centroids that hold all rows"):
+        FastDigest.from_bytes(bytes(data))
+
+
+@pytest.mark.usefixtures("form")
+def test_one_damaged_digest_among_many_is_seen() -> None:
+    rng = np.random.default_rng(8)
+    parts = [digest_of("fastdigest", rng.normal(size=n)).to_bytes() for n in (0, 3, 900, 0, 5, 0)]
+    assert [digest.to_bytes() for digest in FastDigest.all_from_bytes(parts)] == parts
+    # What one has too few another has too many: each is held to its own rows.
+    parts[1] = parts[1][:-8] + struct.pack("<d", 2.0)
+    parts[4] = parts[4][:-8] + struct.pack("<d", 0.5)
+    with pytest.raises(ValueError, match="expected finite centroids that hold all rows"):
+        FastDigest.all_from_bytes(parts)
+
+
+@pytest.mark.parametrize("rows", [math.nan, math.inf, -math.inf, -5.0, 0.0])
+def test_bytes_of_other_rows_than_their_centroids_are_refused(rows: float) -> None:
+    data = digest_of("fastdigest", np.arange(5.0)).to_bytes()
+    mass = struct.pack("<d", 5.0)
+    assert data.count(mass) == 1
+    with pytest.raises(ValueError, match="expected finite centroids that hold all rows"):
+        FastDigest.from_bytes(data.replace(mass, struct.pack("<d", rows)))

@@ -127,6 +127,23 @@ def test_a_packed_tally_takes_more_rows(rows: Any) -> None:
     same(packed, plain)
 
 
+@pytest.mark.parametrize(
+    ("most", "size"), [(0, 1), (255, 1), (256, 2), (65536, 4), (2**32 - 1, 4), (2**32, 8)]
+)
+def test_packed_counts_are_as_narrow_as_they_may_be(most: int, size: int) -> None:
+    packed = tally([])
+    packed.counts[1] = most
+    packed.pack()
+    assert packed.counts.itemsize == size
+    for _ in range(2):
+        packed.merge(packed.copy())
+        packed.pack()
+    assert packed.counts.tolist() == [0, 4 * most, *[0] * (len(packed.counts) - 2)]
+    packed.at_least(tally([]))
+    assert packed.counts[1] == 4 * most
+    assert packed.counts.dtype.kind in "iu"
+
+
 def test_merged_digests_are_near_that_of_all_rows(engine: str) -> None:
     values = np.random.default_rng(1).lognormal(size=3000)
     rows = np.column_stack((values, np.zeros(3000), values))
