@@ -94,6 +94,11 @@ def predicted(monitor: Monitor, now: float = NOW) -> float:
     )
 
 
+def share_between(column: str, a: float, b: float) -> float:
+    values = np.concatenate([rows(500, seed)[column] for seed in range(8)])
+    return float(((values > min(a, b)) & (values < max(a, b))).mean())
+
+
 def test_whichever_worker_is_asked_gives_the_numbers_of_one(
     workers: Workers, reference: str
 ) -> None:
@@ -110,10 +115,12 @@ def test_whichever_worker_is_asked_gives_the_numbers_of_one(
         found = numbers(worker)
         assert found.keys() == expected.keys()
         for key, value in expected.items():
-            loose = "quantile" in key[0] or "wasserstein" in key[0]
-            assert found[key] == pytest.approx(
-                value, rel=0.05 if loose else 1e-12, abs=1e-9 if not loose else 0.05
-            ), key
+            if "quantile" in key[0]:
+                # A digest may say any value that no row lies beyond.
+                assert share_between(key[3], found[key], value) <= 0.01, key
+            else:
+                rel = 0.05 if "wasserstein" in key[0] else 1e-12
+                assert found[key] == pytest.approx(value, rel=rel, abs=1e-9), key
 
 
 def test_a_worker_that_died_leaves_its_counts_and_restarts_go_on(workers: Workers) -> None:

@@ -18,7 +18,7 @@ from .windows import Window
 
 Floats = NDArray[np.float64]
 
-BUFFER_ROWS = 512
+BUFFER_ROWS = 1024
 """Rows that are gathered before they are tallied: one sort and one digest update for all."""
 VALUES_AT_ONCE = 8192
 """Values of several rows that are read without a pause: a fraction of a millisecond."""
