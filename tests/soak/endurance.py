@@ -23,13 +23,15 @@ import httpx
 import numpy as np
 
 from mlmon_exporter import Reference
-from tests.e2e.load import counters, total
+from tests.e2e.load import Load, counters, total
 from tests.e2e.servers import free_port, program, wait_until
 
-from .clients import TOKEN, Clients
+from .clients import TOKEN, MixedClient
 
 SECONDS = 1800
 WORKERS = 3
+CLIENTS = 4
+PAUSE_SECONDS = 0.004
 FLUSH_SECONDS = 0.5
 ROUND_SECONDS = 60.0
 WARM_UP_SECONDS = 120.0
@@ -141,8 +143,8 @@ def serving(folder: Path) -> Iterator[Server]:
 class _Run:
     """Rounds of load on a server; all workers but one, the victim, live to the end."""
 
-    def __init__(self, server: Server, clients: Clients) -> None:
-        self._server, self._clients = server, clients
+    def __init__(self, server: Server, load: Load) -> None:
+        self._server, self._load = server, load
         wait_until(lambda: len(server.workers()) == WORKERS, what="all workers")
         self._victim, *self._kept = sorted(server.workers())
         self._gone = Counter[str]()
@@ -153,9 +155,9 @@ class _Run:
         with _repeated(lambda: self.found.looks.append(_look(self._kept)), LOOK_SECONDS):
             _wait(seconds)
         self.found.wrong.append(self._missing())
-        before, began = self._clients.sent.total(), time.monotonic()
+        before, began = self._load.sent.total(), time.monotonic()
         _wait(KILL_AFTER_SECONDS)
-        rate = (self._clients.sent.total() - before) / (time.monotonic() - began)
+        rate = (self._load.sent.total() - before) / (time.monotonic() - began)
         self._kill()
         missing = self._missing()
         self._gone.update(missing)
@@ -164,11 +166,11 @@ class _Run:
 
     def end(self) -> Found:
         """Return all that was found."""
-        with self._clients.held():
+        with self._load.held():
             _wait(SETTLE_SECONDS)
             left = self._server.left()
         scrapes = self._server.scrapes
-        return self.found._replace(sent=self._clients.sent, scrapes=scrapes, left=left)
+        return self.found._replace(sent=self._load.sent, scrapes=scrapes, left=left)
 
     def _kill(self) -> None:
         os.kill(self._victim, signal.SIGKILL)
@@ -178,9 +180,9 @@ class _Run:
 
     def _missing(self) -> Counter[str]:
         """Return what was sent less what is counted, or is known to be gone; without zeros."""
-        with self._clients.held():
+        with self._load.held():
             _wait(SETTLE_SECONDS)
-            missing = self._clients.sent
+            missing = self._load.sent
             missing.subtract(self._gone)
             missing.subtract(self._server.counted())
         del missing["unsure"]
@@ -192,10 +194,10 @@ def run(seconds: float = SECONDS, round_seconds: float = ROUND_SECONDS) -> Found
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(Path(folder)) as server,
-        Clients(server.port) as clients,
+        Load([MixedClient(server.port, i) for i in range(CLIENTS)], PAUSE_SECONDS) as load,
         _repeated(server.counted, SCRAPE_SECONDS),
     ):
-        run = _Run(server, clients)
+        run = _Run(server, load)
         _wait(min(WARM_UP_SECONDS, seconds / 4))
         end = time.monotonic() + seconds
         while time.monotonic() < end:
