@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +39,8 @@ WARM_UP_SECONDS = 120.0
 SCRAPE_SECONDS = 2.0
 LOOK_SECONDS = 0.5
 KILL_AFTER_SECONDS = 2.0
+PATIENCE_SECONDS = 300.0
+"""How long a new worker may take, and an answer: others may want the same processor."""
 SETTLE_SECONDS = 6 * FLUSH_SECONDS
 """After so long without requests all is counted and on disk."""
 OUTCOMES = ("ok", "client_error", "server_error", "disconnected")
@@ -106,11 +108,18 @@ class Server:
 
     def workers(self) -> set[int]:
         """Return the processes that answer; a new connection each time finds them all."""
-        return {int(httpx.get(f"{self._url}/process").text) for _ in range(10 * WORKERS)}
+        url = f"{self._url}/process"
+        return {int(_text(url)) for _ in range(10 * WORKERS)}
+
+    def scrape(self) -> None:
+        """Scrape once; a kill may break it off, as any request."""
+        with suppress(httpx.HTTPError):
+            self._scrape()
 
     def _scrape(self) -> str:
+        text = _text(f"{self._url}/metrics")
         self.scrapes += 1
-        return httpx.get(f"{self._url}/metrics", timeout=30).text
+        return text
 
 
 @contextmanager
@@ -132,11 +141,13 @@ def serving(folder: Path) -> Iterator[Server]:
     command = ["env", *(f"{key}={value}" for key, value in settings.items()), sys.executable, "-m"]
     command += ["uvicorn", "tests.soak.endurance_app:app", "--log-level", "critical"]
     command += ["--workers", str(WORKERS), "--port", str(port)]
+    # Else uvicorn itself kills workers that say nothing for 5 s.
+    command += ["--timeout-worker-healthcheck", f"{PATIENCE_SECONDS:.0f}"]
 
     def is_ready() -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/process").status_code == 200
 
-    with program(command, is_ready, folder / "log"):
+    with program(command, is_ready, folder / "log", PATIENCE_SECONDS):
         yield Server(port)
 
 
@@ -145,7 +156,7 @@ class _Run:
 
     def __init__(self, server: Server, load: Load) -> None:
         self._server, self._load = server, load
-        wait_until(lambda: len(server.workers()) == WORKERS, what="all workers")
+        wait_until(lambda: len(server.workers()) == WORKERS, PATIENCE_SECONDS, what="all workers")
         self._victim, *self._kept = sorted(server.workers())
         self._gone = Counter[str]()
         self.found = Found(Counter(), [], [], [], [], 0, {})
@@ -174,9 +185,14 @@ class _Run:
 
     def _kill(self) -> None:
         os.kill(self._victim, signal.SIGKILL)
-        others = {self._victim, *self._kept}
-        wait_until(lambda: self._server.workers() - others, what="a new worker")
-        (self._victim,) = self._server.workers() - set(self._kept)
+        known, new = {self._victim, *self._kept}, set[int]()
+
+        def has_come() -> bool:
+            new.update(self._server.workers() - known)
+            return bool(new)
+
+        wait_until(has_come, PATIENCE_SECONDS, what="a new worker")
+        (self._victim,) = new
 
     def _missing(self) -> Counter[str]:
         """Return what was sent less what is counted, or is known to be gone; without zeros."""
@@ -195,7 +211,7 @@ def run(seconds: float = SECONDS, round_seconds: float = ROUND_SECONDS) -> Found
         tempfile.TemporaryDirectory() as folder,
         serving(Path(folder)) as server,
         Load([MixedClient(server.port, i) for i in range(CLIENTS)], PAUSE_SECONDS) as load,
-        _repeated(server.counted, SCRAPE_SECONDS),
+        _repeated(server.scrape, SCRAPE_SECONDS),
     ):
         run = _Run(server, load)
         _wait(min(WARM_UP_SECONDS, seconds / 4))
@@ -227,6 +243,10 @@ def _repeated(call: Callable[[], object], seconds: float) -> Iterator[None]:
         stopped.set()
         future.result()
         calls.shutdown()
+
+
+def _text(url: str) -> str:
+    return httpx.get(url, timeout=PATIENCE_SECONDS).text
 
 
 def _wait(seconds: float) -> None:
