@@ -39,6 +39,7 @@ WARM_UP_SECONDS = 120.0
 SCRAPE_SECONDS = 2.0
 LOOK_SECONDS = 0.5
 KILL_AFTER_SECONDS = 2.0
+HEALTHCHECK_SECONDS = 30
 PATIENCE_SECONDS = 300.0
 """How long a new worker may take, and an answer: others may want the same processor."""
 SETTLE_SECONDS = 6 * FLUSH_SECONDS
@@ -141,8 +142,9 @@ def serving(folder: Path) -> Iterator[Server]:
     command = ["env", *(f"{key}={value}" for key, value in settings.items()), sys.executable, "-m"]
     command += ["uvicorn", "tests.soak.endurance_app:app", "--log-level", "critical"]
     command += ["--workers", str(WORKERS), "--port", str(port)]
-    # Else uvicorn itself kills workers that say nothing for 5 s.
-    command += ["--timeout-worker-healthcheck", f"{PATIENCE_SECONDS:.0f}"]
+    # Uvicorn itself kills workers that say nothing for so long, and may wait as long for one that
+    # was killed while it was asked.
+    command += ["--timeout-worker-healthcheck", str(HEALTHCHECK_SECONDS)]
 
     def is_ready() -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/process").status_code == 200
