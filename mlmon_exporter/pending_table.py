@@ -76,7 +76,7 @@ class PendingTable:
     def add(self, predictions: Iterable[tuple[str, Prediction]]) -> None:
         """Keep predictions, each with its model; an id that is there already stays as it was."""
         rows = [(p.id, model, p.at, 1, pack(model, p)) for model, p in predictions]
-        for some in _parts(rows, 500):
+        for some in _parts(rows, 512):
             marks = ", ".join([f"({self._marks(5)})"] * len(some))
             added = self._run(
                 f"INSERT INTO mlmon_pending VALUES {marks} ON CONFLICT DO NOTHING RETURNING model",
@@ -87,7 +87,7 @@ class PendingTable:
     def find(self, ids: Collection[str]) -> dict[str, Found]:
         """Return what is known of these ids, and keep others from settling them meanwhile."""
         found: dict[str, Found] = {}
-        for some in _parts([*ids], 5000):
+        for some in _parts([*ids], 4096):
             rows = self._run(
                 f"SELECT id, data FROM mlmon_pending WHERE id IN ({self._marks(len(some))}) "
                 f"ORDER BY id {self._lock}",
@@ -138,7 +138,7 @@ class PendingTable:
         """Return, and forget, those whose prediction has one of these ids."""
         return [
             truth
-            for some in _parts([*ids], 5000)
+            for some in _parts([*ids], 4096)
             for truth in self._take_early(f"id IN ({self._marks(len(some))})", some)
         ]
 
@@ -174,4 +174,11 @@ class PendingTable:
 
 
 def _parts(rows: list[Any], size: int) -> Iterator[list[Any]]:
-    return (rows[i : i + size] for i in range(0, len(rows), size))
+    """Give the rows in parts of `size`, a power of two; the last row comes again to fill up one.
+
+    So parts have few lengths, and the queries few texts: connections keep a statement for each.
+    """
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        length = 1 << (len(part) - 1).bit_length()
+        yield part + part[-1:] * (length - len(part))

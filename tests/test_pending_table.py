@@ -99,6 +99,28 @@ def test_more_are_added_and_found_at_once_than_a_statement_may_have_parameters(
         assert table.counts() == {"": 12_000, "m": 12_000}
 
 
+def test_batches_of_any_size_are_told_in_few_statements() -> None:
+    # A connection keeps the last hundred or so: of as many texts as sizes, that was 28 MB.
+    asked: set[str] = set()
+
+    class Noting(sqlite3.Connection):
+        def execute(self, query: str, *params: Any) -> sqlite3.Cursor:
+            asked.add(query)
+            return super().execute(query, *params)
+
+    connection = sqlite3.connect(":memory:", factory=Noting)
+    for statement in schema(SQLITE):
+        connection.execute(statement)
+    table = PendingTable(connection, SQLITE)
+    for size in range(1, 200):
+        names = [f"{size} {i}" for i in range(size)]
+        table.add(some(*names))
+        table.take_early(names)
+        assert len(table.find(names)) == size
+    connection.close()
+    assert len(asked) < 40
+
+
 def test_a_settled_prediction_is_known_but_no_longer_waits(begin: Begin) -> None:
     with begin() as table:
         table.add(some("a", "b"))

@@ -1,4 +1,4 @@
-"""Steady load on a server, and a watch on its counters, while a test does harm to it."""
+"""Load on a server, and a watch on its counters, while a test does harm to it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -16,21 +18,57 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.e2e.servers import wait_until
 
 BODY = json.dumps({"instances": [{"x": 0.5, "c": "a"}]})
-HEADERS = {"content-type": "application/json"}
+JSON = {"content-type": "application/json"}
+RENEWED = 20
+"""After so many requests a client connects anew, maybe to another worker."""
 Series = tuple[str, tuple[tuple[str, str], ...]]
 
 
-class Load:
-    """Clients that send requests one after another until the block ends, each counted."""
+class Client:
+    """Has one row predicted with each request, over a connection that is renewed now and then."""
 
-    def __init__(self, port: int, clients: int = 4, pause_seconds: float = 0.01) -> None:
-        self._port, self._pause = port, pause_seconds
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self._posts = 0
+
+    def post(self, path: str, body: str, headers: Mapping[str, str] = JSON) -> tuple[str, bytes]:
+        """Return the answer's status, or the exception's name, and the answer's body."""
+        if self._posts % RENEWED == 0:
+            self.close()
+        self._posts += 1
+        try:
+            self._connection.request("POST", path, body, headers)
+            answer = self._connection.getresponse()
+            status, content = answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            return type(error).__name__, b""
+        if status >= 500:  # after which uvicorn hangs up
+            self.close()
+        return str(status), content
+
+    def send(self) -> Counter[str]:
+        """Send one request; return what is to be counted: here, its status."""
+        return Counter({self.post("/predict", BODY)[0]: 1})
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Load:
+    """Clients that send one request after another until the block ends."""
+
+    def __init__(self, clients: Sequence[Client], pause_seconds: float = 0.01) -> None:
+        self._pause = pause_seconds
         self._stopped = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
+        self._locks = [threading.Lock() for _ in clients]
+        self._counts = [Counter[str]() for _ in clients]
+        self._threads = [
+            threading.Thread(target=self._run, args=parts)
+            for parts in zip(clients, self._locks, self._counts, strict=True)
+        ]
         self._began = time.monotonic()
         self.per_second = 0.0
-        self.outcomes: list[str] = []
-        """`200`, another status, or the exception's name; one a request, in any order."""
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -46,36 +84,39 @@ class Load:
         self._stopped.set()
         for thread in self._threads:
             thread.join()
-        self.per_second = len(self.outcomes) / (time.monotonic() - self._began)
+        self.per_second = self.sent.total() / (time.monotonic() - self._began)
+
+    @property
+    def sent(self) -> Counter[str]:
+        """The sum of what the clients returned."""
+        # Copies, which are made at once: the clients go on counting.
+        return sum(map(Counter, self._counts), Counter[str]())
 
     @property
     def answered(self) -> int:
-        return self.outcomes.count("200")
+        return self.sent["200"]
 
     @property
     def failures(self) -> Counter[str]:
-        return Counter(outcome for outcome in self.outcomes if outcome != "200")
+        return Counter({what: count for what, count in self.sent.items() if what != "200"})
 
     def wait_for_more(self, count: int) -> None:
         goal = self.answered + count
         wait_until(lambda: self.answered >= goal, what=f"{count} more answers")
 
-    def _run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
-        sent = 0
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have no request under way while the block runs."""
+        with ExitStack() as stack:
+            for lock in self._locks:
+                stack.enter_context(lock)
+            yield
+
+    def _run(self, client: Client, lock: threading.Lock, counts: Counter[str]) -> None:
         while not self._stopped.wait(self._pause):
-            try:
-                connection.request("POST", "/predict", BODY, HEADERS)
-                answer = connection.getresponse()
-                answer.read()
-                self.outcomes.append(str(answer.status))
-            except (OSError, http.client.HTTPException) as error:
-                connection.close()
-                self.outcomes.append(type(error).__name__)
-            sent += 1
-            if sent % 20 == 0:  # another connection, maybe another worker
-                connection.close()
-        connection.close()
+            with lock:
+                counts.update(client.send())
+        client.close()
 
 
 def counters(text: str) -> dict[Series, float]:

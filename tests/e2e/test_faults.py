@@ -22,7 +22,7 @@ import pytest
 
 from mlmon_exporter import Reference
 from mlmon_exporter.store import FILE, SCHEMA_VERSION
-from tests.e2e.load import Load, Watch, total
+from tests.e2e.load import Client, Load, Watch, total
 from tests.e2e.servers import free_port, program, wait_until
 
 pytestmark = pytest.mark.timeout(120)
@@ -79,6 +79,10 @@ def running(reference: Path, folder: Path, **environment: str) -> Iterator[Serve
 
     with program(command, is_ready, folder / "server.log") as master:
         yield Server(port, master, folder)
+
+
+def load_of(server: Server) -> Load:
+    return Load([Client(server.port) for _ in range(CLIENTS)])
 
 
 Harm = Callable[[Server], AbstractContextManager[None]]
@@ -232,7 +236,7 @@ def test_a_fault_under_load_fails_no_request_and_turns_no_counter_back(
     with Watch(server.port) as watch:
         before = watch.first()
         requests, faults = total(before, **REQUESTS), total(before, **FAULTS)
-        with Load(server.port, CLIENTS) as load:
+        with load_of(server) as load:
             watch.wait_for(requests + 50, **REQUESTS)
             with fault.harm(server):
                 load.wait_for_more(100)
@@ -273,7 +277,7 @@ def test_requests_fail_as_they_do_without_us_when_a_worker_or_the_master_is_stop
 
 
 def killed_and_stopped(reference: Path, folder: Path, **environment: str) -> Load:
-    with running(reference, folder, **environment) as server, Load(server.port, CLIENTS) as load:
+    with running(reference, folder, **environment) as server, load_of(server) as load:
         load.wait_for_more(100)
         os.kill(server.worker(), signal.SIGKILL)
         load.wait_for_more(100)

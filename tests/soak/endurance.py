@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,13 +23,15 @@ import httpx
 import numpy as np
 
 from mlmon_exporter import Reference
-from tests.e2e.load import counters, total
+from tests.e2e.load import Load, counters, total
 from tests.e2e.servers import free_port, program, wait_until
 
-from .clients import TOKEN, Clients
+from .clients import TOKEN, MixedClient
 
 SECONDS = 1800
 WORKERS = 3
+CLIENTS = 4
+PAUSE_SECONDS = 0.004
 FLUSH_SECONDS = 0.5
 ROUND_SECONDS = 60.0
 WARM_UP_SECONDS = 120.0
@@ -37,6 +39,9 @@ WARM_UP_SECONDS = 120.0
 SCRAPE_SECONDS = 2.0
 LOOK_SECONDS = 0.5
 KILL_AFTER_SECONDS = 2.0
+HEALTHCHECK_SECONDS = 30
+PATIENCE_SECONDS = 300.0
+"""How long a new worker may take, and an answer: others may want the same processor."""
 SETTLE_SECONDS = 6 * FLUSH_SECONDS
 """After so long without requests all is counted and on disk."""
 OUTCOMES = ("ok", "client_error", "server_error", "disconnected")
@@ -104,11 +109,18 @@ class Server:
 
     def workers(self) -> set[int]:
         """Return the processes that answer; a new connection each time finds them all."""
-        return {int(httpx.get(f"{self._url}/process").text) for _ in range(10 * WORKERS)}
+        url = f"{self._url}/process"
+        return {int(_text(url)) for _ in range(10 * WORKERS)}
+
+    def scrape(self) -> None:
+        """Scrape once; a kill may break it off, as any request."""
+        with suppress(httpx.HTTPError):
+            self._scrape()
 
     def _scrape(self) -> str:
+        text = _text(f"{self._url}/metrics")
         self.scrapes += 1
-        return httpx.get(f"{self._url}/metrics", timeout=30).text
+        return text
 
 
 @contextmanager
@@ -130,20 +142,23 @@ def serving(folder: Path) -> Iterator[Server]:
     command = ["env", *(f"{key}={value}" for key, value in settings.items()), sys.executable, "-m"]
     command += ["uvicorn", "tests.soak.endurance_app:app", "--log-level", "critical"]
     command += ["--workers", str(WORKERS), "--port", str(port)]
+    # Uvicorn itself kills workers that say nothing for so long, and may wait as long for one that
+    # was killed while it was asked.
+    command += ["--timeout-worker-healthcheck", str(HEALTHCHECK_SECONDS)]
 
     def is_ready() -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/process").status_code == 200
 
-    with program(command, is_ready, folder / "log"):
+    with program(command, is_ready, folder / "log", PATIENCE_SECONDS):
         yield Server(port)
 
 
 class _Run:
     """Rounds of load on a server; all workers but one, the victim, live to the end."""
 
-    def __init__(self, server: Server, clients: Clients) -> None:
-        self._server, self._clients = server, clients
-        wait_until(lambda: len(server.workers()) == WORKERS, what="all workers")
+    def __init__(self, server: Server, load: Load) -> None:
+        self._server, self._load = server, load
+        wait_until(lambda: len(server.workers()) == WORKERS, PATIENCE_SECONDS, what="all workers")
         self._victim, *self._kept = sorted(server.workers())
         self._gone = Counter[str]()
         self.found = Found(Counter(), [], [], [], [], 0, {})
@@ -153,9 +168,9 @@ class _Run:
         with _repeated(lambda: self.found.looks.append(_look(self._kept)), LOOK_SECONDS):
             _wait(seconds)
         self.found.wrong.append(self._missing())
-        before, began = self._clients.sent.total(), time.monotonic()
+        before, began = self._load.sent.total(), time.monotonic()
         _wait(KILL_AFTER_SECONDS)
-        rate = (self._clients.sent.total() - before) / (time.monotonic() - began)
+        rate = (self._load.sent.total() - before) / (time.monotonic() - began)
         self._kill()
         missing = self._missing()
         self._gone.update(missing)
@@ -164,23 +179,28 @@ class _Run:
 
     def end(self) -> Found:
         """Return all that was found."""
-        with self._clients.held():
+        with self._load.held():
             _wait(SETTLE_SECONDS)
             left = self._server.left()
         scrapes = self._server.scrapes
-        return self.found._replace(sent=self._clients.sent, scrapes=scrapes, left=left)
+        return self.found._replace(sent=self._load.sent, scrapes=scrapes, left=left)
 
     def _kill(self) -> None:
         os.kill(self._victim, signal.SIGKILL)
-        others = {self._victim, *self._kept}
-        wait_until(lambda: self._server.workers() - others, what="a new worker")
-        (self._victim,) = self._server.workers() - set(self._kept)
+        known, new = {self._victim, *self._kept}, set[int]()
+
+        def has_come() -> bool:
+            new.update(self._server.workers() - known)
+            return bool(new)
+
+        wait_until(has_come, PATIENCE_SECONDS, what="a new worker")
+        (self._victim,) = new
 
     def _missing(self) -> Counter[str]:
         """Return what was sent less what is counted, or is known to be gone; without zeros."""
-        with self._clients.held():
+        with self._load.held():
             _wait(SETTLE_SECONDS)
-            missing = self._clients.sent
+            missing = self._load.sent
             missing.subtract(self._gone)
             missing.subtract(self._server.counted())
         del missing["unsure"]
@@ -192,10 +212,10 @@ def run(seconds: float = SECONDS, round_seconds: float = ROUND_SECONDS) -> Found
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(Path(folder)) as server,
-        Clients(server.port) as clients,
-        _repeated(server.counted, SCRAPE_SECONDS),
+        Load([MixedClient(server.port, i) for i in range(CLIENTS)], PAUSE_SECONDS) as load,
+        _repeated(server.scrape, SCRAPE_SECONDS),
     ):
-        run = _Run(server, clients)
+        run = _Run(server, load)
         _wait(min(WARM_UP_SECONDS, seconds / 4))
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -225,6 +245,10 @@ def _repeated(call: Callable[[], object], seconds: float) -> Iterator[None]:
         stopped.set()
         future.result()
         calls.shutdown()
+
+
+def _text(url: str) -> str:
+    return httpx.get(url, timeout=PATIENCE_SECONDS).text
 
 
 def _wait(seconds: float) -> None:
