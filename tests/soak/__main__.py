@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from . import attack, changed, compare, concept, endurance, fuzz, schema, unchanged
@@ -20,25 +21,26 @@ FUZZ_SECONDS = 600
 ATTACKS = 1_000_000
 
 
-def main(parts: list[str]) -> None:
+def main(words: list[str]) -> None:
     """Print the named tables, or all."""
-    number = next((int(part) for part in parts if part.isdigit()), 0)
-    if not parts or "unchanged" in parts:
-        unchanged.table(RUNS)
-    if not parts or "changed" in parts:
-        changed.table(RUNS)
-    if not parts or "peers" in parts:
-        compare.table(_peers())
-    if not parts or "concept" in parts:
-        concept.table(_peers(), RUNS)
-    if not parts or "schema" in parts:
-        schema.check()
-    if not parts or "attack" in parts:
-        attack.table(number or ATTACKS)
-    if not parts or "fuzz" in parts:
-        fuzz.table(number or FUZZ_SECONDS, [part for part in parts if part in fuzz.NAMES])
-    if not parts or "endurance" in parts:
-        endurance.table(number or endurance.SECONDS)
+    number = next((int(word) for word in words if word.isdigit()), 0)
+    inputs = [word for word in words if word in fuzz.NAMES]
+    parts: dict[str, Callable[[], object]] = {
+        "unchanged": lambda: unchanged.table(RUNS),
+        "changed": lambda: changed.table(RUNS),
+        "peers": lambda: compare.table(_peers()),
+        "concept": lambda: concept.table(_peers(), RUNS),
+        "schema": schema.check,
+        "attack": lambda: attack.table(number or ATTACKS),
+        "fuzz": lambda: fuzz.table(number or FUZZ_SECONDS, inputs),
+        "endurance": lambda: endurance.table(number or endurance.SECONDS),
+    }
+    for word in words:
+        if not word.isdigit() and word not in (*parts, *fuzz.NAMES):
+            sys.exit(f"soak: expected {', '.join(parts)} and a number, got {word!r}")
+    for name, print_table in parts.items():
+        if not words or name in words:
+            print_table()
 
 
 def _peers() -> Path:
