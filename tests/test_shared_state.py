@@ -123,6 +123,25 @@ def test_whichever_worker_is_asked_gives_the_numbers_of_one(
                 assert found[key] == pytest.approx(value, rel=rel, abs=1e-9), key
 
 
+def test_what_was_counted_before_another_engine_was_chosen_still_counts(workers: Workers) -> None:
+    first = workers.start(digest="fastdigest")
+    for pane in range(3):
+        observe(first, rows(500, seed=pane), now=NOW - 600.0 * pane)
+    before = numbers(first)
+    first._tick(NOW)
+    second = workers.start(digest="tdigest")
+    observe(second, rows(500, seed=3))
+    after = numbers(second)
+    assert after.keys() == before.keys()
+    assert after["mlmon_feature_window_rows", "m", "", "x", "1h"] == 2000
+    median = after["mlmon_feature_quantile", "m", "", "x", "0.5", "1h"]
+    values = np.concatenate([rows(500, seed)["x"] for seed in range(4)])
+    assert abs((values <= median).mean() - 0.5) < 0.01
+    assert "mlmon_internal_errors_total" not in {
+        reading.name for reading in second.readings(now=NOW) if reading.value
+    }
+
+
 def test_a_worker_that_died_leaves_its_counts_and_restarts_go_on(workers: Workers) -> None:
     first = workers.start()
     observe(first, rows(300, seed=1))

@@ -227,6 +227,15 @@ ENGINES: Mapping[str, type[FastDigest] | type[PureDigest]] = {
 }
 
 
+def of_engine(
+    kind: type[FastDigest] | type[PureDigest], digest: FastDigest | PureDigest
+) -> FastDigest | PureDigest:
+    """Return a digest in another engine's form: state on disk may be of before `digest` changed."""
+    if type(digest) is kind:
+        return digest
+    return kind.from_centroids(*digest.centroids(), PANE_CENTROIDS)
+
+
 def quantiles_of(
     means: Floats, weights: Floats, shares: Sequence[float], spread: float
 ) -> list[float]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bins import Bins, CategoryBins, NumericBins
-from .digests import ENGINES, FastDigest, PureDigest
+from .digests import ENGINES, FastDigest, PureDigest, of_engine
 from .values import summable
 
 Floats = NDArray[np.float64]
@@ -100,7 +100,7 @@ class Tally:
                 ours = self.digests[j]
                 if ours is None:
                     ours = self.digests[j] = type(theirs)()
-                ours.merge(theirs)  # type: ignore[arg-type]
+                ours.merge(of_engine(type(ours), theirs))  # type: ignore[arg-type]
 
     def at_least(self, other: Tally) -> None:
         """Raise each count to another's where that is greater; digests are of who has more rows.
