@@ -36,7 +36,8 @@ def table(seconds: int, names: Sequence[str] = ()) -> None:
         verdict = "no" if code else "yes"
         print(f"| {name} | {seconds} | {tried} | {branches} | {verdict} |", flush=True)
         if code:
-            print(output[-4000:])
+            # The error comes first; where time or memory ran out there is none.
+            print(output[max(0, output.find("=== Uncaught Python exception")) :][-4000:])
 
 
 def _fuzz(name: str, seconds: int) -> tuple[int, str]:
