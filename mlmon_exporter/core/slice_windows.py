@@ -92,11 +92,15 @@ class SliceWindows:
         """Have a part as it was kept elsewhere, in place of what was here.
 
         Raises:
-            ValueError: It is a tally of another layout.
+            ValueError: It is a tally of another layout, or counts what cannot be.
         """
         shape = self.layout.slices, self.layout.width
         if np.shape(getattr(tally, "sums", ())) != shape:
             raise ValueError(f"tally: expected the {shape} sums of {self.fingerprint}, got others")
+        counts = tally.sums[:, self.layout.counts]
+        is_count = (counts >= 0) & (counts <= tally.rows) & (counts == np.floor(counts))
+        if not is_count.all():
+            raise ValueError(f"tally: expected counts of its {tally.rows} rows, got others")
         with self._lock:
             self.windows[part[0]].put(part[1], tally)
             self.generation += 1

@@ -18,6 +18,7 @@ Codes = NDArray[np.intp]
 
 CALIBRATION_BINS = 10
 NO_CURVE = RocCurve()
+_COUNTS = {"made", "rows", "correct", "true", "predicted", "hits", "scored", "bin_rows", "bin_hits"}
 
 
 class SliceLayout:
@@ -54,6 +55,12 @@ class SliceLayout:
     def width(self) -> int:
         """Sums of a slice."""
         return max(int(place.stop) for place in self.fields.values())
+
+    @cached_property
+    def counts(self) -> list[int]:
+        """Places of the sums that count rows."""
+        places = [place for name, place in self.fields.items() if name in _COUNTS]
+        return [i for place in places for i in range(place.start, place.stop)]
 
     @property
     def slices(self) -> int:
