@@ -19,6 +19,8 @@ Tails = tuple[Floats, Floats]
 TYPICAL = 0.5
 """The level of what chance typically does."""
 TOP_SHARE = 0.1
+MOST_SPREAD = 10_000.0
+"""Standard deviation of a count beyond which a law of counts is not worked out to the row."""
 LOOKS = 12
 """A rolling window is looked at again after each of its panes: these many chances a window."""
 
@@ -159,7 +161,7 @@ def chance_share(
     """
     alpha = hits + extra_hits
     beta = max(reference_rows + 1.0 - alpha, 0.5)
-    m = window_rows
+    m = min(window_rows, _most_rows(alpha, beta))
     mean = m * alpha / (alpha + beta)
     spread = math.sqrt(mean * (1 - mean / m) * (1 + m / (alpha + beta))) + 1
     low = max(0, int(mean - 12 * spread))
@@ -173,6 +175,17 @@ def chance_share(
     # The least number of hits that is exceeded with probability of at most the level.
     exceeded = np.append(above[1:], 0.0)
     return float(low + np.argmax(exceeded <= level)) / m
+
+
+def _most_rows(alpha: float, beta: float) -> int:
+    """Return the window's rows at which hits spread by MOST_SPREAD.
+
+    More would need a longer row of probabilities, for a share that hardly changes: with a
+    reference so much smaller, its noise is nearly all there is. It is higher, on the safe side.
+    """
+    rows, share = alpha + beta, alpha / (alpha + beta)
+    variance = MOST_SPREAD**2 / (share * (1 - share))
+    return int(rows / 2 * (math.sqrt(1 + 4 * variance / rows) - 1)) + 1
 
 
 class Tail(NamedTuple):
