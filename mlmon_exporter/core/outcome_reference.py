@@ -117,9 +117,9 @@ class OutcomeReference:
             error or None,
         )
         task = made.task(outputs, [column.name for column in outputs])
-        layout = made.layout(task) if task is not None else None
-        if layout is None or tally.sums.shape != (layout.slices, layout.width):
-            raise ValueError("sums: expected those of the task, its classes and segments")
+        if task is None or not all(isinstance(s.feature, str) for s in made.segments):
+            raise ValueError("outcomes: expected columns of the reference, got others")
+        made.layout(task).check(tally)
         return made
 
 

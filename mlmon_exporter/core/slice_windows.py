@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from .columns import BUFFER_ROWS
 from .outcomes import Outcomes
 from .slices import SliceTally, new_tally, slices_of, tally_predicted
@@ -94,13 +92,7 @@ class SliceWindows:
         Raises:
             ValueError: It is a tally of another layout, or counts what cannot be.
         """
-        shape = self.layout.slices, self.layout.width
-        if np.shape(getattr(tally, "sums", ())) != shape:
-            raise ValueError(f"tally: expected the {shape} sums of {self.fingerprint}, got others")
-        counts = tally.sums[:, self.layout.counts]
-        is_count = (counts >= 0) & (counts <= tally.rows) & (counts == np.floor(counts))
-        if not is_count.all():
-            raise ValueError(f"tally: expected counts of its {tally.rows} rows, got others")
+        self.layout.check(tally)
         with self._lock:
             self.windows[part[0]].put(part[1], tally)
             self.generation += 1

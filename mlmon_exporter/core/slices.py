@@ -57,10 +57,20 @@ class SliceLayout:
         return max(int(place.stop) for place in self.fields.values())
 
     @cached_property
-    def counts(self) -> list[int]:
+    def _counts(self) -> list[int]:
         """Places of the sums that count rows."""
         places = [place for name, place in self.fields.items() if name in _COUNTS]
         return [i for place in places for i in range(place.start, place.stop)]
+
+    def check(self, tally: SliceTally) -> None:
+        """Raise ValueError where a tally that was read is of another layout, or cannot be."""
+        shape = self.slices, self.width
+        if np.shape(getattr(tally, "sums", ())) != shape:
+            raise ValueError(f"tally: expected the {shape} sums of {self.fingerprint}, got others")
+        counts = tally.sums[:, self._counts]
+        is_count = (counts >= 0) & (counts <= tally.rows) & (counts == np.floor(counts))
+        if not is_count.all():
+            raise ValueError(f"tally: expected counts of its {tally.rows} rows, got others")
 
     @property
     def slices(self) -> int:
