@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from .class_names import in_order
+from .digests import MOST_ROWS
 from .reference import ColumnReference
 from .roc import RocCurve
 from .segments import FeatureSegments, Segments
@@ -101,6 +102,8 @@ class OutcomeReference:
             raise ValueError(f"task: expected regression or classification, got {choice.kind!r}")
         tally = SliceTally(0, 0)
         tally.rows = int(form["rows"])
+        if tally.rows > MOST_ROWS:
+            raise ValueError(f"rows: expected {MOST_ROWS} at most, got {tally.rows:.3g}")
         tally.sums = np.array(form["sums"], dtype=np.float64)
         for curve in form["curves"]:
             points = np.array(curve["points"], dtype=np.float64).reshape(-1, 3)

@@ -71,6 +71,8 @@ class SliceLayout:
         is_count = (counts >= 0) & (counts <= tally.rows) & (counts == np.floor(counts))
         if not is_count.all():
             raise ValueError(f"tally: expected counts of its {tally.rows} rows, got others")
+        if not all(0 <= i < self.slices and 0 <= n < self.curves for i, n in tally.curves):
+            raise ValueError(f"tally: expected curves of {self.slices} slices, got others")
 
     @property
     def slices(self) -> int:

@@ -149,6 +149,8 @@ def _forged(tally: SliceTally, damage: str) -> bytes:
         tally.sums[0] = tally.rows + 1
     elif damage == "too many rows":
         tally.rows = 2**60
+    elif damage == "other curve":
+        tally.curves[9999, 0] = next(iter(tally.curves.values()))
     else:
         where, curve = next(iter(tally.curves.items()))
         tally.curves[where] = RocCurve(curve.points * [1.0, -1.0, 1.0])
@@ -156,7 +158,8 @@ def _forged(tally: SliceTally, damage: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "damage", ["negative", "a part of a row", "over its rows", "too many rows", "curve"]
+    "damage",
+    ["negative", "a part of a row", "over its rows", "too many rows", "other curve", "curve"],
 )
 def test_counts_that_cannot_be_are_refused_before_they_are_shown(damage: str) -> None:
     counting, showing = people_model(), people_model(SETTINGS._replace(is_shared=True))
