@@ -33,57 +33,59 @@ JUNK: tuple[Any, ...] = (
 )
 
 
-def _monitor(folder: Path) -> Monitor:
-    reference = folder / "m.json"
-    if not reference.exists():
-        rows = {"x": [1.0, 2.0, 3.0] * 10, "y": ["a", "b", "b"] * 10}
-        built = Reference.build({**rows, "truth": rows["y"]}, predictions="y", ground_truth="truth")
-        built.save(reference)
-    options = {"reference": str(reference), "state_dir": str(folder / "state")}
-    return Monitor(Config.from_options(None, model="m", version="1", flush_seconds=3600, **options))
+@cache
+def _config() -> Config:
+    folder = Path(tempfile.mkdtemp(prefix="mlmon-state-"))
+    labels = ["a", "b", "b"] * 10
+    rows = {"x": [1.0, 2.0, 3.0] * 10, "y": labels, "truth": labels}
+    Reference.build(rows, predictions="y", ground_truth="truth").save(folder / "m.json")
+    options = {"reference": str(folder / "m.json"), "state_dir": str(folder / "state")}
+    return Config.from_options(None, model="m", version="1", flush_seconds=3600, **options)
+
+
+def _path() -> Path:
+    folder = _config().state_dir
+    assert folder is not None
+    return folder / FILE
 
 
 @cache
 def _valid() -> bytes:
     """Return a file with rows in each table."""
-    with tempfile.TemporaryDirectory() as folder:
-        monitor = _monitor(Path(folder))
-        _use(monitor, 0)
-        path = Path(folder) / "state" / FILE
-        with closing(sqlite3.connect(path)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        file = path.read_bytes()
-        monitor.close()  # it forgets what is too old by the clock
-        return file
+    monitor = Monitor(_config())
+    _use(monitor, 0)
+    with closing(sqlite3.connect(_path())) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    file = _path().read_bytes()
+    monitor.close()  # it forgets what is too old by the clock
+    return file
 
 
 def _use(monitor: Monitor, turn: int) -> None:
     """Do all that reads or writes the file; StoreError is what callers are told to expect."""
     ids = [f"p{turn}-{i}" for i in range(3)]
     monitor.observe({"x": [1.0, 2.0, 3.0]}, ["a", "b", "b"], prediction_ids=ids, now=NOW)
-    monitor.readings(NOW)
+    _scrape(monitor)
     # One that waits, one that came with those of before, and one that comes before its prediction.
     for about in (ids[0], f"p{turn - 1}-1", f"p{turn + 1}-2"):
         with suppress(StoreError):
             monitor.observe_ground_truth(about, "a", now=NOW)
             monitor.observe_kpi("revenue", 2.0, about, now=NOW)
-    monitor.readings(NOW)
+    _scrape(monitor)
 
 
-@cache
-def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="mlmon-state-"))
+def _scrape(monitor: Monitor) -> None:
+    for _ in monitor.blocks(NOW):
+        pass
 
 
 def _rule(file: bytes) -> None:
     """Whatever is in the file, scrapes go on, and what is counted is kept again after a while."""
-    folder = _folder()
-    for path in (folder / "state").glob("*"):
-        path.unlink()
-    (folder / "state").mkdir(exist_ok=True)
-    path = folder / "state" / FILE
+    path = _path()
+    for each in path.parent.glob("*"):
+        each.unlink()
     path.write_bytes(file)
-    monitor = _monitor(folder)
+    monitor = Monitor(_config())
     try:
         for turn in range(1, 4):
             _use(monitor, turn)
@@ -118,8 +120,9 @@ def bytes_seeds() -> list[bytes]:
 
 def cells_rule(data: bytes) -> None:
     """Of each two bytes one says which column, and one what is put into its rows."""
-    path = _folder() / "changed.sqlite"
-    path.write_bytes(_valid())
+    file = _valid()
+    path = _path().with_name("changed.sqlite")
+    path.write_bytes(file)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         for (table, column), junk in _cells(data):
