@@ -164,8 +164,11 @@ def _forged(tally: SliceTally, damage: str) -> bytes:
 def test_counts_that_cannot_be_are_refused_before_they_are_shown(damage: str) -> None:
     counting, showing = people_model(), people_model(SETTINGS._replace(is_shared=True))
     feed(counting, people(1000, 4))
-    wanted = (part for part in counting.take().items() if isinstance(part[1], SliceTally))
-    key, tally = next(part for part in wanted if part[1].curves)
+    key, tally = next(
+        (key, part)
+        for key, part in counting.take().items()
+        if isinstance(part, SliceTally) and part.curves
+    )
     with pytest.raises(ValueError, match="tally: expected"):
         showing.show(key, _forged(tally, damage))
 

@@ -12,10 +12,10 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import brotli
 import httpx
 import numpy as np
 import orjson
@@ -319,13 +319,14 @@ def tally_rule(data: bytes) -> None:
 
 # Content codings.
 
+BROTLI: Any = import_module("brotli")  # it has no types
 BOMB = b" " * (MOST_BYTES + 1)
 
 
 def encode(coding: str, content: bytes) -> bytes:
     """Return content in a coding."""
     if coding == "br":
-        return bytes(brotli.compress(content))
+        return bytes(BROTLI.compress(content))
     return zlib.compress(content) if coding == "deflate" else gzip.compress(content, mtime=0)
 
 
