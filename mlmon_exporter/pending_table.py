@@ -7,13 +7,22 @@ words and placeholders alone: values never stand in them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-import orjson
-
-from .core.pending import Found, GroundTruth, pack, spent, unpack
+from .core.pending import (
+    Found,
+    GroundTruth,
+    pack,
+    pack_truth,
+    spent,
+    unpack,
+    unpack_truth,
+)
 from .core.records import Prediction
+
+T = TypeVar("T")
 
 ALL = ""
 """What stands for all models where rows are counted."""
@@ -93,7 +102,7 @@ class PendingTable:
                 f"ORDER BY id {self._lock}",
                 some,
             )
-            found.update((i, unpack(i, bytes(data))) for i, data in rows)
+            found.update(_readable(rows, unpack))
         return found
 
     def settle(self, found: Mapping[str, Found]) -> None:
@@ -119,19 +128,20 @@ class PendingTable:
             "RETURNING model, is_waiting",
             params,
         )
-        self._count((model, -1, -is_waiting) for model, is_waiting in rows)
+        self._count((str(model), -1, -(is_waiting == 1)) for model, is_waiting in rows)
         return len(rows)
 
     def counts(self) -> dict[str, int]:
         """Return how many wait for each model, and under "" how many rows there are in all."""
-        return dict(self._run("SELECT model, amount FROM mlmon_pending_count", ()))
+        rows = self._run("SELECT model, amount FROM mlmon_pending_count", ())
+        return {model: amount for model, amount in rows if isinstance(amount, int)}
 
     def keep_early(self, truths: Iterable[GroundTruth], now: float) -> None:
         """Keep ground truths whose prediction is not there, in case it is on its way."""
         for truth in truths:
             self._run(
                 f"INSERT INTO mlmon_early VALUES ({self._marks(3)}) ON CONFLICT DO NOTHING",
-                (truth.prediction_id, now, orjson.dumps((truth.value, truth.at))),
+                (truth.prediction_id, now, pack_truth(truth)),
             )
 
     def take_early(self, ids: Collection[str]) -> list[GroundTruth]:
@@ -148,7 +158,7 @@ class PendingTable:
 
     def _take_early(self, where: str, params: Sequence[Any]) -> list[GroundTruth]:
         rows = self._run(f"DELETE FROM mlmon_early WHERE {where} RETURNING id, data", params)
-        return [GroundTruth(i, *orjson.loads(bytes(data))) for i, data in rows]
+        return [truth for _, truth in _readable(rows, unpack_truth)]
 
     def _count(self, changes: Iterable[tuple[str, int, int]]) -> None:
         """Add to the counts: model, rows more, waiting ones more."""
@@ -171,6 +181,13 @@ class PendingTable:
 
     def _marks(self, count: int) -> str:
         return ", ".join([self._mark] * count)
+
+
+def _readable(rows: list[Any], read: Callable[[str, bytes], T]) -> Iterator[tuple[str, T]]:
+    """Read rows of id and data; a damaged one is as if it were not there."""
+    for row_id, data in rows:
+        with suppress(ValueError):
+            yield row_id, read(row_id, bytes(data) if isinstance(data, bytes | memoryview) else b"")
 
 
 def _parts(rows: list[Any], size: int) -> Iterator[list[Any]]:

@@ -14,7 +14,7 @@ from mlmon_exporter.core.feedback import Feedback
 from mlmon_exporter.core.pending import GroundTruth
 from mlmon_exporter.core.records import Prediction
 from mlmon_exporter.pending_postgresql import PostgresqlTransactions
-from mlmon_exporter.pending_table import POSTGRESQL, SQLITE, PendingTable, schema
+from mlmon_exporter.pending_table import ALL, POSTGRESQL, SQLITE, PendingTable, schema
 from mlmon_exporter.store import StoreError
 
 from .e2e.postgresql import postgresql
@@ -187,3 +187,22 @@ def test_what_is_merged_is_merged_when_all_else_went_well(server: str) -> None:
         transaction.merge({}, Feedback())
     assert len(merged) == 1
     transactions.close()
+
+
+@pytest.mark.parametrize("junk", [b"{}", b"\xff", b"", "x", 7, b'["m","v1",1e999,["a"],[]]'])
+def test_a_damaged_row_is_as_if_it_were_not_there(junk: Any) -> None:
+    connection = sqlite3.connect(":memory:")
+    for statement in schema(SQLITE):
+        connection.execute(statement)
+    table = PendingTable(connection, SQLITE)
+    table.add(some("a", "b"))
+    table.keep_early([GroundTruth("c", 1.0)], 0.0)
+    for name in ("mlmon_pending WHERE id = 'a'", "mlmon_early WHERE id = 'c'"):
+        where = name.partition(" ")
+        connection.execute(f"UPDATE {where[0]} SET data = ? {where[2]}", (junk,))
+    connection.execute("UPDATE mlmon_pending SET is_waiting = 'x' WHERE id = 'a'")
+    assert set(table.find(["a", "b"])) == {"b"}
+    assert table.take_early(["c"]) == []
+    assert table.forget(before=10.0, most_rows=10) == 0
+    assert table.counts() == {ALL: 0, "m": 1}
+    connection.close()

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from .class_names import in_order
+from .digests import MOST_ROWS
 from .reference import ColumnReference
 from .reference_form import column_from_dict, column_to_dict
 from .reference_merge import merge_columns
@@ -108,6 +109,8 @@ class OutcomeReference:
             raise ValueError(f"task: expected regression or classification, got {choice.kind!r}")
         tally = SliceTally(0, 0)
         tally.rows = int(form["rows"])
+        if tally.rows > MOST_ROWS:
+            raise ValueError(f"rows: expected {MOST_ROWS} at most, got {tally.rows:.3g}")
         tally.sums = np.array(form["sums"], dtype=np.float64)
         for curve in form["curves"]:
             points = np.array(curve["points"], dtype=np.float64).reshape(-1, 3)
@@ -124,9 +127,9 @@ class OutcomeReference:
             error or None,
         )
         task = made.task(outputs, [column.name for column in outputs])
-        layout = made.layout(task) if task is not None else None
-        if layout is None or tally.sums.shape != (layout.slices, layout.width):
-            raise ValueError("sums: expected those of the task, its classes and segments")
+        if task is None or not all(isinstance(s.feature, str) for s in made.segments):
+            raise ValueError("outcomes: expected columns of the reference, got others")
+        made.layout(task).check(tally)
         return made
 
 

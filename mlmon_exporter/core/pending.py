@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -38,17 +40,44 @@ def pack(model: str, prediction: Prediction) -> bytes:
 
 def unpack(prediction_id: str, data: bytes) -> Found:
     """Return what `pack` or `spent` was given; raises ValueError where it is damaged."""
-    model, version, at, *rest = json.loads(data)
-    if not rest:
-        return Found(model, version, at, None)
-    values, segments = rest
-    prediction = Prediction(prediction_id, at, version, tuple(values), tuple(segments))
-    return Found(model, version, at, prediction)
+    with _as_written("prediction"):
+        model, version, at, *rest = json.loads(data)
+        values, segments = rest or ((), ())
+        is_ours = math.isfinite(at) and all(isinstance(v, float | int | str | None) for v in values)
+        if not is_ours or not all(isinstance(text, str) for text in (model, version, *segments)):
+            raise ValueError("prediction: expected what was written, got other JSON")
+        if not rest:
+            return Found(model, version, at, None)
+        prediction = Prediction(prediction_id, at, version, tuple(values), tuple(segments))
+        return Found(model, version, at, prediction)
 
 
 def spent(found: Found) -> bytes:
     """Return what is kept of a prediction that was matched, to know a duplicate."""
     return _dumped(found.model, found.version, found.at)
+
+
+def pack_truth(truth: GroundTruth) -> bytes:
+    """Return a ground truth as bytes, without its id."""
+    return _dumped(truth.value, truth.at)
+
+
+def unpack_truth(prediction_id: str, data: bytes) -> GroundTruth:
+    """Return what `pack_truth` was given; raises ValueError where it is damaged."""
+    with _as_written("ground truth"):
+        value, at = json.loads(data)
+        if not isinstance(value, float | int | str) or not math.isfinite(at or 0.0):
+            raise ValueError("ground truth: expected what was written, got other JSON")
+        return GroundTruth(prediction_id, value, at)
+
+
+@contextmanager
+def _as_written(what: str) -> Iterator[None]:
+    """Turn whatever other JSON leads to into ValueError."""
+    try:
+        yield
+    except (OverflowError, RecursionError, TypeError) as error:
+        raise ValueError(f"{what}: damaged: {error}") from error
 
 
 def _dumped(*values: Any) -> bytes:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from .columns import BUFFER_ROWS
 from .outcomes import Outcomes
 from .slices import SliceTally, new_tally, slices_of, tally_predicted
@@ -92,11 +90,9 @@ class SliceWindows:
         """Have a part as it was kept elsewhere, in place of what was here.
 
         Raises:
-            ValueError: It is a tally of another layout.
+            ValueError: It is a tally of another layout, or counts what cannot be.
         """
-        shape = self.layout.slices, self.layout.width
-        if np.shape(getattr(tally, "sums", ())) != shape:
-            raise ValueError(f"tally: expected the {shape} sums of {self.fingerprint}, got others")
+        self.layout.check(tally)
         with self._lock:
             self.windows[part[0]].put(part[1], tally)
             self.generation += 1

@@ -18,6 +18,7 @@ Codes = NDArray[np.intp]
 
 CALIBRATION_BINS = 10
 NO_CURVE = RocCurve()
+_COUNTS = {"made", "rows", "correct", "true", "predicted", "hits", "scored", "bin_rows", "bin_hits"}
 
 
 class SliceLayout:
@@ -54,6 +55,24 @@ class SliceLayout:
     def width(self) -> int:
         """Sums of a slice."""
         return max(int(place.stop) for place in self.fields.values())
+
+    @cached_property
+    def _counts(self) -> list[int]:
+        """Places of the sums that count rows."""
+        places = [place for name, place in self.fields.items() if name in _COUNTS]
+        return [i for place in places for i in range(place.start, place.stop)]
+
+    def check(self, tally: SliceTally) -> None:
+        """Raise ValueError where a tally that was read is of another layout, or cannot be."""
+        shape = self.slices, self.width
+        if np.shape(getattr(tally, "sums", ())) != shape:
+            raise ValueError(f"tally: expected the {shape} sums of {self.fingerprint}, got others")
+        counts = tally.sums[:, self._counts]
+        is_count = (counts >= 0) & (counts <= tally.rows) & (counts == np.floor(counts))
+        if not is_count.all():
+            raise ValueError(f"tally: expected counts of its {tally.rows} rows, got others")
+        if not all(0 <= i < self.slices and 0 <= n < self.curves for i, n in tally.curves):
+            raise ValueError(f"tally: expected curves of {self.slices} slices, got others")
 
     @property
     def slices(self) -> int:

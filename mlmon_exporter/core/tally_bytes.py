@@ -54,6 +54,8 @@ def _slices_to_bytes(tally: SliceTally) -> bytes:
 def _slices(data: bytes) -> SliceTally:
     try:
         _, curves, rows, slices, width = _SLICES_HEADER.unpack_from(data)
+        if rows > MOST_ROWS:
+            raise ValueError(f"tally: expected {MOST_ROWS} rows at most, got {rows}")
         at = _SLICES_HEADER.size
         head = np.frombuffer(data, "<u4", 3 * curves, at).reshape(-1, 3).tolist()
         at += 12 * curves
@@ -64,6 +66,8 @@ def _slices(data: bytes) -> SliceTally:
         for of_slice, number, points in head:
             values = np.frombuffer(data, "<f8", 3 * points, at).reshape(-1, 3)
             _check(values)
+            if (values[:, 1:] < 0).any():
+                raise ValueError("tally: expected counts of rows, got others")
             tally.curves[of_slice, number] = RocCurve(values)
             at += 24 * points
         # Sums of huge outcomes are not finite; qualities made of them are absent.

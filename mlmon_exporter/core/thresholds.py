@@ -19,11 +19,8 @@ Tails = tuple[Floats, Floats]
 TYPICAL = 0.5
 """The level of what chance typically does."""
 TOP_SHARE = 0.1
-ROWS_PER_REFERENCE_ROW = 100
-"""A share in more window rows than this is as noisy as in so many, but for half a percent.
-
-What is left is the reference's noise. Of fewer rows the noise is greater: the safe side.
-"""
+MOST_SPREAD = 1_000.0
+"""Standard deviation of a count beyond which a law of counts is not worked out to the row."""
 LOOKS = 12
 """A rolling window is looked at again after each of its panes: these many chances a window."""
 
@@ -164,7 +161,7 @@ def chance_share(
     """
     alpha = hits + extra_hits
     beta = max(reference_rows + 1.0 - alpha, 0.5)
-    m = min(window_rows, ROWS_PER_REFERENCE_ROW * max(reference_rows, 100))
+    m = min(window_rows, _most_rows(alpha, beta))
     mean = m * alpha / (alpha + beta)
     spread = math.sqrt(mean * (1 - mean / m) * (1 + m / (alpha + beta))) + 1
     low = max(0, int(mean - 12 * spread))
@@ -187,6 +184,17 @@ def whole_steps(window_rows: int) -> int:
     """
     step = 1 << max(0, window_rows.bit_length() - 5)
     return window_rows // step * step
+
+
+def _most_rows(alpha: float, beta: float) -> int:
+    """Return the window's rows at which hits spread by MOST_SPREAD.
+
+    More would need a longer row of probabilities, for a share that hardly changes: with a
+    reference so much smaller, its noise is nearly all there is. It is higher, on the safe side.
+    """
+    rows, share = alpha + beta, alpha / (alpha + beta)
+    variance = MOST_SPREAD**2 / (share * (1 - share))
+    return int(rows / 2 * (math.sqrt(1 + 4 * variance / rows) - 1)) + 1
 
 
 class Tail(NamedTuple):

@@ -93,4 +93,5 @@ _DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
     "deflate": _deflate,
     "br": _brotli,
 }
-_KNOWN = ", ".join(_DECODERS)
+CODINGS = tuple(_DECODERS)
+_KNOWN = ", ".join(CODINGS)

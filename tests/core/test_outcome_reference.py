@@ -171,3 +171,24 @@ def test_damage_is_told(key: str) -> None:
     del form["outcomes"][key]
     with pytest.raises(ValueError, match=f"outcomes: expected the key '{key}'"):
         Reference.from_bytes(orjson.dumps(form))
+
+
+def test_segments_curves_and_counts_that_cannot_be_are_told() -> None:
+    good = built(people(200, 7)).to_bytes()
+    form = orjson.loads(good)
+    form["outcomes"]["segments"][0]["feature"] = -1
+    with pytest.raises(ValueError, match="expected columns of the reference"):
+        Reference.from_bytes(orjson.dumps(form))
+    form = orjson.loads(good)
+    form["outcomes"]["curves"][0]["number"] = 1e308
+    with pytest.raises(ValueError, match="expected curves of"):
+        Reference.from_bytes(orjson.dumps(form))
+    form = orjson.loads(good)
+    form["outcomes"]["rows"] = 1e308
+    with pytest.raises(ValueError, match="rows: expected 9007199254740992 at most"):
+        Reference.from_bytes(orjson.dumps(form))
+    for count in (-1.0, 0.5, 1e9):
+        form = orjson.loads(good)
+        form["outcomes"]["sums"][0][0] = count
+        with pytest.raises(ValueError, match="expected counts of its 200 rows"):
+            Reference.from_bytes(orjson.dumps(form))

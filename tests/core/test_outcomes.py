@@ -14,8 +14,10 @@ from mlmon_exporter.core import tally_bytes
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.part_keys import SLICES
 from mlmon_exporter.core.records import Batch, Prediction
+from mlmon_exporter.core.roc import RocCurve
 from mlmon_exporter.core.segments import SegmentFeature
 from mlmon_exporter.core.settings import ModelReference, ModelSettings
+from mlmon_exporter.core.slices import SliceTally
 
 from .build import references
 from .outcome_rows import HOUR, NOW, SETTINGS, model_of, overall, predicted, tell, told
@@ -136,6 +138,39 @@ def test_what_all_processes_have_is_shown_from_bytes() -> None:
         showing.show(key, tally_bytes.to_bytes(tally))
     assert_equal(overall(told(showing)), binary_oracle(rows))
     assert told(showing)["concept_drifted", "v1"] == 0.0
+
+
+def _forged(tally: SliceTally, damage: str) -> bytes:
+    if damage == "negative":
+        tally.sums[0, 0] = -1.0
+    elif damage == "a part of a row":
+        tally.sums[-1] += 0.25
+    elif damage == "over its rows":
+        tally.sums[0] = tally.rows + 1
+    elif damage == "too many rows":
+        tally.rows = 2**60
+    elif damage == "other curve":
+        tally.curves[9999, 0] = next(iter(tally.curves.values()))
+    else:
+        where, curve = next(iter(tally.curves.items()))
+        tally.curves[where] = RocCurve(curve.points * [1.0, -1.0, 1.0])
+    return tally_bytes.to_bytes(tally)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["negative", "a part of a row", "over its rows", "too many rows", "other curve", "curve"],
+)
+def test_counts_that_cannot_be_are_refused_before_they_are_shown(damage: str) -> None:
+    counting, showing = people_model(), people_model(SETTINGS._replace(is_shared=True))
+    feed(counting, people(1000, 4))
+    key, tally = next(
+        (key, part)
+        for key, part in counting.take().items()
+        if isinstance(part, SliceTally) and part.curves
+    )
+    with pytest.raises(ValueError, match="tally: expected"):
+        showing.show(key, _forged(tally, damage))
 
 
 def test_one_row_at_a_time_counts_as_all_at_once() -> None:

@@ -17,6 +17,7 @@ from mlmon_exporter.core.thresholds import (
     chance_share,
     level,
 )
+from tests.formats.memory import at_most_traced
 
 from .oracles import exact_ks
 
@@ -78,6 +79,18 @@ def test_in_a_huge_window_chance_is_half_a_percent_more_at_most(
     exact = float(m - np.searchsorted(beyond, at, side="right")) / m
     mean = alpha / (alpha + beta)
     assert exact - 1e-6 <= chance_share(hits, n, m, at) <= mean + 1.005 * (exact - mean) + 1e-4
+
+
+@pytest.mark.parametrize("m", [10**8, 10**11, 2**53])
+@pytest.mark.parametrize(("hits", "n"), [(0, 3000), (100, 3000), (30_000, 60_000)])
+def test_the_share_of_a_huge_window_takes_little_memory_and_is_on_the_safe_side(
+    hits: int, n: int, m: int
+) -> None:
+    with at_most_traced(50 * 2**20):
+        got = chance_share(hits, n, m, 1e-6)
+    # With so many rows the window's own noise is nothing: what is left is the reference's.
+    limit = stats.beta.isf(1e-6, hits + 1, n - hits)
+    assert limit <= got <= 1.002 * limit
 
 
 def test_a_share_is_never_above_1() -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +33,9 @@ from mlmon_exporter.core.tally_bytes import from_bytes, to_bytes
 from mlmon_exporter.core.token_times import TokenTimes
 from mlmon_exporter.core.traffic import Traffic
 from mlmon_exporter.exposition import Exposition
+from mlmon_exporter.feedback_api import MOST_BYTES
+from mlmon_exporter.formats import REASONS, FormatError
+from mlmon_exporter.formats.codings import CODINGS, decode
 from mlmon_exporter.processes import Process, process_readings
 from mlmon_exporter.shared_values import (
     merge_cpu,
@@ -47,6 +52,8 @@ from mlmon_exporter.shared_values import (
     worker_value,
 )
 from mlmon_exporter.store import Merge, UnreadableError, Value
+
+from . import state_files
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_750_000_000.0
@@ -310,6 +317,37 @@ def tally_rule(data: bytes) -> None:
         model.show(key, good)
 
 
+# Content codings.
+
+BROTLI: Any = import_module("brotli")  # it has no types
+BOMB = b" " * (MOST_BYTES + 1)
+
+
+def encode(coding: str, content: bytes) -> bytes:
+    """Return content in a coding."""
+    if coding == "br":
+        return bytes(BROTLI.compress(content))
+    return zlib.compress(content) if coding == "deflate" else gzip.compress(content, mtime=0)
+
+
+def coding_seeds() -> list[bytes]:
+    deflated = zlib.compressobj(wbits=-15)
+    raw = deflated.compress(CONFIG) + deflated.flush()
+    each = [(i, encode(coding, CONFIG)) for i, coding in enumerate(CODINGS)]
+    bombs = [(i, encode(coding, BOMB)) for i, coding in enumerate(CODINGS)]
+    return [bytes([i, 12]) + content for i, content in [*each, *bombs, (2, raw)]]
+
+
+def coding_rule(data: bytes) -> None:
+    """Any bytes of any coding become at most so many bytes as are asked for, or a FormatError."""
+    coding, most = CODINGS[data[0] % len(CODINGS)] if data else "", 1 << sum(data[1:2]) % 24
+    try:
+        assert len(decode(data[2:], coding, most)) <= most
+    except FormatError as error:
+        if error.reason not in REASONS:
+            raise
+
+
 # What is posted.
 
 _PATHS = ("/ground-truth", "/kpi")
@@ -328,8 +366,10 @@ def feedback_seeds() -> list[bytes]:
     truth = {"prediction_id": "p0", "ground_truth": 1, "timestamp": "2026-01-01T00:00:00Z"}
     event = {"kpi": "revenue", "value": -1.5, "prediction_id": "p1", "model": "m"}
     bodies = [orjson.dumps(record) for record in (truth, [truth, truth], event, [event] * 3)]
-    bodies += [orjson.dumps(truth) + b"\n" + orjson.dumps(event), gzip.compress(bodies[0], mtime=0)]
-    return [bytes([i]) + body for body in bodies for i in range(8)]
+    bodies.append(orjson.dumps(truth) + b"\n" + orjson.dumps(event))
+    plain = [bytes([i]) + body for body in bodies for i in range(4)]
+    encoded = [encode(coding, body) for coding in CODINGS for body in (bodies[0], BOMB)]
+    return plain + [bytes([4 * (1 + i // 2)]) + body for i, body in enumerate(encoded)]
 
 
 def feedback_rule(data: bytes) -> None:
@@ -340,8 +380,7 @@ def feedback_rule(data: bytes) -> None:
     rows = {"x": [0.0, 1.0, 2.0], "k": [1, 2, 3], "c": ["a", "b", "c"]}
     monitor.observe(rows, [0.1, 0.5, 0.9], prediction_ids=ids, now=now)
     headers = {"authorization": f"Bearer {TOKEN}"}
-    if choice >> 2 & 1:
-        headers["content-encoding"] = "gzip"
+    headers["content-encoding"] = ("", *CODINGS)[(choice >> 2) % (1 + len(CODINGS))]
     path = _PATHS[choice & 1]
     answer = _runner().run(_post(monitor.writing_apps[path], data[1:], headers))
     assert answer.status_code in TAKEN, answer.text
@@ -361,5 +400,8 @@ INPUTS: Mapping[str, Input] = {
     "reference": Input(reference_seeds, reference_rule),
     "state": Input(state_seeds, state_rule),
     "tally": Input(tally_seeds, tally_rule),
+    "state-bytes": Input(state_files.bytes_seeds, state_files.bytes_rule),
+    "state-cells": Input(state_files.cells_seeds, state_files.cells_rule),
+    "coding": Input(coding_seeds, coding_rule),
     "feedback": Input(feedback_seeds, feedback_rule),
 }

@@ -7,15 +7,18 @@ are hit be counted, and honest requests between them be counted exactly.
 
 from __future__ import annotations
 
-import http.client
-import json
+import socket
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import httpx
+import orjson
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,9 +26,10 @@ from mlmon_exporter import Config, Monitor, MonitorMiddleware, Reference
 from tests.e2e.servers import serving
 
 TOKEN = "t"
-AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
-HONEST_EVERY, POSTED = 8, 50
-"""One request in so many is honest; so many names are in each body that is posted to us."""
+HONEST_EVERY, POSTED, AT_ONCE = 8, 50, 40
+"""One request in so many is honest; so many names are in each body that is posted to us; so many
+requests are sent before their answers are read."""
+LOOKS = (1, 10_000, 100_000, 1_000_000)
 CAPPED = ("route", "method", "version", "segment", "kpi")
 COLOURS, MAX_SEGMENTS = 30, 5
 HONEST = "/v1/models/m:predict"
@@ -56,9 +60,35 @@ class Result(NamedTuple):
     honest: int
     """Honest requests that were answered with 200."""
     statuses: Counter[int]
-    before: Seen
-    halfway: Seen
-    after: Seen
+    seen: dict[int, Seen]
+    """What was there after so many requests."""
+
+
+class _Connection:
+    """Sends many requests before it reads their answers, so that the server has the time."""
+
+    def __init__(self, url: str) -> None:
+        place = urlsplit(url)
+        self._socket = socket.create_connection((place.hostname, place.port))
+        self._answers = self._socket.makefile("rb")
+
+    def statuses(self, requests: Sequence[bytes]) -> list[int]:
+        """Send requests and return the statuses of their answers."""
+        self._socket.sendall(b"".join(requests))
+        return [self._status() for _ in requests]
+
+    def _status(self) -> int:
+        status, length = int(self._answers.readline().split()[1]), 0
+        while (line := self._answers.readline()) != b"\r\n":
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        self._answers.read(length)
+        return status
+
+    def close(self) -> None:
+        self._answers.close()
+        self._socket.close()
 
 
 def config(folder: Path) -> Config:
@@ -87,80 +117,75 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
     while message["more_body"]:
         body += message["body"]
         message = await receive()
-    asked = json.loads(body + message["body"])
-    said = json.dumps({"predictions": ["a"], "model_version": asked.get("model_version")})
+    asked = orjson.loads(body + message["body"])
+    said = orjson.dumps({"predictions": ["a"], "model_version": asked.get("model_version")})
     scope["route"] = _Template(scope["path"])
-    headers = [(b"content-type", b"application/json")]
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(said))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": said.encode()})
+    await send({"type": "http.response.body", "body": said})
 
 
-def attack(requests: int) -> Result:
-    """Attack a server with so many requests."""
+def attack(looks: Sequence[int]) -> Result:
+    """Attack a server, and scrape it after so many requests each; the last is all of them."""
     with tempfile.TemporaryDirectory() as folder:
         monitor = Monitor(config(Path(folder)))
         app: ASGIApp = MonitorMiddleware(answer, monitor)
         try:
-            with (
-                serving(app) as url,
-                closing(http.client.HTTPConnection(urlsplit(url).netloc)) as connection,
-            ):
-                return _attacked(connection, requests)
+            with serving(app) as url, closing(_Connection(url)) as connection:
+                return _attacked(url, connection, looks)
         finally:
             monitor.close()
 
 
-def _attacked(connection: http.client.HTTPConnection, requests: int) -> Result:
-    honest, statuses = 0, Counter[int]()
-    _send(connection, "POST", HONEST, _body("c0", "1"), {})
-    before = halfway = _seen(connection)
-    for i in range(requests):
-        if i == requests // 2:
-            halfway = _seen(connection)
-        if i % HONEST_EVERY == 0:
-            status = _send(connection, "POST", HONEST, _body("c0", "1"), {})
-            honest += status == 200
-        else:
-            status = _send(connection, *_hostile(i))
-        statuses[status] += 1
-    return Result(honest + 1, statuses, before, halfway, _seen(connection))
+def _attacked(url: str, connection: _Connection, looks: Sequence[int]) -> Result:
+    honest, statuses, seen = 0, Counter[int](), {}
+    for done, look in pairwise([0, *looks]):
+        for start in range(done, look, AT_ONCE):
+            sent = range(start, min(start + AT_ONCE, look))
+            answers = connection.statuses([_request(i) for i in sent])
+            statuses.update(answers)
+            honest += sum(
+                not i % HONEST_EVERY and status == 200
+                for i, status in zip(sent, answers, strict=True)
+            )
+        seen[look] = _seen(url)
+    return Result(honest, statuses, seen)
 
 
-def _hostile(i: int) -> tuple[str, str, Any, dict[str, str]]:
-    headers = {"Host": f"h{i}.test", "X-Prediction-Id": f"p{i}"}
+def _request(i: int) -> bytes:
+    honest = "POST", HONEST, _body("c0", "1")
+    method, path, body = _hostile(i) if i % HONEST_EVERY else honest
+    content = orjson.dumps(body)
+    head = (
+        f"{method} {path} HTTP/1.1\r\nHost: h{i}.test\r\nX-Prediction-Id: p{i}\r\n"
+        f"Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
+
+
+def _hostile(i: int) -> tuple[str, str, Any]:
     kind = i % HONEST_EVERY
     if kind == 1:
-        return "POST", f"/v1/models/m/versions/v{i}:predict", _body(f"new{i}", f"v{i}"), headers
+        return "POST", f"/v1/models/m/versions/v{i}:predict", _body(f"new{i}", f"v{i}")
     if kind == 2:
-        return f"M{i}", HONEST, {}, headers
+        return f"M{i}", HONEST, {}
     if kind == 3:
-        names = [{"kpi": f"k{i}-{j}", "model": f"model{i}"} for j in range(POSTED)]
-        return "POST", "/kpi", names, headers | AUTHORIZED
+        return "POST", "/kpi", [{"kpi": f"k{i}-{j}", "model": f"model{i}"} for j in range(POSTED)]
     if kind == 4:
-        ids = [{"prediction_id": f"q{i}-{j}", "ground_truth": "a"} for j in range(POSTED)]
-        return "POST", "/ground-truth", ids, headers | AUTHORIZED
+        truths = [{"prediction_id": f"q{i}-{j}", "ground_truth": "a"} for j in range(POSTED)]
+        return "POST", "/ground-truth", truths
     if kind == 5:
-        return "POST", f"/v1/models/model{i}:predict", _body("c0", "1"), headers
-    return "POST", "/v1/models/n:predict", _body(f"c{i % COLOURS}", f"v{i}"), headers
+        return "POST", f"/v1/models/model{i}:predict", _body("c0", "1")
+    return "POST", "/v1/models/n:predict", _body(f"c{i % COLOURS}", f"v{i}")
 
 
 def _body(colour: str, version: str) -> Any:
     return {"instances": [{"x": 1.0, "c": colour}], "model_version": version}
 
 
-def _send(
-    connection: http.client.HTTPConnection, method: str, path: str, body: Any, more: dict[str, str]
-) -> int:
-    headers = {"Content-Type": "application/json", **more}
-    connection.request(method, path, json.dumps(body), headers)
-    response = connection.getresponse()
-    response.read()
-    return response.status
-
-
-def _seen(connection: http.client.HTTPConnection) -> Seen:
-    connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
+def _seen(url: str) -> Seen:
+    text = httpx.get(f"{url}/metrics", timeout=60).text
     samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
 
     def total(name: str, **labels: str) -> float:
@@ -180,13 +205,14 @@ def _seen(connection: http.client.HTTPConnection) -> Seen:
 
 def table(requests: int) -> None:
     """Attack, and print what came of it."""
-    found = attack(requests)
+    found = attack([*(look for look in LOOKS if look < requests), requests])
     print(
         "| after requests | series | MiB resident | waiting predictions | honest, of which seen |"
     )
     print("|---|---|---|---|---|")
-    for count, seen in ((1, found.before), (requests // 2, found.halfway), (requests, found.after)):
+    for count, seen in found.seen.items():
         mebibytes = seen.resident_bytes / 2**20
         print(f"| {count} | {seen.series} | {mebibytes:.0f} | {seen.pending:g} | {seen.honest:g} |")
     print(f"\nHonest requests: {found.honest}. Statuses: {dict(found.statuses)}")
-    print("Counted as `other`:", {k: int(v) for k, v in found.after.overflows.items()})
+    overflows = found.seen[requests].overflows
+    print("Counted as `other`:", {label: int(count) for label, count in overflows.items()})

@@ -36,7 +36,9 @@ def table(seconds: int, names: Sequence[str] = ()) -> None:
         verdict = "no" if code else "yes"
         print(f"| {name} | {seconds} | {tried} | {branches} | {verdict} |", flush=True)
         if code:
-            print(output[-4000:])
+            # Where time or memory ran out there is no error, and the end says so.
+            start = output.find("=== Uncaught Python exception")
+            print(output[start:][:4000] if start >= 0 else output[-4000:])
 
 
 def _fuzz(name: str, seconds: int) -> tuple[int, str]:
