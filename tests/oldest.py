@@ -14,9 +14,13 @@ PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 EXTRAS = ("cli", "demo", "postgres")
 
 
-def oldest() -> Iterator[str]:
-    """Give `name==version` of each lower bound."""
-    project = tomllib.loads(PYPROJECT.read_text())["project"]
+def oldest(pyproject: str) -> Iterator[str]:
+    """Give `name==version` of each lower bound.
+
+    Raises:
+        ValueError: A dependency has no lower bound, or an upper one, too.
+    """
+    project = tomllib.loads(pyproject)["project"]
     extras = project["optional-dependencies"]
     for wanted in [*project["dependencies"], *(each for extra in EXTRAS for each in extras[extra])]:
         found = re.fullmatch(r"([\w.-]+)(?:\[[\w,]+\])?>=([\w.]+)", wanted)
@@ -27,4 +31,4 @@ def oldest() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(oldest()))
+    print("\n".join(oldest(PYPROJECT.read_text())))

@@ -13,6 +13,7 @@ import pytest
 
 import mlmon_exporter
 from mlmon_exporter.assets import assets_root
+from mlmon_exporter.cli import NEEDED
 
 PACKAGE = Path(mlmon_exporter.__file__).parent
 
@@ -165,6 +166,20 @@ def test_what_is_allowed_passes(name: str, tmp_path: Path) -> None:
 def test_importing_the_package_imports_nothing_heavy() -> None:
     heavy = "numpy, pydantic, starlette, prometheus_client, fastdigest, tdigest, orjson"
     code = f"import sys, mlmon_exporter; print(set('{heavy}'.split(', ')) & set(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
+    assert result.stdout == "set()\n"
+
+
+def test_a_server_imports_what_it_needs() -> None:
+    extras = {*NEEDED, "fastapi", "pandas", "psycopg", "scipy", "sklearn"}
+    edges = ("alerts", "arrow_columns", "cli", "commands", "data_files", "demo", "page", "server")
+    unneeded = extras | {f"mlmon_exporter.{name}" for name in edges}
+    code = (
+        "import sys; from mlmon_exporter import instrument, MonitorMiddleware, Monitor, Config;"
+        f"print({unneeded} & set(sys.modules))"
+    )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
     )

@@ -97,7 +97,7 @@ def test_without_arguments_the_commands_are_listed() -> None:
         (["nope"], "No such command 'nope'; see 'mlmon-exporter --help'"),
         (
             ["check", "--confg", "x"],
-            r"No such option: ?'?--confg'?.*see 'mlmon-exporter check --help'",
+            r"No such option:? '?--confg'?.*see 'mlmon-exporter check --help'",
         ),
         (
             ["build-reference"],

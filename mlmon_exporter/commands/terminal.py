@@ -49,15 +49,16 @@ def user_errors(*kinds: type[Exception]) -> Iterator[None]:
 def progress_bar(what: str) -> Iterator[Callable[[float], None]]:
     """Give a function to be told how much is done, 0 to 1; draws only on a terminal."""
     console = Console(stderr=True)
+    if not console.is_terminal:  # older versions of rich end a bar that is disabled with a line
+        yield lambda share: None
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeRemainingColumn(),
     )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(what, total=1.0)
         yield lambda share: progress.update(task, completed=share)
 
