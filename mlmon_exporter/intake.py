@@ -12,15 +12,15 @@ from collections.abc import Callable
 
 from .core.health import Health
 from .core.records import Exchange
-from .pace import Pace
+from .pace import REST_RATIO, Pace
 
 logger = logging.getLogger(__name__)
 
 LINGER_SECONDS = 0.02
 """How long the thread waits for more before it goes to sleep: one wake-up serves many requests."""
 
-EMPTY_REST_RATIO, FULL_REST_RATIO, URGENT_REST_RATIO = 3.0, 1.0, 0.25
-"""Rest by work, see `Pace`: with an empty queue, with a full one, and while somebody waits."""
+EMPTY_REST_RATIO, FULL_REST_RATIO = 3.0, 1.0
+"""Rest by work, see `Pace`, with an empty queue and with a full one."""
 
 Consume = Callable[[Exchange, Pace], None]
 
@@ -168,7 +168,7 @@ class Intake:
     def _rest_ratio(self) -> float:
         """The fuller the queue, the shorter the rests, but requests always have the most time."""
         if self._is_urgent:
-            return URGENT_REST_RATIO
+            return REST_RATIO
         waiting_bytes = self._submitted_bytes - self._done_bytes
         fill = max(len(self._queue) / self._max_exchanges, waiting_bytes / self._max_bytes)
         return max(FULL_REST_RATIO, EMPTY_REST_RATIO * (1.0 - fill))
