@@ -6,7 +6,7 @@ import itertools
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -65,9 +65,14 @@ def server(folder: Path, **environment: str) -> Iterator[tuple[int, int]]:
 
 
 def compare(
-    path: str, features: int, rows: int, rounds: int = ROUNDS, seconds: float = SECONDS
+    path: str,
+    features: int,
+    rows: int,
+    exporters: Sequence[str] = SERVERS,
+    rounds: int = ROUNDS,
+    seconds: float = SECONDS,
 ) -> tuple[float, dict[str, Measured]]:
-    """Ask all servers in turns, at the same share of what the bare one can bear.
+    """Ask a server with each exporter in turns, at the same share of what the bare one can bear.
 
     Returns:
         Requests a second, to each; what was measured of each.
@@ -82,7 +87,7 @@ def compare(
         }
         servers = {
             exporter: stack.enter_context(server(folder, **app, EXPORTER=exporter))
-            for exporter in SERVERS
+            for exporter in exporters
         }
         for port, _ in servers.values():
             latencies(port, sent, FIRST, rate=0)
@@ -91,7 +96,7 @@ def compare(
         found: dict[str, list[tuple[float, float]]] = {exporter: [] for exporter in servers}
         spent = dict.fromkeys(servers, 0.0)
         for turn in range(rounds):
-            for exporter in SERVERS if turn % 2 else reversed(SERVERS):
+            for exporter in exporters if turn % 2 else reversed(exporters):
                 port, process = servers[exporter]
                 before = cpu_seconds(process)
                 found[exporter].append(quantiles_ms(latencies(port, sent, count, rate)))
@@ -143,7 +148,7 @@ def table(rounds: int = ROUNDS, seconds: float = SECONDS) -> None:
     print("| server | features x rows | requests/s | exporter | CPU ms | p50 ms | p99 ms ", end="")
     print("| p99 by bare: median (least to greatest) |\n|---|---|---|---|---|---|---|---|")
     for path, features, rows in itertools.product(PATHS, FEATURES, ROWS):
-        rate, found = compare(path, features, rows, rounds, seconds)
+        rate, found = compare(path, features, rows, SERVERS, rounds, seconds)
         for exporter, m in found.items():
             spread = f"{median(m.ratios):.2f} ({m.ratios[0]:.2f} to {m.ratios[-1]:.2f})"
             print(
