@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 Pause = Callable[[], None]
 
-SLICE_SECONDS = 0.00025
+SLICE_SECONDS = 0.0005
 REST_RATIO = 0.25
 """Rest by work where somebody waits for the work to be done: enough to hand over."""
 LONGEST_REST_SECONDS = 0.05
