@@ -12,15 +12,17 @@ from collections.abc import Callable
 
 from .core.health import Health
 from .core.records import Exchange
-from .pace import REST_RATIO, Pace
+from .pace import REST_RATIO, Others, Pace
 
 logger = logging.getLogger(__name__)
 
 LINGER_SECONDS = 0.02
 """How long the thread waits for more before it goes to sleep: one wake-up serves many requests."""
 
-EMPTY_REST_RATIO, FULL_REST_RATIO = 3.0, 1.0
-"""Rest by work, see `Pace`, with an empty queue and with a full one."""
+MOST_SHARE, LEAST_SHARE = 0.25, 0.03
+"""Of a core that the thread takes: at most, and where requests leave it nothing."""
+BUSY = 0.95
+"""Of a core that requests and the thread take together at most, if requests do not take more."""
 
 Consume = Callable[[Exchange, Pace], None]
 
@@ -122,11 +124,11 @@ class Intake:
             thread.join(timeout)
 
     def _run(self) -> None:
-        pace = Pace()
+        pace, others = Pace(), Others()
         me = threading.current_thread()
         while not self._is_closed and self._thread is me:
             if self._queue:
-                self._take(pace)
+                self._take(pace, others)
             else:
                 if not self._linger():
                     self._sleep()
@@ -144,7 +146,7 @@ class Intake:
             self._wake.wait()
         self._is_asleep = False
 
-    def _take(self, pace: Pace) -> None:
+    def _take(self, pace: Pace, others: Others) -> None:
         """Take in some exchanges, a slice of work at most."""
         with self._busy:
             for _ in range(len(self._queue)):
@@ -162,16 +164,8 @@ class Intake:
         if self._is_urgent:
             with self._drained:
                 self._drained.notify_all()
-        pace.rest_ratio = self._rest_ratio()
+        pace.rest_ratio = REST_RATIO if self._is_urgent else rest_ratio(others.busy)
         pace()
-
-    def _rest_ratio(self) -> float:
-        """The fuller the queue, the shorter the rests, but requests always have the most time."""
-        if self._is_urgent:
-            return REST_RATIO
-        waiting_bytes = self._submitted_bytes - self._done_bytes
-        fill = max(len(self._queue) / self._max_exchanges, waiting_bytes / self._max_bytes)
-        return max(FULL_REST_RATIO, EMPTY_REST_RATIO * (1.0 - fill))
 
     def _fail(self, error: Exception) -> None:
         self._health.internal_error("intake")
@@ -180,6 +174,17 @@ class Intake:
             logger.error(
                 "mlmon: an exchange was not taken in; later ones are only counted", exc_info=error
             )
+
+
+def rest_ratio(busy: float) -> float:
+    """Return how long to rest by how long was worked, while others are so busy, in cores.
+
+    Requests come first: what they leave of a core is what bodies are read in. Where others take
+    more than a core, they compute outside of Python, and leave its interpreter free.
+    """
+    left = BUSY - busy if busy < 1.0 else MOST_SHARE
+    share = min(max(left, LEAST_SHARE), MOST_SHARE)
+    return 1.0 / share - 1.0
 
 
 def call_if_alive(method: weakref.WeakMethod[Callable[[], None]]) -> None:

@@ -11,6 +11,7 @@ SLICE_SECONDS = 0.0005
 REST_RATIO = 0.25
 """Rest by work where somebody waits for the work to be done: enough to hand over."""
 LONGEST_REST_SECONDS = 0.05
+LOOK_SECONDS = 0.1
 
 
 class Pace:
@@ -45,3 +46,22 @@ class Pace:
             worked = time.thread_time() - self._worked
             time.sleep(min(self.rest_ratio * worked, LONGEST_REST_SECONDS))
             self.start()
+
+
+class Others:
+    """How busy the process's other threads are. Asked by one thread, which leaves itself out."""
+
+    def __init__(self) -> None:
+        self._at = time.perf_counter()
+        self._seconds = time.process_time()
+        self._busy = 0.0
+
+    @property
+    def busy(self) -> float:
+        """CPU seconds of theirs a second, over the last tenth of a second or more."""
+        now = time.perf_counter()
+        if now - self._at >= LOOK_SECONDS:
+            seconds = time.process_time() - time.thread_time()
+            self._busy = (seconds - self._seconds) / (now - self._at)
+            self._at, self._seconds = now, seconds
+        return self._busy

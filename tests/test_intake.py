@@ -9,8 +9,8 @@ import pytest
 
 from mlmon_exporter.core.health import Health
 from mlmon_exporter.core.records import Exchange
-from mlmon_exporter.intake import Consume, Intake
-from mlmon_exporter.pace import Pace
+from mlmon_exporter.intake import Consume, Intake, rest_ratio
+from mlmon_exporter.pace import Others, Pace
 
 
 def exchange(body: bytes = b"{}", route: str = "/predict") -> Exchange:
@@ -195,6 +195,30 @@ def test_a_start_after_idle_time_needs_no_rest(monkeypatch: pytest.MonkeyPatch) 
     pace.start()
     pace()
     assert not clock.rests
+
+
+@pytest.mark.parametrize(
+    ("busy", "share"),
+    [(0.0, 0.25), (0.7, 0.25), (0.85, 0.1), (0.95, 0.03), (0.99, 0.03), (4, 0.25)],
+)
+def test_bodies_are_read_in_what_requests_leave_of_a_core(busy: float, share: float) -> None:
+    assert 1 / (1 + rest_ratio(busy)) == pytest.approx(share)
+
+
+def test_how_busy_others_are_leaves_out_the_thread_that_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times = dict.fromkeys(("perf_counter", "process_time", "thread_time"), 0.0)
+    for name in times:
+        monkeypatch.setattr(time, name, lambda name=name: times[name])
+    others = Others()
+    assert others.busy == 0.0
+    times.update(perf_counter=0.2, process_time=0.15, thread_time=0.05)
+    assert others.busy == pytest.approx(0.5)
+    times.update(perf_counter=0.25, process_time=0.2)
+    assert others.busy == pytest.approx(0.5)  # it is too soon to look again
+    times.update(perf_counter=1.2, process_time=0.15, thread_time=0.05)
+    assert others.busy == 0.0
 
 
 def test_a_monitor_nobody_holds_goes_away_with_its_intake() -> None:

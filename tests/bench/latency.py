@@ -59,6 +59,7 @@ def server(folder: Path, **environment: str) -> Iterator[tuple[int, int]]:
     command = ["env", *(f"{key}={value}" for key, value in environment.items())]
     command += [sys.executable, "-m", "uvicorn", "tests.bench.latency_app:app"]
     command += ["--log-level", "error", "--no-access-log", "--port", str(port)]
+    command += ["--timeout-keep-alive", "600"]  # connections may be idle for long
     url = f"http://127.0.0.1:{port}/ready"
     with program(command, lambda: httpx.get(url), folder / f"{port}.log") as process:
         yield port, process.pid
