@@ -42,6 +42,7 @@ class Columns:
         self.generation = 0
         """Goes up whenever rows were tallied."""
         self._totals = self._new()
+        self._shape = _shape(self._totals)
         self._engine = engine
         self._lock = threading.Lock()
         self._names = frame.layout.names
@@ -169,11 +170,10 @@ class Columns:
         """Have a part as it was kept elsewhere, in place of what was here.
 
         Raises:
-            ValueError: It is a tally of other cells.
+            ValueError: It is a tally of other cells or columns.
         """
-        cells = self.frame.layout.cell_starts[-1]
-        if len(getattr(tally, "counts", ())) != cells:
-            raise ValueError(f"tally: expected the {cells} cells of {self.fingerprint}, got others")
+        if _shape(tally) != self._shape:
+            raise ValueError(f"tally: expected the cells of {self.fingerprint}, got others")
         with self._lock:
             if part == TOTALS:
                 self._totals = tally
@@ -218,3 +218,9 @@ class Columns:
             window.add(tally, self._now)
         self._totals.merge_counts(tally)
         self.generation += 1
+
+
+def _shape(tally: Tally) -> list[int]:
+    """Return the length of each of a tally's vectors; none of what is no tally of columns."""
+    names = ("counts", "invalid", "sums", "digests")
+    return [len(getattr(tally, name)) for name in names if hasattr(tally, name)]

@@ -356,3 +356,13 @@ def test_two_threads_add_while_one_reads_and_no_row_is_lost() -> None:
         NO_COLOUR: n,
     }
     assert made.merged(10.0 * rounds)[1].rows == 4 * rounds
+
+
+@pytest.mark.parametrize("vector", ["counts", "invalid", "sums", "digests"])
+def test_a_tally_of_other_cells_or_columns_is_refused(vector: str) -> None:
+    other = one({"n": 1.0, "c": "red"}).totals()
+    setattr(other, vector, getattr(other, vector)[:-1])
+    made = columns()
+    with pytest.raises(ValueError, match=r"^tally: expected the cells of"):
+        made.put((0, 0), other)
+    assert made.merged(now=0.0)[0].rows == 0
