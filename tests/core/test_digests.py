@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as hnp
 from mlmon_exporter.core import digests
 from mlmon_exporter.core.digests import (
     ENGINES,
+    MOST_ROWS,
     PANE_CENTROIDS,
     REFERENCE_CENTROIDS,
     FastDigest,
@@ -184,6 +185,15 @@ DAMAGED: dict[str, Any] = {
 def test_a_damaged_dictionary_is_refused(engine: str, form: Any) -> None:
     with pytest.raises(ValueError, match=r"digest: expected|could not convert"):
         from_dict(form, engine, 100)
+
+
+def test_a_dictionary_of_the_most_rows_can_be_written_and_read_again(engine: str) -> None:
+    form = {"centroids": [{"m": 1.0, "c": 1.0}, {"m": 2.0, "c": MOST_ROWS}]}
+    once = from_dict(form, engine, 200)
+    again = from_dict(to_dict(once), engine, 200)
+    assert again.rows == pytest.approx(MOST_ROWS)
+    with pytest.raises(ValueError, match="digest: expected"):
+        from_dict({"centroids": [{"m": 1.0, "c": 1.001 * MOST_ROWS}]}, engine, 200)
 
 
 def test_centroids_are_read_in_order() -> None:
