@@ -10,8 +10,8 @@ from __future__ import annotations
 import socket
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,9 +26,10 @@ from mlmon_exporter import Config, Monitor, MonitorMiddleware, Reference
 from tests.e2e.servers import serving
 
 TOKEN = "t"
-HONEST_EVERY, POSTED, AT_ONCE = 8, 50, 40
-"""One request in so many is honest; so many names are in each body that is posted to us; so many
-requests are sent before their answers are read."""
+HONEST_EVERY, POSTED = 8, 50
+"""One request in so many is honest; so many names are in each body that is posted to us."""
+CONNECTIONS, AT_ONCE = 4, 40
+"""So many requests are sent on each connection before their answers are read."""
 LOOKS = (1, 10_000, 100_000, 1_000_000)
 CAPPED = ("route", "method", "version", "segment", "kpi")
 COLOURS, MAX_SEGMENTS = 30, 5
@@ -72,12 +73,12 @@ class _Connection:
         self._socket = socket.create_connection((place.hostname, place.port))
         self._answers = self._socket.makefile("rb")
 
-    def statuses(self, requests: Sequence[bytes]) -> list[int]:
-        """Send requests and return the statuses of their answers."""
+    def send(self, requests: Iterable[bytes]) -> None:
+        """Send requests, one after another."""
         self._socket.sendall(b"".join(requests))
-        return [self._status() for _ in requests]
 
-    def _status(self) -> int:
+    def status(self) -> int:
+        """Return the status of the next answer."""
         status, length = int(self._answers.readline().split()[1]), 0
         while (line := self._answers.readline()) != b"\r\n":
             name, _, value = line.partition(b":")
@@ -131,25 +132,35 @@ def attack(looks: Sequence[int]) -> Result:
         monitor = Monitor(config(Path(folder)))
         app: ASGIApp = MonitorMiddleware(answer, monitor)
         try:
-            with serving(app) as url, closing(_Connection(url)) as connection:
-                return _attacked(url, connection, looks)
+            with serving(app) as url:
+                return _attacked(url, looks)
         finally:
             monitor.close()
 
 
-def _attacked(url: str, connection: _Connection, looks: Sequence[int]) -> Result:
+def _attacked(url: str, looks: Sequence[int]) -> Result:
     honest, statuses, seen = 0, Counter[int](), {}
     for done, look in pairwise([0, *looks]):
-        for start in range(done, look, AT_ONCE):
-            sent = range(start, min(start + AT_ONCE, look))
-            answers = connection.statuses([_request(i) for i in sent])
-            statuses.update(answers)
-            honest += sum(
-                not i % HONEST_EVERY and status == 200
-                for i, status in zip(sent, answers, strict=True)
-            )
+        for i, status in _answered(url, range(done, look)):
+            statuses[status] += 1
+            honest += not i % HONEST_EVERY and status == 200
         seen[look] = _seen(url)
     return Result(honest, statuses, seen)
+
+
+def _answered(url: str, requests: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Send requests by their numbers; give the number and the status of each."""
+    with ExitStack() as stack:
+        # New ones each time: what is idle while we look is closed by the server.
+        connections = [stack.enter_context(closing(_Connection(url))) for _ in range(CONNECTIONS)]
+        for start in range(0, len(requests), CONNECTIONS * AT_ONCE):
+            parts = [
+                (connection, requests[start + k * AT_ONCE :][:AT_ONCE])
+                for k, connection in enumerate(connections)
+            ]
+            for connection, part in parts:
+                connection.send(map(_request, part))
+            yield from ((i, connection.status()) for connection, part in parts for i in part)
 
 
 def _request(i: int) -> bytes:
