@@ -150,17 +150,16 @@ def _attacked(url: str, looks: Sequence[int]) -> Result:
 
 def _answered(url: str, requests: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Send requests by their numbers; give the number and the status of each."""
-    with ExitStack() as stack:
-        # New ones each time: what is idle while we look is closed by the server.
-        connections = [stack.enter_context(closing(_Connection(url))) for _ in range(CONNECTIONS)]
-        for start in range(0, len(requests), CONNECTIONS * AT_ONCE):
-            parts = [
-                (connection, requests[start + k * AT_ONCE :][:AT_ONCE])
-                for k, connection in enumerate(connections)
-            ]
-            for connection, part in parts:
+    for start in range(0, len(requests), CONNECTIONS * AT_ONCE):
+        some = requests[start:][: CONNECTIONS * AT_ONCE]
+        # New ones each time: the server closes what is idle, while we look or are stopped.
+        with ExitStack() as stack:
+            sent = []
+            for part in (some[k:][:AT_ONCE] for k in range(0, len(some), AT_ONCE)):
+                connection = stack.enter_context(closing(_Connection(url)))
                 connection.send(map(_request, part))
-            yield from ((i, connection.status()) for connection, part in parts for i in part)
+                sent.append((connection, part))
+            yield from ((i, connection.status()) for connection, part in sent for i in part)
 
 
 def _request(i: int) -> bytes:
