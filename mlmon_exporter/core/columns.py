@@ -42,7 +42,6 @@ class Columns:
         self.generation = 0
         """Goes up whenever rows were tallied."""
         self._totals = self._new()
-        self._shape = _shape(self._totals)
         self._engine = engine
         self._lock = threading.Lock()
         self._names = frame.layout.names
@@ -172,8 +171,7 @@ class Columns:
         Raises:
             ValueError: It is a tally of other cells or columns.
         """
-        if _shape(tally) != self._shape:
-            raise ValueError(f"tally: expected the cells of {self.fingerprint}, got others")
+        self.frame.layout.check(tally)
         with self._lock:
             if part == TOTALS:
                 self._totals = tally
@@ -218,9 +216,3 @@ class Columns:
             window.add(tally, self._now)
         self._totals.merge_counts(tally)
         self.generation += 1
-
-
-def _shape(tally: Tally) -> list[int]:
-    """Return the length of each of a tally's vectors; none of what is no tally of columns."""
-    names = ("counts", "invalid", "sums", "digests")
-    return [len(getattr(tally, name)) for name in names if hasattr(tally, name)]

@@ -67,6 +67,17 @@ class Layout:
             digest.update(repr((name, cells)).encode("utf-8", "replace"))
         return digest.hexdigest()[:16]
 
+    def check(self, tally: Tally) -> None:
+        """Raise ValueError where a tally that was read is of other cells or columns."""
+        cells, columns = int(self.cell_starts[-1]), len(self.names)
+        vectors = ("counts", "invalid", "sums", "digests")
+        sizes = [len(getattr(tally, name, ())) for name in vectors]
+        if sizes != [cells, columns, columns, columns]:
+            raise ValueError(
+                f"tally: expected the {cells} cells and {columns} columns of {self.fingerprint}, "
+                "got others"
+            )
+
     def per_bin(self, counts: Counts) -> Counts:
         """Add cell counts up to bin counts."""
         return np.add.reduceat(counts, self.bin_cells) if len(counts) else counts

@@ -363,6 +363,6 @@ def test_a_tally_of_other_cells_or_columns_is_refused(vector: str) -> None:
     other = one({"n": 1.0, "c": "red"}).totals()
     setattr(other, vector, getattr(other, vector)[:-1])
     made = columns()
-    with pytest.raises(ValueError, match=r"^tally: expected the cells of"):
+    with pytest.raises(ValueError, match=r"^tally: expected the 10 cells"):
         made.put((0, 0), other)
     assert made.merged(now=0.0)[0].rows == 0
