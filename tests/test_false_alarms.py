@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.soak import changed
 from tests.soak.simulate import Cell, run
-from tests.soak.streams import Shape
+from tests.soak.streams import CHANGES, Shape
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -28,6 +30,22 @@ def test_unchanged_traffic_raises_no_alarm(cell: Cell, tmp_path: Path) -> None:
     looks = list(run(cell, seed=0, path=str(tmp_path / "reference.json")))
     assert looks[-1].rows > 0.8 * cell.rows_a_day * cell.days
     assert [look.alarms for look in looks if look.alarms] == []
+
+
+@pytest.mark.parametrize("options", [{"engine": "tdigest"}, {"workers": 8}], ids=["pure", "eight"])
+def test_verdicts_depend_on_no_engine_and_on_no_number_of_workers(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    def verdicts(cell: Cell) -> list[tuple[float, tuple[tuple[str, str], ...]]]:
+        # A shift of the mean near the threshold: alarms come, and not all at once.
+        shift, _ = CHANGES["mean +0.25 sd"]
+        path = str(tmp_path / "reference.json")
+        return [(look.at, look.alarms) for look in run(cell, 3, path, shift, 0.25)]
+
+    cell = Cell(Shape(5), 2000.0, 1000, days=1.5)
+    one = verdicts(cell)
+    assert sum(len(alarms) for _, alarms in one) >= 1
+    assert verdicts(replace(cell, **options)) == one
 
 
 @pytest.mark.parametrize(
