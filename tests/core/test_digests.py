@@ -114,6 +114,26 @@ def test_quantiles_rise_within_the_range(values: Floats, engine: str) -> None:
     assert got[-1] <= values.max() + slack
 
 
+@given(st.lists(VALUES, min_size=1, max_size=5))
+def test_the_pure_engine_takes_no_more_rows_together_than_its_law_allows(
+    parts: list[Floats],
+) -> None:
+    merged = PureDigest(PANE_CENTROIDS)
+    for part in parts:
+        merged.merge(digest_of("tdigest", part))  # type: ignore[arg-type]
+    means, rows = merged.centroids()
+    values, counts = np.unique(np.concatenate(parts), return_counts=True)
+    assert (np.diff(means) > 0).all()
+    assert merged.rows == sum(map(len, parts))
+    shares = (np.cumsum(rows) - rows / 2) / merged.rows
+    allowed = 4 / PANE_CENTROIDS * shares * (1 - shares) * merged.rows
+    # Equal values are never parted.
+    is_one_value = np.isin(means, values) & (
+        rows == counts[np.searchsorted(values, means) % len(values)]
+    )
+    assert (is_one_value | (rows <= allowed * (1 + 1e-9))).all()
+
+
 def test_few_different_values_are_told_apart(engine: str) -> None:
     digest = digest_of(engine, np.repeat([1.0, 2.0, 10.0], [300, 500, 200]))
     expected = [1.0, 1.0, 2.0, 2.0, 10.0, 10.0]
