@@ -105,7 +105,8 @@ class FastDigest:
     def add(self, values: Floats) -> None:
         if len(values):
             self._digest = self._used()
-            self._digest.batch_update(values)  # type: ignore[arg-type]
+            # A list, made for it, is read in half the time of an array.
+            self._digest.batch_update(values.tolist())
 
     def merge(self, other: FastDigest) -> None:
         self._digest = self._used()
