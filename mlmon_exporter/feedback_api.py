@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -156,9 +157,9 @@ class KpiEvent(NamedTuple):
     model: str | None
 
 
-def kpi_events_in(records: Sequence[Any]) -> Read:
+def kpi_events_in(records: Sequence[Any], models: Collection[str]) -> Read:
     """Read `{"kpi": ..., "value": ..., "prediction_id": ..., "model": ...}`."""
-    return _read(records, _kpi_event)
+    return _read(records, partial(_kpi_event, models=models))
 
 
 def _read(records: Sequence[Any], one: Callable[[Mapping[str, Any]], Any]) -> Read:
@@ -216,14 +217,14 @@ def _timestamp(value: Any) -> float | None:
     raise ValueError("timestamp: expected Unix seconds or ISO 8601")
 
 
-def _kpi_event(record: Mapping[str, Any]) -> KpiEvent:
+def _kpi_event(record: Mapping[str, Any], models: Collection[str]) -> KpiEvent:
     name, value, model = record.get("kpi"), record.get("value", 1.0), record.get("model")
     if not isinstance(name, str) or not 0 < len(name) <= MOST_NAME:
         raise ValueError(f"kpi: expected a name of 1 to {MOST_NAME} characters")
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError("value: expected a finite number")
-    if model is not None and not isinstance(model, str):
-        raise ValueError(f"model: expected a model's name, got {_kind(model)}")
+    if model is not None and not (isinstance(model, str) and model in models):
+        raise ValueError(f"model: expected {' or '.join(models)}, or none")
     has_id = record.get("prediction_id") is not None
     return KpiEvent(name, float(value), _prediction_id(record) if has_id else None, model)
 

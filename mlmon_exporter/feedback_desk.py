@@ -55,7 +55,7 @@ class FeedbackDesk:
         return self._joiner.join(truths, now)
 
     def kpi_events(self, events: Sequence[KpiEvent], now: float) -> None:
-        """Count events; those of a known prediction under its model and version.
+        """Count events of these models; those of a known prediction under its model and version.
 
         Raises:
             StoreError: The predictions cannot be looked up now; nothing was counted.
@@ -67,11 +67,11 @@ class FeedbackDesk:
             found = session.find(ids)
             for event in events:
                 known = found.get(event.prediction_id or "")
-                model = event.model if event.model in self._models else only
+                model = event.model or only
                 version = ""
                 if known is not None:
                     model, version = known.model, known.version
-                counts.kpi(model or "", version, event.kpi, event.value)
+                counts.kpi(model, version, event.kpi, event.value)
             session.merge({}, counts)
 
     def apps(self, token: str, clock: Callable[[], float]) -> Mapping[str, ASGIApp]:
@@ -81,7 +81,7 @@ class FeedbackDesk:
             return self._take_truths(ground_truths_in(records), clock())
 
         def take_kpis(records: Sequence[Any]) -> Answer:
-            read = kpi_events_in(records)
+            read = kpi_events_in(records, self._models)
             self.kpi_events(read.usable, clock())
             return read.answer({"counted": len(read.usable)})
 

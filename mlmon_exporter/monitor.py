@@ -258,9 +258,11 @@ class Monitor:
             now: Unix seconds; the clock by default.
 
         Raises:
-            ValueError: The value is not finite.
+            ValueError: The value is not finite, or there is no such model.
             StoreError: It was not counted, since the state cannot be written now.
         """
+        if model is not None:
+            self._named(model)
         moment = self._caught_up() if now is None else now
         self.feedback.kpi_events([kpi_event(name, value, prediction_id, model)], moment)
 

@@ -176,7 +176,9 @@ def test_a_ground_truth_that_cannot_be_used_is_invalid(change: dict[str, Any]) -
 
 
 def test_kpi_events_count_1_unless_they_say_otherwise() -> None:
-    read = kpi_events_in([{"kpi": "sale"}, {"kpi": "sale", "value": -2.5, "prediction_id": "a-1"}])
+    read = kpi_events_in(
+        [{"kpi": "sale"}, {"kpi": "sale", "value": -2.5, "prediction_id": "a-1"}], ["m"]
+    )
     assert [(event.value, event.prediction_id) for event in read.usable] == [
         (1.0, None),
         (-2.5, "a-1"),
@@ -193,11 +195,12 @@ def test_kpi_events_count_1_unless_they_say_otherwise() -> None:
         {"kpi": "a", "value": True},
         {"kpi": "a", "value": "1"},
         {"kpi": "a", "model": 3},
+        {"kpi": "a", "model": "typo"},
         {"kpi": "a", "prediction_id": ""},
     ],
 )
 def test_a_kpi_event_that_cannot_be_used_is_invalid(record: dict[str, Any]) -> None:
-    read = kpi_events_in([record])
+    read = kpi_events_in([record], ["m"])
     assert (read.usable, len(read.errors)) == ([], 1)
 
 
@@ -207,5 +210,5 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
         records = records_in(content)
     except RefusedError:
         return
-    for read in (ground_truths_in(records), kpi_events_in(records)):
+    for read in (ground_truths_in(records), kpi_events_in(records, ["m"])):
         assert len(read.usable) + len(read.errors) == len(records)

@@ -161,6 +161,8 @@ def test_a_kpi_is_counted_for_the_version_that_predicted(
     assert shown(monitor, "mlmon_kpi_value_total", version="", kpi="revenue") == [4.0]
     with pytest.raises(ValueError, match="expected a finite number"):
         monitor.observe_kpi("revenue", float("nan"))
+    with pytest.raises(ValueError, match=r"model: expected one of .*, got 'typo'"):
+        monitor.observe_kpi("revenue", model="typo")
 
 
 @pytest.mark.parametrize("options", ["shared", "postgresql"], indirect=True)

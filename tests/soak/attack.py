@@ -181,7 +181,7 @@ def _hostile(i: int) -> tuple[str, str, Any]:
     if kind == 2:
         return f"M{i}", HONEST, {}
     if kind == 3:
-        return "POST", "/kpi", [{"kpi": f"k{i}-{j}", "model": f"model{i}"} for j in range(POSTED)]
+        return "POST", "/kpi", [{"kpi": f"k{i}-{j}", "model": "m"} for j in range(POSTED)]
     if kind == 4:
         truths = [{"prediction_id": f"q{i}-{j}", "ground_truth": "a"} for j in range(POSTED)]
         return "POST", "/ground-truth", truths
