@@ -7,22 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from . import digests
-from .digests import REFERENCE_CENTROIDS, FastDigest
+from .centroids import atoms_of, cdf_of
+from .digests import REFERENCE_CENTROIDS, FastDigest, centroids_of
 from .edges import choose_edges, edge_ranks
 from .reference import ColumnReference, numeric_column
 
 
 def reference_from_digest(name: str, form: Mapping[str, Any]) -> ColumnReference:
     """Read it off the digest's dictionary form; raises ValueError as `digests.from_dict` does."""
-    means, weights = digests.centroids_of(form)
+    means, weights = centroids_of(form)
     if not len(means):
         return numeric_column(name, np.empty(0), np.zeros(2, dtype=np.int64))
     digest = FastDigest.from_centroids(means, weights, REFERENCE_CENTROIDS)
-    atoms = digests.atoms_of(means, weights, float(form.get("delta", 0.01)))
+    atoms = atoms_of(means, weights, float(form.get("delta", 0.01)))
     quantiles = np.array(digest.quantiles(edge_ranks().tolist()))
     edges = choose_edges(quantiles, atoms[0], means[0], means[-1])
-    shares, rank_error = digests.cdf_of(means, weights, edges, atoms)
+    shares, rank_error = cdf_of(means, weights, edges, atoms)
     total = np.rint(weights.sum())
     counts = np.diff(np.concatenate(([0], np.rint(shares * total), [total]))).astype(np.int64)
     mean = float(np.average(means, weights=weights))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bins import CELLS, TAIL_SHARE
-from .digests import between
+from .centroids import between
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

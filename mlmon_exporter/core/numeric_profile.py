@@ -7,7 +7,8 @@ from functools import lru_cache
 import numpy as np
 
 from .bins import CELLS, NumericBins
-from .digests import ENGINES, REFERENCE_CENTROIDS, cdf_of
+from .centroids import cdf_of
+from .digests import ENGINES, REFERENCE_CENTROIDS
 from .edges import Counts, Floats, atom_edges, choose_edges, edge_ranks
 from .reference import ColumnReference, numeric_column
 from .values import summable

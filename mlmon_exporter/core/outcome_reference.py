@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from .centroids import MOST_ROWS
 from .class_names import in_order
-from .digests import MOST_ROWS
 from .reference import ColumnReference
 from .reference_form import column_from_dict, column_to_dict
 from .reference_merge import merge_columns

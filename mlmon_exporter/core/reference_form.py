@@ -10,7 +10,8 @@ import numpy as np
 
 from . import digests
 from .bins import Bins, CategoryBins, NumericBins
-from .digests import MOST_ROWS, REFERENCE_CENTROIDS
+from .centroids import MOST_ROWS
+from .digests import REFERENCE_CENTROIDS
 from .edges import Counts, Floats
 from .labels import clean_label
 from .reference import ColumnReference

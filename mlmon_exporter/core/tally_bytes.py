@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .digests import ENGINES, MOST_ROWS
+from .centroids import MOST_ROWS
+from .digests import ENGINES
 from .roc import RocCurve
 from .slices import SliceTally
 from .tally import AnyDigest, Tally
