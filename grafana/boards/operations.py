@@ -8,12 +8,12 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from mlmon_exporter.alerts.settings import DEFAULTS
 
-from . import monitor_itself
+from . import monitor_itself, served
 from .board import Board, Line, Row, dashboard
-from .overview import DURATION, MOST_ERRORS, NAMED, SECONDS, errors
 from .panels import Axis, Style, fixed, heat, quantity, series
-from .promql import MODELS, SERVERS, or_zero, quantile, rate, total, within
+from .promql import MODELS, SERVERS, or_zero, quantile, rate, total
 from .queries import Query
+from .served import BY, DURATION, NAMED, SECONDS
 
 UID = "mlmon-operations"
 BOARD = Board(
@@ -21,7 +21,6 @@ BOARD = Board(
     title="Model operations",
     about="Requests, latency, sizes and saturation of model servers, and the monitor itself.",
 )
-BY = "model, version"
 ROUTE = "model, version, route"
 ROUTED = "{{model}} {{route}}"
 INSTANCE = "{{instance}}"
@@ -45,23 +44,7 @@ def board() -> Dashboard:
 
 
 def _numbers() -> Iterator[Panel]:
-    yield quantity(
-        "Requests", "Requests a second.", "reqps", Query(rate("mlmon_requests_total", MODELS))
-    )
-    yield quantity(
-        "Server errors",
-        "Share of requests that end in a server error. Red is more than the objective allows.",
-        "percentunit",
-        Query(errors(MODELS)),
-        steps=[(MOST_ERRORS, "red")],
-    )
-    yield quantity(
-        f"Within {SECONDS:g} s",
-        "Share of requests answered in time. Red is less than the objective asks for.",
-        "percentunit",
-        Query(within(SECONDS, DURATION, MODELS)),
-        steps=[(0, "red"), (DEFAULTS.latency_objective, "green")],
-    )
+    yield from served.numbers()
     yield quantity(
         "In progress",
         "Requests that are being served now.",
@@ -101,13 +84,7 @@ def _rates() -> Iterator[Panel]:
         axis=Axis(is_stacked=True),
         styles=[Style(f"/^{outcome}/", fixed(color)) for outcome, color in OUTCOMES.items()],
     )
-    yield series(
-        "Server errors by model",
-        "Share of requests that end in a server error; the dashed line is the objective.",
-        "percentunit",
-        Query(errors(MODELS, BY), NAMED),
-        axis=Axis(limit=MOST_ERRORS),
-    )
+    yield served.errors_by_model("Server errors by model")
 
 
 def _latencies() -> Iterator[Panel]:

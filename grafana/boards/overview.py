@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from mlmon_exporter.alerts.settings import DEFAULTS
 
-from . import measured
+from . import measured, served
 from .board import Board, Choice, Line, Row, dashboard
 from .column import FEATURE, OUTPUT, over_threshold
 from .panels import Axis, quantity, series
@@ -22,11 +22,10 @@ from .promql import (
     greatest,
     or_zero,
     quantile,
-    quotient,
     rate,
-    within,
 )
 from .queries import Query
+from .served import BY, DURATION, MOST_ERRORS, NAMED, SECONDS, errors
 from .tables import OVER, Column, Key, table
 
 UID = "mlmon-overview"
@@ -37,12 +36,7 @@ BOARD = Board(
     choices=(Choice("window", "Window", "mlmon_feature_window_rows{{{where}}}"),),
 )
 HERE = f"{MODELS}, {WINDOW}"
-BY = "model, version"
-NAMED = "{{model}} {{version}}"
-SECONDS = DEFAULTS.slow_seconds
-MOST_ERRORS = round(1 - DEFAULTS.availability_objective, 9)
 SEVERITIES = {"critical": "red", "warning": "orange"}
-DURATION = "mlmon_request_duration_seconds"
 
 
 def board() -> Dashboard:
@@ -59,14 +53,6 @@ def board() -> Dashboard:
     )
 
 
-def errors(where: str, by: str = "") -> str:
-    """Return the share of requests that end in a server error."""
-    failed = f'{where}, outcome="server_error"'
-    return quotient(
-        rate("mlmon_requests_total", failed, by), rate("mlmon_requests_total", where, by)
-    )
-
-
 def drifted(metric: str, column: str) -> str:
     """Return how many columns of each model drifted."""
     return f"sum by ({BY}) ({greatest(metric, HERE, f'{BY}, {column}')})"
@@ -80,26 +66,7 @@ def _numbers() -> Iterator[Panel]:
         Query(f"count(up{{{SERVERS}}} == 0) or vector(0)"),
         steps=[(1, "red")],
     )
-    yield quantity(
-        "Requests",
-        "Requests a second to all models.",
-        "reqps",
-        Query(rate("mlmon_requests_total", MODELS)),
-    )
-    yield quantity(
-        "Server errors",
-        "Share of requests that end in a server error. Red is more than the objective allows.",
-        "percentunit",
-        Query(errors(MODELS)),
-        steps=[(MOST_ERRORS, "red")],
-    )
-    yield quantity(
-        f"Within {SECONDS:g} s",
-        "Share of requests answered in time. Red is less than the objective asks for.",
-        "percentunit",
-        Query(within(SECONDS, DURATION, MODELS)),
-        steps=[(0, "red"), (DEFAULTS.latency_objective, "green")],
-    )
+    yield from served.numbers()
     yield quantity(
         "Features drifted",
         "Features of all models of which some score is over its threshold.",
@@ -221,13 +188,7 @@ def _requests() -> Iterator[Panel]:
         "reqps",
         Query(rate("mlmon_requests_total", MODELS, BY), NAMED),
     )
-    yield series(
-        "Server errors",
-        "Share of requests that end in a server error; the dashed line is the objective.",
-        "percentunit",
-        Query(errors(MODELS, BY), NAMED),
-        axis=Axis(limit=MOST_ERRORS),
-    )
+    yield served.errors_by_model("Server errors")
     yield series(
         "Latency, 99th percentile",
         f"From the first byte in to the last byte out. {DEFAULTS.latency_objective:.0%} of "

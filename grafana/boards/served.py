@@ -1,0 +1,62 @@
+"""What boards say alike of the requests that model servers answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from grafana_foundation_sdk.models.dashboard import Panel
+
+from mlmon_exporter.alerts.settings import DEFAULTS
+
+from .panels import Axis, quantity, series
+from .promql import MODELS, quotient, rate, within
+from .queries import Query
+
+BY = "model, version"
+NAMED = "{{model}} {{version}}"
+SECONDS = DEFAULTS.slow_seconds
+MOST_ERRORS = round(1 - DEFAULTS.availability_objective, 9)
+DURATION = "mlmon_request_duration_seconds"
+
+
+def errors(where: str, by: str = "") -> str:
+    """Return the share of requests that end in a server error."""
+    failed = f'{where}, outcome="server_error"'
+    return quotient(
+        rate("mlmon_requests_total", failed, by), rate("mlmon_requests_total", where, by)
+    )
+
+
+def numbers() -> Iterator[Panel]:
+    """Give the numbers of now: requests, errors, and how many were answered in time."""
+    yield quantity(
+        "Requests",
+        "Requests a second to all models.",
+        "reqps",
+        Query(rate("mlmon_requests_total", MODELS)),
+    )
+    yield quantity(
+        "Server errors",
+        "Share of requests that end in a server error. Red is more than the objective allows.",
+        "percentunit",
+        Query(errors(MODELS)),
+        steps=[(MOST_ERRORS, "red")],
+    )
+    yield quantity(
+        f"Within {SECONDS:g} s",
+        "Share of requests answered in time. Red is less than the objective asks for.",
+        "percentunit",
+        Query(within(SECONDS, DURATION, MODELS)),
+        steps=[(0, "red"), (DEFAULTS.latency_objective, "green")],
+    )
+
+
+def errors_by_model(title: str) -> Panel:
+    """Return the share of errors over time, by model and version."""
+    return series(
+        title,
+        "Share of requests that end in a server error; the dashed line is the objective.",
+        "percentunit",
+        Query(errors(MODELS, BY), NAMED),
+        axis=Axis(limit=MOST_ERRORS),
+    )
