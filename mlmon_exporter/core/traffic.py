@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import operator
 import threading
-from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .histogram_table import Both, Bounds, Family, HistogramTable, is_known
+from .exemplars import EXEMPLAR_SECONDS, Exemplars
+from .histogram_table import Both, Bounds, Family, HistogramTable
 from .labels import clean_label, read_labels
 from .records import Exemplar, Histograms, Readings
 from .token_times import BY_STREAM, TokenTimes
@@ -24,8 +24,6 @@ ERRORS = ((500, "server_error"),)
 """Status and outcome that each route and method has from the start, at 0."""
 BATCH = 64
 """So many requests are counted together, which costs half of what it would one by one."""
-EXEMPLAR_SECONDS = 600.0
-"""An exemplar older than this is not shown: its trace tells nothing about the present."""
 
 LATENCY_BOUNDS: Bounds = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
@@ -88,7 +86,7 @@ class Traffic:
         self.by_route = HistogramTable(BY_ROUTE)
         self.by_model = HistogramTable(BY_MODEL)
         self.by_stream = HistogramTable(BY_STREAM)
-        self.exemplars: dict[tuple[str, ...], dict[int, Exemplar]] = {}
+        self.exemplars = Exemplars(LATENCY_BOUNDS)
 
     def record(
         self, request: RequestLabels, measures: Measures, exemplar: Exemplar | None = None
@@ -128,20 +126,15 @@ class Traffic:
         for request, rows in requests.items():
             admitted = request if request in self.requests else self._admit(request)
             self.requests[admitted] += len(rows)
-            measured, exemplars = zip(*rows, strict=True)
+            measured, marks = zip(*rows, strict=True)
             self.by_route.observe(admitted[:3], measured)
-            for exemplar in filter(None, exemplars):
-                self._mark(admitted[:3], exemplar)
+            for mark in filter(None, marks):
+                self.exemplars.mark(admitted[:3], mark)
         for _ in range(len(self._waiting_tokens)):
             (model, version, route), tokens = self._waiting_tokens.popleft()
             # Its request has been counted, and with it the label that did not fit.
             streamed = (model, version, self.route_label(route))
             self.by_stream.merge(streamed, tokens.cells())
-
-    def _mark(self, labels: tuple[str, ...], exemplar: Exemplar) -> None:
-        if is_known(exemplar.value):
-            bucket = bisect_left(LATENCY_BOUNDS, exemplar.value)
-            self.exemplars.setdefault(labels, {})[bucket] = exemplar
 
     def record_rows(self, model: str, version: str, rows: int) -> None:
         """Count the rows that one request had predicted; waits for nobody."""
@@ -235,9 +228,8 @@ class Traffic:
                 self.by_model.merge(labels, cells, both)
             for (model, version, route), cells in theirs.by_stream.cells.items():
                 self.by_stream.merge((model, version, self._route(route)), cells, both)
-            for (model, version, route), marks in theirs.exemplars.items():
-                ours = self.exemplars.setdefault((model, version, self._route(route)), {})
-                ours.update(_newer(marks, ours))
+            for (model, version, route), marks in theirs.exemplars.marks.items():
+                self.exemplars.merge((model, version, self._route(route)), marks)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all counts as plain lists, for the state on disk."""
@@ -249,11 +241,7 @@ class Traffic:
                     name: [[list(labels), list(cells)] for labels, cells in table.cells.items()]
                     for name, table in self._tables()
                 },
-                "exemplars": [
-                    [list(labels), i, list(mark)]
-                    for labels, marks in self.exemplars.items()
-                    for i, mark in marks.items()
-                ],
+                "exemplars": self.exemplars.to_list(),
             }
 
     @classmethod
@@ -267,10 +255,7 @@ class Traffic:
             traffic.requests[request] = int(count)
         for name, table in traffic._tables():
             table.read(form.get(name, ()))  # an older version knew fewer tables
-        for labels, i, (*ids, value, timestamp) in form["exemplars"]:
-            trace, span = read_labels(ids, 2)
-            mark = Exemplar(trace, span, float(value), float(timestamp))
-            traffic.exemplars.setdefault(read_labels(labels, 3), {})[int(i)] = mark
+        traffic.exemplars.read(form["exemplars"])
         return traffic
 
     def _tables(self) -> tuple[tuple[str, HistogramTable], ...]:
@@ -294,7 +279,8 @@ class Traffic:
             for (_, ours), (_, table) in zip(self._tables(), copy._tables(), strict=True):
                 for labels, cells in ours.cells.items():
                     table.merge(labels, cells)
-            copy.exemplars = {labels: dict(marks) for labels, marks in self.exemplars.items()}
+            for labels, marks in self.exemplars.marks.items():
+                copy.exemplars.merge(labels, marks)
         return copy
 
     def readings(self, now: float | None = None) -> Iterator[Readings | Histograms]:
@@ -324,17 +310,7 @@ class Traffic:
         )
 
     def _histograms(self, oldest: float) -> Iterator[Histograms]:
-        exemplars = [
-            {i: mark for i, mark in marks.items() if mark.timestamp >= oldest} or None
-            for marks in (self.exemplars.get(labels, {}) for labels in self.by_route.cells)
-        ]
-        yield from self.by_route.histograms(exemplars)
+        yield from self.by_route.histograms(self.exemplars.since(self.by_route.cells, oldest))
         yield from self.by_model.histograms(())
         if self.by_stream.cells:  # most servers stream nothing
             yield from self.by_stream.histograms(())
-
-
-def _newer(theirs: Mapping[int, Exemplar], ours: Mapping[int, Exemplar]) -> dict[int, Exemplar]:
-    return {
-        i: mark for i, mark in theirs.items() if i not in ours or mark.timestamp > ours[i].timestamp
-    }

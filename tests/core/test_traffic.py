@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlmon_exporter.core.exemplars import EXEMPLAR_SECONDS
 from mlmon_exporter.core.records import Exemplar, Histograms
 from mlmon_exporter.core.traffic import (
     BATCH,
-    EXEMPLAR_SECONDS,
     LATENCY_BOUNDS,
     OTHER,
     SIZE_BOUNDS,
@@ -355,7 +355,7 @@ def test_what_is_taken_is_plain_data() -> None:
     assert taken.requests[request()] == 1
     request_sizes = taken.by_route.cells["bike", "1", "/predict"][2]
     assert request_sizes == [0, 1, *[0] * 9, 100]
-    assert taken.exemplars["bike", "1", "/predict"] == {1: mark(0.002, 10.0)}
+    assert taken.exemplars.marks["bike", "1", "/predict"] == {1: mark(0.002, 10.0)}
 
 
 def test_merging_keeps_to_the_cap() -> None:
