@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from prometheus_client import ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.samples import Exemplar
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -19,6 +18,7 @@ from .core.records import Histograms, Readings
 from .exposition import Exposition, bound_label, exemplar_labels, has_sum
 from .metrics import METRICS
 from .pace import Pace
+from .threads import Threads
 
 Block = Readings | Histograms
 
@@ -115,6 +115,9 @@ def _add_buckets(metric: Metric, block: Histograms) -> None:
             metric.add_sample(f"{block.name}_sum", names, total)
 
 
+_THREADS = Threads("scrapes", 2)
+
+
 class MetricsApp:
     """ASGI app that answers a scrape, rendered in a thread off the event loop."""
 
@@ -141,7 +144,7 @@ class MetricsApp:
         is_open_metrics = "application/openmetrics-text" in request.headers.get("accept", "")
         takes_gzip = "gzip" in request.headers.get("accept-encoding", "")
         try:
-            body = await run_in_threadpool(self._render, is_open_metrics, takes_gzip)
+            body = await _THREADS.run(self._render, is_open_metrics, takes_gzip)
         except Exception as error:  # noqa: BLE001 - any fault: it is the user's server that we are in
             self._on_fault(error)
             reason = " ".join(f"{type(error).__name__}: {error}".split())

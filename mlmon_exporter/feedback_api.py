@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -20,12 +19,14 @@ from .formats import FormatError
 from .formats.codings import decode
 from .prediction_ids import valid_id
 from .store import StoreError
+from .threads import Threads
 
 MOST_RECORDS = 10_000
 MOST_BYTES = 8 * 2**20
 MOST_ERRORS = 5
 """So many faults are told one by one."""
 MOST_NAME = 128
+_THREADS = Threads("feedback", 4)
 RETRY_SECONDS = "5"
 
 Answer = Mapping[str, Any]
@@ -82,7 +83,7 @@ class FeedbackApp:
             return JSONResponse({"error": "a bearer token is needed"}, 401, headers)
         try:
             body = await _body(request)
-            return JSONResponse(await run_in_threadpool(self._answer, request, body))
+            return JSONResponse(await _THREADS.run(self._answer, request, body))
         except RefusedError as refusal:
             return JSONResponse({"error": str(refusal)}, refusal.status)
         except StoreError:

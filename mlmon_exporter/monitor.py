@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Scope
 
 from . import __version__
@@ -38,10 +37,12 @@ from .processes import CPU, Process, process_readings, this_process
 from .routes import route_of
 from .shared_state import Counts, SharedState
 from .store import Store
+from .threads import Threads
 from .workers import is_one_of_many
 
 logger = logging.getLogger(__name__)
 
+_THREADS = Threads("shutdown", 1)
 SCRAPE_WAIT_SECONDS = 0.1
 """A scrape waits so long for what was queued before it."""
 
@@ -159,7 +160,7 @@ class Monitor:
 
     async def shutdown(self) -> None:
         """Take in what waits, when the server stops."""
-        await run_in_threadpool(self.close)
+        await _THREADS.run(self.close)
 
     # What the intake's thread does.
 

@@ -8,7 +8,6 @@ import hmac
 import threading
 from collections.abc import Callable, Mapping
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -16,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from mlmon_exporter.collector import is_authorized
 from mlmon_exporter.core.pictures import Snapshot
 from mlmon_exporter.pace import Pace, Pause
+from mlmon_exporter.threads import Threads
 
 from . import column_page, overview
 from .document import REFRESH_SECONDS, document, header
@@ -38,6 +38,7 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 NOT_THERE = element("h1", "There is no such model, feature or output")
+_THREADS = Threads("page", 2)
 CHALLENGE = 'Basic realm="mlmon", charset="UTF-8", Bearer'
 
 
@@ -61,7 +62,7 @@ class PageApp:
             headers = {**HEADERS, "WWW-Authenticate": CHALLENGE}
             return PlainTextResponse("the metrics token is needed\n", 401, headers)
         query = dict(request.query_params)
-        status, body = await run_in_threadpool(self._render, query)
+        status, body = await _THREADS.run(self._render, query)
         headers = dict(HEADERS)
         if "paused" not in query:
             headers["Refresh"] = str(REFRESH_SECONDS)
