@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from .bins import CategoryBins
 from .frame import Frame
-from .tally import Tally, tally_rows
+from .tally import Tally, tally_columns
 from .values import matrix, number
 from .windows import Window
 
@@ -20,6 +21,8 @@ Floats = NDArray[np.float64]
 
 BUFFER_ROWS = 1024
 """Rows that are gathered before they are tallied: one sort and one digest update for all."""
+MOST_ASIDE = 8
+"""Full buffers that may wait; who fills another waits for them."""
 VALUES_AT_ONCE = 8192
 """Values of several rows that are read without a pause: a fraction of a millisecond."""
 
@@ -33,7 +36,8 @@ TOTALS = (-1, 0)
 class Columns:
     """The rows of all columns: a short buffer, panes of each window, totals since the start.
 
-    Thread-safe: one lock, held while rows are added or tallied.
+    Thread-safe, and nobody who adds rows waits for long work, or for one who pauses in it: where
+    the buffer is full its rows are set aside, and tallied without the lock.
     """
 
     def __init__(self, frame: Frame, window_seconds: Sequence[float], engine: str) -> None:
@@ -44,6 +48,12 @@ class Columns:
         self._totals = self._new()
         self._engine = engine
         self._lock = threading.Lock()
+        self._tallying = threading.Lock()
+        """Held by the one who tallies what was set aside; taken before the other lock."""
+        self._awaited = 0
+        """How many wait for that to be done."""
+        self._aside: deque[tuple[Floats, float]] = deque()
+        """Columns of rows, shape (columns, rows), and their time, Unix seconds."""
         self._names = frame.layout.names
         self._name_list = list(self._names)
         self._coders = [
@@ -79,15 +89,18 @@ class Columns:
             now: Unix seconds.
             pause: Called now and then in long work.
         """
+        block = self._block(columns, rows, pause) if rows > 1 else None
         with self._lock:
             if not self._from <= now < self._until:
-                self._tally(pause)
+                self._set_aside()
                 self._enter_panes(now)
             self._now = now
-            if rows == 1:
-                self._add_row(columns, pause)
+            if block is not None:
+                self._add_rows(block)
             elif rows:
-                self._add_rows(columns, rows, pause)
+                self._add_row(columns)
+        if self._aside:
+            self._tally_aside(pause)
 
     def _enter_panes(self, now: float) -> None:
         """Note for how long rows fall into the panes of `now`, in every window."""
@@ -95,7 +108,7 @@ class Columns:
         self._from = max((number * seconds for number, seconds in panes), default=-math.inf)
         self._until = min(((number + 1) * seconds for number, seconds in panes), default=math.inf)
 
-    def _add_row(self, columns: Mapping[str, Any], pause: Callable[[], None]) -> None:
+    def _add_row(self, columns: Mapping[str, Any]) -> None:
         # Requests mostly have the reference's names in its order: then no name is looked up.
         names = list(columns)
         if names == self._name_list:
@@ -107,21 +120,25 @@ class Columns:
         for j, code in self._coders:
             row[j] = code(row[j])
         if self._filled == BUFFER_ROWS:
-            self._tally(pause)
+            self._set_aside()
         try:
             self._buffer[self._filled] = row
         except (TypeError, ValueError, OverflowError):
             self._buffer[self._filled] = [number(value) for value in row]
         self._filled += 1
 
-    def _add_rows(self, columns: Mapping[str, Any], rows: int, pause: Callable[[], None]) -> None:
-        block = self._block(columns, rows, pause)
-        for start in range(0, rows, BUFFER_ROWS):
+    def _add_rows(self, block: Floats) -> None:
+        for start in range(0, block.shape[1], BUFFER_ROWS):
             part = block[:, start : start + BUFFER_ROWS].T
             if self._filled + len(part) > BUFFER_ROWS:
-                self._tally(pause)
+                self._set_aside()
             self._buffer[self._filled : self._filled + len(part)] = part
             self._filled += len(part)
+
+    def _set_aside(self) -> None:
+        if self._filled:
+            self._aside.append((self._buffer[: self._filled].T.copy(), self._now))
+            self._filled = 0
 
     def _block(self, columns: Mapping[str, Any], rows: int, pause: Callable[[], None]) -> Floats:
         """Return all columns, shape (columns, rows), as the buffer has them."""
@@ -143,8 +160,8 @@ class Columns:
 
     def take(self) -> Parts:
         """Return all that was counted since the last call and start again at nothing."""
+        self.settle()
         with self._lock:
-            self._tally(lambda: None)
             parts: Parts = {
                 (k, number): pane
                 for k, window in enumerate(self.windows)
@@ -190,9 +207,22 @@ class Columns:
             return parts | ({TOTALS: self._totals} if self._totals.rows else {})
 
     def settle(self, pause: Callable[[], None] = lambda: None) -> None:
-        """Tally what is in the buffer."""
+        """Tally all that was added before."""
         with self._lock:
+            self._set_aside()
+        if not self._tallying.acquire(blocking=False):
+            self._await_tally()
+        try:
             self._tally(pause)
+        finally:
+            self._tallying.release()
+
+    def _await_tally(self) -> None:
+        with self._lock:
+            self._awaited += 1
+        self._tallying.acquire()
+        with self._lock:
+            self._awaited -= 1
 
     def totals(self) -> Tally:
         """Return what was counted since the start, without digests."""
@@ -206,13 +236,25 @@ class Columns:
         with self._lock:
             return [window.merged(now) for window in self.windows]
 
+    def _tally_aside(self, pause: Callable[[], None]) -> None:
+        """Tally what was set aside, or leave it to the one who tallies now."""
+        if self._tallying.acquire(blocking=len(self._aside) > MOST_ASIDE):
+            try:
+                self._tally(pause)
+            finally:
+                self._tallying.release()
+
     def _tally(self, pause: Callable[[], None]) -> None:
-        if not self._filled:
-            return
-        # The buffer is free whatever comes: rows that cannot be tallied must not come again.
-        rows, self._filled = self._buffer[: self._filled], 0
-        tally = tally_rows(self.frame.layout, rows, self._engine, pause)
-        for window in self.windows:
-            window.add(tally, self._now)
-        self._totals.merge_counts(tally)
-        self.generation += 1
+        def pause_unless_awaited() -> None:
+            if not self._awaited:
+                pause()
+
+        while self._aside:
+            # It is gone whatever comes: rows that cannot be tallied must not come again.
+            columns, now = self._aside.popleft()
+            tally = tally_columns(self.frame.layout, columns, self._engine, pause_unless_awaited)
+            with self._lock:
+                for window in self.windows:
+                    window.add(tally, now)
+                self._totals.merge_counts(tally)
+                self.generation += 1

@@ -153,22 +153,21 @@ class Tally:
         self.sums += other.sums
 
 
-def tally_rows(
-    layout: Layout, rows: Floats, engine: str, pause: Callable[[], None] = lambda: None
+def tally_columns(
+    layout: Layout, columns: Floats, engine: str, pause: Callable[[], None] = lambda: None
 ) -> Tally:
     """Count rows.
 
     Args:
         layout: The columns.
-        rows: Shape (rows, columns): values of numeric columns, cell numbers of categorical ones.
-            NaN is missing in a numeric column and invalid in a categorical one.
+        columns: Shape (columns, rows): values of numeric columns, cell numbers of categorical
+            ones. NaN is missing in a numeric column and invalid in a categorical one.
         engine: A key of `digests.ENGINES`.
         pause: Called between columns, so that a long tally need not hold the interpreter.
     """
     tally = Tally(layout)
-    tally.rows = len(rows)
+    tally.rows = columns.shape[1]
     new_digest = ENGINES[engine]
-    columns = np.ascontiguousarray(rows.T)
     for j, bins in enumerate(layout.bins):
         start, end = layout.cell_starts[j : j + 2]
         tally.counts[start:end], finite, tally.invalid[j] = bins.count(columns[j])

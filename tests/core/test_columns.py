@@ -358,6 +358,47 @@ def test_two_threads_add_while_one_reads_and_no_row_is_lost() -> None:
     assert made.merged(10.0 * rounds)[1].rows == 4 * rounds
 
 
+def test_who_adds_rows_does_not_wait_for_one_who_pauses_in_a_tally() -> None:
+    made = columns()
+    made.add({"n": [1.5, 1.5], "c": ["red", "red"]}, 2, 0.0)
+    paused, go = threading.Event(), threading.Event()
+
+    def pause() -> None:
+        paused.set()
+        assert go.wait(60)
+
+    tallying = threading.Thread(target=made.settle, args=(pause,))
+    tallying.start()
+    assert paused.wait(60)
+    adding = threading.Thread(target=made.add, args=({"n": 0.5, "c": "new"}, 1, 0.0))
+    adding.start()
+    adding.join(60)
+    try:
+        assert not adding.is_alive()
+        assert made.totals().rows == 0
+    finally:
+        go.set()
+    tallying.join()
+    assert cells(made) == {ONE_TO_TWO: 2, ZERO_TO_ONE: 1, RED: 2, NEW: 1}
+
+
+def test_a_tally_that_somebody_waits_for_pauses_no_more() -> None:
+    made = columns()
+    made.add({"n": [1.5, 1.5], "c": ["red", "red"]}, 2, 0.0)
+    pauses: list[bool] = []
+    waiting = threading.Thread(target=made.settle)
+
+    def pause() -> None:
+        pauses.append(True)
+        waiting.start()
+        while not made._awaited:
+            pass
+
+    made.settle(pause)
+    waiting.join()
+    assert pauses == [True]
+
+
 @pytest.mark.parametrize("vector", ["counts", "invalid", "sums", "digests"])
 def test_a_tally_of_other_cells_or_columns_is_refused(vector: str) -> None:
     other = one({"n": 1.0, "c": "red"}).totals()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mlmon_exporter.core.bins import CategoryBins, NumericBins
-from mlmon_exporter.core.tally import Layout, Tally, tally_rows
+from mlmon_exporter.core.tally import Layout, Tally, tally_columns
 
 from .distributions import Floats
 
@@ -38,7 +38,7 @@ def matrix(rows: Sequence[Sequence[Any]]) -> Floats:
 
 
 def tally(rows: Sequence[Sequence[Any]], engine: str = "fastdigest") -> Tally:
-    return tally_rows(LAYOUT, matrix(rows), engine)
+    return tally_columns(LAYOUT, matrix(rows).T, engine)
 
 
 def same(a: Tally, b: Tally) -> None:
@@ -65,7 +65,7 @@ def test_a_layout_may_be_empty() -> None:
     assert empty.cell_starts.tolist() == [0]
     assert len(empty.per_bin(np.empty(0, dtype=np.int64))) == 0
     assert len(empty.per_column(np.empty(0, dtype=np.int64))) == 0
-    assert tally_rows(empty, np.empty((3, 0)), "fastdigest").rows == 3
+    assert tally_columns(empty, np.empty((0, 3)), "fastdigest").rows == 3
 
 
 def test_rows_are_counted_by_cell(engine: str) -> None:
@@ -149,7 +149,7 @@ def test_merged_digests_are_near_that_of_all_rows(engine: str) -> None:
     rows = np.column_stack((values, np.zeros(3000), values))
     merged = Tally(LAYOUT)
     for part in np.split(rows, 8):
-        merged.merge(tally_rows(LAYOUT, part, engine))
+        merged.merge(tally_columns(LAYOUT, part.T, engine))
     digest = merged.digests[0]
     assert digest is not None
     shares = [0.05, 0.25, 0.5, 0.75, 0.95]
@@ -163,7 +163,7 @@ def test_sums_stay_finite(values: Floats) -> None:
     rows = np.column_stack((values, np.zeros(len(values)), values))
     totals = Tally(LAYOUT)
     for _ in range(3):
-        totals.merge(tally_rows(LAYOUT, rows, "fastdigest"))
+        totals.merge(tally_columns(LAYOUT, rows.T, "fastdigest"))
     assert np.isfinite(totals.sums).all()
     digest = totals.digests[0]
     assert digest is None or np.isfinite(digest.quantiles([0.0, 0.5, 1.0])).all()
@@ -171,7 +171,7 @@ def test_sums_stay_finite(values: Floats) -> None:
 
 def test_the_work_pauses_between_columns() -> None:
     pauses: list[int] = []
-    tally_rows(LAYOUT, matrix([(1, RED, 1)]), "fastdigest", lambda: pauses.append(1))
+    tally_columns(LAYOUT, matrix([(1, RED, 1)]).T, "fastdigest", lambda: pauses.append(1))
     assert len(pauses) == 3
 
 
@@ -179,7 +179,7 @@ def test_tallying_leaves_the_rows_as_they_are() -> None:
     rows = matrix([(2, RED, 1), (1, GREEN, 3)])
     before = rows.copy()
     for part in (rows, rows[:1], rows[:, :1].repeat(3, axis=1)):
-        tally_rows(LAYOUT, part, "fastdigest")
+        tally_columns(LAYOUT, part.T, "fastdigest")
     np.testing.assert_array_equal(rows, before)
 
 

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlmon_exporter.core.bins import NumericBins
-from mlmon_exporter.core.tally import Layout, Tally, tally_rows
+from mlmon_exporter.core.tally import Layout, Tally, tally_columns
 from mlmon_exporter.core.windows import PANES, Window
 
 LAYOUT = Layout(("x",), (NumericBins(np.array([0.0]), np.array([])),))
 
 
 def rows(count: int = 1, value: float = 1.0) -> Tally:
-    return tally_rows(LAYOUT, np.full((count, 1), value), "fastdigest")
+    return tally_columns(LAYOUT, np.full((1, count), value), "fastdigest")
 
 
 def window(seconds: float = 120.0, panes: int = PANES) -> Window[Tally]:
