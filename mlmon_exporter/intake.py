@@ -61,7 +61,7 @@ class Intake:
         self._submitted = self._submitted_bytes = 0
         self._done = self._done_bytes = 0
         self._is_closed = False
-        self._is_urgent = False
+        self._awaited = 0  # how many wait until all is taken in
         self._is_asleep = False
         self._has_logged = False
 
@@ -105,12 +105,12 @@ class Intake:
         """Wait until all that was queued before is taken in; False after `timeout` seconds."""
         with self._drained:
             goal = self._submitted
-            self._is_urgent = True
+            self._awaited += 1
             self._wake.set()
             is_done = self._drained.wait_for(
                 lambda: self._done >= goal or self._thread is None, timeout
             )
-            self._is_urgent = False
+            self._awaited -= 1
         return is_done
 
     def close(self, timeout: float = 5.0) -> None:
@@ -124,18 +124,19 @@ class Intake:
             thread.join(timeout)
 
     def _run(self) -> None:
-        pace, others = Pace(), Others()
+        others = Others()
+        pace = Pace(lambda: REST_RATIO if self._awaited else rest_ratio(others.busy))
         me = threading.current_thread()
         while not self._is_closed and self._thread is me:
             if self._queue:
-                self._take(pace, others)
+                self._take(pace)
             else:
                 if not self._linger():
                     self._sleep()
                 pace.start()
 
     def _linger(self) -> bool:
-        if not self._is_urgent:
+        if not self._awaited:
             time.sleep(LINGER_SECONDS)
         return bool(self._queue)
 
@@ -146,7 +147,7 @@ class Intake:
             self._wake.wait()
         self._is_asleep = False
 
-    def _take(self, pace: Pace, others: Others) -> None:
+    def _take(self, pace: Pace) -> None:
         """Take in some exchanges, a slice of work at most."""
         with self._busy:
             for _ in range(len(self._queue)):
@@ -161,10 +162,9 @@ class Intake:
                 self._done_bytes += size
                 if pace.is_due:
                     break
-        if self._is_urgent:
+        if self._awaited:
             with self._drained:
                 self._drained.notify_all()
-        pace.rest_ratio = REST_RATIO if self._is_urgent else rest_ratio(others.busy)
         pace()
 
     def _fail(self, error: Exception) -> None:

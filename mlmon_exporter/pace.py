@@ -19,15 +19,16 @@ class Pace:
 
     Python switches threads every 5 ms at most while one computes; a thread that sleeps hands
     over at once, and gets its turn again when the others wait for something. Some steps take
-    longer than a slice and cannot be parted, such as reading a large body: a rest is
-    `rest_ratio` times as long as what was worked before it, so that those who serve requests
-    find the interpreter free most of the time. Each working thread has a `Pace` of its own.
+    longer than a slice and cannot be parted, such as reading a large body: a rest is so many
+    times as long as what was worked before it as `rest_ratio` says then, so that those who serve
+    requests find the interpreter free most of the time. Each working thread has a `Pace` of its
+    own.
     """
 
-    __slots__ = ("_end", "_worked", "rest_ratio")
+    __slots__ = ("_end", "_rest_ratio", "_worked")
 
-    def __init__(self, rest_ratio: float = REST_RATIO) -> None:
-        self.rest_ratio = rest_ratio
+    def __init__(self, rest_ratio: Callable[[], float] = lambda: REST_RATIO) -> None:
+        self._rest_ratio = rest_ratio
         self.start()
 
     def start(self) -> None:
@@ -44,7 +45,7 @@ class Pace:
         if time.perf_counter() >= self._end:
             # Of the thread alone: it may have waited for the interpreter for most of the time.
             worked = time.thread_time() - self._worked
-            time.sleep(min(self.rest_ratio * worked, LONGEST_REST_SECONDS))
+            time.sleep(min(self._rest_ratio() * worked, LONGEST_REST_SECONDS))
             self.start()
 
 

@@ -132,6 +132,23 @@ def test_flush_says_when_there_was_not_enough_time() -> None:
     intake.close()
 
 
+def test_a_flush_that_gives_up_leaves_another_waiting() -> None:
+    gate = Gate()
+    intake = new_intake(gate)
+    intake.submit(exchange())
+    assert gate.entered.wait(5)
+    done: list[bool] = []
+    patient = threading.Thread(target=lambda: done.append(intake.flush(60.0)))
+    patient.start()
+    while not intake._awaited:
+        pass
+    assert not intake.flush(0.01)
+    gate.open.set()
+    patient.join(30)
+    assert done == [True]
+    intake.close()
+
+
 def test_flush_without_any_exchange_returns_at_once() -> None:
     assert new_intake(lambda e, pace: None).flush(0.0)
 
@@ -181,7 +198,7 @@ def test_work_rests_at_least_every_millisecond(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_rest_is_as_long_as_the_work_before_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    pace = Pace(rest_ratio=3.0)
+    pace = Pace(lambda: 3.0)
     for seconds in (0.0001, 0.004, 60.0):
         clock.now += seconds
         pace()
