@@ -197,7 +197,8 @@ class Store:
                 connection.rollback()
                 raise
             connection.commit()
-        except sqlite3.Error as error:
+        # What SQLite says of a damaged schema may quote bytes that are no text.
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if _is_damage(error):
                 raise self._set_aside(error) from error
             self.close()
@@ -311,7 +312,7 @@ def _file_and_stamp(connection: sqlite3.Connection) -> tuple[str, int]:
         raise sqlite3.DatabaseError(f"meta: {error}") from error
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
+def _is_damage(error: Exception) -> bool:
     # Locked, full and read-only are operational errors with codes of their own, and may pass;
     # without one of those, the tables are not there or not what they were.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)

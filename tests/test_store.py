@@ -137,6 +137,20 @@ def test_a_damaged_file_is_set_aside_and_work_goes_on(tmp_path: Path, damage: by
     store.close()
 
 
+def test_a_schema_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.merge({"a": adding(b"1")}, 0.0)
+    store.close()
+    file = (tmp_path / FILE).read_bytes()
+    assert file.count(b"CREATE TABLE meta") == 1
+    (tmp_path / FILE).write_bytes(file.replace(b"CREATE TABLE meta", b"CREATE \xffABLE meta"))
+    with pytest.raises(LostError, match=f"set aside as {FILE}.damaged-"):
+        store.merge({"a": adding(b"2")}, 0.0)
+    store.merge({"a": adding(b"2")}, 0.0)
+    assert store.read(-1).values == {"a": b"2"}
+    store.close()
+
+
 def test_a_file_of_a_newer_version_is_not_written_to(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / FILE) as newer:
         newer.execute("PRAGMA user_version = 99")
