@@ -171,7 +171,7 @@ class Monitor:
         if read is not None:
             name, batch = read
             model = self.models[name]
-            version = model.observe(batch, exchange.arrived, pace)
+            version = model.observe(batch, exchange.arrived, pace, is_request=True)
             self.traffic.record_rows(name, version, batch.rows)
             if model.has_task:
                 ids = batch.prediction_ids or row_ids(exchange.prediction_id, batch.rows)

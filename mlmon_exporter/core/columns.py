@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .bins import CategoryBins
 from .frame import Frame
+from .request_rows import RequestRows, Scale, added
 from .tally import Tally, tally_columns
 from .values import matrix, number
 from .windows import Window
@@ -52,8 +53,10 @@ class Columns:
         """Held by the one who tallies what was set aside; taken before the other lock."""
         self._awaited = 0
         """How many wait for that to be done."""
-        self._aside: deque[tuple[Floats, float]] = deque()
-        """Columns of rows, shape (columns, rows), and their time, Unix seconds."""
+        self._aside: deque[tuple[Floats, float, RequestRows | None]] = deque()
+        """Columns of rows, shape (columns, rows), their time, Unix seconds, and their requests."""
+        self._scale = Scale(frame.layout.bins)
+        self._requests: RequestRows | None = None
         self._names = frame.layout.names
         self._name_list = list(self._names)
         self._coders = [
@@ -79,6 +82,8 @@ class Columns:
         rows: int,
         now: float,
         pause: Callable[[], None] = lambda: None,
+        *,
+        is_request: bool = False,
     ) -> None:
         """Add rows.
 
@@ -88,14 +93,16 @@ class Columns:
             rows: How many rows.
             now: Unix seconds.
             pause: Called now and then in long work.
+            is_request: Whether they came in one request, and so may be alike.
         """
-        block = self._block(columns, rows, pause) if rows > 1 else None
+        block, alike = self._block(columns, rows, is_request, pause) if rows > 1 else (None, None)
         with self._lock:
             if not self._from <= now < self._until:
                 self._set_aside()
                 self._enter_panes(now)
             self._now = now
             if block is not None:
+                self._requests = added(self._requests, alike)
                 self._add_rows(block)
             elif rows:
                 self._add_row(columns)
@@ -137,11 +144,14 @@ class Columns:
 
     def _set_aside(self) -> None:
         if self._filled:
-            self._aside.append((self._buffer[: self._filled].T.copy(), self._now))
-            self._filled = 0
+            rows = self._buffer[: self._filled].T.copy()
+            self._aside.append((rows, self._now, self._requests))
+            self._filled, self._requests = 0, None
 
-    def _block(self, columns: Mapping[str, Any], rows: int, pause: Callable[[], None]) -> Floats:
-        """Return all columns, shape (columns, rows), as the buffer has them."""
+    def _block(
+        self, columns: Mapping[str, Any], rows: int, is_request: bool, pause: Callable[[], None]
+    ) -> tuple[Floats, RequestRows | None]:
+        """Return all columns, shape (columns, rows), as the buffer has them, and how alike."""
         absent = [None] * rows
         values = [columns.get(name, absent) for name in self._names]
         lengths = list(map(len, values))
@@ -151,12 +161,14 @@ class Columns:
         for j, code in self._coders:
             values[j] = list(map(code, values[j]))
             pause()
-        block = np.empty((len(values), rows))
+        block, sums = np.empty((len(values), rows)), np.empty((4, len(values)))
         step = 1 + VALUES_AT_ONCE // rows
         for j in range(0, len(values), step):
-            block[j : j + step] = matrix(values[j : j + step], rows)
+            part = block[j : j + step] = matrix(values[j : j + step], rows)
+            if is_request:
+                sums[:, j : j + step] = self._scale.sums(part, j)
             pause()
-        return block
+        return block, RequestRows(rows, rows**2, sums) if is_request else None
 
     def take(self) -> Parts:
         """Return all that was counted since the last call and start again at nothing."""
@@ -251,8 +263,9 @@ class Columns:
 
         while self._aside:
             # It is gone whatever comes: rows that cannot be tallied must not come again.
-            columns, now = self._aside.popleft()
+            columns, now, requests = self._aside.popleft()
             tally = tally_columns(self.frame.layout, columns, self._engine, pause_unless_awaited)
+            tally.requests = requests
             with self._lock:
                 for window in self.windows:
                     window.add(tally, now)

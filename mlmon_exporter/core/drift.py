@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from . import scores, thresholds
 from .frame import Frame, Sums
+from .request_rows import worth
 from .thresholds import TYPICAL
 
 Floats = NDArray[np.float64]
@@ -45,6 +46,11 @@ class Comparison(NamedTuple):
     level: float
     """Probability that one test of unchanged traffic goes over its threshold."""
     window_seconds: float = 3600.0
+
+    @property
+    def draws(self) -> Floats:
+        """As how many independent rows the window scatters, per column."""
+        return worth(self.frame.column_rows, self.current.rows, self.current.effects)
 
 
 def _for_numeric(frame: Frame, values: Floats) -> Floats:
@@ -97,20 +103,25 @@ def _no_base(c: Comparison) -> Floats:
 
 def _chance_psi(c: Comparison, level: float) -> Floats:
     bins = np.split(c.frame.reference.bins, c.frame.bin_starts[1:])
-    return np.array([thresholds.chance_psi(b.tolist(), c.current.rows, level) for b in bins])
+    pairs = zip(bins, c.draws.tolist(), strict=True)
+    return np.array(
+        [thresholds.chance_psi(b.tolist(), int(m), level, c.current.rows / m) for b, m in pairs]
+    )
 
 
 def _chance_ks(c: Comparison, level: float) -> Floats:
-    n, m = c.frame.reference.values, c.current.values
+    n, m = c.frame.reference.values, c.current.values * c.draws / c.current.rows
     chance = thresholds.chance_ks(n, m, level) + c.frame.rank_error
     return np.asarray(chance, dtype=np.float64)
 
 
 def _chance_share(c: Comparison, hits: Counts, level: float, extra_hits: float = 1.0) -> Floats:
-    rows = thresholds.whole_steps(c.current.rows)
     # Columns of merged references, and of digests, may have different numbers of rows.
-    pairs = zip(hits.tolist(), c.frame.column_rows.tolist(), strict=True)
-    chance = [thresholds.chance_share(k, n, rows, level, extra_hits) for k, n in pairs]
+    each = zip(hits.tolist(), c.frame.column_rows.tolist(), c.draws.tolist(), strict=True)
+    chance = [
+        thresholds.chance_share(k, n, thresholds.whole_steps(int(m)), level, extra_hits)
+        for k, n, m in each
+    ]
     return np.array(chance)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .reference import MID_RANKS, RANKS, ColumnReference
+from .request_rows import design_effects
 from .tally import Layout, Tally
 
 Floats = NDArray[np.float64]
@@ -29,6 +30,8 @@ class Sums(NamedTuple):
     """Rows per cell of the numeric columns, one after another, missing left out."""
     values: Counts
     """Rows with a usable value."""
+    effects: Floats
+    """By how much noise is greater than that of independent rows: see `design_effects`."""
     missing: Counts
     unseen: Counts
     tail: Counts
@@ -79,11 +82,14 @@ class Frame:
         absent = [np.nan] * len(wanted)
         digests = [tally.digests[j] for j in self.layout.numeric]
         values = [absent if d is None else d.quantiles(wanted) for d in digests]
-        return self._sums(tally.counts, tally.rows, np.array(values).reshape(-1, len(wanted)))
+        ranks = np.array(values).reshape(-1, len(wanted))
+        effects = design_effects(tally.requests, tally.rows, len(self.references))
+        return self._sums(tally.counts, tally.rows, ranks, effects)
 
     def sums_of_counts(self, tally: Tally) -> Sums:
         """Add a tally up, digests left out."""
-        return self._sums(tally.counts, tally.rows, np.empty((0, RANKS)))
+        effects = design_effects(tally.requests, tally.rows, len(self.references))
+        return self._sums(tally.counts, tally.rows, np.empty((0, RANKS)), effects)
 
     def _reference_sums(self) -> Sums:
         counts = [column.counts for column in self.references]
@@ -94,9 +100,9 @@ class Frame:
                 column.digest.pack()
         ranks = np.array(values).reshape(-1, RANKS)
         flat = np.concatenate(counts) if counts else np.empty(0, dtype=np.int64)
-        return self._sums(flat, rows, ranks)
+        return self._sums(flat, rows, ranks, np.ones(len(counts)))
 
-    def _sums(self, cell_counts: NDArray[Any], rows: int, ranks: Floats) -> Sums:
+    def _sums(self, cell_counts: NDArray[Any], rows: int, ranks: Floats, effects: Floats) -> Sums:
         counts = cell_counts.astype(np.int64, copy=False)
         below = np.concatenate(([0], np.cumsum(counts)))
         start, missing = self._start, self._missing
@@ -105,6 +111,7 @@ class Frame:
             bins=self.layout.per_bin(counts),
             cells=counts[self._is_cell],
             values=below[missing] - below[start],
+            effects=effects,
             missing=counts[missing],
             unseen=np.where(self.is_numeric, 0, counts[missing - 1]),
             tail=_outside(below, start, missing, self._tail),

@@ -66,7 +66,14 @@ class Model:
             return ()
         return tuple(column.name for column in self.reference.features)
 
-    def observe(self, batch: Batch, now: float, pause: Callable[[], None] = lambda: None) -> str:
+    def observe(
+        self,
+        batch: Batch,
+        now: float,
+        pause: Callable[[], None] = lambda: None,
+        *,
+        is_request: bool = False,
+    ) -> str:
         """Take in rows seen at `now`, Unix seconds; see `Columns.add`.
 
         Returns:
@@ -80,10 +87,10 @@ class Model:
         version = versions.admit(batch.version or self.settings.version)
         counted = versions.version(version)
         if batch.features:
-            counted.features.add(batch.features, batch.rows, now, pause)
+            counted.features.add(batch.features, batch.rows, now, pause, is_request=is_request)
         if batch.predictions:
             named = batch.outputs(counted.outputs.frame.layout.names)
-            counted.outputs.add(named, batch.rows, now, pause)
+            counted.outputs.add(named, batch.rows, now, pause, is_request=is_request)
             slices = counted.slices
             if slices is not None and slices.counts_predicted:
                 slices.add(slices.outcomes.rows(batch), now)

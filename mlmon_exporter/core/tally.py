@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .bins import Bins, CategoryBins, NumericBins
 from .digests import ENGINES, FastDigest, PureDigest, of_engine
+from .request_rows import RequestRows, added
 from .values import summable
 
 Floats = NDArray[np.float64]
@@ -72,7 +73,9 @@ class Layout:
         cells, columns = int(self.cell_starts[-1]), len(self.names)
         vectors = ("counts", "invalid", "sums", "digests")
         sizes = [len(getattr(tally, name, ())) for name in vectors]
-        if sizes != [cells, columns, columns, columns]:
+        requests = getattr(tally, "requests", None)
+        of_requests = columns if requests is None else requests.sums.shape[1]
+        if sizes != [cells, columns, columns, columns] or of_requests != columns:
             raise ValueError(
                 f"tally: expected the {cells} cells and {columns} columns of {self.fingerprint}, "
                 "got others"
@@ -94,7 +97,7 @@ def _starts(sizes: Sequence[int]) -> NDArray[np.intp]:
 class Tally:
     """Counts and digests of some rows. Not thread-safe: whoever holds it locks."""
 
-    __slots__ = ("counts", "digests", "invalid", "rows", "sums")
+    __slots__ = ("counts", "digests", "invalid", "requests", "rows", "sums")
 
     def __init__(self, layout: Layout) -> None:
         self.rows = 0
@@ -102,10 +105,12 @@ class Tally:
         self.invalid: Counts = np.zeros(len(layout.names), dtype=np.int64)
         self.sums: Floats = np.zeros(len(layout.names))
         self.digests: list[AnyDigest | None] = [None] * len(layout.names)
+        self.requests: RequestRows | None = None
 
     def merge(self, other: Tally) -> None:
         """Add all that `other` counts; `other` stays as it is."""
         self.merge_counts(other)
+        self.requests = added(self.requests, other.requests)
         for j, theirs in enumerate(other.digests):
             if theirs is not None:
                 ours = self.digests[j]
@@ -120,6 +125,7 @@ class Tally:
         """
         if other.rows > self.rows:
             self.rows, self.digests = other.rows, other.digests
+            self.requests = other.requests
         self.counts = np.maximum(self.counts, other.counts)
         self.invalid = np.maximum(self.invalid, other.invalid)
         self.sums = np.maximum(self.sums, other.sums)
@@ -129,6 +135,7 @@ class Tally:
         other = Tally.__new__(Tally)
         other.rows, other.counts, other.sums = self.rows, self.counts.copy(), self.sums.copy()
         other.invalid, other.digests = self.invalid.copy(), [None] * len(self.digests)
+        other.requests = self.requests
         for j, digest in enumerate(self.digests):
             if digest is not None:
                 copied = other.digests[j] = type(digest)()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .centroids import MOST_ROWS
 from .digests import ENGINES
+from .request_rows import RequestRows
 from .roc import RocCurve
 from .slices import SliceTally
 from .tally import AnyDigest, Tally
@@ -90,6 +91,7 @@ def _columns_to_bytes(tally: Tally) -> bytes:
             tally.invalid.astype("<i8").tobytes(),
             tally.sums.astype("<f8").tobytes(),
             *digests,
+            _requests_to_bytes(tally.requests),
         )
     )
 
@@ -110,10 +112,31 @@ def _columns(data: bytes) -> Tally:
         _check(tally.sums)
         if (tally.counts < 0).any() or max(rows, tally.counts.sum(dtype=float)) > MOST_ROWS:
             raise ValueError("tally: expected counts of rows, got others")
-        tally.digests = _digests(data[at + 8 * (cells + 2 * columns) :], engine, sizes)
+        at += 8 * (cells + 2 * columns)
+        tally.digests = _digests(data[at:], engine, sizes)
+        tally.requests = _requests(data[at + sum(sizes) :], columns)
     except (struct.error, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"tally: damaged: {error}") from error
     return tally
+
+
+def _requests_to_bytes(requests: RequestRows | None) -> bytes:
+    if requests is None:
+        return b""
+    numbers = (requests.rows, requests.squares, *requests.sums.ravel())
+    return np.array(numbers, dtype="<f8").tobytes()
+
+
+def _requests(data: bytes, columns: int) -> RequestRows | None:
+    """Read what is last, and is not there in tallies without requests of several rows."""
+    if not data:
+        return None
+    numbers = np.frombuffer(data, "<f8")
+    _check(numbers)
+    if len(numbers) != 2 + 4 * columns or not 0 < numbers[0] <= numbers[1] <= MOST_ROWS**2:
+        raise ValueError("tally: expected sums over requests, got others")
+    rows, squares = numbers[:2].tolist()
+    return RequestRows(rows, squares, numbers[2:].reshape(4, columns).copy())
 
 
 def _check(numbers: NDArray[Any]) -> None:

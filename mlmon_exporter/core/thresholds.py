@@ -42,12 +42,15 @@ def level(window_seconds: float, budget_seconds: float, tests: int, looks: int =
     return min(0.05, window_seconds / budget_seconds / tests / looks)
 
 
-def chance_psi(bins: Sequence[int], window_rows: int, level: float) -> float:
+def chance_psi(
+    bins: Sequence[int], window_rows: int, level: float, draw_rows: float = 1.0
+) -> float:
     """PSI that chance reaches at this level, given the reference's rows per bin; NaN without rows.
 
     Args:
         bins: Reference rows in each bin of the column.
-        window_rows: Rows of the window, 1 or more.
+        window_rows: Rows of the window that were drawn independently, 1 or more.
+        draw_rows: Rows that each such draw brings, all alike: 1 or more.
 
     The chi-square law (Yurdakul 2018), (1/n + 1/m) x chi-square quantile(1 - level, B - 1), holds
     where bins are full. With a rare or empty bin the half row that is added to each makes PSI
@@ -62,7 +65,9 @@ def chance_psi(bins: Sequence[int], window_rows: int, level: float) -> float:
     # Columns with nearly the same bins share one law: shares count to two digits.
     shares = tuple(sorted((float(f"{rows / total:.2g}") for rows in bins), reverse=True))
     low = 1 << (window_rows.bit_length() - 1)
-    ends = [_psi_tail(shares, total, rows) for rows in (low, 2 * low)]
+    # Few laws for all of them: up to the next step of a half, which is the safe side.
+    each = 2.0 ** (math.ceil(2 * math.log2(draw_rows)) / 2)
+    ends = [_psi_tail(shares, total, rows, each) for rows in (low, 2 * low)]
     at = [np.interp(-math.log(level), *end) for end in ends]
     # Between powers of two the law is a line on logarithmic axes.
     weight = math.log2(window_rows / low)
@@ -74,14 +79,16 @@ _POINTS = np.linspace(0.0, 1.0, 96)
 
 
 @lru_cache(maxsize=4096)
-def _psi_tail(shares: tuple[float, ...], reference_rows: int, window_rows: int) -> Tails:
+def _psi_tail(
+    shares: tuple[float, ...], reference_rows: int, window_rows: int, draw_rows: float = 1.0
+) -> Tails:
     """Return -log P(PSI > x), ascending, and the x: the law of one column's PSI by chance."""
     m, pseudo = window_rows, 0.5 * len(shares)
     shape = np.array(shares) * reference_rows + 0.5
     total = shape.sum()
     reference = shape / total
     rows, logs = _bin_rows(shape, m / total)
-    current = (rows + 0.5) / (m + pseudo)
+    current = (rows * draw_rows + 0.5) / (m * draw_rows + pseudo)
     terms = (current - reference[:, None]) * np.log(current / reference[:, None])
     tilts = _TILTS / (1 / reference_rows + 1 / m)
     tilted = logs + tilts[:, None, None] * terms

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlmon_exporter import Config, Monitor, Reference
-from mlmon_exporter.core.records import Histograms, Readings
+from mlmon_exporter.core.records import Batch, Histograms, Readings
 
 from .streams import DAY, Change, Columns, Shape, ticks
 
@@ -49,13 +49,25 @@ class Look(NamedTuple):
 class Host:
     """The monitors of one host's workers: rows are dealt out to them, each shows the sum."""
 
-    def __init__(self, monitors: Sequence[Monitor]) -> None:
+    def __init__(self, monitors: Sequence[Monitor], request_rows: int = 1) -> None:
         self._monitors = monitors
+        self._request_rows = request_rows
 
     def observe(self, columns: Columns, now: float) -> None:
-        """Deal rows out."""
+        """Deal rows out, or requests, if they have several rows."""
+        if self._request_rows > 1:
+            self._observe_requests(columns, now)
+            return
         for i, monitor in enumerate(self._monitors):
             monitor.observe({n: v[i :: len(self._monitors)] for n, v in columns.items()}, now=now)
+
+    def _observe_requests(self, columns: Columns, now: float) -> None:
+        rows = len(next(iter(columns.values())))
+        for i, start in enumerate(range(0, rows, self._request_rows)):
+            part = {n: v[start : start + self._request_rows] for n, v in columns.items()}
+            model = self._monitors[i % len(self._monitors)].models["soak"]
+            # As the intake hands them on.
+            model.observe(Batch(part, {}, self._request_rows), now, is_request=True)
 
     def blocks(self, now: float) -> Iterator[Readings | Histograms]:
         """Give what the last worker shows at `now`, once all have added what they have."""
@@ -89,14 +101,16 @@ def build_host(cell: Cell, reference: Columns, path: str) -> Host:
     config = Config.from_options(
         None, model="soak", reference=path, windows=list(cell.windows), digest=cell.engine, **shared
     )
-    return Host([Monitor(config) for _ in range(cell.workers)])
+    return Host([Monitor(config) for _ in range(cell.workers)], cell.shape.request_rows)
 
 
 def traffic(
     cell: Cell, rng: np.random.Generator, change: Change | None, change_after: float
 ) -> Iterator[tuple[float, Columns, int]]:
     """Give the time, the columns and the rows of each tick; the change begins after some days."""
-    for now, rows in ticks(cell.rows_a_day, cell.days, LOOK_SECONDS, rng):
+    size = cell.shape.request_rows
+    for now, requests in ticks(cell.rows_a_day / size, cell.days, LOOK_SECONDS, rng):
+        rows = requests * size
         columns = cell.shape.draw(rows, rng)
         days = now / DAY - change_after
         if change is not None and days > 0:

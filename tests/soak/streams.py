@@ -17,22 +17,31 @@ Change = Callable[[Columns, float, np.random.Generator], Columns]
 
 DAY = 86400.0
 MISSING_SHARE = 0.01
+ALIKE = 0.8
+"""Of a feature's variance, what requests differ by; the rest is within them."""
 CATEGORIES = np.array(["card", "cash", "invoice", "transfer", "voucher", "crypto"])
 CATEGORY_SHARES = np.array([0.5, 0.25, 0.15, 0.07, 0.029, 0.001])
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A model's features: how many, and whether they move together."""
+    """A model's features: how many, whether they move together, and whether rows of one do."""
 
     features: int
     is_correlated: bool = False
+    request_rows: int = 1
+    """Rows of a request; those of one are alike, as are the rows of a basket or of a patient."""
 
     def draw(self, rows: int, rng: np.random.Generator) -> Columns:
         """Return rows of all features: normal, lognormal, heavy-tailed, counts and categories."""
-        normal = rng.standard_normal((self.features, rows))
+        requests = math.ceil(rows / self.request_rows)
+        normal = rng.standard_normal((self.features, requests))
         if self.is_correlated:
-            normal = math.sqrt(0.7) * rng.standard_normal(rows) + math.sqrt(0.3) * normal
+            normal = math.sqrt(0.7) * rng.standard_normal(requests) + math.sqrt(0.3) * normal
+        if self.request_rows > 1:
+            shared = np.repeat(normal, self.request_rows, axis=1)[:, :rows]
+            own = rng.standard_normal((self.features, rows))
+            normal = math.sqrt(ALIKE) * shared + math.sqrt(1 - ALIKE) * own
         return {
             name: _KINDS[i % len(_KINDS)](z, rng)
             for i, (name, z) in enumerate(zip(self.names, normal, strict=True))

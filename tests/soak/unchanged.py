@@ -53,6 +53,12 @@ def others() -> Iterator[Cell]:
             yield Cell(shape, rows, reference, engine="tdigest")
 
 
+def alike() -> Iterator[Cell]:
+    """Give cells whose requests have several rows that are alike."""
+    for size, rows, workers in itertools.product((10, 50), (2000.0, 20_000.0), (1, 8)):
+        yield Cell(Shape(5, request_rows=size), rows, 100_000, workers=workers)
+
+
 def measure(cell: Cell, runs: int, most: int = 12) -> Row:
     """Run a cell, each time with another reference and stream.
 
@@ -70,17 +76,17 @@ def measure(cell: Cell, runs: int, most: int = 12) -> Row:
 
 def table(runs: int, quick: bool = False) -> list[Row]:
     """Print a row a cell as Markdown; return them."""
-    print("| engine | workers | features | correlated | rows a day | reference rows ", end="")
-    print("| runs of 30 days | false alarms | upper 95 % bound a month |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    cells = [*grid(quick), *([] if quick else others())]
+    print("| engine | workers | features | correlated | rows a request | rows a day ", end="")
+    print("| reference rows | runs of 30 days | false alarms | upper 95 % bound a month |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    cells = [*grid(quick), *([] if quick else [*others(), *alike()])]
     rows = []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for row in pool.map(measure, cells, [runs] * len(cells)):
             c = row.cell
             print(
                 f"| {c.engine} | {c.workers} | {c.shape.features} "
-                f"| {'yes' if c.shape.is_correlated else 'no'} "
+                f"| {'yes' if c.shape.is_correlated else 'no'} | {c.shape.request_rows} "
                 f"| {c.rows_a_day:,.0f} | {c.reference_rows:,} | {row.runs} | {row.alarms} "
                 f"| {row.upper:.2f} |",
                 flush=True,

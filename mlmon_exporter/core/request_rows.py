@@ -1,0 +1,137 @@
+"""Rows that come in one request may be alike: then they tell less than as many rows by themselves.
+
+A basket, a patient, a store: where each request has the rows of one, a window of 2 000 rows in 40
+requests scatters as one of 40 rows does. How much alike they are is measured, column by column,
+and the noise that thresholds allow for is multiplied by the design effect. Source: Kish (1965),
+Survey Sampling, chapters 5 and 8: the variance of a mean of clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bins import Bins, NumericBins
+
+Floats = NDArray[np.float64]
+
+MISSING_PLACE = 1.5
+"""Where a missing value is put, beside those that are there, from -1 to 1."""
+_TURN = 2.4
+"""Radians from one category to the next, so that any two are apart."""
+
+
+class Scale:
+    """Puts values of all columns between -1 and 1, so that no outlier outweighs the others."""
+
+    def __init__(self, bins: Sequence[Bins]) -> None:
+        ends = np.array([_middle(b) for b in bins]).reshape(-1, 2, 1)
+        with np.errstate(over="ignore"):
+            half = (ends[:, 1] - ends[:, 0]) / 2
+        self._center = ends[:, 0] + half
+        self._half = np.where((half > 0) & np.isfinite(half), half, 1.0)
+        self._is_categorical = np.array([not isinstance(b, NumericBins) for b in bins], dtype=bool)
+
+    def sums(self, block: Floats, first: int) -> Floats:
+        """Return what a request adds to `RequestRows.sums`, of some columns.
+
+        Args:
+            block: Shape (columns, rows): numbers, and cell numbers of categorical columns.
+            first: Number of the first of these columns.
+        """
+        columns = slice(first, first + len(block))
+        with np.errstate(over="ignore", invalid="ignore"):
+            places = (block - self._center[columns]) / self._half[columns]
+        np.clip(places, -1.0, 1.0, out=places)
+        categorical = self._is_categorical[columns]
+        if categorical.any():
+            places[categorical] = np.cos(_TURN * block[categorical])
+        places[np.isnan(places)] = MISSING_PLACE
+        total = places.sum(axis=1)
+        squares = np.einsum("ij,ij->i", places, places)
+        return np.array((total * total, block.shape[1] * total, total, squares))
+
+
+def _middle(bins: Bins) -> tuple[float, float]:
+    """Return values between which most of the reference's are."""
+    if not isinstance(bins, NumericBins) or not len(bins.edges):
+        return -1.0, 1.0
+    edges = bins.edges
+    low, high = edges[len(edges) // 10], edges[-1 - len(edges) // 10]
+    return (low, high) if low < high else (edges[0], edges[-1])
+
+
+class RequestRows(NamedTuple):
+    """Sums over the requests of several rows."""
+
+    rows: float
+    """Rows of these requests."""
+    squares: float
+    """Squares of the rows of each, added up."""
+    sums: Floats
+    """Shape (4, columns). Of each request's sum of places (see `Scale`): its square, its product
+    with the request's rows, itself; and the squares of all places."""
+
+
+def added(ours: RequestRows | None, theirs: RequestRows | None) -> RequestRows | None:
+    """Return the sums of both, of which none need be there."""
+    if ours is None or theirs is None:
+        return ours or theirs
+    return RequestRows(
+        ours.rows + theirs.rows, ours.squares + theirs.squares, ours.sums + theirs.sums
+    )
+
+
+def design_effects(requests: RequestRows | None, rows: int, columns: int) -> Floats:
+    """Return by how much the noise of each column is greater than that of independent rows.
+
+    Args:
+        requests: Of the window's requests of several rows; None where there were none.
+        rows: All rows of the window.
+        columns: How many columns there are.
+
+    Returns:
+        1 where rows are independent, up to the rows of a request where they are all the same.
+        With few requests it is what it may well be rather than what was seen, up to all the same.
+    """
+    if requests is None or not requests.rows:
+        return np.ones(columns)
+    of_sums, with_rows, total, squares = requests.sums
+    mean = total / requests.rows
+    between = of_sums - 2 * mean * with_rows + mean**2 * requests.squares
+    within = squares - mean**2 * requests.rows
+    most = requests.squares / requests.rows
+    count = requests.rows**2 / requests.squares
+    is_apart = within > 1e-9 * squares
+    seen = np.divide(between, within, out=np.full(columns, most), where=is_apart)
+    effect = np.clip(np.maximum(seen, 1e-9) * _doubt(count), 1.0, most)
+    alone = max(rows - requests.rows, 0.0)
+    return np.asarray((effect * requests.rows + alone) / (requests.rows + alone))
+
+
+def _doubt(requests: float) -> float:
+    """Return how many times a variance seen over so many requests may be it in truth.
+
+    More with a probability of one in a thousand. Source: the chi-square law of a variance, its
+    quantile by Wilson and Hilferty (1931); infinite for few requests.
+    """
+    degrees = requests - 1
+    if degrees <= 0:
+        return np.inf
+    step = 2 / (9 * degrees)
+    root = 1 - step - 3.09 * np.sqrt(step)
+    return float(requests / (degrees * root**3)) if root > 0 else np.inf
+
+
+def worth(reference_rows: NDArray[Any], rows: int, effects: Floats) -> Floats:
+    """Return as how many independent rows a window scatters against its reference, 1 or more.
+
+    The reference's rows came in the same requests, as far as anybody knows: their noise counts
+    here, too. Laws that take the reference as it is then have the right noise of both.
+    """
+    n, m = np.maximum(reference_rows, 1.0), float(max(rows, 1))
+    fewer = 1 / (effects * (1 / n + 1 / m) - 1 / n)
+    return np.where(effects > 1.0, np.maximum(fewer, 1.0), m)
