@@ -41,7 +41,7 @@ def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_every_key_of_the_documented_configuration_is_one() -> None:
+def test_the_documented_keys_are_the_keys_of_the_configuration() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text()
     keys = set(re.findall(r"^(\w+) = ", text, re.MULTILINE))
     keys |= {
@@ -49,7 +49,8 @@ def test_every_key_of_the_documented_configuration_is_one() -> None:
         for row in re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE)
         for key in re.findall(r"`(\w+)`", row)
     }
-    assert keys - {"key"} <= Config.model_fields.keys() | ModelConfig.model_fields.keys()
+    known = Config.model_fields.keys() | ModelConfig.model_fields.keys()
+    assert keys - {"key"} == known - {"models"}
 
 
 def test_a_server_starts_with_the_documented_configuration(tmp_path: Path) -> None:
