@@ -63,7 +63,9 @@ def _outcomes() -> dict[str, MetricType]:
     }
     found = {f"mlmon_quality_{name}": MetricType("gauge", text) for name, text in qualities.items()}
     found |= {
-        f"mlmon_reference_quality_{name}": MetricType("gauge", f"The same of the reference: {text}")
+        f"mlmon_reference_quality_{name}": MetricType(
+            "gauge", "In the reference: " + text.replace("the window's ", "")
+        )
         for name, text in qualities.items()
     }
     for name in ("accuracy", "roc_auc", "log_loss", "brier", "rmse", "mae"):

@@ -77,20 +77,25 @@ class PostgresqlTransactions:
             self._has_failed = False
 
     def _open(self) -> psycopg.Connection:
-        import psycopg
 
         if self._process != os.getpid():
             self._forget()
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._url, autocommit=True, connect_timeout=CONNECT_SECONDS
-            )
+            self._connection = self._connect()
             self._process = os.getpid()
             with self._connection.transaction():
                 self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (MAKING,))
                 for statement in schema(POSTGRESQL):
                     self._connection.execute(statement.encode())
         return self._connection
+
+    def _connect(self) -> psycopg.Connection:
+        import psycopg
+
+        try:
+            return psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_SECONDS)
+        except UnicodeError as error:  # of a host that cannot be one: `db..internal`
+            raise psycopg.OperationalError("host") from error
 
     def _say(self, fault: StoreError) -> None:
         if not self._has_failed:

@@ -14,6 +14,7 @@ from .core.reference import ColumnReference
 from .core.segments import SegmentFeature
 from .core.task import Choice
 from .data_files import Column, DataError, DataFiles, TypeConflictError
+from .formats.parquet import is_index
 from .reference import Reference
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ class Roles(NamedTuple):
         if self.features:
             return tuple(dict.fromkeys((*self.features, *self.segment)))
         taken = {*self.prediction, *self.ground_truth, *self.time_column, *self.ignore}
+        taken |= {name for name in columns if is_index(name)} - {*self.segment}
         return tuple(n for n, c in columns.items() if n not in taken and c.kind != "other")
 
 

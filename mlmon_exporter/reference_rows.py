@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .core.outcome_profile import Chunk
+from .formats.parquet import is_index
 
 
 def times_of(values: Any) -> NDArray[np.float64]:
@@ -31,7 +32,8 @@ def times_of(values: Any) -> NDArray[np.float64]:
 def rows_of(data: Any) -> Chunk:
     """Return a mapping, a DataFrame or an Arrow table as columns, and how many rows."""
     if hasattr(data, "column_names"):  # of Arrow
-        return {name: _from_arrow(data.column(name)) for name in data.column_names}, data.num_rows
+        names = [name for name in data.column_names if not is_index(name)]
+        return {name: _from_arrow(data.column(name)) for name in names}, data.num_rows
     names = list(data) if isinstance(data, Mapping) else list(data.columns)
     columns = {str(name): _plain(data[name]) for name in names}
     lengths = {len(values) for values in columns.values()}

@@ -11,6 +11,7 @@ from .core.bins import CategoryBins
 from .core.reference import ColumnReference
 from .core.variation import LEAST_ROWS
 from .data_files import Column, DataFiles
+from .formats.parquet import is_index
 from .reference import Reference
 from .reference_files import Roles
 
@@ -78,6 +79,10 @@ def file_warnings(files: DataFiles, roles: Roles, reference: Reference) -> Itera
         ]
         if others:
             yield f"neither numbers nor texts in {_listed(others)}: left out"
+        named = {*built, *roles.ground_truth, *roles.time_column, *roles.ignore}
+        index = [repr(name) for name in columns if is_index(name) and name not in named]
+        if index:
+            yield f"pandas' index numbers the rows: {_listed(index)} left out"
     times = [column.name for column in reference.features if _is_time(column, columns)]
     if times:
         yield (

@@ -27,6 +27,7 @@ from mlmon_exporter.core.reference_form import column_to_dict
 from mlmon_exporter.data_files import DataError, DataFiles, TypeConflictError
 from mlmon_exporter.reference import Reference
 from mlmon_exporter.reference_files import Roles, reference_from_files
+from mlmon_exporter.reference_warnings import file_warnings
 
 NAN = float("nan")
 HOUR = 3600.0
@@ -510,6 +511,26 @@ def test_features_are_what_is_left(tmp_path: Path, table: Any) -> None:
     assert [c.name for c in reference.outputs] == ["temp"]
     only = Roles(features=("open",), segment=("town",))
     assert [c.name for c in reference_from_files(files, only, "m").features] == ["open", "town"]
+
+
+@pytest.mark.parametrize(
+    ("ending", "name"), [("parquet", "__index_level_0__"), ("feather", ""), ("csv", "")]
+)
+def test_the_index_that_pandas_writes_is_no_feature(
+    tmp_path: Path, table: Any, ending: str, name: str
+) -> None:
+    table = table.add_column(0, name, [list(range(ROWS))])
+    files = DataFiles(write(tmp_path / f"d.{ending}", table))
+    found = reference_from_files(files, Roles(), "m")
+    assert [c.name for c in found.features] == ["temp", "riders", "town", "open"]
+    assert [c.name for c in Reference.build(table).features] == ["temp", "riders", "town", "open"]
+    assert [text for text in file_warnings(files, Roles(), found) if "index" in text] == [
+        f"pandas' index numbers the rows: {name!r} left out"
+    ]
+    named = Roles(features=(name, "temp"))
+    only = reference_from_files(files, named, "m")
+    assert [c.name for c in only.features] == [name, "temp"]
+    assert not [text for text in file_warnings(files, named, only) if "index" in text]
 
 
 @pytest.mark.parametrize(

@@ -190,11 +190,14 @@ def test_traffic_reaches_the_monitor(prepared: Prepared) -> None:
             json={"instances": [prepared.bike.reference.rows[0]]},
         ).json()
         metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-        docs = httpx.get(f"http://127.0.0.1:{port}/", follow_redirects=True)
+        page = httpx.get(f"http://127.0.0.1:{port}/", follow_redirects=True)
+        docs = httpx.get(f"http://127.0.0.1:{port}/docs")
     assert latencies.speed().failures == 0
     assert 0 < prepared.added.speed().p50_seconds < latencies.speed().p50_seconds
     assert len(answer["predictions"]) == 1
     assert docs.status_code == 200
+    assert page.url.path == "/mlmon"
+    assert "bike-demand" in page.text
     for output in ("rentals", "label", "probability"):
         assert re.search(
             rf'mlmon_prediction_bin_rows_total{{.*output="{output}".*}} [1-9]', metrics

@@ -163,8 +163,11 @@ def test_a_transaction_that_fails_leaves_nothing(begin: Begin) -> None:
         assert table.counts() == {}
 
 
-def test_a_server_that_is_away_is_a_store_error_without_its_address(tmp_path: Path) -> None:
-    url = f"postgresql://mlmon:secret@/postgres?host={tmp_path}"
+@pytest.mark.parametrize("address", ["/postgres?host={tmp_path}", "db..internal/postgres"])
+def test_a_server_that_is_away_is_a_store_error_without_its_address(
+    tmp_path: Path, address: str
+) -> None:
+    url = f"postgresql://mlmon:secret@{address.format(tmp_path=tmp_path)}"
     transactions = PostgresqlTransactions(url, lambda *_: None)
     with pytest.raises(StoreError) as caught, transactions(0.0):
         pass

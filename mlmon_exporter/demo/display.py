@@ -74,14 +74,18 @@ def _header(scene: Scene) -> Text:
     text.append(f"{scene.season}", style="bold")
     since = f"{minutes}:{seconds:02d} since the start"
     text.append(f", {scene.season_left:.0f} s left · {since} · ctrl-c stops\n")
-    text.append("open ")
-    text.append(f"{scene.url}/metrics", style="bold cyan")
-    text.append(" and ")
-    text.append(f"{scene.url}/docs", style="bold cyan")
+    text.append("open ").append(ways_text(scene.url))
     if scene.links is not None:
         text.append("\n").append(links_text(scene.links))
     text.append(f"\n{speed_text(scene.speed, scene.added)}")
     return text
+
+
+def ways_text(url: str) -> Text:
+    """Return what to open: the page, what Prometheus reads, and forms to send requests with."""
+    paths = ("/mlmon", "/metrics", "/docs")
+    page, metrics, docs = ((f"{url}{path}", "bold cyan") for path in paths)
+    return Text.assemble(page, ", ", metrics, " and ", docs)
 
 
 def links_text(links: Links) -> Text:

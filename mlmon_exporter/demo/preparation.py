@@ -23,6 +23,7 @@ OUTCOME = "outcome"
 CONFIG = """\
 windows = ["60s"]
 pending_age = "60s"
+page_path = "/mlmon"
 token = "{token}"
 
 [[models]]

@@ -14,7 +14,7 @@ from types import FrameType
 from rich.console import Console
 from rich.live import Live
 
-from .display import delivery_text, line, links_text, page, print_page, print_summary
+from .display import delivery_text, line, links_text, page, print_page, print_summary, ways_text
 from .inbox import Inbox, inbox_app
 from .paging import NAMES, Links, Paging, find_programs, paging
 from .preparation import prepare, step
@@ -59,7 +59,7 @@ def run(*, seconds: float | None, port: int, once: bool) -> int:
         stage = Stage(url, token, monitor, seconds, added, inbox, links)
         stack.callback(stage.stop)
         stage.start({"/bike/predict": bike, "/income/predict": income})
-        console.print(f"Serving on {url}: open {url}/metrics and {url}/docs", soft_wrap=True)
+        console.print(f"Serving on {url}: open ", ways_text(url), sep="", soft_wrap=True)
         if links is not None:
             console.print(links_text(links), soft_wrap=True)
         show = _show_live if console.is_terminal and not once else _show_lines

@@ -75,7 +75,7 @@ def create_app(
 
     app.post("/bike/predict", openapi_extra=_example(examples[0]))(predict_bike)
     app.post("/income/predict", openapi_extra=_example(examples[1]))(predict_income)
-    app.get("/", include_in_schema=False)(lambda: RedirectResponse("/docs"))
+    app.get("/", include_in_schema=False)(lambda: RedirectResponse("/mlmon"))
     return app, monitor
 
 

@@ -13,7 +13,12 @@ from .tables import Table, check_columns, check_rows
 
 MEDIA_TYPE = "application/vnd.apache.parquet"
 _INDEX = re.compile(r"__index_level_\d+__\Z")
-"""What pandas calls an index without a name: it numbers the rows."""
+"""What pandas calls an index without a name in Arrow's formats."""
+
+
+def is_index(name: str) -> bool:
+    """Return whether a column is pandas' index, which numbers the rows; CSV has no name for it."""
+    return not name or bool(_INDEX.match(name))
 
 
 def table(content: bytes, body_map: BodyMap) -> Table:
@@ -41,7 +46,7 @@ def _read(arrow: Any, parquet: Any, content: bytes, body_map: BodyMap) -> Table:
     fields = [
         field
         for field in file.schema_arrow
-        if not arrow.types.is_nested(field.type) and not _INDEX.match(field.name)
+        if not arrow.types.is_nested(field.type) and not is_index(field.name)
     ]
     rows = file.metadata.num_rows
     check_rows(rows, body_map)
