@@ -27,6 +27,8 @@ so many tell the columns' types."""
 MOST_COLUMNS = 100_000
 """Columns of a CSV file. Arrow takes 8 KiB for each, however short its name."""
 _MOST_HEADER = 4 * MIB
+_MOST_ROWS = 2**31 - 1
+"""Rows of a record batch, as Arrow's format advises. Nulls take no bytes, so may say any number."""
 _DELIMITERS = ",;\t|"
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 
@@ -236,6 +238,10 @@ def _checked(batch: Any, path: Path) -> Any:
     Arrow trusts what it reads: in a damaged file, a text or a code that lies elsewhere would end
     the process later.
     """
+    if batch.num_rows > _MOST_ROWS:
+        raise DataError(
+            f"{path}: expected {_MOST_ROWS} rows at most in a batch, got {batch.num_rows}"
+        )
     batch.validate()
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         with explained(f"{path}: {name}"):

@@ -111,7 +111,8 @@ _NO_TIME = frozenset({"", *NULL_SPELLINGS})
 def _check(path: Path, schema: Any, columns: OutcomeColumns) -> None:
     for name in (columns.prediction_id, columns.ground_truth):
         if name not in schema.names:
-            raise DataError(f"{path}: expected a column {name!r}, got {', '.join(schema.names)}")
+            shown = ", ".join(schema.names[:20]) + (", ..." if len(schema.names) > 20 else "")
+            raise DataError(f"{path}: expected a column {name!r}, got {shown}")
     for name in columns:
         times = schema.names.count(name)
         if times > 1:

@@ -641,6 +641,16 @@ def test_a_code_without_a_value_is_an_error(tmp_path: Path, values: list[Any]) -
         read(DataFiles(path))
 
 
+def test_a_batch_that_says_it_has_more_rows_than_can_be_is_an_error(tmp_path: Path) -> None:
+    nulls = pa.Array.from_buffers(pa.null(), 2**50, [None])
+    path, batch = tmp_path / "d.arrow", pa.record_batch({"a": nulls})
+    options = pa.ipc.IpcWriteOptions(allow_64bit=True)
+    with pa.ipc.new_file(path, batch.schema, options=options) as file:
+        file.write_batch(batch)
+    with pytest.raises(DataError, match="expected 2147483647 rows at most in a batch, got 1125"):
+        reference_from_files(DataFiles(path), Roles(), "m")
+
+
 def test_texts_of_a_parquet_file_that_are_no_utf_8_are_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "d.parquet", pa.table({"a": ["Ulm", "Worms"]}))
     files = DataFiles(damaged(path, b"Worms", b"Wor\xffs"))
