@@ -283,3 +283,19 @@ def test_what_is_wrong_is_told_in_one_line(
     code, output = run(*arguments, token=token)
     assert (code, output.count("\n")) == (2, 1)
     assert message in output
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b'prediction_id,"ground\n\x1btruth"\n1,2\n'),
+        ("a.parquet", b"PAR1" + b"\xff" * 20 + b"\x14\0\0\0PAR1"),
+        ("a.arrow", b"ARROW1\0\0" + b"\xff" * 20),
+        ("a.jsonl.gz", gzip.compress(LINE, mtime=0)[:10] + b"\xff" * 30),
+    ],
+)
+def test_a_damaged_file_is_told_in_one_line(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    code, output = run(str(tmp_path / name))
+    assert (code, output.count("\n"), "\x1b" in output) == (2, 1, False)
+    assert output.startswith(f"mlmon-exporter: {tmp_path / name}: ")
