@@ -651,6 +651,16 @@ def test_a_batch_that_says_it_has_more_rows_than_can_be_is_an_error(tmp_path: Pa
         reference_from_files(DataFiles(path), Roles(), "m")
 
 
+@pytest.mark.parametrize("hidden", [b"\0\0\0\x80", b"\xff\0\0\0aaaa\x07"])
+def test_what_is_in_the_place_of_a_null_is_not_followed(tmp_path: Path, hidden: bytes) -> None:
+    path, first = tmp_path / "d.arrow", b"\1\0\0\0a".ljust(16, b"\0")
+    views = pa.array(["a", None, "b" * 20, "a"], pa.string_view())
+    with pa.ipc.new_file(path, pa.schema([("a", views.type)])) as file:
+        file.write_table(pa.table({"a": views}))
+    damaged(path, first + b"\0" * 16, first + hidden.ljust(16, b"\0"))
+    assert read(DataFiles(path))["a"] == {"a": 2, "b" * 20: 1, None: 1}
+
+
 def test_texts_of_a_parquet_file_that_are_no_utf_8_are_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "d.parquet", pa.table({"a": ["Ulm", "Worms"]}))
     files = DataFiles(damaged(path, b"Worms", b"Wor\xffs"))
