@@ -56,6 +56,8 @@ def is_text(type_: Any) -> bool:
 
 def numbers_of(column: Any) -> Floats:
     """Return a column of any kind but `categorical` as numbers: times in seconds, null as NaN."""
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
     if pa.types.is_temporal(column.type):
         return _seconds(column)
     if column.type != pa.float64():
@@ -124,6 +126,8 @@ def categories_of(
 
     Only the most frequent of very many categories are named, unless codes are wanted.
     """
+    if pa.types.is_dictionary(column.type) and _is_written_anew(column.type.value_type):
+        column = pc.cast(column, column.type.value_type)
     if pa.types.is_temporal(column.type) or pa.types.is_string_view(column.type):
         column = pc.cast(column, pa.string())
     elif pa.types.is_decimal(column.type):
@@ -149,6 +153,12 @@ def categories_of(
             codes
         ]
     return CategoryCounts(tuple(names), tuple(rows[is_named].tolist()), absent, other, codes)
+
+
+def _is_written_anew(type_: Any) -> bool:
+    """Return whether values of a type are named by what they are cast to."""
+    checks = (pa.types.is_temporal, pa.types.is_string_view, pa.types.is_decimal)
+    return any(check(type_) for check in checks)
 
 
 def _counted(column: Any) -> tuple[Any, NDArray[np.int64], None]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +26,7 @@ from .file_readers import (
     Reader,
     TypeConflictError,
     csv_type,
+    explained,
     is_readable,
     reader_of,
 )
@@ -99,13 +99,14 @@ class DataFiles:
         reader = reader_of(path)(path, sorted(self._missing))
         with explained(path):
             schema = reader.schema()
-        name, times = max(Counter(schema.names).items(), key=lambda item: item[1], default=("", 1))
+            names = schema.names
+        name, times = max(Counter(names).items(), key=lambda item: item[1], default=("", 1))
         if times > 1:
             raise DataError(f"{path}: expected each column once, got {name!r} {times} times")
-        if not schema.names:
+        if not names:
             raise DataError(f"{path}: expected columns, got none")
         partition = _partition(path.parent.relative_to(self.path)) if path != self.path else {}
-        return _File(path, reader, dict(zip(schema.names, schema.types, strict=True)), partition)
+        return _File(path, reader, dict(zip(names, schema.types, strict=True)), partition)
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -137,9 +138,12 @@ class DataFiles:
         Args:
             names: The columns.
             more_bytes: What else is held for each column.
+
+        Raises:
+            DataError: A file cannot be read.
         """
         columns = self.columns
-        fixed = max(file.reader.bytes_per_column() for file in self._files) + more_bytes
+        fixed = max(map(_bytes_per_column, self._files)) + more_bytes
         groups: list[list[str]] = [[]]
         used = 0
         for name in names:
@@ -217,15 +221,19 @@ class DataFiles:
             values = pa.chunked_array([pa.nulls(rows.num_rows)])
         if column.kind == TIME_COLUMN:
             return self._times(file, column.name, values)
-        if column.kind == "categorical":
-            return categories_of(
-                values, self._missing, are_numbers=column.are_numbers, with_codes=with_codes
-            )
-        return numbers_of(values)
+        with explained(file.path):
+            if column.kind == "categorical":
+                return categories_of(
+                    values, self._missing, are_numbers=column.are_numbers, with_codes=with_codes
+                )
+            return numbers_of(values)
 
     def _times(self, file: _File, name: str, values: Any) -> Floats:
         try:
-            return times_of(values, self._missing)
+            with explained(file.path):
+                return times_of(values, self._missing)
+        except DataError:
+            raise
         except ValueError as error:
             raise DataError(f"{file.path}: {name}: {error}") from error
 
@@ -257,6 +265,11 @@ class _Rows(Mapping[str, Any]):
         return len(self._columns)
 
 
+def _bytes_per_column(file: _File) -> int:
+    with explained(file.path):
+        return file.reader.bytes_per_column()
+
+
 def _find(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
@@ -284,15 +297,3 @@ def _kind_of_texts(values: Sequence[str]) -> str:
         return "empty"
     infinite = np.isinf(numbers(values))  # what cannot be read as a number
     return "categorical" if infinite.any() else "numeric"
-
-
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn what Arrow and the system raise into a DataError of one line."""
-    try:
-        yield
-    except DataError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{path}: cannot be read: {' '.join(reason.split()):.300}") from error

@@ -6,13 +6,17 @@ group whole, and some writers make one of the whole file.
 
 from __future__ import annotations
 
+import codecs
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -22,12 +26,21 @@ MIB = 2**20
 CSV_BLOCK = 4 * MIB
 """Bytes of a CSV file that are parsed at once, small enough for the processor's cache. The first
 so many tell the columns' types."""
+MOST_COLUMNS = 100_000
+"""Columns of a CSV file. Arrow takes 8 KiB for each, however short its name."""
+_MOST_HEADER = 4 * MIB
+_MOST_ROWS = 2**31 - 1
+"""Rows of a record batch, as Arrow's format advises. Nulls take no bytes, so may say any number."""
 _DELIMITERS = ",;\t|"
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 
 
 class DataError(ValueError):
     """Data that cannot be read: one line with the file, what is wrong and what to do."""
+
+    def __init__(self, message: str) -> None:
+        # Names and values from a file may hold line breaks, and what a terminal would obey.
+        super().__init__("".join(c if c.isprintable() else _escaped(c) for c in message))
 
 
 class TypeConflictError(DataError):
@@ -38,6 +51,24 @@ class TypeConflictError(DataError):
         self.file = file
         self.column = column
         self.value = value
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+@contextmanager
+def explained(where: Path | str) -> Iterator[None]:
+    """Turn what Arrow, decoders and the system raise into a DataError of one line."""
+    try:
+        yield
+    except DataError:
+        raise
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where}: expected UTF-8; save the file so") from error
+    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise DataError(f"{where}: cannot be read: {' '.join(reason.split()):.300}") from error
 
 
 class Part(NamedTuple):
@@ -124,9 +155,23 @@ class CsvReader:
         return raw if compression is None else pa.CompressedInputStream(raw, compression)
 
     def _delimiter(self) -> str:
+        header = self._header()
+        delimiter = max(_DELIMITERS, key=header.count)
+        columns = header.count(delimiter) + 1
+        if columns > MOST_COLUMNS:
+            raise DataError(f"{self._path}: expected {MOST_COLUMNS} columns at most, got {columns}")
+        return delimiter
+
+    def _header(self) -> str:
+        """Return the first line without what is in quotes."""
         with pa.OSFile(str(self._path)) as raw, self._inflated(raw) as stream:
-            header = stream.read(64 * 1024).decode("utf-8", "replace").partition("\n")[0]
-        return max(_DELIMITERS, key=re.sub('"[^"]*"', "", header).count)
+            start = stream.read(64 * 1024)
+            if b"\n" not in start and b"\r" not in start:
+                start += stream.read(_MOST_HEADER)
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise DataError(f"{self._path}: expected UTF-8, got UTF-16; save the file so")
+        unquoted = re.sub('"[^"]*"', "", start.decode("utf-8", "replace"))
+        return re.split("[\r\n]", unquoted, maxsplit=1)[0]
 
 
 class ParquetReader:
@@ -144,12 +189,17 @@ class ParquetReader:
     def parts(self, columns: Sequence[str], types: Mapping[str, Any]) -> Iterator[Part]:  # noqa: ARG002
         # Without a buffer's size, or with `pre_buffer`, a row group's columns are read whole.
         with pyarrow.parquet.ParquetFile(
-            self._path, buffer_size=64 * 1024, pre_buffer=False
+            self._path,
+            buffer_size=64 * 1024,
+            pre_buffer=False,
+            page_checksum_verification=True,  # of pages that have one
         ) as file:
-            rows, total = 0, max(1, file.metadata.num_rows)
+            rows, total = 0, file.metadata.num_rows
             for batch in file.iter_batches(batch_size=self._rows(columns), columns=list(columns)):
                 rows += batch.num_rows
-                yield Part(batch, rows / total)
+                yield Part(_checked(batch, self._path), min(1.0, rows / max(1, total)))
+        if rows != total:
+            raise DataError(f"{self._path}: expected the {total} rows it says it has, got {rows}")
 
     @staticmethod
     def _rows(columns: Sequence[str]) -> int:
@@ -181,7 +231,41 @@ class FeatherReader:
             reader = pa.ipc.open_file(source, options=options)
             total = reader.num_record_batches
             for number in range(total):
-                yield Part(reader.get_batch(number), (number + 1) / total)
+                yield Part(_checked(reader.get_batch(number), self._path), (number + 1) / total)
+
+
+def _checked(batch: Any, path: Path) -> Any:
+    """Return a record batch in which nothing points beyond its end.
+
+    Arrow trusts what it reads: in a damaged file, a text or a code that lies elsewhere would end
+    the process later.
+    """
+    if batch.num_rows > _MOST_ROWS:
+        raise DataError(
+            f"{path}: expected {_MOST_ROWS} rows at most in a batch, got {batch.num_rows}"
+        )
+    batch.validate()
+    columns = []
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        with explained(f"{path}: {name}"):
+            column.validate(full=True)
+            columns.append(_without_views(column))
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
+def _without_views(column: Any) -> Any:
+    """Return an array in which views of texts, as Polars writes them, are texts."""
+    if pa.types.is_dictionary(column.type) and pa.types.is_string_view(column.type.value_type):
+        return pa.DictionaryArray.from_arrays(column.indices, _without_views(column.dictionary))
+    if not pa.types.is_string_view(column.type):
+        return column
+    if column.null_count:
+        # Arrow validates no view of a null, but its cast follows it.
+        views = np.frombuffer(column.buffers()[1], np.uint8, 16 * len(column), 16 * column.offset)
+        is_null = column.is_null().to_numpy(zero_copy_only=False)
+        if views.reshape(-1, 16)[is_null].any():
+            return pa.array(column.to_numpy(zero_copy_only=False), pa.large_string())
+    return pc.cast(column, pa.large_string())
 
 
 READERS: dict[str, type[Reader]] = {

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
+from uuid import UUID
 
 import orjson
 import pyarrow as pa
-from pyarrow import csv, dataset
+import pyarrow.compute as pc
 
-from .file_readers import DataError
+from .arrow_columns import NULL_SPELLINGS, kind_of, numbers_of
+from .file_readers import ENDINGS, DataError, csv_type, explained, is_readable, reader_of
 
 LINES = (".jsonl", ".ndjson")
-TABLES = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "ipc"}
+MOST_LINE = 8 * 2**20
+"""Bytes of a line; a server takes no more at once, and no row has that many."""
 Record = dict[str, Any]
 
 
@@ -37,37 +40,39 @@ def outcomes_in(path: Path, columns: OutcomeColumns = AS_POSTED) -> Iterator[tup
     Raises:
         DataError: The file is of no known kind, cannot be read, or lacks a column.
     """
-    ending = Path(path.name.removesuffix(".gz")).suffix.lower()
-    if ending in LINES:
-        rows = _lines(path)
-    elif ending == ".csv":
-        rows = _csv(path, columns)
-    elif ending in TABLES:
-        rows = _table(path, TABLES[ending], columns)
+    size = max(1, path.stat().st_size)
+    if Path(path.name.removesuffix(".gz")).suffix.lower() in LINES:
+        rows = _lines(path, size)
+    elif is_readable(path):
+        rows = _table(path, columns)
     else:
-        known = ", ".join((".csv", *TABLES, *LINES))
-        raise DataError(f"{path}: expected a file that ends in {known}")
-    try:
+        raise DataError(f"{path}: expected a file that ends in {ENDINGS}, {', '.join(LINES)}")
+    with explained(path):
         for row, share in rows:
             yield _record(row, columns), share
-    except (pa.ArrowException, EOFError, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}: {str(error).splitlines()[0]}") from error
 
 
 def _record(row: Mapping[str, Any], columns: OutcomeColumns) -> Record:
     record = {name: row.get(column) for name, column in columns._asdict().items()}
-    if isinstance(record["prediction_id"], int):
+    if isinstance(record["prediction_id"], int | UUID):
         record["prediction_id"] = str(record["prediction_id"])
-    if isinstance(record["timestamp"], datetime):
-        record["timestamp"] = record["timestamp"].isoformat()
-    return record
+    return {name: _writable(value) for name, value in record.items()}
 
 
-def _lines(path: Path) -> Iterator[tuple[Mapping[str, Any], float]]:
-    size = max(1, path.stat().st_size)
+def _writable(value: Any) -> Any:
+    """Return a value that JSON can be written of."""
+    if isinstance(value, list | dict):  # no server takes what is in it, which may be too deep
+        return type(value)()
+    is_too_large = isinstance(value, int) and not -(2**63) <= value < 2**64
+    return float(value) if is_too_large else value
+
+
+def _lines(path: Path, size: int) -> Iterator[tuple[Mapping[str, Any], float]]:
     with path.open("rb") as raw:
         file = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if path.suffix == ".gz" else raw
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(partial(file.readline, MOST_LINE + 1), b""), 1):
+            if len(line) > MOST_LINE:
+                raise DataError(f"{path}: line {number}: expected {MOST_LINE} bytes at most")
             if line.strip():
                 yield _object(path, number, line), raw.tell() / size
 
@@ -82,32 +87,48 @@ def _object(path: Path, number: int, line: bytes) -> Mapping[str, Any]:
     return value
 
 
-def _csv(path: Path, columns: OutcomeColumns) -> Iterator[tuple[Mapping[str, Any], float]]:
+def _table(path: Path, columns: OutcomeColumns) -> Iterator[tuple[Mapping[str, Any], float]]:
+    reader = reader_of(path)(path, ())
+    schema = reader.schema()
+    present = [name for name in dict.fromkeys(columns) if name in schema.names]
+    _check(path, schema, columns)
+    types = {name: csv_type(schema.field(name).type, "time") for name in present}
     # An id stays as it is written, and so does a class: 007 is no 7.
-    kinds = dict.fromkeys((columns.prediction_id, columns.ground_truth), pa.string())
-    size = max(1, path.stat().st_size)
-    with path.open("rb") as raw:
-        file = pa.CompressedInputStream(raw, "gzip") if path.suffix == ".gz" else raw
-        reader = csv.open_csv(file, convert_options=csv.ConvertOptions(column_types=kinds))
-        _check(path, reader.schema.names, columns)
-        for batch in reader:
-            for row in batch.to_pylist():
-                yield row, min(1.0, raw.tell() / size)
+    types |= dict.fromkeys((columns.prediction_id, columns.ground_truth), pa.string())
+    for batch, share in reader.parts(present, types):
+        values = {name: _values(batch.column(name)) for name in present}
+        if columns.timestamp in values and columns.timestamp != columns.ground_truth:
+            values[columns.timestamp] = [
+                None if value in _NO_TIME else value for value in values[columns.timestamp]
+            ]
+        for row in zip(*values.values(), strict=True):
+            yield dict(zip(values, row, strict=True)), share
 
 
-def _table(
-    path: Path, kind: str, columns: OutcomeColumns
-) -> Iterator[tuple[Mapping[str, Any], float]]:
-    data = dataset.dataset(path, format=kind)
-    _check(path, data.schema.names, columns)
-    total, done = max(1, data.count_rows()), 0
-    for batch in data.to_batches(columns=[c for c in columns if c in data.schema.names]):
-        for row in batch.to_pylist():
-            done += 1
-            yield row, done / total
+_NO_TIME = frozenset({"", *NULL_SPELLINGS})
 
 
-def _check(path: Path, present: list[str], columns: OutcomeColumns) -> None:
+def _check(path: Path, schema: Any, columns: OutcomeColumns) -> None:
     for name in (columns.prediction_id, columns.ground_truth):
-        if name not in present:
-            raise DataError(f"{path}: expected a column {name!r}, got {', '.join(present)}")
+        if name not in schema.names:
+            shown = ", ".join(schema.names[:20]) + (", ..." if len(schema.names) > 20 else "")
+            raise DataError(f"{path}: expected a column {name!r}, got {shown}")
+    for name in columns:
+        times = schema.names.count(name)
+        if times > 1:
+            raise DataError(f"{path}: expected each column once, got {name!r} {times} times")
+        type_ = schema.field(name).type if times else pa.null()
+        if kind_of(type_) is None and not isinstance(type_, pa.UuidType):
+            raise DataError(f"{path}: {name}: expected numbers or texts, got {type_}")
+
+
+def _values(column: Any) -> list[Any]:
+    """Return a column's values as JSON has them: times are Unix seconds, as in a reference."""
+    type_ = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_decimal(type_) and type_.scale == 0:  # a whole number, such as an id
+        texts = pc.cast(pc.cast(column, type_), pa.string()).to_pylist()
+        return [None if text is None else int(text) for text in texts]
+    is_number = pa.types.is_decimal(type_) or pa.types.is_float16(type_)
+    if is_number or kind_of(type_) == "time":
+        return list(pa.array(numbers_of(column), from_pandas=True).to_pylist())
+    return list(column.to_pylist())

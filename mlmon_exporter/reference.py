@@ -23,7 +23,7 @@ from .core.settings import ModelReference
 from .core.task import Choice
 from .core.variation import Variation
 from .reference_bytes import MOST_BYTES, Content, read, write
-from .reference_rows import check_names, rows_of, times_of, with_all
+from .reference_rows import check_names, rows_of, usable_times, with_all
 
 Segment = str | tuple[str, Sequence[float]]
 """A feature by which rows are sliced; with the edges of its ranges, if it is not by value."""
@@ -261,14 +261,14 @@ def _with_variation(
     window_seconds: Sequence[float],
 ) -> list[tuple[ColumnReference, ...]]:
     columns = [column for side in sides for column in side]
-    times = (times_of(rows[time_column]) for rows, _ in chunks())
+    times = (usable_times(rows[time_column]) for rows, _ in chunks())
     ends = [(np.nanmin(part), np.nanmax(part)) for part in times if not np.isnan(part).all()]
     if not ends:
         raise ValueError(f"reference: {time_column}: expected times, got none")
     first, last = min(low for low, _ in ends), max(high for _, high in ends)
     variation = Variation(columns, window_seconds, first, last)
     for rows, _ in chunks():
-        variation.count(rows, times_of(rows[time_column]))
+        variation.count(rows, usable_times(rows[time_column]))
     varied = variation.columns()
     return [varied[: len(sides[0])], varied[len(sides[0]) :]]
 

@@ -67,11 +67,17 @@ class Roles(NamedTuple):
                         f"{files.path}: {_option(option)}: {name!r} is named in --{part}, too; "
                         "name it in one of them"
                     )
-        for name in (*self.features, *self.segment, *self.prediction):
+        truths = self.ground_truth if self.has_outcomes else ()
+        for name in (*features, *self.prediction, *self.time_column, *truths):
             if columns[name].kind == "other":
                 raise DataError(
                     f"{files.path}: {name}: expected numbers or texts, got {columns[name].type}"
                 )
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether ground truths are compared with predictions."""
+        return len(self.ground_truth) == 1 and bool(self.prediction)
 
     def features_of(self, columns: Mapping[str, Column]) -> tuple[str, ...]:
         """Return the names of the features, in the data's order or as they were named."""
@@ -112,13 +118,12 @@ def reference_from_files(
         raise DataError(f"{files.path}: expected a feature or --prediction, got none")
     varied = len(windows) * VARIATION_BYTES if roles.time_column else 0
     groups = files.groups([*features, *roles.prediction], more_bytes=varied)
-    with_outcomes = len(roles.ground_truth) == 1 and bool(roles.prediction)
-    passes = len(groups) * (4 if roles.time_column else 2) + (3 if with_outcomes else 0)
+    passes = len(groups) * (4 if roles.time_column else 2) + (3 if roles.has_outcomes else 0)
     build = _Build(files, roles, windows, lambda: on_progress(min(1.0, files.progress / passes)))
     parts = [build.reference(group) for group in groups]
     columns = [column for part in parts for column in part.features]
     outputs = [column for part in parts for column in part.outputs]
-    outcomes = build.outcomes(columns, outputs) if with_outcomes else None
+    outcomes = build.outcomes(columns, outputs) if roles.has_outcomes else None
     return Reference(columns, outputs, outcomes=outcomes, model=model)
 
 
@@ -149,6 +154,8 @@ class _Build:
             try:
                 return read()
             except TypeConflictError as conflict:
+                if conflict.column == self._time_column:  # times are the one or the other
+                    raise
                 # What began as numbers are texts: start again. Once for a column at most.
                 self._files.read_as_text(conflict.column)
                 self._files.progress = start

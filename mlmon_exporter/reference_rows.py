@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from .core.outcome_profile import Chunk
 from .formats.parquet import is_index
 
+MOST_SECONDS = 1e15
+"""Thirty million years before or after 1970."""
+
 
 def times_of(values: Any) -> NDArray[np.float64]:
     """Return a column of times as Unix seconds; NaN where there is none.
@@ -27,6 +30,12 @@ def times_of(values: Any) -> NDArray[np.float64]:
         raise ValueError(f"reference: expected times, got {column[:1].tolist()}") from error
     seconds = stamps.astype(np.int64) / 1e6
     return np.where(np.isnat(stamps), np.nan, seconds)
+
+
+def usable_times(values: Any) -> NDArray[np.float64]:
+    """Return times as `times_of` does; NaN also for infinities and what is far from any time."""
+    seconds = times_of(values)
+    return np.where(np.abs(seconds) <= MOST_SECONDS, seconds, np.nan)
 
 
 def rows_of(data: Any) -> Chunk:

@@ -16,9 +16,11 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
 from mlmon_exporter import data_files, file_readers
 from mlmon_exporter.arrow_columns import categories_of, kind_of, numbers_of, times_of
+from mlmon_exporter.commands import program
 from mlmon_exporter.config import Duration
 from mlmon_exporter.core.bins import CategoryBins, NumericBins
 from mlmon_exporter.core.categories import MOST_NAMED, CategoryCounts
@@ -262,6 +264,23 @@ def test_the_header_tells_the_delimiter(tmp_path: Path, delimiter: str) -> None:
     assert list(DataFiles(path).columns) == ["a,b", "c"]
 
 
+def test_a_name_in_the_header_may_have_a_break(tmp_path: Path) -> None:
+    path = write_text(tmp_path / "d.csv", '"a\nb";c', "1;2")
+    assert list(DataFiles(path).columns) == ["a\nb", "c"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", ""])
+def test_a_csv_file_with_very_many_columns_takes_no_memory(tmp_path: Path, end: str) -> None:
+    path = write_text(tmp_path / "d.csv", "," * 2_000_000, end=end)
+    with pytest.raises(DataError, match="expected 100000 columns at most, got 2000001"):
+        DataFiles(path)
+
+
+def test_a_csv_file_with_returns_for_ends_is_not_taken_for_one_line(tmp_path: Path) -> None:
+    path = write_text(tmp_path / "d.csv", "a,b", *["1,2"] * 150_000, end="\r")
+    assert len(read(DataFiles(path))["a"]) == 150_000
+
+
 def test_a_csv_file_may_have_a_mark_carriage_returns_and_breaks_in_texts(tmp_path: Path) -> None:
     path = write_text(tmp_path / "d.csv", "\ufeffa,b", '1,"x\ny"', "2,z", end="\r\n")
     found = read(DataFiles(path))
@@ -294,6 +313,9 @@ TYPES: Mapping[str, tuple[Any, str, list[float]]] = {
     "time": (pa.array([time(1), None], pa.time32("s")), "time", [HOUR, NAN]),
     "time64": (pa.array([time(1), None]), "time", [HOUR, NAN]),
     "duration": (pa.array([timedelta(hours=1), None]), "time", [HOUR, NAN]),
+    "coded dates": (pa.array([date(1970, 1, 2), None]).dictionary_encode(), "time", [86400.0, NAN]),
+    "coded decimals": (pa.array([Decimal("1.25")]).dictionary_encode(), "numeric", [1.25]),
+    "coded booleans": (pa.array([True, None]).dictionary_encode(), "numeric", [1.0, NAN]),
 }
 
 
@@ -318,6 +340,8 @@ CATEGORIES: Mapping[str, tuple[Any, dict[str | None, int]]] = {
     "booleans": (pa.array([True, False, None]), {"true": 1, "false": 1, None: 1}),
     "decimals": (pa.array([Decimal("1.50")]), {"1.5": 1}),
     "dates": (pa.array([date(2026, 11, 23)]), {"2026-11-23": 1}),
+    "coded dates": (pa.array([date(2026, 11, 23)]).dictionary_encode(), {"2026-11-23": 1}),
+    "coded decimals": (pa.array([Decimal("1.50"), None]).dictionary_encode(), {"1.5": 1, None: 1}),
     "nulls": (pa.array([None, None]), {None: 2}),
     "nothing": (pa.array([], pa.string()), {}),
 }
@@ -363,8 +387,13 @@ def test_columns_that_cannot_be_watched_are_known_and_left_out(tmp_path: Path) -
         "raw": "other",
     }
     assert [c.name for c in reference_from_files(files, Roles(), "m").features] == ["a"]
-    with pytest.raises(DataError, match="vector: expected numbers or texts, got list"):
-        reference_from_files(files, Roles(features=("vector",)), "m")
+    for roles in (
+        Roles(features=("vector",)),
+        Roles(time_column=("vector",)),
+        Roles(prediction=("a",), ground_truth=("vector",)),
+    ):
+        with pytest.raises(DataError, match="vector: expected numbers or texts, got list"):
+            reference_from_files(files, roles, "m")
 
 
 def test_a_parquet_file_with_a_dot_in_a_name_and_many_row_groups(tmp_path: Path) -> None:
@@ -476,6 +505,25 @@ def test_a_time_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         reference_from_files(files, Roles(time_column=("when",)), "m")
 
 
+def test_times_that_turn_out_to_be_texts_are_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_readers, "CSV_BLOCK", 64)
+    path = write_text(tmp_path / "d.csv", "at,a", *["1767225600,1"] * 20, "2026-01-01,1")
+    with pytest.raises(DataError, match="at: expected a number, got '2026-01-01'"):
+        reference_from_files(DataFiles(path), Roles(time_column=("at",)), "m")
+
+
+@pytest.mark.parametrize("wrong", [float("inf"), -1e308, 2e15, -6.2e10])
+def test_a_wrong_time_among_others_takes_no_memory_and_counts_its_row(
+    tmp_path: Path, wrong: float
+) -> None:
+    table = pa.table({"at": [0.0, 86400.0, wrong, NAN], "a": [1.0, 2.0, 3.0, 4.0]})
+    files = DataFiles(write(tmp_path / "d.parquet", table))
+    reference = reference_from_files(files, Roles(time_column=("at",)), "m")
+    assert [(c.name, c.rows) for c in reference.features] == [("a", 4)]
+
+
 # Wide data.
 
 
@@ -565,6 +613,9 @@ def test_parts_that_do_not_fit_are_errors_that_say_how(
         ("d.csv", b"", "Empty CSV"),
         ("d.csv", b"a,b\n1,2\n3\n", "Expected 2 columns, got 1"),
         ("d.csv", b"a,b\n1,\xe9\xff\n", "b: expected UTF-8"),
+        ("d.csv", b"a,\xe9\xff\n1,2\n", "expected UTF-8"),
+        ("d.csv", b'a,"b\nc\x1b"\n1,\xe9\xff\n', r"b\\nc\\x1b: expected UTF-8"),
+        ("d.csv", "a,b\n1,2\n".encode("utf-16"), "expected UTF-8, got UTF-16; save"),
         ("d.csv", b"a,b,a\n1,2,3\n", "expected each column once, got 'a' 2 times"),
         ("d.csv", b"a,b\n", "expected rows, got none"),
         ("d.csv.gz", b"not gzip", "cannot be read"),
@@ -581,7 +632,100 @@ def test_files_that_cannot_be_read_are_errors_of_one_line(
     with pytest.raises(DataError, match=message) as caught:
         reference_from_files(DataFiles(path), Roles(), "m")
     assert str(caught.value).startswith(str(path))
-    assert "\n" not in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def damaged(file: Path, old: bytes, new: bytes, start: int = 0) -> Path:
+    """Put other bytes in the place of the first such after a start."""
+    content = file.read_bytes()
+    place = content.index(old, start)
+    file.write_bytes(content[:place] + new + content[place + len(old) :])
+    return file
+
+
+def test_a_feather_file_whose_rows_are_damaged_is_an_error(tmp_path: Path) -> None:
+    numbers = np.arange(500.0)
+    path = write(tmp_path / "d.feather", pa.table({"a": numbers}))
+    lz4 = (0x184D2204).to_bytes(4, "little")
+    files = DataFiles(damaged(path, lz4, b"\xff" * 4))
+    with pytest.raises(DataError, match=r"d.feather: cannot be read: "):
+        reference_from_files(files, Roles(), "m")
+
+
+@pytest.mark.parametrize("values", [["x"], [1.5]])
+def test_a_code_without_a_value_is_an_error(tmp_path: Path, values: list[Any]) -> None:
+    codes = pa.DictionaryArray.from_arrays(pa.array([0, 1_000_000]), pa.array(values), safe=False)
+    path = tmp_path / "d.arrow"
+    with pa.ipc.new_file(path, pa.schema([("a", codes.type)])) as file:
+        file.write_table(pa.table({"a": codes}))
+    with pytest.raises(DataError, match=r"d.arrow: a: cannot be read: .* out of bounds"):
+        read(DataFiles(path))
+
+
+def test_a_batch_that_says_it_has_more_rows_than_can_be_is_an_error(tmp_path: Path) -> None:
+    nulls = pa.Array.from_buffers(pa.null(), 2**50, [None])
+    path, batch = tmp_path / "d.arrow", pa.record_batch({"a": nulls})
+    options = pa.ipc.IpcWriteOptions(allow_64bit=True)
+    with pa.ipc.new_file(path, batch.schema, options=options) as file:
+        file.write_batch(batch)
+    with pytest.raises(DataError, match="expected 2147483647 rows at most in a batch, got 1125"):
+        reference_from_files(DataFiles(path), Roles(), "m")
+
+
+@pytest.mark.parametrize("hidden", [b"\0\0\0\x80", b"\xff\0\0\0aaaa\x07"])
+def test_what_is_in_the_place_of_a_null_is_not_followed(tmp_path: Path, hidden: bytes) -> None:
+    path, first = tmp_path / "d.arrow", b"\1\0\0\0a".ljust(16, b"\0")
+    views = pa.array(["a", None, "b" * 20, "a"], pa.string_view())
+    with pa.ipc.new_file(path, pa.schema([("a", views.type)])) as file:
+        file.write_table(pa.table({"a": views}))
+    damaged(path, first + b"\0" * 16, first + hidden.ljust(16, b"\0"))
+    assert read(DataFiles(path))["a"] == {"a": 2, "b" * 20: 1, None: 1}
+
+
+def test_texts_of_a_parquet_file_that_are_no_utf_8_are_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.parquet", pa.table({"a": ["Ulm", "Worms"]}))
+    files = DataFiles(damaged(path, b"Worms", b"Wor\xffs"))
+    with pytest.raises(DataError, match=r"d.parquet: a: cannot be read: Invalid UTF8"):
+        read(files)
+
+
+def test_a_parquet_file_with_fewer_rows_than_it_says_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.parquet", pa.table({"a": np.arange(ROWS)}))
+    start = int.from_bytes(path.read_bytes()[-8:-4], "little")
+    thousand, more = b"\x16\xd0\x0f", b"\x16\xd2\x0f"  # twice as much, seven bits a byte
+    damaged(path, thousand, more, path.stat().st_size - 8 - start)
+    with pytest.raises(DataError, match="expected the 1001 rows it says it has, got 1000"):
+        read(DataFiles(path))
+
+
+def test_checksums_of_a_parquet_file_are_checked(tmp_path: Path) -> None:
+    path = tmp_path / "d.parquet"
+    no = dict.fromkeys(("use_dictionary", "write_statistics"), False)
+    table = pa.table({"a": [1.0, 1234.5, 2.0]})
+    pyarrow.parquet.write_table(table, path, compression="none", write_page_checksum=True, **no)
+    files = DataFiles(damaged(path, np.float64(1234.5).tobytes(), np.float64(1.5).tobytes()))
+    with pytest.raises(DataError, match=r"cannot be read: .*[Cc][Rr][Cc]"):
+        read(files)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("d.csv", b'a,"b\nc\x1b"\n1,\xe9\xff\n'),
+        ("d.csv.gz", gzip.compress(b"a,b\n" * 99, mtime=0)[:-12]),
+        ("d.parquet", b"PAR1" + b"\xff" * 20 + b"\x14\0\0\0PAR1"),
+        ("d.arrow", b"ARROW1\0\0" + b"\xff" * 20),
+    ],
+)
+def test_the_command_says_in_one_line_what_cannot_be_read(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    path, out = tmp_path / name, tmp_path / "m.json"
+    path.write_bytes(content)
+    result = CliRunner().invoke(program(), ["build-reference", str(path), "--out", str(out)])
+    assert (result.exit_code, result.stderr.count("\n"), result.stdout) == (2, 1, "")
+    assert result.stderr.startswith(f"mlmon-exporter: {path}: ")
+    assert not out.exists()
 
 
 def test_there_must_be_files(tmp_path: Path) -> None:

@@ -39,9 +39,9 @@ class Stretches:
         self.step_seconds = window_seconds / STEPS
         self.first = first
         slots = int((last - first) // self.step_seconds) + 1
-        starts = np.arange(max(0, slots - STEPS + 1))
-        if len(starts) > MOST_STRETCHES:
-            starts = np.linspace(0, len(starts) - 1, MOST_STRETCHES).astype(np.int64)
+        possible = max(0, slots - STEPS + 1)
+        # One wrong date makes them billions.
+        starts = np.linspace(0, possible - 1, min(possible, MOST_STRETCHES)).astype(np.int64)
         self.slots = np.unique(starts[:, None] + np.arange(STEPS))
         """Numbers of the slots, a fourth of a stretch each, that stretches are made of."""
         self._of_stretch = np.searchsorted(self.slots, starts[:, None] + np.arange(STEPS))

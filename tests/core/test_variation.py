@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import mlmon_exporter
 from mlmon_exporter import Monitor, Reference
 from mlmon_exporter.core.thresholds import Tail
-from mlmon_exporter.core.variation import STEPS, Stretches
+from mlmon_exporter.core.variation import MOST_STRETCHES, STEPS, Stretches
 from mlmon_exporter.reference_rows import times_of
 
 Floats = NDArray[np.float64]
@@ -145,3 +145,9 @@ def test_times_that_are_none_are_refused() -> None:
     with pytest.raises(ValueError, match="expected times, got"):
         times_of(["yesterday"])
     assert np.isnan(times_of(np.array(["NaT"], dtype="datetime64[s]"))).all()
+
+
+def test_one_wrong_date_takes_no_memory() -> None:
+    stretches = Stretches(first=0.0, last=1e15, window_seconds=60.0)
+    assert stretches.count == MOST_STRETCHES
+    assert len(stretches.slots) == STEPS * MOST_STRETCHES

@@ -53,7 +53,7 @@ from mlmon_exporter.shared_values import (
 )
 from mlmon_exporter.store import Merge, UnreadableError, Value
 
-from . import state_files
+from . import data_files, state_files
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_750_000_000.0
@@ -403,5 +403,9 @@ INPUTS: Mapping[str, Input] = {
     "state-bytes": Input(state_files.bytes_seeds, state_files.bytes_rule),
     "state-cells": Input(state_files.cells_seeds, state_files.cells_rule),
     "coding": Input(coding_seeds, coding_rule),
+    "csv-file": Input(data_files.csv_seeds, data_files.csv_rule),
+    "parquet-file": Input(data_files.parquet_seeds, data_files.parquet_rule),
+    "feather-file": Input(data_files.feather_seeds, data_files.feather_rule),
+    "outcome-file": Input(data_files.outcome_seeds, data_files.outcome_rule),
     "feedback": Input(feedback_seeds, feedback_rule),
 }
