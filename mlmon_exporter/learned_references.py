@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from pathlib import Path
 
 from .config import ConfigError
+from .core.categories import with_hidden_names
 from .core.health import Health
+from .core.labels import short_label
 from .core.settings import LEARNED, ModelReference
 from .reference import Reference
 
@@ -33,7 +36,22 @@ class LearnedReferences:
         return Reference.load(path, self._engine).for_model(LEARNED)
 
     def keep(self, model: str, learned: ModelReference) -> ModelReference:
-        """Keep what was learned; return it, or what another process was first with."""
+        """Keep what was learned; return it, or what another process was first with.
+
+        Of rare values of features only hashes are kept. Outputs' are what the model itself says,
+        and may be classes.
+        """
+        key = secrets.token_bytes(16)
+        hidden = tuple(with_hidden_names(column, key) for column in learned.features)
+        learned = learned._replace(features=hidden)
+        if learned.unnamed:
+            logger.warning(
+                "mlmon: model %s: nearly every row is different in %s: an id, a time or free text? "
+                "Only whether it is missing is watched; name the model's routes, or build a "
+                "reference of the features that you want",
+                model,
+                ", ".join(map(short_label, learned.unnamed[:10])),
+            )
         path = self._path(model)
         if path is None:
             return learned

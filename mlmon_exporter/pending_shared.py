@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .core.feedback import Feedback
 from .core.model import Model
-from .core.pending import GroundTruth
+from .core.pending import DUPLICATE, FULL, GroundTruth
 from .core.records import Prediction
 from .joiner import Parts, join
 from .pending_table import ALL, Connection, Dialect, PendingTable
@@ -44,6 +44,8 @@ class _Session:
     def __init__(self, transaction: Transaction, dialect: Dialect) -> None:
         self.table = PendingTable(transaction.connection, dialect)
         self.find, self.settle = self.table.find, self.table.settle
+        self.duplicates = 0
+        """Predictions that were held and not put away, since their id was there."""
         self.merge = transaction.merge
 
     def keep_early(self, truths: Sequence[GroundTruth], now: float, /) -> bool:
@@ -55,7 +57,8 @@ class SharedPending:
     """A PendingStore of several processes. Thread-safe.
 
     Predictions are held until the next flush, or until a ground truth comes to this process: at
-    most `limits.rows`, and of more the oldest go, which is told to `on_overflow`.
+    most `limits.rows`, and of more the oldest go. `on_drop` is told of these, and of those whose
+    id is taken.
     """
 
     def __init__(
@@ -64,14 +67,14 @@ class SharedPending:
         dialect: Dialect,
         models: Mapping[str, Model],
         limits: Limits,
-        on_overflow: Callable[[int], None],
+        on_drop: Callable[[str, int], None],
         close: Callable[[], None] = lambda: None,
     ) -> None:
         self._transaction = transaction
         self._dialect = dialect
         self._models = models
         self._limits = limits
-        self._on_overflow = on_overflow
+        self._on_drop = on_drop
         self.close = close
         self._is_used = False
         self.forget()
@@ -91,7 +94,7 @@ class SharedPending:
                 self._held.popleft()
                 over += 1
         if over:
-            self._on_overflow(over)
+            self._on_drop(FULL, over)
 
     @contextmanager
     def session(self, now: float, /) -> Iterator[_Session]:
@@ -109,13 +112,15 @@ class SharedPending:
                 held.extend(self._held)
                 self._held = held
             raise
+        if session.duplicates:
+            self._on_drop(DUPLICATE, session.duplicates)
 
     def _put_away(
         self, session: _Session, held: Collection[tuple[str, Prediction]], now: float
     ) -> None:
         """Add predictions, and join those whose ground truth was there before them."""
         table, limits = session.table, self._limits
-        table.add(held)
+        session.duplicates = table.add(held)
         early = table.take_early([prediction.id for _, prediction in held])
         if early:
             join(session, early, self._models, now, limits.window_seconds)
@@ -136,7 +141,7 @@ class SharedPending:
         except StoreError:
             return
         if over:
-            self._on_overflow(over)
+            self._on_drop(FULL, over)
 
     def waiting(self, now: float, /) -> Mapping[str, int]:
         """Return how many predictions of each model wait; nothing where that is not known now."""

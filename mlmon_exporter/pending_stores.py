@@ -32,13 +32,8 @@ def open_store(
     Raises:
         ConfigError: There is no driver for the server.
     """
-
-    def drop(count: int) -> None:
-        health.drop("pending_full", count)
-
-    memory = MemoryStore(
-        PendingPredictions(config.pending_rows, config.pending_age.seconds, drop), models, counts
-    )
+    waiting = PendingPredictions(config.pending_rows, config.pending_age.seconds, health.drop)
+    memory = MemoryStore(waiting, models, counts)
     if config.ground_truth_store is None and shared is None:
         return memory
     limits = Limits(
@@ -48,7 +43,7 @@ def open_store(
         window_seconds=max(window.seconds for window in config.windows),
     )
     if config.ground_truth_store is None and shared is not None:
-        return SharedPending(shared.transaction, SQLITE, models, limits, drop)
+        return SharedPending(shared.transaction, SQLITE, models, limits, health.drop)
 
     def merge(parts: Parts, added: Feedback) -> None:
         if shared is None:
@@ -59,4 +54,4 @@ def open_store(
     url = config.ground_truth_store
     address = url.get_secret_value() if url is not None else ""
     transactions = PostgresqlTransactions(address, merge, lambda: health.internal_error("store"))
-    return SharedPending(transactions, POSTGRESQL, models, limits, drop, transactions.close)
+    return SharedPending(transactions, POSTGRESQL, models, limits, health.drop, transactions.close)

@@ -82,9 +82,14 @@ class PendingTable:
         self._mark = dialect.mark
         self._lock = dialect.lock
 
-    def add(self, predictions: Iterable[tuple[str, Prediction]]) -> None:
-        """Keep predictions, each with its model; an id that is there already stays as it was."""
+    def add(self, predictions: Iterable[tuple[str, Prediction]]) -> int:
+        """Keep predictions, each with its model; an id that is there already stays as it was.
+
+        Returns:
+            How many were not kept, since their id was there.
+        """
         rows = [(p.id, model, p.at, 1, pack(model, p)) for model, p in predictions]
+        kept = 0
         for some in _parts(rows, 512):
             marks = ", ".join([f"({self._marks(5)})"] * len(some))
             added = self._run(
@@ -92,6 +97,8 @@ class PendingTable:
                 [value for row in some for value in row],
             )
             self._count((model, 1, 1) for (model,) in added)
+            kept += len(added)
+        return len(rows) - kept
 
     def find(self, ids: Collection[str]) -> dict[str, Found]:
         """Return what is known of these ids, and keep others from settling them meanwhile."""

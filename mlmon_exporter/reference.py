@@ -208,10 +208,11 @@ class Reference:
             part.unlink(missing_ok=True)
 
     def save_new(self, path: str | os.PathLike[str]) -> bool:
-        """Write a reference file unless there is one; False if there was."""
+        """Write a reference file that its owner alone reads, unless there is one; False if so."""
         file = Path(path)
         part = file.with_name(f".{file.name}.{os.getpid()}.new")
         try:
+            part.touch(mode=0o600)
             part.write_bytes(self.to_bytes())
             file.hardlink_to(part)
         except FileExistsError:

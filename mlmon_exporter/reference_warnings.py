@@ -16,7 +16,6 @@ from .reference import Reference
 from .reference_files import Roles
 
 FEW_ROWS = 1000
-ID_SHARE = 0.5
 NUMBER_SHARE = 0.8
 UNCLEAR = ("?", "NA", "N/A", "null", "None", "nan", "-", "unknown")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -34,7 +33,7 @@ def reference_warnings(reference: Reference) -> Iterator[str]:
         yield f"all rows are missing in {_listed(empty)}: any value there is drift"
     if not reference.outputs:
         yield "no prediction column: the model's output is not watched; name it with --prediction"
-    ids = [column.name for column in reference.features if _is_id(column)]
+    ids = [column.name for column in reference.features if column.is_id_like]
     if ids:
         yield (
             f"nearly every row is different in {_listed(ids)}: "
@@ -54,13 +53,6 @@ def window_warnings(reference: Reference, windows: Sequence[Duration]) -> Iterat
             f"the reference with --windows {labels}, from data that span several of them with "
             f"{LEAST_ROWS} rows or more in each"
         )
-
-
-def _is_id(column: ColumnReference) -> bool:
-    values = column.rows - column.missing
-    if not isinstance(column.bins, CategoryBins) or values < 100:
-        return False
-    return column.singletons > ID_SHARE * values or not column.bins.is_complete
 
 
 def file_warnings(files: DataFiles, roles: Roles, reference: Reference) -> Iterator[str]:
@@ -97,28 +89,22 @@ def file_warnings(files: DataFiles, roles: Roles, reference: Reference) -> Itera
     yield from _unclear(reference)
     for column in reference.features:
         if column.name not in roles.categorical and isinstance(column.bins, CategoryBins):
-            yield from _almost_numbers(column.name, column, column.bins)
+            yield from _almost_numbers(column.name, column.rows_by_category)
 
 
 def _is_time(column: ColumnReference, columns: Mapping[str, Column]) -> bool:
     """Return whether a column holds times, also those that CSV files write as texts."""
     if columns[column.name].kind == "time":
         return True
-    return (
-        isinstance(column.bins, CategoryBins)
-        and len(column.bins.categories) > 1
-        and all(_DATE.match(category) for category in column.bins.categories)
+    return len(column.rows_by_category) > 1 and all(
+        _DATE.match(category) for category in column.rows_by_category
     )
 
 
 def _unclear(reference: Reference) -> Iterator[str]:
     """Say where a text that often stands for a missing value is a category."""
     for text in UNCLEAR:
-        found = [
-            column.name
-            for column in reference.features
-            if isinstance(column.bins, CategoryBins) and text in column.bins.categories
-        ]
+        found = [column.name for column in reference.features if text in column.rows_by_category]
         if found:
             yield (
                 f"{text!r} is a category of {_listed(found)}; "
@@ -126,13 +112,11 @@ def _unclear(reference: Reference) -> Iterator[str]:
             )
 
 
-def _almost_numbers(name: str, column: ColumnReference, bins: CategoryBins) -> Iterator[str]:
+def _almost_numbers(name: str, rows: Mapping[str, int]) -> Iterator[str]:
     """Say which text makes categories of a column that is otherwise numbers."""
-    rows = dict(zip(bins.categories, column.counts.tolist(), strict=False))
-    known = (*rows, *sorted(bins.rare))
-    texts = [text for text in known if not _is_number(text) and text not in UNCLEAR]
+    texts = [text for text in rows if not _is_number(text) and text not in UNCLEAR]
     kept = sum(rows.values())
-    numbers = kept - sum(rows.get(text, 0) for text in texts)
+    numbers = kept - sum(rows[text] for text in texts)
     if texts and numbers >= NUMBER_SHARE * kept:
         yield (
             f"{name}: numbers but for {texts[0]!r}, so they are categories; if that means "

@@ -215,6 +215,20 @@ def test_the_oldest_of_too_many_predictions_go_and_are_counted(
     assert answers == ["unknown", "unknown", "matched", "matched", "matched"]
 
 
+@pytest.mark.parametrize("options", ["memory", "shared"], indirect=True)
+def test_a_prediction_under_an_id_that_waits_is_counted_and_the_first_stays(
+    options: Options, build: Build
+) -> None:
+    monitor = build(options)
+    predict(monitor, list("ab"))
+    monitor._tick(NOW)
+    predict(monitor, list("bcc"))
+    monitor._tick(NOW)
+    assert shown(monitor, "mlmon_dropped_total", reason="pending_duplicate") == [2.0]
+    assert shown(monitor, "mlmon_dropped_total", reason="pending_full") == [0.0]
+    assert shown(monitor, "mlmon_pending_predictions") == [3.0]
+
+
 def test_a_store_that_cannot_be_written_takes_nothing(
     tmp_path: Path, reference: Path, build: Build
 ) -> None:
@@ -258,7 +272,7 @@ def test_without_a_task_neither_flush_nor_scrape_opens_a_transaction_for_outcome
 
     limits = Limits(rows=10, seconds=DAY, early_seconds=1.0, window_seconds=DAY)
     model = Model(ModelSettings("m"), None)
-    store = SharedPending(transaction, SQLITE, {"m": model}, limits, lambda _: None)
+    store = SharedPending(transaction, SQLITE, {"m": model}, limits, lambda *_: None)
     store.flush(NOW)
     assert (store.waiting(NOW), opened) == ({}, [])
     with pytest.raises(StoreError), store.session(NOW):

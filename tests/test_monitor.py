@@ -176,6 +176,43 @@ def test_without_a_reference_one_is_learned_and_then_scored(tmp_path: Path) -> N
     assert value(again, "mlmon_reference_rows") == 1000
 
 
+def test_what_single_requests_said_is_neither_shown_nor_kept_once_learned(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = FastAPI()
+
+    @app.post("/predict")
+    def predict(body: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008 - FastAPI's way
+        return {"score": 0.5, "echo": body["email"]}
+
+    @app.post("/login")
+    def login(body: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008
+        return {"ok": bool(body)}
+
+    instrument(app, model="m", learn_rows=300, state_dir=str(tmp_path / "state"))
+    city = ["Bern"] * 40 + ["Genf"] * 9 + ["Uri"]
+    post_all(
+        app,
+        "/predict",
+        [
+            {"email": f"user{i}@example.com", "note": f"patient {i}", "city": city[i % 50]}
+            for i in range(225)
+        ],
+    )
+    post_all(app, "/login", [{"password": f"hunter{i}", "pin": f"{i % 9}"} for i in range(15)])
+    post_all(app, "/predict", [{"email": "a@b.c", "note": "x", "city": "Zug"}] * 100)
+    text = get(app, "/metrics").text
+    [file] = (tmp_path / "state").glob("*.learned-reference.json")
+    for secret in ("user1", "patient", "hunter", "a@b.c"):
+        assert secret not in text
+        assert secret not in file.read_text()
+    assert 'feature="city",kind="categorical",bin="Genf"' in text
+    assert "Uri" not in text + file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+    [told] = [r.getMessage() for r in caplog.records if "nearly every row" in r.getMessage()]
+    assert "different in email, note: an id" in told
+
+
 def test_observe_takes_scalars_lists_arrays_and_a_bare_prediction(reference: str) -> None:
     monitor = Monitor(model="m", reference=reference)
     monitor.observe({"age": 30, "income": 1e4, "city": "Uri"}, 0.5)

@@ -83,8 +83,9 @@ def test_what_was_added_is_found(begin: Begin) -> None:
 
 def test_the_first_of_an_id_stays_and_counts_once(begin: Begin) -> None:
     with begin() as table:
-        table.add([("m", prediction("a"))])
-        table.add([("m", prediction("a", at=7.0)), ("m", prediction("b"))])
+        assert table.add([("m", prediction("a"))]) == 0
+        again = [prediction("a", at=7.0), prediction("b"), prediction("b")]
+        assert table.add([("m", each) for each in again]) == 2
         assert table.find(["a"])["a"].at == 100.0
         assert table.counts() == {"": 2, "m": 2}
 

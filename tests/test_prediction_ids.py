@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from mlmon_exporter.prediction_ids import PredictionIds, valid_id
@@ -21,6 +23,26 @@ def test_a_new_id_is_a_valid_one() -> None:
     assert valid_id(new.encode()) == new
 
 
+def test_no_id_tells_another() -> None:
+    maker = PredictionIds()
+    ids = [maker.new() for _ in range(2000)]
+    digits = np.array([[int(digit, 16) for digit in each] for each in ids])
+    assert digits.shape == (2000, 24)
+    # Each place holds each digit as often as chance has it: 125 times, sd 10.8.
+    rows = np.array([np.bincount(place, minlength=16) for place in digits.T])
+    assert np.abs(rows - 125).max() < 6 * 10.8
+    # And neighbours share no more places than any two ids do: 1.5 of 24, sd 1.2.
+    shared = (digits[1:] == digits[:-1]).sum(axis=1)
+    assert shared.mean() == pytest.approx(1.5, abs=6 * 1.2 / 2000**0.5)
+
+
+def test_threads_get_different_ids() -> None:
+    maker = PredictionIds()
+    with ThreadPoolExecutor(8) as pool:
+        ids = [*pool.map(lambda _: [maker.new() for _ in range(2000)], range(8))]
+    assert len({each for some in ids for each in some}) == 16_000
+
+
 @pytest.mark.parametrize("value", [b"a", b"order-7/A~!", b"x" * 128])
 def test_up_to_128_visible_ascii_characters_are_an_id(value: bytes) -> None:
     assert valid_id(value) == value.decode()
@@ -35,22 +57,21 @@ def test_anything_else_is_none(value: bytes | None) -> None:
 
 def test_a_forked_process_gives_other_ids() -> None:
     ids = PredictionIds()
-    prefix = ids.new().partition("-")[0]
+    ids.new()  # from here on some are made in advance
     read, write = os.pipe()
     with warnings.catch_warnings():
         # Later Pythons warn of forks while there are threads; the child here only writes.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
-        os.write(write, ids.new().encode())
+        os.write(write, "\n".join(ids.new() for _ in range(600)).encode())
         os._exit(0)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
-        forked = pipe.read()
+        forked = pipe.read().split()
     os.waitpid(child, 0)
-    assert valid_id(forked)
-    assert forked.partition(b"-")[0] != prefix.encode()
-    assert ids.new().partition("-")[0] == prefix
+    assert all(valid_id(each) for each in forked)
+    assert len({*forked, *(ids.new().encode() for _ in range(600))}) == 1200
 
 
 def test_a_maker_that_is_gone_is_not_kept_for_the_sake_of_forks() -> None:

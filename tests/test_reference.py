@@ -74,7 +74,7 @@ def test_features_and_categories_may_be_named() -> None:
 
 
 def test_the_cap_on_categories_is_the_user_s() -> None:
-    data = {"c": [f"c{n}" for n in range(10) for _ in range(n + 1)]}
+    data = {"c": [f"c{n}" for n in range(10) for _ in range(n + 9)]}
     bins = Reference.build(data, max_categories=3).features[0].bins
     assert isinstance(bins, CategoryBins)
     assert bins.categories == ("c9", "c8", "c7")

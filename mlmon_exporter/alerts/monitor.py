@@ -28,8 +28,8 @@ def alerts(settings: Settings) -> list[Alert]:
 
 def _intake_alerts(settings: Settings) -> Iterator[Alert]:
     queue = settings.select("mlmon_queue_exchanges")
-    # Predictions that are forgotten while they wait have an alert of their own.
-    dropped = settings.select("mlmon_dropped_total", 'reason!="pending_full"')
+    # Of predictions that do not wait the bodies were read; for `pending_full` there is an alert.
+    dropped = settings.select("mlmon_dropped_total", 'reason!~"pending_.*"')
     requests = settings.select("mlmon_requests_total", 'model!=""')
     errors = settings.select("mlmon_parse_errors_total")
     some, quarter = settings.span("10m"), settings.span("15m")

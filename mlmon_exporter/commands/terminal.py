@@ -104,9 +104,9 @@ def _column_row(column: ColumnReference) -> tuple[str, ...]:
 def _values(column: ColumnReference) -> str:
     if isinstance(column.bins, CategoryBins):
         names = column.bins.categories
-        rest = len(names) + len(column.bins.rare) - 3
-        more = f", +{thousands(rest)}" if rest > 0 else ""
-        return ", ".join(name[:20] for name in names[:3]) + more
+        shown = [name[:20] for name in names[:3]]
+        rest = len(names) + len(column.bins.rare) - len(shown)
+        return ", ".join([*shown, f"+{thousands(rest)}"] if rest else shown)
     edges = column.bins.edges
     if not len(edges):
         return ""

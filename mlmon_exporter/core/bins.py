@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .hidden_names import NOTHING_HIDDEN, HiddenNames
 from .labels import clean_label, distinct_labels
 from .values import is_missing, scalar
 
@@ -116,6 +117,8 @@ class CategoryBins:
     """Categories of the reference that are not kept: they count as `other`."""
     is_complete: bool = True
     """Whether the reference knew all its categories; if not, nothing is ever `unseen`."""
+    hidden: HiddenNames = NOTHING_HIDDEN
+    """Categories that are rare, too, and whose names are not kept."""
 
     kind = "categorical"
 
@@ -136,6 +139,11 @@ class CategoryBins:
     def intervals(self) -> tuple[str, ...]:
         return self.bin_names
 
+    @property
+    def names_all(self) -> bool:
+        """Whether the names of all the reference's categories are here."""
+        return self.is_complete and not self.hidden.hashes
+
     @cached_property
     def codes(self) -> Mapping[Any, int]:
         """The cell of each known value: as text, and as a number where the text is one."""
@@ -153,7 +161,8 @@ class CategoryBins:
     def _booleans(self) -> tuple[Any, Any]:
         """What to look False and True up as, which equal 0 and 1 and may be other categories."""
         no, yes = BOOLEANS
-        return (no if no in self.codes else 0), (yes if yes in self.codes else 1)
+        knows = {name: name in self.codes or self.hidden.has(name) for name in BOOLEANS}
+        return (no if knows[no] else 0), (yes if knows[yes] else 1)
 
     def code(self, value: Any) -> float:
         """Return the cell of one value; NaN where it cannot be a category (a list, an object)."""
@@ -171,7 +180,11 @@ class CategoryBins:
         name = category_name(value)
         if name is None:
             return math.nan
-        return self.codes.get(name, self.cell_count - (2 if self.is_complete else 3))
+        cell = self.codes.get(name)
+        if cell is not None:
+            return cell
+        is_seen = not self.is_complete or self.hidden.has(name)
+        return self.cell_count - (3 if is_seen else 2)
 
     def count(self, values: Floats) -> tuple[Counts, Floats, int]:
         """Count one column of cell numbers; NaN is invalid and counts as missing."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bins import CategoryBins, category_name
+from .hidden_names import hidden_names
 from .reference import ColumnReference
 from .values import is_missing, scalar
 
 MOST_NAMED = 10_000
 """Categories that are counted one by one."""
+NAMED_ROWS = 10
+"""A category with fewer rows is `other`: its name may be a person's, and its share is chance."""
 
 
 class CategoryCounts(NamedTuple):
@@ -55,15 +59,17 @@ class UncountedRows(NamedTuple):
 
 
 def category_column(
-    name: str, rows: Mapping[str, int], kept: int, rest: UncountedRows
+    name: str, rows: Mapping[str, int], kept: int, rest: UncountedRows, least: int = NAMED_ROWS
 ) -> ColumnReference:
-    """Return a categorical column's reference that keeps its `kept` most frequent categories.
+    """Return a categorical column's reference that keeps its most frequent categories.
 
-    Of the others, too, only the most frequent are named where there are more than `MOST_NAMED`.
+    These are `kept` at most, of `least` rows each or more. Of the others, too, only the most
+    frequent are remembered where there are more than `MOST_NAMED`.
     """
     ranked = sorted(rows, key=lambda category: (-rows[category], category))
-    top, low = ranked[:kept], {category: rows[category] for category in ranked[kept:MOST_NAMED]}
-    other = rest.other + sum(rows[category] for category in ranked[kept:])
+    shown = min(kept, sum(count >= least for count in rows.values()))
+    top, low = ranked[:shown], {category: rows[category] for category in ranked[shown:MOST_NAMED]}
+    other = rest.other + sum(rows[category] for category in ranked[shown:])
     counts = [*(rows[category] for category in top), other, 0, rest.missing]
     is_complete = rest.is_complete and len(rows) <= MOST_NAMED
     return ColumnReference(
@@ -75,13 +81,40 @@ def category_column(
     )
 
 
+def without_names(column: ColumnReference) -> ColumnReference:
+    """Return a categorical column of which only the missing share is watched."""
+    counts = [column.rows - column.missing, 0, column.missing]
+    return ColumnReference(
+        column.name,
+        CategoryBins((), is_complete=False),
+        np.array(counts, dtype=np.int64),
+        max_categories=column.max_categories,
+    )
+
+
+def with_hidden_names(column: ColumnReference, key: bytes) -> ColumnReference:
+    """Return a column that keeps of each rare category a hash in place of its name."""
+    if not isinstance(column.bins, CategoryBins) or not column.rare_rows:
+        return column
+    hidden = hidden_names(column.rare_rows, key)
+    bins = replace(column.bins, rare=frozenset(), hidden=hidden)
+    return replace(column, bins=bins, rare_rows={})
+
+
 class CategoryProfile:
     """The categories of a column, the most frequent of them if they are very many."""
 
-    def __init__(self, name: str, kept: int, only: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        kept: int,
+        only: Collection[str] | None = None,
+        least: int = NAMED_ROWS,
+    ) -> None:
         """Start without rows; if names are given, `only` they are counted one by one."""
         self.name = name
         self._kept = kept
+        self._least = least
         self._only = only
         self._rows: dict[str, int] = {}
         self._is_complete = only is None
@@ -107,4 +140,4 @@ class CategoryProfile:
     def reference(self) -> ColumnReference:
         other = self._total - sum(self._rows.values())
         rest = UncountedRows(other, self._missing, self._is_complete)
-        return category_column(self.name, self._rows, self._kept, rest)
+        return category_column(self.name, self._rows, self._kept, rest, self._least)

@@ -21,6 +21,7 @@ DROP_REASONS = (
     "too_many_rows",
     "too_many_features",
     "pending_full",
+    "pending_duplicate",
 )
 """Why an exchange, or a part of one, was given up."""
 INTERNAL = ("middleware", "intake", "scrape", "store")

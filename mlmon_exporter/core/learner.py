@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .bins import CategoryBins
+from .categories import NAMED_ROWS, without_names
 from .columns import BUFFER_ROWS
 from .profile import Profiler
 from .records import Batch, Column
+from .reference import ColumnReference
 from .settings import LEARNED, ModelReference, ModelSettings
 
 
 class Learner:
     """The reference in the making, from the first rows that are served.
 
-    Rows wait for others: a profile takes a hundred in hardly more time than one.
+    Categories are held by name meanwhile, in memory alone. Rows wait for others: a profile takes a
+    hundred in hardly more time than one.
     """
 
     def __init__(self, settings: ModelSettings, on_overflow: Callable[[str], None]) -> None:
@@ -54,11 +57,40 @@ class Learner:
 
     def reference(self, now: float) -> ModelReference:
         self._profile()
-        sides = self._features.references(), self._outputs.references()
-        for column in (*sides[0], *sides[1]):
-            if isinstance(column.bins, CategoryBins) and column.bins.rare:
-                self._on_overflow("category")
-        return ModelReference(*sides, now, LEARNED)
+        unnamed: list[str] = []
+        sides = [
+            tuple(self._checked(profiler.references(), unnamed))
+            for profiler in (self._features, self._outputs)
+        ]
+        return ModelReference(sides[0], sides[1], now, LEARNED, unnamed=tuple(unnamed))
+
+    def _checked(
+        self, columns: Sequence[ColumnReference], unnamed: list[str]
+    ) -> Iterator[ColumnReference]:
+        """Give what may be kept of columns: whoever sends requests chose what is in them.
+
+        Without those that too few rows have, and of ids and free text, which are added to
+        `unnamed`, only the missing share.
+        """
+        least = min(NAMED_ROWS, self.rows)  # whoever learns from fewer wants them
+        for column in columns:
+            if column.rows - column.missing < least:
+                self._on_overflow("feature")
+            elif column.is_id_like:
+                self._on_overflow("feature")
+                unnamed.append(column.name)
+                yield without_names(column)
+            else:
+                if _is_full(column):
+                    self._on_overflow("category")
+                yield column
+
+
+def _is_full(column: ColumnReference) -> bool:
+    """Return whether there were more categories than may be kept."""
+    if not isinstance(column.bins, CategoryBins) or not column.bins.rare:
+        return False
+    return len(column.bins.categories) == column.max_categories
 
 
 def _together(

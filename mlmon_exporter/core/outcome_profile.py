@@ -88,7 +88,7 @@ def _start(
     chunks: Callable[[], Iterable[Chunk]], columns: OutcomeColumns, engine: str
 ) -> OutcomeReference | None:
     """Return outcomes without rows: what the task is, its classes and segments."""
-    profiler = Profiler(engine, kept=1000)
+    profiler = Profiler(engine, kept=1000, least=1)  # a class is one, however rare
     for rows, count in chunks():
         profiler.profile({columns.truth: rows[columns.truth]}, count)
     truth = next(iter(profiler.references()), None)

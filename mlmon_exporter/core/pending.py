@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 from .feedback import Status
 from .records import Prediction
 
+FULL, DUPLICATE = "pending_full", "pending_duplicate"
+"""Why a prediction does not wait: there are too many, or its id is another's."""
+
 
 class GroundTruth(NamedTuple):
     """The outcome that arrived for a prediction."""
@@ -87,29 +90,34 @@ def _dumped(*values: Any) -> bytes:
 class PendingPredictions:
     """Predictions that wait in memory. Not thread-safe: whoever holds it locks.
 
-    The oldest go when there are over `max_rows`, which is told to `on_overflow`, and all that are
-    over `max_seconds` old. A prediction takes about 300 bytes.
+    The oldest go when there are over `max_rows`, and all that are over `max_seconds` old; of the
+    former, and of those whose id is taken, `on_drop` is told. A prediction takes about 300 bytes.
     """
 
     def __init__(
         self,
         max_rows: int,
         max_seconds: float,
-        on_overflow: Callable[[int], None] = lambda count: None,
+        on_drop: Callable[[str, int], None] = lambda reason, count: None,
     ) -> None:
         self._max_rows = max_rows
         self._max_seconds = max_seconds
-        self._on_overflow = on_overflow
+        self._on_drop = on_drop
         self._rows: dict[str, bytes] = {}  # in the order in which they came
         self.waiting: dict[str, int] = {}
         """Model -> predictions without ground truth."""
 
     def add(self, predictions: Iterable[tuple[str, Prediction]], now: float) -> None:
         """Keep predictions, each with its model; an id that is there already stays as it was."""
+        duplicates = 0
         for model, prediction in predictions:
-            if prediction.id not in self._rows:
+            if prediction.id in self._rows:
+                duplicates += 1
+            else:
                 self._rows[prediction.id] = pack(model, prediction)
                 self.waiting[model] = self.waiting.get(model, 0) + 1
+        if duplicates:
+            self._on_drop(DUPLICATE, duplicates)
         self.forget(now)
 
     def find(self, ids: Collection[str]) -> dict[str, Found]:
@@ -128,7 +136,7 @@ class PendingPredictions:
         for prediction_id in over:
             self._drop(prediction_id)
         if over:
-            self._on_overflow(len(over))
+            self._on_drop(FULL, len(over))
         while self._rows:
             oldest = next(iter(self._rows))
             if unpack(oldest, self._rows[oldest]).at >= now - self._max_seconds:

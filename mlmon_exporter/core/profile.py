@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .bins import NumericBins
-from .categories import CategoryCounts, CategoryProfile, count_categories
+from .categories import NAMED_ROWS, CategoryCounts, CategoryProfile, count_categories
 from .numeric_profile import NumericProfile
 from .reference import ColumnReference
 from .values import is_missing, numbers, scalar
@@ -34,10 +34,11 @@ class Profiler:
         kept: int = 50,
         columns: int = 10_000,
         like: Iterable[ColumnReference] = (),
+        least: int = NAMED_ROWS,
     ) -> None:
         self._engine = engine
         self._categorical = frozenset(categorical)
-        self._kept = kept
+        self._kept, self._least = kept, least
         self._max_columns = columns
         self._profiles = {column.name: _profile_like(column, engine) for column in like}
         self._expect_numbers = {
@@ -93,7 +94,7 @@ class Profiler:
         before = self._rows.pop(name, self.rows)
         profile: NumericProfile | CategoryProfile
         if is_category:
-            profile = CategoryProfile(name, self._kept)
+            profile = CategoryProfile(name, self._kept, least=self._least)
             profile.profile(CategoryCounts((), (), before))
         else:
             profile = NumericProfile(name, self._engine, missing=before)
@@ -120,7 +121,7 @@ class Profiler:
 def _profile_like(column: ColumnReference, engine: str) -> NumericProfile | CategoryProfile:
     if isinstance(column.bins, NumericBins):
         return NumericProfile(column.name, engine, edges=column.bins.edges)
-    only = None if column.bins.is_complete else column.rows_by_category
+    only = None if column.bins.names_all else column.rows_by_category
     return CategoryProfile(column.name, column.max_categories, only)
 
 

@@ -16,6 +16,8 @@ from .thresholds import Tail
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
+ID_ROWS, ID_SHARE = 20, 0.5
+"""In an id, more than this share of so many rows or more have a value that comes just once."""
 RANKS = 100
 """Mid-ranks at which quantile functions are compared."""
 MID_RANKS: tuple[float, ...] = tuple((i + 0.5) / RANKS for i in range(RANKS))
@@ -66,7 +68,19 @@ class ColumnReference:
     @property
     def singletons(self) -> int:
         """Categories that the reference has just once."""
-        return sum(rows == 1 for rows in self.rows_by_category.values())
+        hidden = self.bins.hidden.once if isinstance(self.bins, CategoryBins) else 0
+        return sum(rows == 1 for rows in self.rows_by_category.values()) + hidden
+
+    @property
+    def is_id_like(self) -> bool:
+        """Whether it has categories of which nearly every row has another: ids, times, free text.
+
+        Under `ID_ROWS` values that cannot be told.
+        """
+        values = self.rows - self.missing
+        if not isinstance(self.bins, CategoryBins) or values < ID_ROWS:
+            return False
+        return self.singletons > ID_SHARE * values or not self.bins.is_complete
 
     @cached_property
     def quantiles(self) -> Floats:

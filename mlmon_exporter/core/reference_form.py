@@ -13,6 +13,7 @@ from .bins import Bins, CategoryBins, NumericBins
 from .centroids import MOST_ROWS
 from .digests import REFERENCE_CENTROIDS
 from .edges import Counts, Floats
+from .hidden_names import NOTHING_HIDDEN, read_hidden
 from .labels import clean_label
 from .reference import ColumnReference
 from .thresholds import Tail
@@ -29,6 +30,8 @@ def column_to_dict(column: ColumnReference) -> dict[str, Any]:
             "complete": column.bins.is_complete,
             "max_categories": column.max_categories,
         }
+        if column.bins.hidden.hashes:
+            form["hidden"] = column.bins.hidden.to_dict()
     else:
         form |= {
             "edges": column.bins.edges.tolist(),
@@ -80,7 +83,12 @@ def _category_bins(form: Mapping[str, Any]) -> CategoryBins:
         names += form[key]
     if len(set(names)) < len(names):
         raise ValueError("categories, rare: expected each category once")
-    return CategoryBins(tuple(form["categories"]), frozenset(form["rare"]), bool(form["complete"]))
+    return CategoryBins(
+        tuple(form["categories"]),
+        frozenset(form["rare"]),
+        bool(form["complete"]),
+        read_hidden(form["hidden"]) if "hidden" in form else NOTHING_HIDDEN,
+    )
 
 
 def _rare_rows(form: Mapping[str, Any], other: int) -> dict[str, int]:

@@ -100,6 +100,6 @@ def _merge_categories(a: ColumnReference, b: ColumnReference) -> ColumnReference
     rest = UncountedRows(
         other=a.rows + b.rows - missing - sum(rows.values()),
         missing=missing,
-        is_complete=all(isinstance(c.bins, CategoryBins) and c.bins.is_complete for c in (a, b)),
+        is_complete=all(isinstance(c.bins, CategoryBins) and c.bins.names_all for c in (a, b)),
     )
     return category_column(a.name, rows, max(a.max_categories, b.max_categories), rest)

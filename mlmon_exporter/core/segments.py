@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from .bins import MISSING, OTHER, CategoryBins, atom_values, category_name, format_edge
+from .categories import NAMED_ROWS
 from .labels import distinct_labels
 from .records import Column
 from .reference import ColumnReference
@@ -90,13 +91,13 @@ def feature_segments(
 
 
 def rows_by_value(column: ColumnReference) -> Mapping[str, int]:
-    """Return the rows of each value that may be a segment."""
+    """Return the rows of each value that may be a segment: it has enough to be named."""
     if isinstance(column.bins, CategoryBins):
-        return column.rows_by_category
+        return dict(zip(column.bins.categories, column.counts.tolist(), strict=False))
     names = (
         (category_name(value), rows) for value, rows in atom_values(column.bins, column.counts)
     )
-    return {name: rows for name, rows in names if name is not None and rows}
+    return {name: rows for name, rows in names if name is not None and rows >= NAMED_ROWS}
 
 
 class Segments:

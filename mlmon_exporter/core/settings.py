@@ -60,6 +60,8 @@ class ModelReference(NamedTuple):
     """Where it came from: a file's name, or LEARNED."""
     outcomes: OutcomeReference | None = None
     """None where no ground truth was known."""
+    unnamed: tuple[str, ...] = ()
+    """Features and outputs of which nothing but the missing share was learned."""
 
     @property
     def rows(self) -> int:

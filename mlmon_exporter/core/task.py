@@ -169,7 +169,10 @@ def _predicted_classes(label: str, values: Mapping[str, set[str]]) -> tuple[str,
 def values_of(column: ColumnReference) -> set[str]:
     """Return a column's values as class names; none if there are too many."""
     if isinstance(column.bins, CategoryBins):
-        found = [class_name(value) for value in column.bins.categories]
+        # A class is one even if it is too rare to be named in a bin.
+        rows = column.rows_by_category
+        ranked = sorted(rows, key=lambda category: (-rows[category], category))
+        found = [class_name(value) for value in ranked[: column.max_categories]]
     else:
         pairs = [*atom_values(column.bins, column.counts)]
         if sum(rows for _, rows in pairs) < column.rows - column.missing:

@@ -261,8 +261,8 @@ FAULTS = {
     "drops of a few": ("MlmonObservationsDropped", ">= 50", ">= 5"),
     "drops since the start": (
         "MlmonObservationsDropped",
-        '(increase(mlmon_dropped_total{reason!="pending_full"}[15m]))',
-        '(mlmon_dropped_total{reason!="pending_full"})',
+        '(increase(mlmon_dropped_total{reason!~"pending_.*"}[15m]))',
+        '(mlmon_dropped_total{reason!~"pending_.*"})',
     ),
     "the least share of drops": ("MlmonObservationsDropped", "> 0.01", "> 0.001"),
     "a queue that empties": ("MlmonQueueSaturated", "min_over_time", "max_over_time"),

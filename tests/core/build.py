@@ -27,11 +27,12 @@ def references(
     engine: str = "fastdigest",
     categorical: Iterable[str] = (),
     kept: int = 50,
+    least: int = 1,
     chunk_rows: int = 8192,
     passes: int = 2,
 ) -> tuple[ColumnReference, ...]:
-    """The references of columns, from chunks of their rows."""
-    profiler = Profiler(engine, categorical, kept)
+    """The references of columns, from chunks of their rows; a category is named from `least` on."""
+    profiler = Profiler(engine, categorical, kept, least=least)
     for step in (profiler.profile, profiler.count)[:passes]:
         for chunk, rows in chunks(columns, chunk_rows):
             step(chunk, rows)

@@ -262,7 +262,7 @@ def test_learning_follows_no_more_features_than_allowed() -> None:
     wide = {f"f{number}": [1.0] * 1000 for number in range(50)}
     got = learned(Batch(wide, {}, 1000), settings=SETTINGS._replace(max_features=10))
     assert len(got.features) == 10
-    one_by_one = (Batch({f"f{number}": 1.0}, {}, 1) for number in range(1000))
+    one_by_one = (Batch({f"f{number % 50}": 1.0}, {}, 1) for number in range(1000))
     got = learned(*one_by_one, settings=SETTINGS._replace(max_features=10))
     assert len(got.features) == 10
 
@@ -409,17 +409,42 @@ def test_the_policy_says_how_many_rows_are_enough() -> None:
 
 def test_features_and_categories_over_their_caps_are_counted_when_a_reference_is_learned() -> None:
     overflows: list[str] = []
-    settings = SETTINGS._replace(max_features=2, max_categories=3, learn_rows=10)
+    settings = SETTINGS._replace(max_features=2, max_categories=3, learn_rows=40)
     model = Model(settings, None, on_overflow=overflows.append)
-    names = [f"c{i}" for i in range(10)]
-    model.observe(Batch({"a": names, "b": ["x"] * 10}, {}, 10), NOW)
+    names = [f"c{i % 4}" for i in range(40)]
+    model.observe(Batch({"a": names, "b": ["x"] * 40}, {}, 40), NOW)
     assert overflows == ["category"]
     overflows.clear()
     wide = Model(settings, None, on_overflow=overflows.append)
-    wide.observe(Batch(dict.fromkeys("abc", 1.0), {}, 1), NOW)
+    wide.observe(Batch({name: [1.0] * 30 for name in "abc"}, {}, 30), NOW)
     wide.observe(Batch({"a": [1.0] * 10}, {}, 10), NOW)
     assert overflows == ["feature"]
     assert wide.feature_names() == ("a", "b")
+
+
+def test_of_ids_and_free_text_only_the_missing_share_is_learned() -> None:
+    overflows: list[str] = []
+    notes = [f"patient {i} has diabetes" for i in range(90)] + [None] * 10
+    columns = {"city": [*"aabbc"] * 20, "note": notes}
+    model = Model(SETTINGS._replace(learn_rows=100), None, on_overflow=overflows.append)
+    model.observe(Batch(columns, {"id": [f"r{i}" for i in range(100)]}, 100), NOW)
+    got = model.reference
+    assert got is not None
+    assert got.unnamed == ("note", "id")
+    assert [bins.bin_names[:-3] for bins in (c.bins for c in (*got.features, *got.outputs))] == [
+        *(("a", "b", "c"), (), ())
+    ]
+    assert got.features[1].counts.tolist() == [90, 0, 10]
+    assert overflows == ["feature", "feature"]
+
+
+def test_columns_that_few_rows_have_are_not_learned() -> None:
+    overflows: list[str] = []
+    model = Model(SETTINGS._replace(learn_rows=100), None, on_overflow=overflows.append)
+    rare, enough = [1.5] * 9 + [None] * 91, [1.5] * 10 + [None] * 90
+    model.observe(Batch({"pin": rare, "dose": enough}, {}, 100), NOW)
+    assert model.feature_names() == ("dose",)
+    assert overflows == ["feature"]
 
 
 def test_rows_of_segments_over_the_cap_are_counted() -> None:

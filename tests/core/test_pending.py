@@ -66,12 +66,14 @@ def test_what_was_kept_is_found_and_the_rest_is_not() -> None:
     assert pending.waiting == {"income": 1, "bike": 1}
 
 
-def test_the_first_prediction_of_an_id_stays() -> None:
-    pending = PendingPredictions(10, 1000.0)
+def test_the_first_prediction_of_an_id_stays_and_others_are_counted() -> None:
+    gone: list[tuple[str, int]] = []
+    pending = PendingPredictions(10, 1000.0, lambda *dropped: gone.append(dropped))
     pending.add([("income", prediction("a"))], now=100.0)
     pending.add([("income", prediction("a", at=200.0))], now=200.0)
     assert pending.find(["a"])["a"].at == 100.0
     assert pending.waiting == {"income": 1}
+    assert gone == [("pending_duplicate", 1)]
 
 
 def test_a_settled_prediction_no_longer_waits_but_is_known() -> None:
@@ -83,12 +85,12 @@ def test_a_settled_prediction_no_longer_waits_but_is_known() -> None:
 
 
 def test_over_the_limit_the_oldest_go_and_are_counted() -> None:
-    gone: list[int] = []
-    pending = PendingPredictions(3, 1000.0, gone.append)
+    gone: list[tuple[str, int]] = []
+    pending = PendingPredictions(3, 1000.0, lambda *dropped: gone.append(dropped))
     pending.add([("m", prediction(str(i))) for i in range(5)], now=100.0)
     assert set(pending.find([str(i) for i in range(5)])) == {"2", "3", "4"}
     assert pending.waiting == {"m": 3}
-    assert gone == [2]
+    assert gone == [("pending_full", 2)]
 
 
 def test_predictions_are_forgotten_when_they_are_too_old() -> None:

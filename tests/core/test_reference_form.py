@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlmon_exporter.core.categories import with_hidden_names
 from mlmon_exporter.core.frame import Frame
 from mlmon_exporter.core.reference import ColumnReference, numeric_column
 from mlmon_exporter.core.reference_form import column_from_dict, column_to_dict
@@ -49,6 +50,31 @@ def test_categories_come_out_as_they_went_in() -> None:
     assert again.rows_by_category == column.rows_by_category
     assert again.singletons == column.singletons
     assert again.max_categories == column.max_categories == 2
+
+
+def test_hidden_names_come_out_as_they_went_in_and_are_not_in_the_form() -> None:
+    rows = ["a"] * 12 + ["rare", "rarer", "rarer"]
+    column = with_hidden_names(reference(rows, least=10), b"key")
+    assert kept(column).bins == column.bins
+    assert kept(column).singletons == 1
+    assert "rare" not in json.dumps(column_to_dict(column)["hidden"])
+    assert column_to_dict(column)["rare"] == []
+
+
+HIDDEN = {"key": "00ff", "hashes": ["ab"], "once": 1}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *({"key": "x"}, {"key": 5}, {"key": "00" * 65}, {"hashes": "ab"}, {"hashes": [1]}),
+        *({"hashes": [["ab"]]}, {"once": 2}, {"once": -1}, {"once": 0.5}, {"once": None}),
+    ],
+)
+def test_damaged_hidden_names_are_refused(damage: dict[str, Any]) -> None:
+    assert column_from_dict({**CATEGORICAL, "hidden": HIDDEN}, "fastdigest").singletons == 2
+    with pytest.raises((TypeError, ValueError), match=r"."):
+        column_from_dict({**CATEGORICAL, "hidden": {**HIDDEN, **damage}}, "fastdigest")
 
 
 def test_what_is_not_finite_is_null() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mlmon_exporter.core.bins import CATEGORIES, CategoryBins
+from mlmon_exporter.core.categories import with_hidden_names
 from mlmon_exporter.core.digests import ENGINES
 from mlmon_exporter.core.frame import Frame
 from mlmon_exporter.core.reference import ColumnReference, numeric_column
@@ -122,7 +123,8 @@ def test_kinds_do_not_mix() -> None:
 
 def test_categories_of_parts_are_those_of_the_whole() -> None:
     rng = np.random.default_rng(7)
-    rows = rng.choice([f"c{n}" for n in range(40)], 4000, p=np.arange(1, 41) / 820).astype(object)
+    names = [f"c{n}" for n in range(40)]
+    rows = rng.choice(names, 8000, p=np.arange(3, 43) / 900).astype(object)
     rows[::50] = ""
     rows = np.sort(rows.astype(str))  # parts have different categories
     one, parts = reference(rows), merged([reference(part) for part in np.split(rows, 8)])
@@ -133,8 +135,26 @@ def test_categories_of_parts_are_those_of_the_whole() -> None:
 
 
 def test_a_side_of_one_category_does_not_bound_the_others() -> None:
-    both = merge_columns(reference(["a"] * 3), reference(["b"] * 2))
-    assert rows_by_category(both) == {"a": 3, "b": 2}
+    both = merge_columns(reference(["a"] * 13), reference(["b"] * 12))
+    assert rows_by_category(both) == {"a": 13, "b": 12}
+
+
+def test_a_category_is_named_once_both_sides_rows_are_enough() -> None:
+    a, b = (reference([*"aaaaaa", *last], least=10) for last in ("bbb", "c"))
+    assert rows_by_category(a) == rows_by_category(b) == {}
+    both = merge_columns(a, b)
+    assert rows_by_category(both) == {"a": 12}
+    assert both.rare_rows == {"b": 3, "c": 1}
+
+
+def test_where_names_are_hidden_on_a_side_nothing_is_unseen_after_merging() -> None:
+    a = with_hidden_names(reference(["a"] * 12 + ["b"] * 3, least=10), b"key")
+    b = reference(["a"] * 5 + ["b"] * 9, least=10)
+    both = merge_columns(a, b)
+    assert rows_by_category(both) == {"a": 17}
+    assert both.counts.tolist() == [17, 12, 0, 0]
+    assert isinstance(both.bins, CategoryBins)
+    assert not both.bins.is_complete
 
 
 def test_merged_categories_keep_the_most_frequent() -> None:
@@ -152,7 +172,7 @@ def test_merged_categories_keep_the_most_frequent() -> None:
 
 def test_a_user_s_cap_on_categories_holds_where_it_was_reached() -> None:
     a, b = (
-        reference([f"{side}{n}" for n in range(10) for _ in range(n + 1)], kept=4) for side in "ab"
+        reference([f"{side}{n}" for n in range(10) for _ in range(n + 9)], kept=4) for side in "ab"
     )
     both = merge_columns(a, b)
     assert isinstance(both.bins, CategoryBins)
@@ -161,10 +181,10 @@ def test_a_user_s_cap_on_categories_holds_where_it_was_reached() -> None:
 
 
 def test_rare_on_one_side_and_kept_on_the_other_is_kept() -> None:
-    a = reference(["x"] * 5 + ["y"] * 3 + ["z"], kept=2)
-    b = reference(["z"] * 9 + ["x"])
+    a = reference(["x"] * 15 + ["y"] * 13 + ["z"], kept=2)
+    b = reference(["z"] * 19 + ["x"])
     both = merge_columns(a, b)
     assert isinstance(both.bins, CategoryBins)
-    assert rows_by_category(both) == {"z": 10, "x": 6, "y": 3}
+    assert rows_by_category(both) == {"z": 20, "x": 16, "y": 13}
     assert both.bins.rare == frozenset()
     assert both.counts[3:].tolist() == [0, 0, 0]

@@ -48,14 +48,21 @@ def test_a_value_at_an_edge_is_in_the_range_above(value: Any, label: str) -> Non
 
 
 def test_the_most_frequent_values_of_the_reference_are_segments() -> None:
-    column = reference(np.array([*"aaabbc"], dtype=object))
+    column = reference(np.array([*("aaabbc" * 10)], dtype=object))
     assert feature_segments(SegmentFeature("x"), column, 2).labels == ("a", "b", "other", "missing")
 
 
 def test_numbers_are_segments_by_value() -> None:
-    found = feature_segments(SegmentFeature("x"), reference(np.array([1.0, 2, 2, 2.5])))
+    found = feature_segments(SegmentFeature("x"), reference(np.array([1.0, 2, 2, 2.5] * 10)))
     assert found.labels == ("2", "1", "2.5", "other", "missing")
     assert [found.label_of(v) for v in (2, 2.0, "2", 2.5, 7)] == ["2", "2", "2", "2.5", "other"]
+
+
+@pytest.mark.parametrize("few", ["b", 7.0])
+def test_a_value_of_few_rows_is_no_segment(few: Any) -> None:
+    many = "a" if isinstance(few, str) else 1.0
+    column = reference([many] * 10 + [few] * 9, least=10)
+    assert len(feature_segments(SegmentFeature("x"), column).values) == 1
 
 
 def test_without_a_reference_all_are_other() -> None:
