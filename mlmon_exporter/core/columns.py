@@ -6,14 +6,14 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bins import CategoryBins
 from .frame import Frame
-from .request_rows import RequestRows, Scale, added
+from .request_rows import RequestRows, Scale, added, of_sizes
 from .tally import Tally, tally_columns
 from .values import matrix, number
 from .windows import Window
@@ -32,6 +32,18 @@ Parts = dict[tuple[int, int], Tally]
 """Which window (its index) and which pane (its number) -> its tally."""
 TOTALS = (-1, 0)
 """Where among the parts the totals since the start are."""
+
+
+class _Aside(NamedTuple):
+    """Rows that wait to be tallied."""
+
+    columns: Floats
+    """Shape (columns, rows)."""
+    now: float
+    """Unix seconds."""
+    requests: Sequence[tuple[int, int]]
+    """First row, and how many, of each request of several rows."""
+    long_requests: RequestRows | None
 
 
 class Columns:
@@ -53,10 +65,12 @@ class Columns:
         """Held by the one who tallies what was set aside; taken before the other lock."""
         self._awaited = 0
         """How many wait for that to be done."""
-        self._aside: deque[tuple[Floats, float, RequestRows | None]] = deque()
-        """Columns of rows, shape (columns, rows), their time, Unix seconds, and their requests."""
+        self._aside: deque[_Aside] = deque()
         self._scale = Scale(frame.layout.bins)
-        self._requests: RequestRows | None = None
+        self._requests: list[tuple[int, int]] = []
+        """First row in the buffer, and how many, of each request of several rows."""
+        self._long_requests: RequestRows | None = None
+        """Of those that are longer than the buffer."""
         self._names = frame.layout.names
         self._name_list = list(self._names)
         self._coders = [
@@ -102,8 +116,8 @@ class Columns:
                 self._enter_panes(now)
             self._now = now
             if block is not None:
-                self._requests = added(self._requests, alike)
-                self._add_rows(block)
+                self._add_rows(block, is_request)
+                self._long_requests = added(self._long_requests, alike)
             elif rows:
                 self._add_row(columns)
         if self._aside:
@@ -134,19 +148,21 @@ class Columns:
             self._buffer[self._filled] = [number(value) for value in row]
         self._filled += 1
 
-    def _add_rows(self, block: Floats) -> None:
+    def _add_rows(self, block: Floats, is_request: bool) -> None:
         for start in range(0, block.shape[1], BUFFER_ROWS):
             part = block[:, start : start + BUFFER_ROWS].T
             if self._filled + len(part) > BUFFER_ROWS:
                 self._set_aside()
             self._buffer[self._filled : self._filled + len(part)] = part
+            if is_request and len(part) == block.shape[1]:
+                self._requests.append((self._filled, len(part)))
             self._filled += len(part)
 
     def _set_aside(self) -> None:
         if self._filled:
-            rows = self._buffer[: self._filled].T.copy()
-            self._aside.append((rows, self._now, self._requests))
-            self._filled, self._requests = 0, None
+            columns = self._buffer[: self._filled].T.copy()
+            self._aside.append(_Aside(columns, self._now, self._requests, self._long_requests))
+            self._filled, self._requests, self._long_requests = 0, [], None
 
     def _block(
         self, columns: Mapping[str, Any], rows: int, is_request: bool, pause: Callable[[], None]
@@ -161,14 +177,15 @@ class Columns:
         for j, code in self._coders:
             values[j] = list(map(code, values[j]))
             pause()
+        is_long = is_request and rows > BUFFER_ROWS
         block, sums = np.empty((len(values), rows)), np.empty((4, len(values)))
         step = 1 + VALUES_AT_ONCE // rows
         for j in range(0, len(values), step):
             part = block[j : j + step] = matrix(values[j : j + step], rows)
-            if is_request:
-                sums[:, j : j + step] = self._scale.sums(part, j)
+            if is_long:
+                sums[:, j : j + step] = self._scale.sums(part, [rows], j)
             pause()
-        return block, RequestRows(rows, rows**2, sums) if is_request else None
+        return block, of_sizes([rows], sums) if is_long else None
 
     def take(self) -> Parts:
         """Return all that was counted since the last call and start again at nothing."""
@@ -263,11 +280,29 @@ class Columns:
 
         while self._aside:
             # It is gone whatever comes: rows that cannot be tallied must not come again.
-            columns, now, requests = self._aside.popleft()
-            tally = tally_columns(self.frame.layout, columns, self._engine, pause_unless_awaited)
-            tally.requests = requests
+            aside = self._aside.popleft()
+            tally = tally_columns(
+                self.frame.layout, aside.columns, self._engine, pause_unless_awaited
+            )
+            tally.requests = self._requests_of(aside, pause_unless_awaited)
             with self._lock:
                 for window in self.windows:
-                    window.add(tally, now)
+                    window.add(tally, aside.now)
                 self._totals.merge_counts(tally)
                 self.generation += 1
+
+    def _requests_of(self, aside: _Aside, pause: Callable[[], None]) -> RequestRows | None:
+        """Return how alike the rows of requests are."""
+        if not aside.requests:
+            return aside.long_requests
+        columns, sizes = aside.columns, [size for _, size in aside.requests]
+        rows = sum(sizes)
+        if rows < columns.shape[1]:
+            which = np.concatenate([np.arange(at, at + size) for at, size in aside.requests])
+            columns = columns[:, which]
+        sums = np.empty((4, len(columns)))
+        step = 1 + VALUES_AT_ONCE // rows
+        for j in range(0, len(columns), step):
+            sums[:, j : j + step] = self._scale.sums(columns[j : j + step], sizes, j)
+            pause()
+        return added(of_sizes(sizes, sums), aside.long_requests)

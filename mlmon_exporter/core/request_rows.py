@@ -35,11 +35,13 @@ class Scale:
         self._half = np.where((half > 0) & np.isfinite(half), half, 1.0)
         self._is_categorical = np.array([not isinstance(b, NumericBins) for b in bins], dtype=bool)
 
-    def sums(self, block: Floats, first: int) -> Floats:
-        """Return what a request adds to `RequestRows.sums`, of some columns.
+    def sums(self, block: Floats, sizes: Sequence[int], first: int = 0) -> Floats:
+        """Return `RequestRows.sums` of some columns, shape (4, columns).
 
         Args:
-            block: Shape (columns, rows): numbers, and cell numbers of categorical columns.
+            block: Shape (columns, rows): numbers, and cell numbers of categorical columns; the
+                rows of one request after those of another.
+            sizes: Rows of each request.
             first: Number of the first of these columns.
         """
         columns = slice(first, first + len(block))
@@ -50,9 +52,16 @@ class Scale:
         if categorical.any():
             places[categorical] = np.cos(_TURN * block[categorical])
         places[np.isnan(places)] = MISSING_PLACE
-        total = places.sum(axis=1)
-        squares = np.einsum("ij,ij->i", places, places)
-        return np.array((total * total, block.shape[1] * total, total, squares))
+        rows = np.asarray(sizes)
+        totals = np.add.reduceat(places, np.cumsum(rows) - rows, axis=1)
+        return np.array(
+            (
+                np.einsum("ij,ij->i", totals, totals),
+                totals @ rows,
+                totals.sum(axis=1),
+                np.einsum("ij,ij->i", places, places),
+            )
+        )
 
 
 def _middle(bins: Bins) -> tuple[float, float]:
@@ -74,6 +83,11 @@ class RequestRows(NamedTuple):
     sums: Floats
     """Shape (4, columns). Of each request's sum of places (see `Scale`): its square, its product
     with the request's rows, itself; and the squares of all places."""
+
+
+def of_sizes(sizes: Sequence[int], sums: Floats) -> RequestRows:
+    """Return the sums of requests of so many rows each."""
+    return RequestRows(float(sum(sizes)), float(sum(size**2 for size in sizes)), sums)
 
 
 def added(ours: RequestRows | None, theirs: RequestRows | None) -> RequestRows | None:

@@ -170,7 +170,7 @@ def test_damaged_sums_over_requests_are_refused(cut: int) -> None:
 @pytest.mark.parametrize("value", [1e308, -1e308, np.inf])
 def test_huge_values_weigh_no_more_than_others(value: float) -> None:
     scale = Scale([NUMBER])
-    sums = scale.sums(np.array([[value, 0.0]]), 0)
+    sums = scale.sums(np.array([[value, 0.0]]), [2])
     assert np.abs(sums).max() <= 4.0
 
 
