@@ -21,6 +21,7 @@ from .core.records import Exchange, Exemplar, Headers
 from .core.traffic import OTHER, Traffic
 from .formats.event_stream import MEDIA_TYPE
 from .prediction_ids import ID_HEADER, PredictionIds, valid_id
+from .route_templates import RouteTemplates
 from .routes import route_of, route_path
 from .streamed_answer import StreamedAnswer
 from .telemetry import annotate, current_span_context
@@ -62,11 +63,18 @@ class Sink(Protocol):
     def in_flight(self) -> dict[int, Scope]:
         """Scopes of the requests that are being served, by their identity."""
 
+    @property
+    def templates(self) -> RouteTemplates:
+        """Routes that are known by their path, where the app does not name its own."""
+
     def model_of(self, scope: Scope, route: str) -> tuple[str, str]:
         """Return the model and version that a request is for, ("", "") if for none."""
 
     def submit(self, exchange: Exchange) -> None:
         """Take a finished exchange; neither blocks nor raises."""
+
+    def without_route(self) -> None:
+        """Take note of a POST that was answered well, on a route that nothing names."""
 
     async def shutdown(self) -> None:
         """Finish: the server stops."""
@@ -288,7 +296,7 @@ class _Call:
 
     def _find_route(self) -> None:
         self._route = OTHER  # should the next line fail
-        self._route = route_of(self._scope)
+        self._route = route_of(self._scope, self._sink.templates)
         self._model, self._version = self._sink.model_of(self._scope, self._route)
 
     def end(self, error: BaseException | None = None) -> None:
@@ -321,6 +329,8 @@ class _Call:
                 self._response_chunks = self._kept_parts(self._stream)
             if is_done and self._prediction_id:
                 self._hand_over(time() - duration)
+            elif self._route == OTHER and self._method == "POST" and 200 <= status < 300:
+                self._sink.without_route()
         except Exception as fault:  # noqa: BLE001 - the app goes on, or its error does
             _fail(self._sink, fault)
         # The app may go on for long, with background tasks; the bodies need not stay for them.

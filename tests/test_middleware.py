@@ -31,6 +31,7 @@ from mlmon_exporter.core.traffic import Traffic
 from mlmon_exporter.formats.event_stream import GAP
 from mlmon_exporter.middleware import MonitorMiddleware, route_of
 from mlmon_exporter.prediction_ids import valid_id
+from mlmon_exporter.route_templates import RouteTemplates
 from mlmon_exporter.telemetry import annotate, current_span_context
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -49,6 +50,8 @@ class Sink:
         self.traffic = Traffic()
         self.in_flight: dict[int, Scope] = {}
         self.exchanges: list[Exchange] = []
+        self.templates = RouteTemplates()
+        self.without_routes = 0
         self.shutdowns = 0
 
     def model_of(self, scope: Scope, route: str) -> tuple[str, str]:
@@ -56,6 +59,9 @@ class Sink:
 
     def submit(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
+
+    def without_route(self) -> None:
+        self.without_routes += 1
 
     async def shutdown(self) -> None:
         self.shutdowns += 1
@@ -482,6 +488,78 @@ def test_a_mount_whose_parameter_is_hidden_by_an_inner_one_is_bounded_by_the_cap
         serve(app, f"/t/{i}/x", "GET")
     assert len(sink.requests()) == 6
     assert sink.health.counts["mlmon_label_overflow_total"]["route",] == 15
+
+
+async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer as an app of no framework does, which leaves nothing in the scope."""
+    while (await receive()).get("more_body"):
+        pass
+    await send({**START, "status": 404 if scope["path"] == "/predict/none" else 200})
+    await send(BODY)
+
+
+def test_an_app_that_names_no_route_has_the_ones_that_are_configured() -> None:
+    app, sink = watched(bare)
+    sink.templates = RouteTemplates(["/predict", "/predict/{x}"])
+    ids = [serve(app, path, root_path="/v").prediction_id for path in ("/v/predict", "/predict/1")]
+    serve(app, "/predict/1", "GET")
+    serve(app, "/login")
+    assert sink.requests() == {
+        ("/predict", "POST", "200", "ok"): 1,
+        ("/predict/{x}", "POST", "200", "ok"): 1,
+        ("/predict/{x}", "GET", "200", "ok"): 1,
+        ("other", "POST", "200", "ok"): 1,
+    }
+    assert [exchange.prediction_id for exchange in sink.exchanges] == ids
+
+
+def copying(app: ASGIApp) -> ASGIApp:
+    async def copies(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(dict(scope), receive, send)
+
+    return copies
+
+
+def test_a_middleware_that_copies_the_scope_hides_no_configured_route() -> None:
+    app, sink = watched(copying(predictor()))
+    sink.templates = RouteTemplates(["/predict"])
+    serve(app)
+    assert sink.requests() == {("/predict", "POST", "200", "ok"): 1}
+    assert len(sink.exchanges) == 1
+
+
+def test_a_mounted_app_that_names_no_route_has_the_ones_that_are_configured() -> None:
+    app, sink = watched(Starlette(routes=[Mount("/predict", app=bare)]))
+    sink.templates = RouteTemplates(["/predict/a"])
+    for path in ("/predict/a", "/predict/b"):
+        serve(app, path)
+    assert {route for route, *_ in sink.requests()} == {"/predict/a", "/predict/{path}"}
+
+
+def test_what_the_app_says_goes_before_what_is_configured() -> None:
+    app, sink = watched(Starlette(routes=[Route("/predict/{x}", predict, methods=["POST"])]))
+    sink.templates = RouteTemplates(["/predict/1", "/{path}/1"])
+    serve(app, "/predict/1")
+    assert sink.requests() == {("/predict/{x}", "POST", "200", "ok"): 1}
+
+
+@pytest.mark.parametrize(
+    ("app", "path", "method", "times"),
+    [
+        (bare, "/predict", "POST", 1),
+        (copying(predictor()), "/predict", "POST", 1),
+        (bare, "/predict", "GET", 0),
+        (bare, "/predict/none", "POST", 0),
+        (predictor(), "/predict", "POST", 0),
+        (predictor(), "/none", "POST", 0),
+    ],
+)
+def test_a_post_that_is_answered_well_on_no_known_route_is_told(
+    app: ASGIApp, path: str, method: str, times: int
+) -> None:
+    app, sink = watched(app)
+    serve(app, path, method)
+    assert sink.without_routes == times
 
 
 def test_methods_become_labels_only_if_http_knows_them() -> None:

@@ -13,7 +13,7 @@ import pytest
 from fastapi import Body, FastAPI
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from starlette.responses import StreamingResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlmon_exporter import ConfigError, Monitor, MonitorMiddleware, Reference, instrument
 from mlmon_exporter.metrics import METRICS
@@ -223,6 +223,45 @@ def test_a_parameter_of_the_route_names_the_model() -> None:
     assert monitor.model_of(scope | {"path_params": {"model_name": "x"}}, route) == ("other", "")
     alone = Monitor(model="iris")
     assert alone.model_of(scope | {"path_params": {"model_name": "x"}}, route) == ("iris", "")
+
+
+async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer as an app of no framework does, which leaves nothing in the scope."""
+    while (await receive()).get("more_body"):
+        pass
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b'{"predictions": [0.5]}'})
+
+
+def test_a_bare_app_is_watched_at_the_configured_routes() -> None:
+    monitor = Monitor(model="m", learn_rows=20, routes=["/predict"])
+    app = MonitorMiddleware(bare, monitor)
+    answers = post_all(app, "/predict", [{"x": float(i)} for i in range(50)])
+    post_all(app, "/login", [{"name": "bob"}])
+    monitor.flush()
+    assert all(answer.headers["x-prediction-id"] for answer in answers)
+    assert value(monitor, "mlmon_requests_total", model="m", outcome="ok") == 50
+    assert value(monitor, "mlmon_requests_total", route="other", outcome="ok") == 1
+    assert value(monitor, "mlmon_reference_rows") == 20
+    assert value(monitor, "mlmon_dropped_total", reason="unknown_route") == 0
+    monitor.close()
+
+
+def test_an_app_whose_routes_nobody_names_is_counted_and_the_log_says_what_to_do(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monitor = Monitor(model="m")
+    post_all(MonitorMiddleware(bare, monitor), "/predict", [{"x": 1.0}] * 3)
+    assert value(monitor, "mlmon_dropped_total", reason="unknown_route") == 3
+    [record] = caplog.records
+    assert 'set routes = ["/predict"]' in record.getMessage()
+
+
+def test_the_configured_route_of_a_request_in_progress_is_known() -> None:
+    monitor = Monitor(model="m", routes=["/predict"])
+    monitor.in_flight[1] = {"type": "http", "method": "POST", "path": "/predict"}
+    assert value(monitor, "mlmon_requests_in_progress", model="m", route="/predict") == 1
 
 
 def test_requests_that_only_a_body_can_assign_are_counted_for_other() -> None:

@@ -28,7 +28,8 @@ def alerts(settings: Settings) -> list[Alert]:
 
 def _intake_alerts(settings: Settings) -> Iterator[Alert]:
     queue = settings.select("mlmon_queue_exchanges")
-    # Predictions that are forgotten while they wait have an alert of their own.
+    # Predictions that are forgotten while they wait have an alert of their own. Where no request is
+    # a model's, since no route is known, the drops are all there is.
     dropped = settings.select("mlmon_dropped_total", 'reason!="pending_full"')
     requests = settings.select("mlmon_requests_total", 'model!=""')
     errors = settings.select("mlmon_parse_errors_total")
@@ -53,7 +54,10 @@ def _intake_alerts(settings: Settings) -> Iterator[Alert]:
 (
   sum by (job, reason) (increase({dropped}[{quarter}]))
   / on (job) group_left ()
-  sum by (job) (increase({requests}[{quarter}]))
+  (
+    sum by (job) (increase({requests}[{quarter}])) > 0
+    or sum by (job) (increase({dropped}[{quarter}]))
+  )
 ) > 0.01
 and sum by (job, reason) (increase({dropped}[{quarter}])) >= 50""",
         labels=("job", "reason"),
