@@ -272,8 +272,10 @@ def test_requests_that_only_a_body_can_assign_are_counted_for_other() -> None:
 
 def test_error_series_of_configured_routes_exist_before_the_first_request() -> None:
     monitor = Monitor(models=[{"name": "a", "routes": ["/a"]}])
-    labels = {"route": "/a", "method": "POST", "outcome": "server_error"}
-    assert value(monitor, "mlmon_requests_total", **labels) == 0
+    for status in ("500", "502", "503", "504"):
+        labels = {"route": "/a", "method": "POST", "status": status, "outcome": "server_error"}
+        assert value(monitor, "mlmon_requests_total", **labels) == 0
+    assert value(monitor, "mlmon_requests_total", route="/a", outcome="interrupted") == 0
 
 
 def test_only_answered_predictions_count(reference: str) -> None:
@@ -288,7 +290,7 @@ def test_only_answered_predictions_count(reference: str) -> None:
     assert answer.status_code == 500
     monitor.flush()
     assert value(monitor, "mlmon_feature_window_rows", feature="age", window="1h") == 0
-    labels = {"route": "/predict", "outcome": "server_error"}
+    labels = {"route": "/predict", "status": "500", "outcome": "server_error"}
     assert value(monitor, "mlmon_requests_total", **labels) == 1
     monitor.close()
 

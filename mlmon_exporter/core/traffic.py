@@ -20,8 +20,10 @@ OTHER = "other"
 METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY")
 )
-ERRORS = ((500, "server_error"),)
+FAULT = (500, "server_error")
 """Status and outcome that each route and method has from the start, at 0."""
+MODEL_FAULTS = (FAULT, *((s, "server_error") for s in (502, 503, 504)), (200, "interrupted"))
+"""Those of a model's: `rate()` passes over what a series begins with, and alerts watch models."""
 BATCH = 64
 """So many requests are counted together, which costs half of what it would one by one."""
 
@@ -172,7 +174,7 @@ class Traffic:
         return admitted
 
     def _declare(self, labels: tuple[str, str, str, str]) -> None:
-        for status, outcome in ERRORS:
+        for status, outcome in MODEL_FAULTS if labels[0] else (FAULT,):
             self.requests.setdefault((*labels, status, outcome), 0)
         self.by_route.add(labels[:3])
 
