@@ -151,7 +151,8 @@ class Monitor:
 
     def model_of(self, scope: Scope, route: str) -> tuple[str, str]:
         """Return the model and version that a request is counted for, or empty texts."""
-        self._ensure_flushing()
+        if self._is_flushed:  # asked here, too: every request comes by
+            self._ensure_flushing()
         return self._routes.model_of(scope, route)
 
     def without_route(self) -> None:

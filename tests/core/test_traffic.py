@@ -22,6 +22,7 @@ from mlmon_exporter.core.traffic import (
     LATENCY_BOUNDS,
     OTHER,
     SIZE_BOUNDS,
+    UNDECIDED,
     Measures,
     RequestLabels,
     Traffic,
@@ -113,6 +114,27 @@ def test_of_no_model_only_the_commonest_error_exists_at_0() -> None:
         ("", "", "/login", "POST", "500", "server_error"): 0,
         ("", "", "/login", "POST", "200", "ok"): 1,
     }
+
+
+def test_what_is_undecided_is_measured_now_and_counted_later() -> None:
+    traffic = Traffic()
+    traffic.record(request(outcome=UNDECIDED), FAST, mark(0.002, 1000.0))
+    assert counts(traffic) == {}
+    assert histograms(traffic)[DURATION, "bike", "1", "/predict"].sum == 0.002
+    traffic.decide(request(outcome="interrupted"))
+    assert counts(traffic) == {
+        **NO_FAULTS,
+        ("bike", "1", "/predict", "POST", "200", "interrupted"): 1,
+    }
+    found = histograms(traffic)[DURATION, "bike", "1", "/predict"]
+    assert (sum(found.counts), found.sum, len(found.exemplars)) == (1, 0.002, 1)
+
+
+def test_routes_of_what_is_undecided_are_bounded() -> None:
+    traffic = Traffic(max_routes=1)
+    for route in ("/a", "/b", "/c"):
+        traffic.record(request(route, outcome=UNDECIDED), FAST)
+    assert {key[3] for key in histograms(traffic)} == {"/a", OTHER}
 
 
 def test_a_declared_route_has_its_errors_and_histograms_at_0() -> None:
