@@ -112,6 +112,30 @@ def test_the_format_is_what_the_scraper_asks_for(reference: str) -> None:
     monitor.close()
 
 
+@pytest.mark.parametrize(
+    ("asked", "is_given"),
+    [
+        ("{}", True),
+        ("{};q=0.1", True),
+        ("{};q=0.001", True),
+        ("{};q=0", False),
+        ("x, {} ; q=0.000 , y;q=1", False),
+        ("{};version=1.0.0;q=0.0;v=1", False),
+        ("y;q=0, {}", True),
+        ("{};q=0, {};version=1.0.0;q=0.5", True),
+        ("y", False),
+        ("", False),
+    ],
+)
+def test_what_a_scraper_refuses_it_does_not_get(asked: str, is_given: bool) -> None:
+    app, _ = served(model="m")
+    packed = get(app, "/metrics", {"accept-encoding": asked.replace("{}", "gzip")})
+    assert ("content-encoding" in packed.headers) == is_given
+    kind = "application/openmetrics-text"
+    opened = get(app, "/metrics", {"accept": asked.replace("{}", kind)})
+    assert opened.headers["content-type"].startswith(kind) == is_given
+
+
 def test_other_methods_than_get_are_refused(reference: str) -> None:
     _, monitor = served(model="m", reference=reference)
     (refused,) = post_all(monitor.metrics_app(), "/metrics", [b""])
