@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -141,8 +142,8 @@ class MetricsApp:
             return PlainTextResponse(
                 "a bearer token is needed\n", 401, {"WWW-Authenticate": "Bearer"}
             )
-        is_open_metrics = "application/openmetrics-text" in request.headers.get("accept", "")
-        takes_gzip = "gzip" in request.headers.get("accept-encoding", "")
+        is_open_metrics = _is_asked_for("application/openmetrics-text", request, "accept")
+        takes_gzip = _is_asked_for("gzip", request, "accept-encoding")
         try:
             body = await _THREADS.run(self._render, is_open_metrics, takes_gzip)
         except Exception as error:  # noqa: BLE001 - any fault: it is the user's server that we are in
@@ -170,6 +171,12 @@ class MetricsApp:
             packer = zlib.compressobj(1, wbits=31)
             self._packed = (body, packer.compress(body) + packer.flush())
         return self._packed[1]
+
+
+def _is_asked_for(name: str, request: Request, header: str) -> bool:
+    """Return whether a header names something, other than with `q=0`, which is to refuse it."""
+    parts = request.headers.get(header, "").lower().split(",")
+    return any(name in part and not re.search(r";\s*q=0(\.0*)?\s*(;|$)", part) for part in parts)
 
 
 def is_authorized(request: Request, token: str | None) -> bool:

@@ -18,9 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .core.health import Health
 from .core.records import Exchange, Exemplar, Headers
-from .core.traffic import OTHER, Traffic
+from .core.traffic import OTHER, UNDECIDED, RequestLabels, Traffic
 from .formats.event_stream import MEDIA_TYPE
 from .prediction_ids import ID_HEADER, PredictionIds, valid_id
+from .route_templates import RouteTemplates
 from .routes import route_of, route_path
 from .streamed_answer import StreamedAnswer
 from .telemetry import annotate, current_span_context
@@ -33,6 +34,8 @@ SCOPE_KEY = "mlmon_exporter"
 """Marks a scope that one of our middlewares has seen: of several, only the outermost counts."""
 CLIENT_LEFT = 499
 """Status of a request whose client left before there was one: nginx's number, which none sends."""
+CANCELLED = 504
+"""Status of a request that was cancelled before there was one: that of a time limit around us."""
 
 _UNSEEN_BODIES = ("http.response.pathsend", "http.response.zerocopysend")
 """Messages by which the server reads the body from a file: its bytes never pass here."""
@@ -62,11 +65,18 @@ class Sink(Protocol):
     def in_flight(self) -> dict[int, Scope]:
         """Scopes of the requests that are being served, by their identity."""
 
+    @property
+    def templates(self) -> RouteTemplates:
+        """Routes that are known by their path, where the app does not name its own."""
+
     def model_of(self, scope: Scope, route: str) -> tuple[str, str]:
         """Return the model and version that a request is for, ("", "") if for none."""
 
     def submit(self, exchange: Exchange) -> None:
         """Take a finished exchange; neither blocks nor raises."""
+
+    def without_route(self) -> None:
+        """Take note of a POST that was answered well, on a route that nothing names."""
 
     async def shutdown(self) -> None:
         """Finish: the server stops."""
@@ -116,9 +126,10 @@ class MonitorMiddleware:
         try:
             await app(scope, call.receive, call.send)
         except BaseException as error:
-            call.end(error)
+            call.close(error)
             raise
-        call.end()
+        if call.is_open:
+            call.close()
 
     def _closing(self, scope: Scope, send: Send) -> Send:
         """Return a `send` that ends the monitor when the app has shut down."""
@@ -148,10 +159,11 @@ class _Call:
     __slots__ = (
         "_began",
         "_first_byte",
-        "_has_ended",
         "_has_left",
+        "_held",
         "_ids",
         "_is_answered",
+        "_is_in_parts",
         "_is_read",
         "_method",
         "_model",
@@ -173,6 +185,7 @@ class _Call:
         "_status",
         "_stream",
         "_version",
+        "is_open",
     )
 
     def __init__(
@@ -199,7 +212,11 @@ class _Call:
         self._route = self._model = self._version = self._prediction_id = ""
         self._span: tuple[str, str] | None = None
         self._stream: StreamedAnswer | None = None
-        self._is_read = self._is_answered = self._has_left = self._has_ended = False
+        self._held: RequestLabels | None = None
+        self._is_read = self._is_answered = self._is_in_parts = False
+        self._has_left = False
+        self.is_open = True
+        """Whether it is still to be counted, now that the app returns."""
         scope[SCOPE_KEY] = sink
         sink.in_flight[id(scope)] = scope
 
@@ -236,7 +253,10 @@ class _Call:
                     self._response_chunks.append(body if type(body) is bytes else bytes(body))
                 else:
                     self._response_limit, self._response_chunks = -1, []
-                self._is_answered = not message.get("more_body")
+                if message.get("more_body"):
+                    self._is_in_parts = True
+                else:
+                    self._is_answered = True
             elif kind == "http.response.start":
                 message = self._start(message)
             elif kind in _UNSEEN_BODIES:
@@ -263,14 +283,13 @@ class _Call:
         # Spans within the app have ended when it returns, so now is the time to look.
         self._span = current_span_context()
         self._find_route()
+        self._response_headers = headers = message.get("headers", ())
         if not self._model or self._method != "POST":
             self._request_limit, self._request_chunks = -1, []
             return message
         self._response_limit = self._sink.max_body_bytes
-        headers = message.get("headers", ())
         if type(headers) is not list:  # any iterable, perhaps one that can be read but once
-            headers = [*headers]
-        self._response_headers = headers
+            self._response_headers = headers = [*headers]
         named = dict(headers)
         if named.get(b"content-type", b"").startswith(_EVENT_STREAM):
             self._stream = StreamedAnswer(
@@ -288,7 +307,7 @@ class _Call:
 
     def _find_route(self) -> None:
         self._route = OTHER  # should the next line fail
-        self._route = route_of(self._scope)
+        self._route = route_of(self._scope, self._sink.templates)
         self._model, self._version = self._sink.model_of(self._scope, self._route)
 
     def end(self, error: BaseException | None = None) -> None:
@@ -297,43 +316,78 @@ class _Call:
         Args:
             error: What the app raised instead of finishing the response.
         """
-        if self._has_ended:
+        if not self.is_open or self._held is not None:
             return
-        self._has_ended = True
+        self.is_open = False
+        sink = self._sink
         try:
             duration = perf_counter() - self._began
-            self._sink.in_flight.pop(id(self._scope), None)
+            sink.in_flight.pop(id(self._scope), None)
             if not self._route:
                 self._find_route()
             status, outcome = self._status, "ok"
             is_done = self._is_answered and error is None
             if not is_done or self._has_left or not 200 <= status < 400:
                 status, outcome = self._outcome(error)
-            self._sink.traffic.record(
-                (self._model, self._version, self._route, self._method, status, outcome),
+            request = (self._model, self._version, self._route, self._method, status, outcome)
+            if outcome == "ok" and (self._is_in_parts or not self._response_size):
+                request = self._hold(request)
+            sink.traffic.record(
+                request,
                 (duration, self._first_byte, self._request_size, self._response_size),
                 Exemplar(*self._span, duration, time()) if self._span is not None else None,
             )
             if self._stream is not None:
-                self._sink.traffic.record_tokens(
-                    self._model, self._version, self._route, self._stream.times
-                )
+                tokens = self._stream.times
+                sink.traffic.record_tokens(self._model, self._version, self._route, tokens)
                 self._response_chunks = self._kept_parts(self._stream)
             if is_done and self._prediction_id:
                 self._hand_over(time() - duration)
+            elif (
+                outcome == "ok" and self._route == OTHER and self._method == "POST" and status < 300
+            ):
+                sink.without_route()
         except Exception as fault:  # noqa: BLE001 - the app goes on, or its error does
-            _fail(self._sink, fault)
+            _fail(sink, fault)
         # The app may go on for long, with background tasks; the bodies need not stay for them.
         self._request_chunks = self._response_chunks = []
         self._stream = None
 
+    def close(self, error: BaseException | None = None) -> None:
+        """Count the request, if that has waited for the app to return or to raise."""
+        self.end(error)
+        if self._held is not None:
+            request, self._held, self.is_open = self._held, None, False
+            # What is cancelled after the last byte is no part of the answer.
+            if isinstance(error, Exception):
+                request = (*request[:5], "interrupted")
+            try:
+                self._sink.traffic.decide(request)
+            except Exception as fault:  # noqa: BLE001 - the app has ended as it did
+                _fail(self._sink, fault)
+
+    def _hold(self, request: RequestLabels) -> RequestLabels:
+        """Return what a request is recorded as at its last byte: undecided, if it may be cut off.
+
+        Where a stream raises, Starlette's BaseHTTPMiddleware sends an empty last part before it
+        lets the error through, so an answer in parts is whole if it is as long as it says.
+        """
+        length = (b"content-length", str(self._response_size).encode())
+        if self._status in (204, 304) or length in (self._response_headers or ()):
+            return request
+        self._held, self.is_open = request, True
+        return (*request[:5], UNDECIDED)
+
     def _outcome(self, error: BaseException | None) -> tuple[int, str]:
         """Return the status and the outcome of a request that may not have gone well."""
         status = self._status
-        if self._has_left or isinstance(error, (CancelledError, GeneratorExit)):
+        if self._has_left:
             return status or CLIENT_LEFT, "disconnected"
         if not status:
-            return 500, "server_error"
+            # Servers tell the app that a client has left, and let it go on: they cancel for reasons
+            # of their own. (Daphne also cancels what goes on for ten seconds after that.)
+            is_cancelled = isinstance(error, (CancelledError, GeneratorExit))
+            return CANCELLED if is_cancelled else 500, "server_error"
         if error is not None or not self._is_answered:
             return status, "interrupted"
         return status, "ok" if status < 400 else "client_error" if status < 500 else "server_error"

@@ -9,6 +9,7 @@ from starlette.types import Scope
 from .config import ModelConfig
 from .core.model import Model
 from .core.traffic import OTHER, Traffic
+from .route_templates import RouteTemplates
 
 ROUTES_KEPT = 1000
 
@@ -21,7 +22,14 @@ class ModelRoutes:
         self._routes = {route: model.name for model in configured for route in model.routes}
         rest = [model.name for model in configured if not model.routes]
         self._rest = rest[0] if len(rest) == 1 else OTHER if rest else None
+        self.templates = RouteTemplates(self._routes)
+        """The routes that the models name."""
         self._known: dict[tuple[str, str], tuple[str, str]] = {}
+
+    @property
+    def are_any(self) -> bool:
+        """Whether any POST may be a model's, as long as its route is known."""
+        return self._rest is not None
 
     def declare(self, traffic: Traffic) -> None:
         """Have the counts of each configured route at 0 before its first request."""

@@ -73,6 +73,7 @@ class Monitor:
         self._configured = ConfiguredModels(c, self.health)
         self.models = self._configured.by_name
         self._routes = ModelRoutes(c.models, self.models)
+        self.templates = self._routes.templates
         self._reader = BodyReader(c, self.models, self.health)
         self._intake = Intake(
             self._take_in,
@@ -94,7 +95,7 @@ class Monitor:
         os.register_at_fork(after_in_child=lambda: call_if_alive(child))
         self._flusher = Flusher(self._tick, c.flush_seconds)
         self._parallel: bool | None = None
-        self._has_logged_scrape = False
+        self._has_logged_scrape = self._has_logged_route = False
         self._metrics_app = MetricsApp(self._scrape, self._scrape_failed, self._metrics_token())
         self.writing_apps = self._writing_apps()
         """Path -> what takes ground truth and KPIs there; nothing without a token."""
@@ -151,8 +152,22 @@ class Monitor:
 
     def model_of(self, scope: Scope, route: str) -> tuple[str, str]:
         """Return the model and version that a request is counted for, or empty texts."""
-        self._ensure_flushing()
+        if self._is_flushed:  # asked here, too: every request comes by
+            self._ensure_flushing()
         return self._routes.model_of(scope, route)
+
+    def without_route(self) -> None:
+        """Count a POST that may have been a model's; a log line says, once, what to do."""
+        if not self._routes.are_any:
+            return
+        self.health.drop("unknown_route")
+        if not self._has_logged_route:
+            self._has_logged_route = True
+            logger.warning(
+                "mlmon: a POST was answered, and the app does not say on which route, so that it "
+                'is not looked into; set routes = ["/predict"] to the paths of your model '
+                "(later ones are only counted, as unknown_route)"
+            )
 
     def submit(self, exchange: Exchange) -> None:
         """Queue an exchange to be taken in off the request path."""
@@ -353,7 +368,7 @@ class Monitor:
     def _in_progress(self) -> dict[tuple[str, ...], int]:
         routes: dict[tuple[str, ...], int] = {}
         for scope in list(self.in_flight.values()):
-            route = route_of(scope)
+            route = route_of(scope, self.templates)
             key = (*self.model_of(scope, route), route)
             routes[key] = routes.get(key, 0) + 1
         return routes

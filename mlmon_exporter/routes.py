@@ -1,7 +1,8 @@
 """The template of the route that handled a request, read from what the framework left behind.
 
-Nothing here walks routes or matches them again: that breaks with the next kind of route, and costs
-the more the more routes there are. What the scope does not say is `other`, never the path itself.
+Nothing here walks the app's routes or matches them again: that breaks with the next kind of route,
+and costs the more the more routes there are. What the scope does not say is looked up among the
+routes that the configuration names; what they do not say is `other`, never the path itself.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from starlette.routing import Mount
 from starlette.types import Scope
 
 from .core.traffic import OTHER
+from .route_templates import NONE, RouteTemplates
 
 REST = "/{path}"
 """What stands for the path within a mounted app that names no route, such as one of files."""
@@ -32,19 +34,26 @@ def _below(path: str, root_path: str) -> str:
     return rest if not rest or rest[0] == "/" else path
 
 
-def route_of(scope: Scope) -> str:
+def route_of(scope: Scope, configured: RouteTemplates = NONE) -> str:
     """Return the template of the route that handles or handled a request; `other` if none does.
 
     The templates of mounts stand before it.
+
+    Args:
+        scope: The connection's. Frameworks other than Starlette name no route in it, and a copy
+            that a middleware hands on keeps the name from us.
+        configured: Where the path is looked up then.
     """
     route = scope.get("route")
     if route is None:
-        return _rebuilt(scope) if scope.get("endpoint") is not None else OTHER
+        if scope.get("endpoint") is not None:
+            return _rebuilt(scope, configured)
+        return configured.find(_app_path(scope)) or OTHER
     template = getattr(route, "path_format", None) or getattr(route, "path", None)
     if "fastapi" in scope:
         template = _included(scope["fastapi"], route) or template
     if "app_root_path" in scope:
-        return _mounted(scope, REST if isinstance(route, Mount) else template)
+        return _rest(scope, configured) if isinstance(route, Mount) else _mounted(scope, template)
     return template if isinstance(template, str) else OTHER
 
 
@@ -60,6 +69,16 @@ def _included(fastapi: Mapping[str, Any], route: Any) -> str | None:
     return getattr(context, "path_format", None)
 
 
+def _app_path(scope: Scope) -> str:
+    """Return the path below where the outermost app is served."""
+    return _below(scope["path"], scope.get("app_root_path", scope.get("root_path", "")))
+
+
+def _rest(scope: Scope, configured: RouteTemplates) -> str:
+    """Return the route within a mounted app that names none."""
+    return configured.find(_app_path(scope)) or _mounted(scope, REST)
+
+
 def _mounted(scope: Scope, template: str | None) -> str:
     """Return the template below those of its mounts; alone where theirs cannot be told."""
     if not isinstance(template, str):
@@ -73,15 +92,14 @@ def _mounted(scope: Scope, template: str | None) -> str:
     return f"{prefix}{template}"
 
 
-def _rebuilt(scope: Scope) -> str:
+def _rebuilt(scope: Scope, configured: RouteTemplates) -> str:
     """Return a template made from the path, where only endpoint and parameters are known.
 
     So it is with Starlette before 1.0, and for routes that FastAPI takes over from Starlette.
     """
     if "app_root_path" in scope and _is_app(scope["endpoint"]):
-        return _mounted(scope, REST)
-    path = _below(scope["path"], scope.get("app_root_path", scope.get("root_path", "")))
-    return _with_names(path, scope.get("path_params", {})) or OTHER
+        return _rest(scope, configured)
+    return _with_names(_app_path(scope), scope.get("path_params", {})) or OTHER
 
 
 def _is_app(endpoint: Any) -> bool:

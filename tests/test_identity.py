@@ -33,6 +33,7 @@ from mlmon_exporter.core.health import Health
 from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.core.traffic import Traffic
 from mlmon_exporter.middleware import MonitorMiddleware
+from mlmon_exporter.route_templates import RouteTemplates
 
 # --- A server in process ---
 
@@ -180,6 +181,7 @@ class Sink:
         self.traffic = Traffic()
         self.in_flight: dict[int, Scope] = {}
         self.exchanges: list[Exchange] = []
+        self.templates = RouteTemplates()
         self._labels = (model, "1") if model else ("", "")
 
     def model_of(self, scope: Scope, route: str) -> tuple[str, str]:
@@ -187,6 +189,8 @@ class Sink:
 
     def submit(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
+
+    def without_route(self) -> None: ...
 
     async def shutdown(self) -> None:
         await asyncio.sleep(0)

@@ -31,6 +31,7 @@ from mlmon_exporter.core.traffic import Traffic
 from mlmon_exporter.formats.event_stream import GAP
 from mlmon_exporter.middleware import MonitorMiddleware, route_of
 from mlmon_exporter.prediction_ids import valid_id
+from mlmon_exporter.route_templates import RouteTemplates
 from mlmon_exporter.telemetry import annotate, current_span_context
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -49,6 +50,8 @@ class Sink:
         self.traffic = Traffic()
         self.in_flight: dict[int, Scope] = {}
         self.exchanges: list[Exchange] = []
+        self.templates = RouteTemplates()
+        self.without_routes = 0
         self.shutdowns = 0
 
     def model_of(self, scope: Scope, route: str) -> tuple[str, str]:
@@ -56,6 +59,9 @@ class Sink:
 
     def submit(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
+
+    def without_route(self) -> None:
+        self.without_routes += 1
 
     async def shutdown(self) -> None:
         self.shutdowns += 1
@@ -231,8 +237,12 @@ class BoomError(Exception):
         (sends(START, PART), "200", "interrupted"),
         (sends({**START, "status": 500}, PART), "500", "interrupted"),
         (sends(), "500", "server_error"),  # what servers make of it
-        (sends(error=asyncio.CancelledError()), "499", "disconnected"),
-        (sends(START, PART, error=asyncio.CancelledError()), "200", "disconnected"),
+        (sends(error=asyncio.CancelledError()), "504", "server_error"),
+        (sends(START, error=asyncio.CancelledError()), "200", "interrupted"),
+        (sends(START, PART, error=asyncio.CancelledError()), "200", "interrupted"),
+        (sends(START, BODY, error=asyncio.CancelledError()), "200", "ok"),
+        (sends(START, PART, BODY, error=asyncio.CancelledError()), "200", "ok"),
+        (sends(error=GeneratorExit()), "504", "server_error"),
     ],
 )  # fmt: skip
 def test_a_response_that_is_not_finished_is_not_ok(app: ASGIApp, status: str, outcome: str) -> None:
@@ -258,6 +268,32 @@ def test_a_client_that_leaves_before_the_answer_is_disconnected_with_status_499(
     assert sink.outcome()[1] == "disconnected"
     asyncio.run(visit(MonitorMiddleware(sends(), monitor=(other := Sink())), scope_of(), [LEFT]))
     assert other.outcome() == ("499", "disconnected")
+
+
+def test_a_time_limit_around_us_is_the_servers_doing() -> None:
+    async def never(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/begun":
+            await send(START)
+        await asyncio.Event().wait()
+
+    async def limited(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.wait_for(app(scope, receive, send), 0.01)
+
+    app, sink = watched(never)
+    for path in ("/never", "/begun"):
+        assert isinstance(serve(limited, path).error, TimeoutError)
+    assert {key[2:] for key in sink.requests()} == {("504", "server_error"), ("200", "interrupted")}
+
+
+def test_what_is_cancelled_after_the_client_has_left_is_disconnected() -> None:
+    async def listens(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        raise asyncio.CancelledError
+
+    app, sink = watched(listens)
+    asyncio.run(visit(app, scope_of(), [*requests_of(b"{}"), LEFT]))
+    assert sink.outcome() == ("499", "disconnected")
 
 
 def test_a_client_that_leaves_after_the_last_byte_got_its_answer() -> None:
@@ -333,6 +369,102 @@ def test_the_exception_that_comes_out_is_the_apps_own() -> None:
         served = serve(app)
         assert served.error is error
         assert (error.__cause__, error.__context__) == (None, None)
+
+
+# --- Answers in parts ---
+
+EMPTY: Message = {"type": "http.response.body"}
+NINE = {**START, "headers": [(b"content-length", b"9")]}
+
+
+@pytest.mark.parametrize(
+    ("app", "outcome"),
+    [
+        (sends(START, PART, EMPTY), "ok"),
+        (sends(START, PART, EMPTY, error=BoomError()), "interrupted"),
+        (sends(START, EMPTY, error=BoomError()), "interrupted"),
+        (sends(START, PART, BODY, error=BoomError()), "interrupted"),  # a compressor's last part
+        (sends(START, PART, EMPTY, error=SystemExit()), "ok"),
+        (sends({**NINE}, PART, EMPTY, error=BoomError()), "interrupted"),
+        (sends({**NINE}, PART, {**PART, "body": b"whole"}, EMPTY, error=BoomError()), "ok"),
+        (sends({**START, "headers": [[]]}, PART, EMPTY), "ok"),
+        (sends({**START, "headers": iter([])}, PART, EMPTY), "ok"),
+        (sends({**START, "headers": None}, PART, EMPTY), "ok"),
+        (sends({**START, "status": 204}, EMPTY, error=BoomError()), "ok"),
+        (sends({**START, "status": 404}, PART, EMPTY, error=BoomError()), "client_error"),
+    ],
+)  # fmt: skip
+def test_an_answer_in_parts_is_ok_if_its_length_or_the_app_says_so(
+    app: ASGIApp, outcome: str
+) -> None:
+    app, sink = watched(app)
+    serve(app, method="GET")
+    assert [(key[3], n) for key, n in sink.requests().items()] == [(outcome, 1)]
+
+
+def within_base_http_middleware(endpoint: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
+    async def dispatch(request: Request, call_next: Any) -> Response:
+        response: Response = await call_next(request)
+        return response
+
+    return Starlette(
+        routes=[Route("/predict", endpoint, methods=["POST"])],
+        middleware=[Middleware(BaseHTTPMiddleware, dispatch=dispatch)],
+    )
+
+
+@pytest.mark.parametrize("parts", [0, 1, 3])
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_a_stream_that_raises_within_base_http_middleware_is_interrupted(
+    parts: int, is_packed: bool
+) -> None:
+    async def breaks() -> AsyncIterator[bytes]:
+        for _ in range(parts):
+            yield b"part"
+        raise BoomError
+
+    async def streams(request: Request) -> Response:
+        return StreamingResponse(breaks())
+
+    app, sink = watched(GZipMiddleware(within_base_http_middleware(streams), minimum_size=1))
+    headers = [(b"accept-encoding", b"gzip")] if is_packed else []
+    assert isinstance(serve(app, headers=headers).error, BoomError)
+    assert sink.outcome() == ("200", "interrupted")
+
+
+def test_a_background_task_that_raises_within_base_http_middleware_cut_nothing_off() -> None:
+    async def raises() -> None:
+        raise BoomError
+
+    async def answers(request: Request) -> Response:
+        return JSONResponse({"predictions": [1]}, background=BackgroundTask(raises))
+
+    app, sink = watched(within_base_http_middleware(answers))
+    assert isinstance(serve(app).error, BoomError)
+    assert sink.outcome() == ("200", "ok")
+
+
+def test_only_the_count_of_an_answer_in_parts_waits_for_the_background_task() -> None:
+    seen: list[Any] = []
+
+    def look() -> None:
+        names = ("mlmon_request_duration_seconds", "mlmon_response_size_bytes")
+        seen.append([sink.histogram(name) for name in names])
+        seen.append((sink.requests(), len(sink.exchanges), len(sink.in_flight)))
+
+    async def answers(request: Request) -> Response:
+        await request.body()
+        return StreamingResponse(iter(["a", "b"]), background=BackgroundTask(look))
+
+    app, sink = watched(Starlette(routes=[Route("/predict", answers, methods=["POST"])]))
+    serve(app)
+    look()
+    [(before, while_waiting), (after, in_the_end)] = [seen[:2], seen[2:]]
+    assert before == after
+    assert before[0][0] == 1
+    assert before[1] == (1, 2)
+    assert while_waiting == ({}, 1, 0)
+    assert in_the_end == ({("/predict", "POST", "200", "ok"): 1}, 1, 0)
 
 
 # --- In flight ---
@@ -482,6 +614,78 @@ def test_a_mount_whose_parameter_is_hidden_by_an_inner_one_is_bounded_by_the_cap
         serve(app, f"/t/{i}/x", "GET")
     assert len(sink.requests()) == 6
     assert sink.health.counts["mlmon_label_overflow_total"]["route",] == 15
+
+
+async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer as an app of no framework does, which leaves nothing in the scope."""
+    while (await receive()).get("more_body"):
+        pass
+    await send({**START, "status": 404 if scope["path"] == "/predict/none" else 200})
+    await send(BODY)
+
+
+def test_an_app_that_names_no_route_has_the_ones_that_are_configured() -> None:
+    app, sink = watched(bare)
+    sink.templates = RouteTemplates(["/predict", "/predict/{x}"])
+    ids = [serve(app, path, root_path="/v").prediction_id for path in ("/v/predict", "/predict/1")]
+    serve(app, "/predict/1", "GET")
+    serve(app, "/login")
+    assert sink.requests() == {
+        ("/predict", "POST", "200", "ok"): 1,
+        ("/predict/{x}", "POST", "200", "ok"): 1,
+        ("/predict/{x}", "GET", "200", "ok"): 1,
+        ("other", "POST", "200", "ok"): 1,
+    }
+    assert [exchange.prediction_id for exchange in sink.exchanges] == ids
+
+
+def copying(app: ASGIApp) -> ASGIApp:
+    async def copies(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(dict(scope), receive, send)
+
+    return copies
+
+
+def test_a_middleware_that_copies_the_scope_hides_no_configured_route() -> None:
+    app, sink = watched(copying(predictor()))
+    sink.templates = RouteTemplates(["/predict"])
+    serve(app)
+    assert sink.requests() == {("/predict", "POST", "200", "ok"): 1}
+    assert len(sink.exchanges) == 1
+
+
+def test_a_mounted_app_that_names_no_route_has_the_ones_that_are_configured() -> None:
+    app, sink = watched(Starlette(routes=[Mount("/predict", app=bare)]))
+    sink.templates = RouteTemplates(["/predict/a"])
+    for path in ("/predict/a", "/predict/b"):
+        serve(app, path)
+    assert {route for route, *_ in sink.requests()} == {"/predict/a", "/predict/{path}"}
+
+
+def test_what_the_app_says_goes_before_what_is_configured() -> None:
+    app, sink = watched(Starlette(routes=[Route("/predict/{x}", predict, methods=["POST"])]))
+    sink.templates = RouteTemplates(["/predict/1", "/{path}/1"])
+    serve(app, "/predict/1")
+    assert sink.requests() == {("/predict/{x}", "POST", "200", "ok"): 1}
+
+
+@pytest.mark.parametrize(
+    ("app", "path", "method", "times"),
+    [
+        (bare, "/predict", "POST", 1),
+        (copying(predictor()), "/predict", "POST", 1),
+        (bare, "/predict", "GET", 0),
+        (bare, "/predict/none", "POST", 0),
+        (predictor(), "/predict", "POST", 0),
+        (predictor(), "/none", "POST", 0),
+    ],
+)
+def test_a_post_that_is_answered_well_on_no_known_route_is_told(
+    app: ASGIApp, path: str, method: str, times: int
+) -> None:
+    app, sink = watched(app)
+    serve(app, path, method)
+    assert sink.without_routes == times
 
 
 def test_methods_become_labels_only_if_http_knows_them() -> None:

@@ -13,7 +13,7 @@ import pytest
 from fastapi import Body, FastAPI
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from starlette.responses import StreamingResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlmon_exporter import ConfigError, Monitor, MonitorMiddleware, Reference, instrument
 from mlmon_exporter.metrics import METRICS
@@ -110,6 +110,30 @@ def test_the_format_is_what_the_scraper_asks_for(reference: str) -> None:
     assert packed.headers["content-encoding"] == "gzip"
     assert int(packed.headers["content-length"]) < len(packed.content) / 4
     monitor.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_given"),
+    [
+        ("{}", True),
+        ("{};q=0.1", True),
+        ("{};q=0.001", True),
+        ("{};q=0", False),
+        ("x, {} ; q=0.000 , y;q=1", False),
+        ("{};version=1.0.0;q=0.0;v=1", False),
+        ("y;q=0, {}", True),
+        ("{};q=0, {};version=1.0.0;q=0.5", True),
+        ("y", False),
+        ("", False),
+    ],
+)
+def test_what_a_scraper_refuses_it_does_not_get(asked: str, is_given: bool) -> None:
+    app, _ = served(model="m")
+    packed = get(app, "/metrics", {"accept-encoding": asked.replace("{}", "gzip")})
+    assert ("content-encoding" in packed.headers) == is_given
+    kind = "application/openmetrics-text"
+    opened = get(app, "/metrics", {"accept": asked.replace("{}", kind)})
+    assert opened.headers["content-type"].startswith(kind) == is_given
 
 
 def test_other_methods_than_get_are_refused(reference: str) -> None:
@@ -262,6 +286,45 @@ def test_a_parameter_of_the_route_names_the_model() -> None:
     assert alone.model_of(scope | {"path_params": {"model_name": "x"}}, route) == ("iris", "")
 
 
+async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer as an app of no framework does, which leaves nothing in the scope."""
+    while (await receive()).get("more_body"):
+        pass
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b'{"predictions": [0.5]}'})
+
+
+def test_a_bare_app_is_watched_at_the_configured_routes() -> None:
+    monitor = Monitor(model="m", learn_rows=20, routes=["/predict"])
+    app = MonitorMiddleware(bare, monitor)
+    answers = post_all(app, "/predict", [{"x": float(i)} for i in range(50)])
+    post_all(app, "/login", [{"name": "bob"}])
+    monitor.flush()
+    assert all(answer.headers["x-prediction-id"] for answer in answers)
+    assert value(monitor, "mlmon_requests_total", model="m", outcome="ok") == 50
+    assert value(monitor, "mlmon_requests_total", route="other", outcome="ok") == 1
+    assert value(monitor, "mlmon_reference_rows") == 20
+    assert value(monitor, "mlmon_dropped_total", reason="unknown_route") == 0
+    monitor.close()
+
+
+def test_an_app_whose_routes_nobody_names_is_counted_and_the_log_says_what_to_do(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monitor = Monitor(model="m")
+    post_all(MonitorMiddleware(bare, monitor), "/predict", [{"x": 1.0}] * 3)
+    assert value(monitor, "mlmon_dropped_total", reason="unknown_route") == 3
+    [record] = caplog.records
+    assert 'set routes = ["/predict"]' in record.getMessage()
+
+
+def test_the_configured_route_of_a_request_in_progress_is_known() -> None:
+    monitor = Monitor(model="m", routes=["/predict"])
+    monitor.in_flight[1] = {"type": "http", "method": "POST", "path": "/predict"}
+    assert value(monitor, "mlmon_requests_in_progress", model="m", route="/predict") == 1
+
+
 def test_requests_that_only_a_body_can_assign_are_counted_for_other() -> None:
     monitor = Monitor(models=[{"name": "small"}, {"name": "large"}])
     assert monitor.model_of({"method": "POST"}, "/v1/chat/completions") == ("other", "")
@@ -270,8 +333,10 @@ def test_requests_that_only_a_body_can_assign_are_counted_for_other() -> None:
 
 def test_error_series_of_configured_routes_exist_before_the_first_request() -> None:
     monitor = Monitor(models=[{"name": "a", "routes": ["/a"]}])
-    labels = {"route": "/a", "method": "POST", "outcome": "server_error"}
-    assert value(monitor, "mlmon_requests_total", **labels) == 0
+    for status in ("500", "502", "503", "504"):
+        labels = {"route": "/a", "method": "POST", "status": status, "outcome": "server_error"}
+        assert value(monitor, "mlmon_requests_total", **labels) == 0
+    assert value(monitor, "mlmon_requests_total", route="/a", outcome="interrupted") == 0
 
 
 def test_only_answered_predictions_count(reference: str) -> None:
@@ -286,7 +351,7 @@ def test_only_answered_predictions_count(reference: str) -> None:
     assert answer.status_code == 500
     monitor.flush()
     assert value(monitor, "mlmon_feature_window_rows", feature="age", window="1h") == 0
-    labels = {"route": "/predict", "outcome": "server_error"}
+    labels = {"route": "/predict", "status": "500", "outcome": "server_error"}
     assert value(monitor, "mlmon_requests_total", **labels) == 1
     monitor.close()
 

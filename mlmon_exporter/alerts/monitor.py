@@ -29,6 +29,7 @@ def alerts(settings: Settings) -> list[Alert]:
 def _intake_alerts(settings: Settings) -> Iterator[Alert]:
     queue = settings.select("mlmon_queue_exchanges")
     # Of predictions that do not wait the bodies were read; for `pending_full` there is an alert.
+    # Where no request is a model's, since no route is known, the drops are all there is.
     dropped = settings.select("mlmon_dropped_total", 'reason!~"pending_.*"')
     requests = settings.select("mlmon_requests_total", 'model!=""')
     errors = settings.select("mlmon_parse_errors_total")
@@ -53,7 +54,10 @@ def _intake_alerts(settings: Settings) -> Iterator[Alert]:
 (
   sum by (job, reason) (increase({dropped}[{quarter}]))
   / on (job) group_left ()
-  sum by (job) (increase({requests}[{quarter}]))
+  (
+    sum by (job) (increase({requests}[{quarter}])) > 0
+    or sum by (job) (increase({dropped}[{quarter}]))
+  )
 ) > 0.01
 and sum by (job, reason) (increase({dropped}[{quarter}])) >= 50""",
         labels=("job", "reason"),

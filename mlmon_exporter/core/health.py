@@ -18,6 +18,7 @@ DROP_REASONS = (
     "response_unread",
     "unreadable",
     "unreadable_route",
+    "unknown_route",
     "too_many_rows",
     "too_many_features",
     "pending_full",

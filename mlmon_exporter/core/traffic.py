@@ -20,8 +20,10 @@ OTHER = "other"
 METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY")
 )
-ERRORS = ((500, "server_error"),)
+FAULT = (500, "server_error")
 """Status and outcome that each route and method has from the start, at 0."""
+MODEL_FAULTS = (FAULT, *((s, "server_error") for s in (502, 503, 504)), (200, "interrupted"))
+"""Those of a model's: `rate()` passes over what a series begins with, and alerts watch models."""
 BATCH = 64
 """So many requests are counted together, which costs half of what it would one by one."""
 
@@ -40,6 +42,8 @@ Measures = tuple[float, float, float, float]
 
 What is not known is NaN.
 """
+UNDECIDED = ""
+"""Outcome of a request that is measured now; `decide` counts it later."""
 
 
 BY_ROUTE = Family(
@@ -75,6 +79,7 @@ class Traffic:
         self._on_overflow = on_overflow
         self._lock = threading.Lock()
         self._waiting: deque[tuple[RequestLabels, Measures, Exemplar | None]] = deque()
+        self._waiting_decided: deque[RequestLabels] = deque()
         self._waiting_rows: deque[tuple[tuple[str, str], int]] = deque()
         self._waiting_tokens: deque[tuple[tuple[str, str, str], TokenTimes]] = deque()
         self._routes = {OTHER}
@@ -94,7 +99,7 @@ class Traffic:
         """Count a request that has ended; waits for nobody.
 
         Args:
-            request: What it is counted under.
+            request: What it is counted under; not yet where its outcome is `UNDECIDED`.
             measures: What was measured; NaN and negative values count in no histogram.
             exemplar: The trace that it belongs to; its value is the duration.
         """
@@ -124,17 +129,30 @@ class Traffic:
             request, measures, exemplar = self._waiting.popleft()
             requests[request].append((measures, exemplar))
         for request, rows in requests.items():
-            admitted = request if request in self.requests else self._admit(request)
-            self.requests[admitted] += len(rows)
+            bounded = self._counted(request, len(rows))
             measured, marks = zip(*rows, strict=True)
-            self.by_route.observe(admitted[:3], measured)
+            self.by_route.observe(bounded, measured)
             for mark in filter(None, marks):
-                self.exemplars.mark(admitted[:3], mark)
+                self.exemplars.mark(bounded, mark)
+        for _ in range(len(self._waiting_decided)):
+            self._counted(self._waiting_decided.popleft(), 1)
         for _ in range(len(self._waiting_tokens)):
             (model, version, route), tokens = self._waiting_tokens.popleft()
             # Its request has been counted, and with it the label that did not fit.
             streamed = (model, version, self.route_label(route))
             self.by_stream.merge(streamed, tokens.cells())
+
+    def _counted(self, request: RequestLabels, times: int) -> tuple[str, str, str]:
+        """Count requests, if it is known how they ended; return their bounded labels."""
+        if request[5] == UNDECIDED:
+            return (*request[:2], self._route(request[2]))
+        admitted = request if request in self.requests else self._admit(request)
+        self.requests[admitted] += times
+        return admitted[:3]
+
+    def decide(self, request: RequestLabels) -> None:
+        """Count a request that `record` was told of as undecided; waits for nobody."""
+        self._waiting_decided.append(request)
 
     def record_rows(self, model: str, version: str, rows: int) -> None:
         """Count the rows that one request had predicted; waits for nobody."""
@@ -172,7 +190,7 @@ class Traffic:
         return admitted
 
     def _declare(self, labels: tuple[str, str, str, str]) -> None:
-        for status, outcome in ERRORS:
+        for status, outcome in MODEL_FAULTS if labels[0] else (FAULT,):
             self.requests.setdefault((*labels, status, outcome), 0)
         self.by_route.add(labels[:3])
 

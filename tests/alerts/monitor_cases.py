@@ -14,6 +14,7 @@ REQUESTS = series("mlmon_requests_total", model="bike", outcome="ok")
 DROPPED, DROPPED_B = (
     series("mlmon_dropped_total", instance=name, reason="queue_full") for name in "ab"
 )
+UNKNOWN = series("mlmon_dropped_total", reason="unknown_route")
 UNREAD = series("mlmon_dropped_total", reason="response_unread")
 PARSE = series("mlmon_parse_errors_total", format="json", reason="bad_json")
 INTERNAL = series("mlmon_internal_errors_total", where="store")
@@ -37,6 +38,14 @@ INTAKE = [
         30,
         {**JOB, "reason": "queue_full"},
         "10%",
+    ),
+    Case(
+        "MlmonObservationsDropped",
+        "fires: no request is a model's, since no route is known",
+        {UNKNOWN: "0+100x60"},
+        30,
+        {**JOB, "reason": "unknown_route"},
+        "100%",
     ),
     Case(
         "MlmonObservationsDropped",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from mlmon_exporter.core.records import Histograms
+from mlmon_exporter.core.traffic import Traffic
 from tests.alerts.alert_cases import ANY, Case, CaseFile, series
 
 BIKE = {"job": "models", "model": "bike"}
@@ -18,7 +20,42 @@ OTHER_OK = requests(instance="b", outcome="ok", status="200", version="2")
 OTHER_FAILED = requests(instance="b", outcome="server_error", status="500", version="2")
 NO_MODEL = series("mlmon_requests_total", model="", outcome="server_error")
 
+
+def first(status: int, outcome: str, minutes: int = 20) -> dict[str, str]:
+    """What an exporter shows of a model that fails for the first time after ten minutes."""
+    traffic = Traffic()
+    shown: dict[str, list[str]] = {}
+    labels = ("bike", "1", "/predict", "POST")
+    for minute in range(minutes):
+        for _ in range(50):
+            traffic.record((*labels, 200, "ok"), (0.01,) * 4)
+        for _ in range(100 if minute == 10 else 0):
+            traffic.record((*labels, status, outcome), (0.01,) * 4)
+        for block in traffic.readings():
+            if block.name == "mlmon_requests_total" and not isinstance(block, Histograms):
+                for row, count in zip(block.labels, block.values, strict=True):
+                    name = series(block.name, **dict(zip(block.label_names, row, strict=True)))
+                    shown.setdefault(name, ["_"] * minute).append(str(count))
+    return {name: " ".join(values) for name, values in shown.items()}
+
+
 ERRORS = [
+    Case(
+        "MlmonErrorBurnFast",
+        "fires: the first 503 ever, all within a minute",
+        first(503, "server_error"),
+        at=14,
+        labels=BIKE,
+        value=ANY,
+    ),
+    Case(
+        "MlmonErrorBurnFast",
+        "fires: the first answers that are cut off, all within a minute",
+        first(200, "interrupted"),
+        at=14,
+        labels=BIKE,
+        value=ANY,
+    ),
     Case(
         "MlmonErrorBurnFast",
         "fires: one replica of two fails always, 2 % of all requests",

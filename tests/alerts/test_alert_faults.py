@@ -264,6 +264,11 @@ FAULTS = {
         '(increase(mlmon_dropped_total{reason!~"pending_.*"}[15m]))',
         '(mlmon_dropped_total{reason!~"pending_.*"})',
     ),
+    "drops where nothing is a model's": (
+        "MlmonObservationsDropped",
+        "or sum by (job) (increase(mlmon_dropped",
+        "and sum by (job) (increase(mlmon_dropped",
+    ),
     "the least share of drops": ("MlmonObservationsDropped", "> 0.01", "> 0.001"),
     "a queue that empties": ("MlmonQueueSaturated", "min_over_time", "max_over_time"),
     "scanners' methods": ("MlmonLabelOverflow", "method|segment", "segment"),

@@ -22,6 +22,7 @@ from mlmon_exporter.core.traffic import (
     LATENCY_BOUNDS,
     OTHER,
     SIZE_BOUNDS,
+    UNDECIDED,
     Measures,
     RequestLabels,
     Traffic,
@@ -48,6 +49,19 @@ def counts(traffic: Traffic, name: str = "mlmon_requests_total") -> dict[tuple[s
         if block.name == name and not isinstance(block, Histograms):
             return dict(zip(block.labels, map(float, block.values), strict=True))
     return {}
+
+
+NO_FAULTS = {
+    ("bike", "1", "/predict", "POST", status, outcome): 0
+    for status, outcome in [
+        ("500", "server_error"),
+        ("502", "server_error"),
+        ("503", "server_error"),
+        ("504", "server_error"),
+        ("200", "interrupted"),
+    ]
+}
+"""What alerts watch, before it has happened."""
 
 
 class One(NamedTuple):
@@ -81,7 +95,7 @@ def test_a_request_is_counted_under_its_labels() -> None:
     traffic.record(request(), FAST)
     traffic.record(request(status=422, outcome="client_error"), FAST)
     assert counts(traffic) == {
-        ("bike", "1", "/predict", "POST", "500", "server_error"): 0,
+        **NO_FAULTS,
         ("bike", "1", "/predict", "POST", "200", "ok"): 2,
         ("bike", "1", "/predict", "POST", "422", "client_error"): 1,
     }
@@ -90,13 +104,43 @@ def test_a_request_is_counted_under_its_labels() -> None:
 def test_errors_exist_at_0_as_soon_as_a_route_and_method_are_seen() -> None:
     traffic = Traffic()
     traffic.record(request(method="GET"), FAST)
-    assert counts(traffic)["bike", "1", "/predict", "GET", "500", "server_error"] == 0
+    assert counts(traffic).items() >= {(*k[:3], "GET", *k[4:]): 0 for k in NO_FAULTS}.items()
+
+
+def test_of_no_model_only_the_commonest_error_exists_at_0() -> None:
+    traffic = Traffic()
+    traffic.record(("", "", "/login", "POST", 200, "ok"), FAST)
+    assert counts(traffic) == {
+        ("", "", "/login", "POST", "500", "server_error"): 0,
+        ("", "", "/login", "POST", "200", "ok"): 1,
+    }
+
+
+def test_what_is_undecided_is_measured_now_and_counted_later() -> None:
+    traffic = Traffic()
+    traffic.record(request(outcome=UNDECIDED), FAST, mark(0.002, 1000.0))
+    assert counts(traffic) == {}
+    assert histograms(traffic)[DURATION, "bike", "1", "/predict"].sum == 0.002
+    traffic.decide(request(outcome="interrupted"))
+    assert counts(traffic) == {
+        **NO_FAULTS,
+        ("bike", "1", "/predict", "POST", "200", "interrupted"): 1,
+    }
+    found = histograms(traffic)[DURATION, "bike", "1", "/predict"]
+    assert (sum(found.counts), found.sum, len(found.exemplars)) == (1, 0.002, 1)
+
+
+def test_routes_of_what_is_undecided_are_bounded() -> None:
+    traffic = Traffic(max_routes=1)
+    for route in ("/a", "/b", "/c"):
+        traffic.record(request(route, outcome=UNDECIDED), FAST)
+    assert {key[3] for key in histograms(traffic)} == {"/a", OTHER}
 
 
 def test_a_declared_route_has_its_errors_and_histograms_at_0() -> None:
     traffic = Traffic()
     traffic.declare("bike", "1", "/predict", "POST")
-    assert counts(traffic) == {("bike", "1", "/predict", "POST", "500", "server_error"): 0}
+    assert counts(traffic) == NO_FAULTS
     found = histograms(traffic)
     assert {key[0] for key in found} == set(MEASURED)
     assert all(sum(one.counts) == 0 and one.sum == 0 for one in found.values())

@@ -1,0 +1,35 @@
+"""The routes that the configuration names, found by a request's path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+
+class RouteTemplates:
+    """Templates such as `/v1/models/{name}:predict`; immutable.
+
+    A parameter is what stands between two slashes, or part of it; `{rest:path}` is any number of
+    such. Any other convertor, such as `{id:int}`, is taken for a plain parameter.
+    """
+
+    def __init__(self, templates: Collection[str] = ()) -> None:
+        self._exact = frozenset(templates)
+        self._patterns = [(_pattern(text), text) for text in templates if "{" in text]
+
+    def find(self, path: str) -> str | None:
+        """Return the template of a path, the first of several; None where there is none."""
+        if path in self._exact:
+            return path
+        return next((text for pattern, text in self._patterns if pattern.fullmatch(path)), None)
+
+
+NONE = RouteTemplates()
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    parameter = r"\\\{\w+(:path)?(?::\w+)?\\\}"
+    return re.compile(
+        re.sub(parameter, lambda found: ".*" if found[1] else "[^/]+", re.escape(template)),
+        re.DOTALL,
+    )
