@@ -12,6 +12,9 @@ from .reference import ColumnReference
 from .segments import MOST_SEGMENTS, SegmentFeature
 from .task import Choice
 
+UNUSED_SECONDS = 86400.0
+"""So long after it has left the longest window a version is kept that is not used: a day, so that
+what is used by night only, or not on a day of maintenance, does not begin anew each time."""
 LEARNED = "learned"
 """Where a reference came from that was learned from the first rows."""
 
@@ -44,6 +47,11 @@ class ModelSettings(NamedTuple):
     """Whether counts are kept with those of other processes, and read from there."""
 
     @property
+    def version_kept_seconds(self) -> float:
+        """How long a version is kept that is not used: its windows are empty long before."""
+        return kept_seconds([window.seconds for window in self.windows])
+
+    @property
     def choice(self) -> Choice:
         """What is said of the task."""
         return Choice(self.task, self.score, self.label, self.positive)
@@ -64,6 +72,11 @@ class ModelReference(NamedTuple):
     @property
     def rows(self) -> int:
         return max((column.rows for column in (*self.features, *self.outputs)), default=0)
+
+
+def kept_seconds(window_seconds: Sequence[float]) -> float:
+    """Return how long a version is kept that is not used, given the lengths of the windows."""
+    return max(window_seconds) + UNUSED_SECONDS
 
 
 def window_names(windows: Sequence[tuple[str, float]]) -> tuple[WindowName, ...]:
