@@ -49,7 +49,7 @@ class ModelSettings(NamedTuple):
     @property
     def version_kept_seconds(self) -> float:
         """How long a version is kept that is not used: its windows are empty long before."""
-        return kept_seconds([window.seconds for window in self.windows])
+        return max(window.seconds for window in self.windows) + UNUSED_SECONDS
 
     @property
     def choice(self) -> Choice:
@@ -72,11 +72,6 @@ class ModelReference(NamedTuple):
     @property
     def rows(self) -> int:
         return max((column.rows for column in (*self.features, *self.outputs)), default=0)
-
-
-def kept_seconds(window_seconds: Sequence[float]) -> float:
-    """Return how long a version is kept that is not used, given the lengths of the windows."""
-    return max(window_seconds) + UNUSED_SECONDS
 
 
 def window_names(windows: Sequence[tuple[str, float]]) -> tuple[WindowName, ...]:
