@@ -320,6 +320,7 @@ class Monitor:
                 return
             yield from self._shared.process_readings(now)
         else:
+            self._expire(now)
             process = self._process()
             yield from process_readings([process], process.numbers.get(CPU), self.traffic.routes())
         for model in self.models.values():
@@ -328,6 +329,18 @@ class Monitor:
         yield from self._counts.shown_feedback.readings()
         yield from self.feedback.readings(now)
         yield from self._counts.shown_health.readings()
+
+    def _expire(self, now: float) -> None:
+        """Drop the versions that were not used for long."""
+        named = self.traffic.named() | self._counts.feedback.named()
+        dead = {
+            (name, version)
+            for name, model in self.models.items()
+            for version in model.expire(now, [v for of, v in named if of == name])
+        }
+        if dead:
+            self.traffic.drop(dead)
+            self._counts.feedback.drop(dead)
 
     def snapshot(self, pause: Pause = lambda: None, now: float | None = None) -> Snapshot:
         """Return what readings say at `now`, and what only people look at."""

@@ -21,25 +21,31 @@ from .core.model import Model
 from .core.part_keys import PartKey
 from .core.records import Readings
 from .core.traffic import Traffic
+from .core.version_uses import VersionUses
 from .joiner import Parts
 from .pending_shared import Transaction
 from .processes import CPU, CpuTime, Process, process_readings
 from .shared_values import (
+    VERSIONS,
     Seeding,
     merge_cpu,
     merge_feedback,
     merge_health,
     merge_part,
     merge_traffic,
+    merge_uses,
     part_key,
+    parts_of,
     read_cpu,
     read_feedback,
     read_health,
     read_traffic,
+    read_uses,
     read_worker,
     reading,
     worker_value,
 )
+from .shared_versions import Added
 from .store import Changes, LostError, Merge, Merged, Store, StoreError, UnreadableError, Value
 
 logger = logging.getLogger(__name__)
@@ -73,29 +79,20 @@ class _Taken:
 
     def __init__(self, counts: Counts, models: Mapping[str, Model]) -> None:
         self._counts, self._models = counts, models
-        self.traffic, self.health = counts.traffic.take(), counts.health.take()
-        self.feedback = counts.feedback.take()
-        self.parts = {name: model.take() for name, model in models.items()}
+        self.health = counts.health.take()
+        self.added = Added(
+            {name: model.take() for name, model in models.items()},
+            counts.feedback.take(),
+            counts.traffic.take(),
+        )
 
     def give_back(self) -> None:
         """Have it counted still, since the store could not take it."""
-        self._counts.traffic.merge(self.traffic)
         self._counts.health.merge(self.health)
-        self._counts.feedback.merge(self.feedback)
-        for name, taken in self.parts.items():
+        self._counts.traffic.merge(self.added.traffic)
+        self._counts.feedback.merge(self.added.feedback)
+        for name, taken in self.added.parts.items():
             self._models[name].give_back(taken)
-
-    def changes(self) -> Iterator[tuple[str, Merge]]:
-        """Give what adds it; what has not changed is not written, so that nobody reads it anew."""
-        if not self.traffic.is_empty():
-            yield "traffic", merge_traffic(self.traffic)
-        if not self.health.is_empty():
-            yield "health", merge_health(self.health)
-        if not self.feedback.is_empty():
-            yield "feedback", merge_feedback(self.feedback)
-        for name, parts in self.parts.items():
-            for key, tally in parts.items():
-                yield part_key(name, key), merge_part(tally, key)
 
 
 class SharedState:
@@ -120,6 +117,7 @@ class SharedState:
         self._file, self._stamp = "", -1
         self._written: dict[str, Value] = {}  # to this file, since it was last loaded
         self._workers: dict[str, tuple[float, Process]] = {}  # when seen last, Unix seconds
+        self._uses = VersionUses()
         self._cpu = CpuTime()
         self._cpu_added = 0.0
         self._started = time.time_ns()
@@ -144,16 +142,17 @@ class SharedState:
             process, taken = self._process(), _Taken(self._counts, self._models)
             cpu = process.numbers.get(CPU, 0.0)
             changes: dict[str, Merge] = {
-                **dict(taken.changes()),
                 "cpu": merge_cpu(CpuTime(cpu - self._cpu_added)),
                 f"worker {os.getpid()} {self._started}": lambda _: worker_value(process, now),
             }
+            if not taken.health.is_empty():
+                changes["health"] = merge_health(taken.health)
             try:
                 try:
-                    merged = self._store.merge(changes, now)
+                    merged = self._merge(taken.added, changes, now)
                 except LostError as error:
                     self._fail("flush", error)
-                    merged = self._store.merge(changes, now)
+                    merged = self._merge(taken.added, changes, now)
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing must be lost
                 taken.give_back()
                 self._fail("flush", error)
@@ -161,6 +160,17 @@ class SharedState:
             self._cpu_added = cpu
             self._note(merged, now)
             return True
+
+    def _merge(self, added: Added, changes: Mapping[str, Merge], now: float) -> Merged:
+        with self._store.writing(now) as writing:
+            over = added.add(writing, self._models, now)
+            writing.merge(changes)
+        self._overflow(over)
+        return Merged(writing.file, writing.values, writing.unreadable)
+
+    def _overflow(self, versions: int) -> None:
+        for _ in range(versions):
+            self._counts.health.overflow("version")
 
     def add(self, parts: Parts, counts: Feedback) -> None:
         """Add outcomes at once; raises StoreError where that cannot be done."""
@@ -173,10 +183,14 @@ class SharedState:
         with self._lock:
             try:
                 with self._store.writing(now) as writing:
-                    yield Transaction(
-                        writing.connection,
-                        lambda parts, counts: writing.merge(_added(parts, counts)),
-                    )
+                    over = 0
+
+                    def merge(parts: Parts, counts: Feedback) -> None:
+                        nonlocal over
+                        over += Added(parts, counts, Traffic()).add(writing, self._models, now)
+
+                    yield Transaction(writing.connection, merge)
+                self._overflow(over)
             except StoreError as error:
                 self._fail("join", error)
                 raise
@@ -198,11 +212,22 @@ class SharedState:
                 for key, value in kept.items()
                 if value.expires is None or value.expires >= now
             }
+            if VERSIONS in written:
+                self._know(read_uses(written[VERSIONS].data), now)
             return
         try:
             self._restore(now)
         except StoreError as error:
             self._fail("restore", error)
+
+    def _know(self, uses: VersionUses, now: float) -> None:
+        """Follow which versions there are."""
+        gone, self._uses = tuple(map(parts_of, self._uses.gone(uses))), uses
+        if gone:
+            self._written = {k: v for k, v in self._written.items() if not k.startswith(gone)}
+        for name, model in self._models.items():
+            if model.know(uses.of(name), now):
+                self._stamp = -1
 
     def _fail(self, what: str, error: Exception) -> None:
         self._counts.health.internal_error("store")
@@ -236,11 +261,23 @@ class SharedState:
             return not 0 <= now - self._seeded < self._settle_seconds
 
     def _read(self, now: float) -> Changes:
-        changes = self._store.read(self._stamp, self._file)
+        stamp = self._stamp
+        changes = self._store.read(stamp, self._file)
         if self._file and changes.file != self._file:
             self._restore(now)
-            changes = self._store.read(-1)
-        return changes
+            stamp, changes = -1, self._store.read(-1)
+        self._show_versions(changes, now)
+        # Where a version is back that was dropped, what did not change since is not shown, either.
+        return self._store.read(-1) if self._stamp < stamp else changes
+
+    def _show_versions(self, changes: Changes, now: float) -> None:
+        uses = self._uses
+        if VERSIONS in changes.values:
+            try:
+                uses = read_uses(changes.values[VERSIONS])
+            except UnreadableError as error:
+                self._pass_over(str(error))
+        self._know(uses, now)
 
     def _restore(self, now: float) -> None:
         """Put what this process knows of the old file into a new one: the old one was lost.
@@ -253,6 +290,7 @@ class SharedState:
         seeding = Seeding(now)
         changes: dict[str, Merge] = {
             SEEDED: seeding.claim,
+            VERSIONS: merge_uses(self._uses, seeding),
             "traffic": merge_traffic(self._counts.shown_traffic, seeding),
             "health": merge_health(self._counts.shown_health, seeding),
             "feedback": merge_feedback(self._counts.shown_feedback, seeding),
@@ -310,12 +348,3 @@ class SharedState:
         }
         alive = [process for _, process in self._workers.values()]
         return process_readings(alive, self._cpu.seconds, self._counts.shown_traffic.routes())
-
-
-def _added(parts: Parts, counts: Feedback) -> dict[str, Merge]:
-    changes = {
-        part_key(name, key): merge_part(tally, key)
-        for name, added in parts.items()
-        for key, tally in added.items()
-    }
-    return changes if counts.is_empty() else {**changes, "feedback": merge_feedback(counts)}

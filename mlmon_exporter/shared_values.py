@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, Self, TypeVar
 
@@ -14,11 +14,16 @@ from .core.health import Health
 from .core.part_keys import PartKey
 from .core.tally_bytes import AnyTally
 from .core.traffic import Traffic
+from .core.version_uses import VersionName, VersionUses
 from .core.windows import PANES
 from .processes import CpuTime, Process, process_of
 from .store import Merge, UnreadableError, Value
 
 DEAD_KEPT_SECONDS = 3600.0
+PART = "part "
+"""What the key of each part of a model starts with."""
+VERSIONS = "versions"
+"""Key of when the versions of all models were last used."""
 PANES_KEPT = 14
 """Panes of a window that are kept on disk: those of a window, and some while clocks disagree."""
 
@@ -85,7 +90,21 @@ def _merging(
 
 def part_key(model: str, key: PartKey) -> str:
     """Return the key of a part of a model."""
-    return f"part {orjson.dumps([model, *key]).decode()}"
+    return f"{PART}{orjson.dumps([model, *key]).decode()}"
+
+
+def parts_of(name: VersionName) -> str:
+    """Return what the keys of all parts of a version start with."""
+    return f"{PART}{orjson.dumps(name).decode()[:-1]},"
+
+
+def version_of_part(key: str) -> VersionName:
+    """Return which version the key of a part is of; raises UnreadableError if it is none."""
+    with reading(key):
+        model, version, *_ = orjson.loads(key.removeprefix(PART))
+        if not isinstance(model, str) or not isinstance(version, str):
+            raise ValueError("expected texts")
+        return model, version
 
 
 def merge_part(tally: AnyTally, key: PartKey, seeding: Seeding | None = None) -> Merge:
@@ -97,11 +116,16 @@ def merge_part(tally: AnyTally, key: PartKey, seeding: Seeding | None = None) ->
     return _merging(ours, tally_bytes.from_bytes, tally_bytes.to_bytes, seeding, expires)
 
 
-def merge_traffic(traffic: Traffic, seeding: Seeding | None = None) -> Merge:
-    """Return what adds requests."""
+def merge_traffic(
+    traffic: Traffic, seeding: Seeding | None = None, dead: Collection[VersionName] = ()
+) -> Merge:
+    """Return what adds requests, and drops those of dead versions."""
 
     def read(data: bytes) -> Traffic:
-        return read_traffic(data, traffic.max_routes)
+        stored = read_traffic(data, traffic.max_routes)
+        if dead:
+            stored.drop(dead)
+        return stored
 
     return _merging(traffic, read, lambda merged: orjson.dumps(merged.to_dict()), seeding)
 
@@ -123,15 +147,35 @@ def read_health(data: bytes) -> Health:
         return Health.from_dict(orjson.loads(data))
 
 
-def merge_feedback(feedback: Feedback, seeding: Seeding | None = None) -> Merge:
-    """Return what adds counts of what came back."""
-    return _merging(feedback, read_feedback, lambda merged: orjson.dumps(merged.to_dict()), seeding)
+def merge_feedback(
+    feedback: Feedback, seeding: Seeding | None = None, dead: Collection[VersionName] = ()
+) -> Merge:
+    """Return what adds counts of what came back, and drops those of dead versions."""
+
+    def read(data: bytes) -> Feedback:
+        stored = read_feedback(data)
+        if dead:
+            stored.drop(dead)
+        return stored
+
+    return _merging(feedback, read, lambda merged: orjson.dumps(merged.to_dict()), seeding)
 
 
 def read_feedback(data: bytes) -> Feedback:
     """Read what came back; raises UnreadableError where it is none."""
     with reading("feedback"):
         return Feedback.from_dict(orjson.loads(data))
+
+
+def merge_uses(uses: VersionUses, seeding: Seeding | None = None) -> Merge:
+    """Return what adds when versions were used."""
+    return _merging(uses, read_uses, lambda merged: orjson.dumps(merged.to_list()), seeding)
+
+
+def read_uses(data: bytes) -> VersionUses:
+    """Read when versions were used; raises UnreadableError where it is not that."""
+    with reading("versions"):
+        return VersionUses.from_list(orjson.loads(data))
 
 
 def merge_cpu(cpu: CpuTime, seeding: Seeding | None = None) -> Merge:

@@ -101,15 +101,29 @@ class Writing:
     def merge(self, changes: Mapping[str, Merge]) -> None:
         """Merge changes into the values of their keys, in their order."""
         for key, merge in changes.items():
-            query = "SELECT value, checksum, expires FROM state WHERE key = ?"
-            row = self.connection.execute(query, (key,)).fetchone()
-            old = None if row is None else Value(_checked(row[0], row[1]), row[2])
+            old = self.get(key)
             try:
                 self.values[key] = merge(old)
             except UnreadableError as error:
                 self._set_aside(key, old, error)
                 self.values[key] = merge(None)
             self._put(key, self.values[key])
+
+    def get(self, key: str) -> Value | None:
+        """Return what a key holds."""
+        query = "SELECT value, checksum, expires FROM state WHERE key = ?"
+        row = self.connection.execute(query, (key,)).fetchone()
+        return None if row is None else Value(_checked(row[0], row[1]), row[2])
+
+    def keys(self, start: str) -> list[str]:
+        """Return the keys that start so."""
+        query = "SELECT key FROM state WHERE key >= ? AND key < ?"
+        return [key for (key,) in self.connection.execute(query, _span(start))]
+
+    def forget(self, start: str) -> None:
+        """Forget the keys that start so. Who reads what changed is not told of them."""
+        query = "DELETE FROM state WHERE key >= ? AND key < ?"
+        self.connection.execute(query, _span(start))
 
     def _put(self, key: str, value: Value) -> None:
         row = (key, value.data, zlib.crc32(value.data), self._stamp, value.expires)
@@ -297,6 +311,11 @@ class _Identity(NamedTuple):
     process: int
     device: int
     inode: int
+
+
+def _span(start: str) -> tuple[str, str]:
+    """Return from where to where the keys are that start so."""
+    return start, start[:-1] + chr(ord(start[-1]) + 1)
 
 
 def _version(connection: sqlite3.Connection) -> int:

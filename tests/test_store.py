@@ -239,3 +239,16 @@ def test_a_newer_version_is_noticed_while_the_file_is_open(tmp_path: Path) -> No
     store.merge({"a": adding(b"3")}, 0.0)
     assert store.read(-1).values == {"a": b"13"}
     store.close()
+
+
+def test_keys_are_found_and_forgotten_by_how_they_start(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    keys = ['part ["m","1",0]', 'part ["m","1",1]', 'part ["m","11",0]', 'part ["m","1é"]', "other"]
+    store.merge({key: adding(b"1") for key in keys}, 0.0)
+    with store.writing(1.0) as writing:
+        assert sorted(writing.keys("part ")) == sorted(keys[:4])
+        assert writing.get("other") == Value(b"1")
+        assert writing.get("part ") is None
+        writing.forget('part ["m","1",')
+    assert set(store.read(-1).values) == set(keys[2:])
+    store.close()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from .histogram_table import Family, HistogramTable
 from .labels import clean_label, read_labels
 from .records import Histograms, Readings
 from .traffic import OTHER
+from .version_uses import OTHER_VERSION, VersionName
 
 Status = Literal["matched", "late", "unknown", "duplicate", "invalid"]
 STATUSES: tuple[Status, ...] = ("matched", "late", "unknown", "duplicate", "invalid")
@@ -34,6 +35,10 @@ GREATEST = sys.float_info.max
 KPI_LABELS = ("model", "version", "kpi")
 
 Labels = tuple[str, ...]
+
+
+def _is_of_version(labels: Labels) -> bool:
+    return labels[1] != ""
 
 
 class Feedback:
@@ -141,6 +146,37 @@ class Feedback:
         """Return whether nothing was counted, nor declared."""
         with self._lock:
             return not (self.statuses or self.delays.cells or self.kpis)
+
+    def named(self) -> set[VersionName]:
+        """Return model and version of all that were counted or declared.
+
+        A KPI without a prediction is of no version.
+        """
+        with self._lock:
+            labels = [*self.statuses, *self.delays.cells, *filter(_is_of_version, self.kpis)]
+        return {(row[0], row[1]) for row in labels}
+
+    def drop(self, versions: Collection[VersionName]) -> None:
+        """Drop what was counted for these versions."""
+        with self._lock:
+            self.statuses = {k: n for k, n in self.statuses.items() if k[:2] not in versions}
+            self.delays.drop(versions)
+            self.kpis = {
+                k: sums
+                for k, sums in self.kpis.items()
+                if k[:2] not in versions or not _is_of_version(k)
+            }
+
+    def as_other(self, versions: Collection[VersionName]) -> Feedback:
+        """Return the same with what was counted for these versions counted for `other`."""
+        copy = Feedback(max_kpis=self._max_kpis, on_overflow=self._on_overflow)
+        copy._names, form = set(self._names), self.to_dict()
+        for table in form.values():
+            for labels, _ in table:
+                if tuple(labels[:2]) in versions:
+                    labels[1] = OTHER_VERSION
+        copy._merge(form)
+        return copy
 
     def to_dict(self) -> dict[str, Any]:
         """Return all counts as plain lists, for the state on disk."""

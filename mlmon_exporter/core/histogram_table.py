@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from math import isfinite
 from typing import Any, NamedTuple
@@ -64,6 +64,11 @@ class HistogramTable:
         """Add another's cells of some label values, or make something else of each two numbers."""
         for ours, cell in zip(self.add(labels), theirs, strict=True):
             ours[:] = [both(a, b) for a, b in zip(ours, cell, strict=True)]
+
+    def drop(self, versions: Collection[tuple[str, ...]]) -> None:
+        """Drop the cells whose first label values, model and version, are among these."""
+        self.cells = {k: cells for k, cells in self.cells.items() if k[:2] not in versions}
+        self._labels = ()
 
     def read(self, form: Iterable[Any]) -> None:
         """Add cells, each with its label values, of the state on disk.

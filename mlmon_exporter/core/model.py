@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .learner import Learner
@@ -13,7 +13,8 @@ from .pictures import Picture
 from .records import Batch, Histograms, Prediction, Readings
 from .settings import ModelReference, ModelSettings
 from .tally_bytes import AnyTally
-from .versions import OTHER_VERSION, Versions
+from .version_uses import OTHER_VERSION
+from .versions import Versions
 
 
 class Model:
@@ -84,7 +85,7 @@ class Model:
         versions = self._versions
         if versions is None:
             return self.settings.version
-        version = versions.admit(batch.version or self.settings.version)
+        version = versions.admit(batch.version or self.settings.version, now)
         counted = versions.version(version)
         if batch.features:
             counted.features.add(batch.features, batch.rows, now, pause, is_request=is_request)
@@ -162,6 +163,18 @@ class Model:
     def shown(self) -> Parts:
         """Return all parts of what readings are of."""
         return self._versions.shown() if self._versions is not None else {}
+
+    def expire(self, now: float, named: Iterable[str] = ()) -> list[str]:
+        """Drop the versions that were not used for long, and return them; see `Versions`."""
+        return self._versions.expire(now, named) if self._versions is not None else []
+
+    def know(self, stored: Mapping[str, float], now: float) -> bool:
+        """Know which versions all processes have, and since when; see `Versions`.
+
+        Returns:
+            Whether all that they have counted must be shown anew.
+        """
+        return self._versions is not None and self._versions.know(stored, now)
 
     def adopt(self, reference: ModelReference) -> None:
         """Use a reference that another process has learned."""

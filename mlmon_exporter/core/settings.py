@@ -12,6 +12,9 @@ from .reference import ColumnReference
 from .segments import MOST_SEGMENTS, SegmentFeature
 from .task import Choice
 
+UNUSED_SECONDS = 86400.0
+"""So long after it has left the longest window a version is kept that is not used: a day, so that
+what is used by night only, or not on a day of maintenance, does not begin anew each time."""
 LEARNED = "learned"
 """Where a reference came from that was learned from the first rows."""
 
@@ -42,6 +45,11 @@ class ModelSettings(NamedTuple):
     max_segments: int = MOST_SEGMENTS
     is_shared: bool = False
     """Whether counts are kept with those of other processes, and read from there."""
+
+    @property
+    def version_kept_seconds(self) -> float:
+        """How long a version is kept that is not used: its windows are empty long before."""
+        return max(window.seconds for window in self.windows) + UNUSED_SECONDS
 
     @property
     def choice(self) -> Choice:

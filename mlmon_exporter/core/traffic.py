@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from .exemplars import EXEMPLAR_SECONDS, Exemplars
@@ -13,6 +13,7 @@ from .histogram_table import Both, Bounds, Family, HistogramTable
 from .labels import clean_label, read_labels
 from .records import Exemplar, Histograms, Readings
 from .token_times import BY_STREAM, TokenTimes
+from .version_uses import OTHER_VERSION, VersionName
 
 OTHER = "other"
 """The label of what no route handled, of methods that HTTP does not know, of what is over a cap."""
@@ -248,6 +249,49 @@ class Traffic:
                 self.by_stream.merge((model, version, self._route(route)), cells, both)
             for (model, version, route), marks in theirs.exemplars.marks.items():
                 self.exemplars.merge((model, version, self._route(route)), marks)
+
+    def named(self) -> set[VersionName]:
+        """Return model and version of all that were counted or declared."""
+        with self._lock:
+            self._settle()
+            tables = [table.cells for _, table in self._tables()]
+            of_requests = {(model, version) for model, version, *_ in self.requests}
+            return of_requests | {(row[0], row[1]) for cells in tables for row in cells}
+
+    def drop(self, versions: Collection[VersionName]) -> None:
+        """Drop what was counted for these versions."""
+        with self._lock:
+            self._settle()
+            self._request_rows = ()
+            self.requests = {
+                k: count for k, count in self.requests.items() if k[:2] not in versions
+            }
+            for _, table in self._tables():
+                table.drop(versions)
+            marks = self.exemplars.marks
+            for labels in [k for k in marks if k[:2] in versions]:
+                del marks[labels]
+
+    def as_other(self, versions: Collection[VersionName]) -> Traffic:
+        """Return the same with what was counted for these versions counted for `other`."""
+
+        def renamed(labels: tuple[Any, ...]) -> tuple[Any, ...]:
+            return (labels[0], OTHER_VERSION, *labels[2:]) if labels[:2] in versions else labels
+
+        copy = Traffic(max_routes=self.max_routes)
+        with self._lock:
+            self._settle()
+            copy._routes = set(self._routes)
+            for labels, count in self.requests.items():
+                model, version, route, method, status, outcome = renamed(labels)
+                key = (model, version, route, method, status, outcome)
+                copy.requests[key] = copy.requests.get(key, 0) + count
+            for (_, ours), (_, table) in zip(self._tables(), copy._tables(), strict=True):
+                for row, cells in ours.cells.items():
+                    table.merge(renamed(row), cells)
+            for row, marks in self.exemplars.marks.items():
+                copy.exemplars.merge(renamed(row), marks)
+        return copy
 
     def to_dict(self) -> dict[str, Any]:
         """Return all counts as plain lists, for the state on disk."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from . import part_keys, tally_bytes
@@ -27,8 +28,7 @@ from .sides import Side
 from .slice_windows import SliceWindows
 from .slices import SliceSums
 from .tally_bytes import AnyTally
-
-OTHER_VERSION = "other"
+from .version_uses import OTHER_VERSION
 
 
 class Version(NamedTuple):
@@ -45,7 +45,11 @@ class Version(NamedTuple):
 
 
 class Versions:
-    """The versions of a model, and their parts by key. Each side locks for itself."""
+    """The versions of a model, and their parts by key. Each side locks for itself.
+
+    At most `max_versions` are admitted at a time; one that is not used for long gives its slot
+    back. Where counts are shared, the state on disk has the last word on which versions there are.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,8 @@ class Versions:
         self._outcomes = outcomes
         self._on_overflow = on_overflow
         self._versions: dict[str, Version] = {}
+        self._last: dict[str, float] = {}  # when they were used here, Unix seconds
+        self._stored: Mapping[str, float] | None = None  # what the state on disk has, since when
         self._seconds = [window.seconds for window in settings.windows]
         self.frames = (Frame(reference.features), Frame(reference.outputs))
         self._reference = _reference_outcomes(reference, outcomes)
@@ -71,17 +77,66 @@ class Versions:
             tests += self._reference.tests + 1
         return tests
 
-    def admit(self, version: str) -> str:
-        """Return the version that rows are counted for: `other` where there are too many."""
-        if version in self._versions or not self.is_full_for(version):
-            return version
-        self._on_overflow("version")
-        return OTHER_VERSION
+    def admit(self, version: str, now: float) -> str:
+        """Return what rows seen at `now`, Unix seconds, count for: `other` if it is too many."""
+        if self.is_full_for(version):
+            self._on_overflow("version")
+            version = OTHER_VERSION
+        self._last[version] = max(now, self._last.get(version, now))
+        return version
 
     def is_full_for(self, version: str) -> bool:
         """Return whether a version is one too many."""
-        is_known = version in self._versions
-        return not is_known and len(self._versions) >= self._settings.max_versions
+        if version in self._versions:
+            return False
+        known = {OTHER_VERSION, *self._versions, *self._last, *(self._stored or ())}
+        return version not in known and len(known) - 1 >= self._settings.max_versions
+
+    def expire(self, now: float, named: Iterable[str] = ()) -> list[str]:
+        """Drop the versions that were not used for long, and return them.
+
+        Args:
+            now: Unix seconds.
+            named: Other versions that something is counted for; those not known are used now.
+        """
+        for version in (*self._versions, *named):
+            self._last.setdefault(version, now)
+        return self._drop_unused(now)
+
+    def _drop_unused(self, now: float) -> list[str]:
+        """Drop what was not used for long; those of the state on disk stay."""
+        before = now - self._settings.version_kept_seconds
+        kept = {self._settings.version, *(self._stored or ())}
+        # A time to come is from before the clock was set back.
+        self._last.update({v: now for v, last in list(self._last.items()) if last > now})
+        unused = [
+            version
+            for version in {*self._versions, *self._last} - kept
+            if self._last.get(version, -math.inf) < before
+        ]
+        for version in unused:
+            self._versions.pop(version, None)
+            self._last.pop(version, None)
+        return unused
+
+    def know(self, stored: Mapping[str, float], now: float) -> bool:
+        """Know which versions the state on disk has, and drop those that it has dropped.
+
+        Args:
+            stored: Version -> Unix seconds since when it is there.
+            now: Unix seconds.
+
+        Returns:
+            Whether some part that is there may not be shown yet, so that all must be read anew.
+        """
+        known, self._stored = self._stored, stored
+        dropped = [v for v, since in (known or {}).items() if stored.get(v) != since]
+        for version in dropped:
+            for side in self._versions[version].sides.values() if version in self._versions else ():
+                side.shown.take()
+                side.shown.give_back({})
+        self._drop_unused(now)
+        return known is None or any(version in stored for version in dropped)
 
     def version(self, name: str) -> Version:
         """Return a version that was admitted, a new one if it was never seen."""
@@ -155,7 +210,9 @@ class Versions:
     def give_back(self, parts: Mapping[PartKey, AnyTally]) -> None:
         """Add what was taken, or what outcomes add."""
         for key, tally in parts.items():
-            side = self.version(self.admit(key.version)).sides.get(key.side)
+            # Its rows were admitted when they came, mostly.
+            version = OTHER_VERSION if self.is_full_for(key.version) else key.version
+            side = self.version(version).sides.get(key.side)
             part = side.part(key) if side is not None else None
             if side is not None and part is not None:
                 side.counted.give_back({part: tally})
@@ -166,7 +223,7 @@ class Versions:
         Raises:
             ValueError: The bytes are no tally.
         """
-        side = self.version(self.admit(key.version)).sides.get(key.side)
+        side = self.version(key.version).sides.get(key.side)
         part = side.part(key) if side is not None else None
         if side is not None and part is not None:
             side.shown.put(part, tally_bytes.from_bytes(data))
@@ -184,6 +241,15 @@ class Versions:
             for i, side in known.sides.items():
                 yield version, i, side
 
+    def _all_shown(self) -> list[tuple[str, Version]]:
+        """Return the versions that the state on disk has, and our own; all if there is none."""
+        stored, own = self._stored, self._settings.version
+        return [
+            (name, version)
+            for name, version in list(self._versions.items())
+            if stored is None or name == own or name in stored
+        ]
+
     def settle(self, pause: Callable[[], None]) -> None:
         """Tally all rows that were taken in."""
         for _, _, side in self._all_sides():
@@ -191,7 +257,7 @@ class Versions:
 
     def readings(self, now: float) -> Iterator[Readings | Histograms]:
         """Give the readings of all sides that the reference knows."""
-        for version in list(self._versions.values()):
+        for _, version in self._all_shown():
             for side in version.sides.values():
                 if side.readings is not None:
                     yield from side.readings.at(now)
@@ -203,9 +269,10 @@ class Versions:
 
     def pictures(self, now: float) -> Iterator[Picture]:
         """Give a picture of each side in each window; readings come first."""
-        for _, _, side in self._all_sides():
-            if side.pictures is not None:
-                yield from side.pictures.at(now)
+        for _, version in self._all_shown():
+            for side in version.sides.values():
+                if side.pictures is not None:
+                    yield from side.pictures.at(now)
 
 
 def _reference_outcomes(

@@ -117,3 +117,31 @@ def test_what_was_taken_is_gone_and_names_stay_known() -> None:
     assert feedback.total() == 0
     feedback.kpi("m", "1", "fourth", 1.0)
     assert ("m", "1", "other") in feedback.kpis
+
+
+def of_versions(*versions: str) -> Feedback:
+    """Return all kinds of counts, the same for each version."""
+    feedback = Feedback()
+    for version in versions:
+        feedback.ground_truths({("m", version, "matched"): 3})
+        feedback.delayed("m", version, [5.0])
+        feedback.kpi("m", version, "revenue", 12.5)
+    return feedback
+
+
+def test_what_was_counted_for_a_version_can_be_dropped_but_not_that_of_no_prediction() -> None:
+    feedback = of_versions("1", "2", "")
+    shown(feedback)
+    assert feedback.named() == {("m", "1"), ("m", "2"), ("m", "")}
+    feedback.drop({("m", "1"), ("m", "")})
+    expected = of_versions("2")
+    expected.kpi("m", "", "revenue", 12.5)
+    assert shown(feedback) == shown(expected)
+    assert feedback.named() == {("m", "2")}
+
+
+def test_versions_that_are_too_many_are_counted_together_for_other() -> None:
+    feedback = of_versions("1", "2", "3", "other")
+    expected = of_versions("1", "other", "other", "other")
+    assert shown(feedback.as_other({("m", "2"), ("m", "3")})) == shown(expected)
+    assert shown(feedback) == shown(of_versions("1", "2", "3", "other"))

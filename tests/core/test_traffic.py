@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from mlmon_exporter.core.exemplars import EXEMPLAR_SECONDS
 from mlmon_exporter.core.records import Exemplar, Histograms
+from mlmon_exporter.core.token_times import TokenTimes
 from mlmon_exporter.core.traffic import (
     BATCH,
     LATENCY_BOUNDS,
@@ -476,3 +477,41 @@ def test_the_greater_of_two_counts_is_kept() -> None:
     assert [sum(one.counts) for one in durations] == [5]
     assert not ours.is_empty()
     assert Traffic().is_empty()
+
+
+# --- Versions that go ---
+
+
+def of_versions(*versions: str) -> Traffic:
+    """Return all kinds of counts, the same for each version."""
+    traffic = Traffic()
+    for version in versions:
+        labels = ("bike", version, "/predict", "POST", 200, "ok")
+        traffic.record(labels, (0.1, 0.1, 10.0, 10.0), Exemplar("t", "s", 0.1, 5.0))
+        traffic.record_rows("bike", version, 3)
+        tokens = TokenTimes(10.0)
+        tokens.tick(10.5)
+        tokens.tick(11.0)
+        traffic.record_tokens("bike", version, "/predict", tokens)
+    return traffic
+
+
+def test_what_was_counted_for_a_version_can_be_dropped() -> None:
+    traffic, expected = of_versions("1", "2"), of_versions("2")
+    # What is kept of the labels, by their number, must not outlive them.
+    for shown in (traffic, of_versions("1")):
+        counts(shown), histograms(shown)
+    traffic.drop({("bike", "1"), ("bike", "3")})
+    assert traffic.named() == {("bike", "2")}
+    assert traffic.to_dict() == expected.to_dict()
+    assert_same(traffic, expected)
+    traffic.merge(of_versions("3"))
+    traffic.drop({("bike", "2")})
+    assert_same(traffic, of_versions("3"))
+
+
+def test_versions_that_are_too_many_are_counted_together_for_other() -> None:
+    traffic = of_versions("1", "2", "3", "other")
+    expected = of_versions("1", "other", "other", "other")
+    assert_same(traffic.as_other({("bike", "2"), ("bike", "3")}), expected)
+    assert_same(traffic, of_versions("1", "2", "3", "other"))
