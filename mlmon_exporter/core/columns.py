@@ -66,7 +66,7 @@ class Columns:
         self._awaited = 0
         """How many wait for that to be done."""
         self._aside: deque[_Aside] = deque()
-        self._scale = Scale(frame.layout.bins)
+        self._scale = Scale(frame.is_numeric, frame.reference.ranks)
         self._requests: list[tuple[int, int]] = []
         """First row in the buffer, and how many, of each request of several rows."""
         self._long_requests: RequestRows | None = None

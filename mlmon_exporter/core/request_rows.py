@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .bins import Bins, NumericBins
-
 Floats = NDArray[np.float64]
 
 MISSING_PLACE = 1.5
@@ -27,13 +25,26 @@ _TURN = 2.4
 class Scale:
     """Puts values of all columns between -1 and 1, so that no outlier outweighs the others."""
 
-    def __init__(self, bins: Sequence[Bins]) -> None:
-        ends = np.array([_middle(b) for b in bins]).reshape(-1, 2, 1)
-        with np.errstate(over="ignore"):
-            half = (ends[:, 1] - ends[:, 0]) / 2
-        self._center = ends[:, 0] + half
+    def __init__(self, is_numeric: NDArray[np.bool_], ranks: Floats) -> None:
+        """Have the middle of each column from -1 to 1.
+
+        Args:
+            is_numeric: Of each column; categories have no middle.
+            ranks: Shape (numeric columns, ranks): the reference's values in ascending order.
+        """
+        ends = np.zeros((2, len(is_numeric), 1))
+        if ranks.size:
+            tenth = ranks.shape[1] // 10
+            middle, all_values = ranks[:, [tenth, -1 - tenth]], ranks[:, [0, -1]]
+            is_wide = middle[:, :1] < middle[:, 1:]
+            ends[:, is_numeric, 0] = np.where(is_wide, middle, all_values).T
+        low, high = ends
+        with np.errstate(over="ignore", invalid="ignore"):
+            half = (high - low) / 2
+            center = low + half
         self._half = np.where((half > 0) & np.isfinite(half), half, 1.0)
-        self._is_categorical = np.array([not isinstance(b, NumericBins) for b in bins], dtype=bool)
+        self._center = np.where(np.isfinite(center), center, 0.0)
+        self._is_categorical = ~is_numeric
 
     def sums(self, block: Floats, sizes: Sequence[int], first: int = 0) -> Floats:
         """Return `RequestRows.sums` of some columns, shape (4, columns).
@@ -62,15 +73,6 @@ class Scale:
                 np.einsum("ij,ij->i", places, places),
             )
         )
-
-
-def _middle(bins: Bins) -> tuple[float, float]:
-    """Return values between which most of the reference's are."""
-    if not isinstance(bins, NumericBins) or not len(bins.edges):
-        return -1.0, 1.0
-    edges = bins.edges
-    low, high = edges[len(edges) // 10], edges[-1 - len(edges) // 10]
-    return (low, high) if low < high else (edges[0], edges[-1])
 
 
 class RequestRows(NamedTuple):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from mlmon_exporter.core.bins import CategoryBins, NumericBins
 from mlmon_exporter.core.columns import Columns
@@ -169,9 +170,26 @@ def test_damaged_sums_over_requests_are_refused(cut: int) -> None:
 
 @pytest.mark.parametrize("value", [1e308, -1e308, np.inf])
 def test_huge_values_weigh_no_more_than_others(value: float) -> None:
-    scale = Scale([NUMBER])
+    scale = Scale(np.array([True]), np.linspace(-2, 2, 100)[None])
     sums = scale.sums(np.array([[value, 0.0]]), [2])
     assert np.abs(sums).max() <= 4.0
+
+
+def test_rare_values_far_off_hide_nothing_of_the_others() -> None:
+    reference = np.repeat([0.0, 1.0, 2.0, 3.0, 300.0], [40, 30, 20, 9, 1])
+    rng = np.random.default_rng(11)
+    block = np.repeat(rng.choice(reference, 500), 20)[None]
+    scale = Scale(np.array([True]), reference[None])
+    requests = RequestRows(500.0 * 20, 500.0 * 20**2, scale.sums(block, [20] * 500))
+    assert design_effects(requests, 10_000, 1)[0] == pytest.approx(20.0)
+    mixed = scale.sums(rng.permuted(block, axis=1), [20] * 500)
+    assert design_effects(requests._replace(sums=mixed), 10_000, 1)[0] < 2.0
+
+
+@pytest.mark.parametrize("ranks", [np.empty((0, 100)), np.full((1, 100), np.nan)])
+def test_a_reference_without_values_has_a_scale(ranks: NDArray[np.float64]) -> None:
+    scale = Scale(np.ones(len(ranks), dtype=bool), ranks)
+    assert np.isfinite(scale.sums(np.ones((len(ranks), 2)), [2])).all()
 
 
 def test_a_window_is_worth_fewer_rows_the_more_alike_they_are() -> None:
