@@ -24,7 +24,7 @@ from .peers import INSTRUMENTATOR, OURS, reference_file
 FEATURES, ROWS = (1, 30, 200), (1, 64)
 PATHS: Mapping[str, str] = {"/echo": "no model", "/model": "gradient-boosted trees"}
 LOAD = 0.7
-ROUNDS, SECONDS = 5, 3.0
+ROUNDS, SECONDS = 15, 1.5
 FIRST = 300
 """Requests before anything is measured."""
 BARE = "without"
