@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.soak import changed
@@ -88,6 +89,18 @@ def test_the_simulator_notices_a_threshold_that_is_too_low(
     cell = Cell(Shape(5), 2000.0, 1000, days=3.0)
     looks = run(cell, seed=0, path=str(tmp_path / "reference.json"))
     assert sum(len(look.alarms) for look in looks) > 5
+
+
+def test_alike_rows_taken_as_independent_would_raise_alarms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlmon_exporter.core import frame
+
+    monkeypatch.setattr(frame, "design_effects", lambda requests, rows, columns: np.ones(columns))
+    cell = Cell(Shape(5, request_rows=50), 2000.0, 100_000, days=3.0)
+    looks = run(cell, seed=0, path=str(tmp_path / "reference.json"))
+    alarms = sum(len(look.alarms) for look in looks)
+    assert alarms > 20, alarms
 
 
 def test_a_missed_change_has_no_delay() -> None:

@@ -49,8 +49,8 @@ class _Aside(NamedTuple):
 class Columns:
     """The rows of all columns: a short buffer, panes of each window, totals since the start.
 
-    Thread-safe, and nobody who adds rows waits for long work, or for one who pauses in it: where
-    the buffer is full its rows are set aside, and tallied without the lock.
+    Thread-safe, and nobody who adds rows waits for one who pauses: a full buffer is set aside, and
+    tallied without the lock by who filled it, unless somebody tallies already.
     """
 
     def __init__(self, frame: Frame, window_seconds: Sequence[float], engine: str) -> None:

@@ -17,8 +17,6 @@ Change = Callable[[Columns, float, np.random.Generator], Columns]
 
 DAY = 86400.0
 MISSING_SHARE = 0.01
-ALIKE = 0.8
-"""Of a feature's variance, what requests differ by; the rest is within them."""
 CATEGORIES = np.array(["card", "cash", "invoice", "transfer", "voucher", "crypto"])
 CATEGORY_SHARES = np.array([0.5, 0.25, 0.15, 0.07, 0.029, 0.001])
 
@@ -30,7 +28,9 @@ class Shape:
     features: int
     is_correlated: bool = False
     request_rows: int = 1
-    """Rows of a request; those of one are alike, as are the rows of a basket or of a patient."""
+    """Rows of a request."""
+    alike: float = 0.8
+    """Of a feature's variance, what requests of several rows differ by; the rest is within them."""
 
     def draw(self, rows: int, rng: np.random.Generator) -> Columns:
         """Return rows of all features: normal, lognormal, heavy-tailed, counts and categories."""
@@ -41,7 +41,7 @@ class Shape:
         if self.request_rows > 1:
             shared = np.repeat(normal, self.request_rows, axis=1)[:, :rows]
             own = rng.standard_normal((self.features, rows))
-            normal = math.sqrt(ALIKE) * shared + math.sqrt(1 - ALIKE) * own
+            normal = math.sqrt(self.alike) * shared + math.sqrt(1 - self.alike) * own
         return {
             name: _KINDS[i % len(_KINDS)](z, rng)
             for i, (name, z) in enumerate(zip(self.names, normal, strict=True))
