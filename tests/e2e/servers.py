@@ -73,9 +73,10 @@ class Prometheus:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        """Return the labels and value of each series of an instant query."""
-        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=30)
+    def query(self, expression: str, at: float | None = None) -> list[tuple[dict[str, str], float]]:
+        """Return the labels and value of each series of an instant query, now or at a time."""
+        params = {"query": expression} | ({} if at is None else {"time": f"{at:.3f}"})
+        answer = httpx.get(f"{self.url}/api/v1/query", params=params, timeout=30)
         body = answer.json()
         if body["status"] != "success":
             raise ValueError(f"{expression}: {body['error']}")
