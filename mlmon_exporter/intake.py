@@ -82,7 +82,7 @@ class Intake:
 
     def submit(self, exchange: Exchange) -> None:
         """Queue an exchange; never blocks on work, never raises."""
-        size = sum(map(len, exchange.request_chunks)) + sum(map(len, exchange.response_chunks))
+        size = exchange.size
         with self._lock:
             waiting_bytes = self._submitted_bytes - self._done_bytes + size
             if len(self._queue) >= self._max_exchanges or waiting_bytes > self._max_bytes:

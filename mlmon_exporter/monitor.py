@@ -26,6 +26,7 @@ from .core.pending import GroundTruth
 from .core.pictures import Snapshot
 from .core.records import Batch, Exchange, Histograms, Reading, Readings
 from .core.traffic import Traffic
+from .core.values import scalar
 from .feedback_desk import FeedbackDesk, kpi_event, row_ids
 from .flusher import Flusher
 from .formats import FORMATS, REASONS
@@ -186,7 +187,7 @@ class Monitor:
         if read is not None:
             name, batch = read
             model = self.models[name]
-            version = model.observe(batch, exchange.arrived, pace, is_request=True)
+            version = model.observe(batch, exchange.arrived, pace, request_bytes=exchange.size)
             self.traffic.record_rows(name, version, batch.rows)
             if model.has_task:
                 ids = batch.prediction_ids or row_ids(exchange.prediction_id, batch.rows)
@@ -221,6 +222,8 @@ class Monitor:
         state = self._named(model)
         outputs = self._outputs(state, predictions)
         rows = _rows({**features, **outputs})
+        if rows == 1:
+            features, outputs = _scalars(features), _scalars(outputs)
         batch = Batch(features, outputs, rows, version, prediction_ids)
         moment = time.time() if now is None else now
         counted = state.observe(batch, moment)
@@ -449,6 +452,10 @@ def _rows(columns: Mapping[str, Any]) -> int:
     if len(lengths) > 1:
         raise ValueError(f"observe: expected columns of one length, got {sorted(lengths)}")
     return lengths.pop() if lengths else 0
+
+
+def _scalars(columns: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: scalar(values) for name, values in columns.items()}
 
 
 def _length(values: Any) -> int:

@@ -251,6 +251,25 @@ def test_observe_takes_scalars_lists_arrays_and_a_bare_prediction(reference: str
     assert value(monitor, "mlmon_prediction_missing_total", output="score") == 0
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_what_observe_was_given_may_be_filled_with_the_next_rows(rows: int, reference: str) -> None:
+    """Arrays that a server keeps for all its requests."""
+    ages, scores = np.empty(rows), np.empty(rows)
+    features, predictions = {"age": ages}, {"score": scores}
+    scored, learning = Monitor(model="m", reference=reference), Monitor(model="m", learn_rows=400)
+    for i in range(400 // rows):
+        ages[:], scores[:] = i, i / 1000
+        scored.observe(features, predictions)
+        learning.observe(features, predictions)
+    middle = value(scored, "mlmon_feature_quantile", feature="age", quantile="0.5", window="1h")
+    assert middle == pytest.approx(200 / rows, rel=0.05)
+    reference_made = learning.models["m"].reference
+    assert reference_made is not None
+    assert [column.sd for column in reference_made.features] == [
+        pytest.approx(np.std(range(400 // rows)), rel=0.05)
+    ]
+
+
 def test_observe_refuses_columns_of_different_lengths(reference: str) -> None:
     monitor = Monitor(model="m", reference=reference)
     with pytest.raises(ValueError, match=r"expected columns of one length, got \[2, 3\]"):

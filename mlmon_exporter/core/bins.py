@@ -170,7 +170,7 @@ class CategoryBins:
             value = self._booleans[bool(value)]
         try:
             cell = self.codes.get(value)
-        except TypeError:  # a list, an object
+        except Exception:  # noqa: BLE001 - a list, an object that raises what it likes
             cell = None
         if cell is not None:
             return cell

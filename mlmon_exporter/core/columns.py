@@ -6,6 +6,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +16,15 @@ from .bins import CategoryBins
 from .frame import Frame
 from .request_rows import RequestRows, Scale, added, of_sizes
 from .tally import Tally, tally_columns
-from .values import matrix, number
+from .values import matrix, vector
 from .windows import Window
 
 Floats = NDArray[np.float64]
 
+BATCH = 64
+"""Small requests of one row that are read together, in half of the time; fewer of long rows."""
+SMALL_BYTES = 16 * 1024
+"""What is larger does not wait for others: it would take memory meanwhile."""
 BUFFER_ROWS = 1024
 """Rows that are gathered before they are tallied: one sort and one digest update for all."""
 MOST_ASIDE = 8
@@ -73,6 +78,9 @@ class Columns:
         """Of those that are longer than the buffer."""
         self._names = frame.layout.names
         self._name_list = list(self._names)
+        self._waiting: deque[tuple[Mapping[str, Any], float]] = deque()
+        """Single rows, and when they were seen."""
+        self._batch = min(BATCH, 1 + VALUES_AT_ONCE // max(1, len(self._names)))
         self._coders = [
             (j, bins.code)
             for j, bins in enumerate(frame.layout.bins)
@@ -97,7 +105,7 @@ class Columns:
         now: float,
         pause: Callable[[], None] = lambda: None,
         *,
-        is_request: bool = False,
+        request_bytes: int | None = None,
     ) -> None:
         """Add rows.
 
@@ -107,48 +115,63 @@ class Columns:
             rows: How many rows.
             now: Unix seconds.
             pause: Called now and then in long work.
-            is_request: Whether they came in one request, and so may be alike.
+            request_bytes: Size of the request that they came in, None if in none. Its rows may be
+                alike; if it is small and has but one row, `columns` must not change any more.
         """
-        block, alike = self._block(columns, rows, is_request, pause) if rows > 1 else (None, None)
-        with self._lock:
-            if not self._from <= now < self._until:
-                self._set_aside()
-                self._enter_panes(now)
-            self._now = now
-            if block is not None:
-                self._add_rows(block, is_request)
+        is_request = request_bytes is not None
+        if rows == 1:
+            self._waiting.append((columns, now))
+            is_small = request_bytes is not None and request_bytes <= SMALL_BYTES
+            if is_small and len(self._waiting) < self._batch:
+                return
+            with self._lock:
+                self._add_waiting()
+        elif rows:
+            block, alike = self._block(columns, rows, is_request, pause)
+            with self._lock:
+                self._add_waiting()
+                self._add_rows(block, now, is_request)
                 self._long_requests = added(self._long_requests, alike)
-            elif rows:
-                self._add_row(columns)
         if self._aside:
             self._tally_aside(pause)
 
+    def _add_waiting(self) -> None:
+        """Add the single rows that wait, those of one pane together."""
+        waiting = [*map(deque.popleft, repeat(self._waiting, len(self._waiting)))]
+        while waiting:
+            rows, moments = zip(*waiting, strict=True)
+            self._enter_panes(moments[0])
+            count = len(rows)
+            if min(moments) < self._from or max(moments) >= self._until:
+                is_here = [self._from <= moment < self._until for moment in moments]
+                count = is_here.index(False)
+            self._add_rows(self._single_rows(rows[:count]), moments[0])
+            waiting = waiting[count:]
+
+    def _single_rows(self, rows: Sequence[Mapping[str, Any]]) -> Floats:
+        """Return single rows, shape (columns, rows), as the buffer has them."""
+        names, width = list(rows[0]), len(self._names)
+        if names == self._name_list and all(map(names.__eq__, map(list, rows))):
+            # So it is mostly: then no name is looked up.
+            values = list(chain.from_iterable([row.values() for row in rows]))
+        else:
+            values = [row.get(name) for row in rows for name in self._names]
+        for j, code in self._coders:
+            values[j::width] = map(code, values[j::width])
+        return vector(values).reshape(len(rows), width).T
+
     def _enter_panes(self, now: float) -> None:
-        """Note for how long rows fall into the panes of `now`, in every window."""
+        """Be in the panes of `now`, in every window; note for how long rows fall into them."""
+        if self._from <= now < self._until:
+            return
+        self._set_aside()
         panes = [(window.pane_number(now), window.pane_seconds) for window in self.windows]
         self._from = max((number * seconds for number, seconds in panes), default=-math.inf)
         self._until = min(((number + 1) * seconds for number, seconds in panes), default=math.inf)
 
-    def _add_row(self, columns: Mapping[str, Any]) -> None:
-        # Requests mostly have the reference's names in its order: then no name is looked up.
-        names = list(columns)
-        if names == self._name_list:
-            # Parsers give the same text objects each time: those compare in half the time.
-            self._name_list = names
-            row = list(columns.values())
-        else:
-            row = list(map(columns.get, self._names))
-        for j, code in self._coders:
-            row[j] = code(row[j])
-        if self._filled == BUFFER_ROWS:
-            self._set_aside()
-        try:
-            self._buffer[self._filled] = row
-        except (TypeError, ValueError, OverflowError):
-            self._buffer[self._filled] = [number(value) for value in row]
-        self._filled += 1
-
-    def _add_rows(self, block: Floats, is_request: bool) -> None:
+    def _add_rows(self, block: Floats, now: float, is_request: bool = False) -> None:
+        self._enter_panes(now)
+        self._now = now
         for start in range(0, block.shape[1], BUFFER_ROWS):
             part = block[:, start : start + BUFFER_ROWS].T
             if self._filled + len(part) > BUFFER_ROWS:
@@ -165,7 +188,11 @@ class Columns:
             self._filled, self._requests, self._long_requests = 0, [], None
 
     def _block(
-        self, columns: Mapping[str, Any], rows: int, is_request: bool, pause: Callable[[], None]
+        self,
+        columns: Mapping[str, Any],
+        rows: int,
+        is_request: bool = False,
+        pause: Callable[[], None] = lambda: None,
     ) -> tuple[Floats, RequestRows | None]:
         """Return all columns, shape (columns, rows), as the buffer has them, and how alike."""
         absent = [None] * rows
@@ -238,6 +265,7 @@ class Columns:
     def settle(self, pause: Callable[[], None] = lambda: None) -> None:
         """Tally all that was added before."""
         with self._lock:
+            self._add_waiting()
             self._set_aside()
         if not self._tallying.acquire(blocking=False):
             self._await_tally()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from .bins import CategoryBins
@@ -37,7 +38,9 @@ class Learner:
         if not batch.features and not batch.predictions:
             return
         self.rows += batch.rows
-        self._waiting.append(batch)
+        # Whoever gave arrays may fill them with the next rows meanwhile.
+        features, predictions = _copied(batch.features), _copied(batch.predictions)
+        self._waiting.append(batch._replace(features=features, predictions=predictions))
         self._waiting_rows += batch.rows
         if self._waiting_rows >= BUFFER_ROWS:
             self._profile()
@@ -84,6 +87,10 @@ class Learner:
                 if _is_full(column):
                     self._on_overflow("category")
                 yield column
+
+
+def _copied(columns: Mapping[str, Column]) -> dict[str, Column]:
+    return {name: copy(values) for name, values in columns.items()}
 
 
 def _is_full(column: ColumnReference) -> bool:

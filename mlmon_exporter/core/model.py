@@ -73,7 +73,7 @@ class Model:
         now: float,
         pause: Callable[[], None] = lambda: None,
         *,
-        is_request: bool = False,
+        request_bytes: int | None = None,
     ) -> str:
         """Take in rows seen at `now`, Unix seconds; see `Columns.add`.
 
@@ -88,10 +88,12 @@ class Model:
         version = versions.admit(batch.version or self.settings.version, now)
         counted = versions.version(version)
         if batch.features:
-            counted.features.add(batch.features, batch.rows, now, pause, is_request=is_request)
+            counted.features.add(
+                batch.features, batch.rows, now, pause, request_bytes=request_bytes
+            )
         if batch.predictions:
             named = batch.outputs(counted.outputs.frame.layout.names)
-            counted.outputs.add(named, batch.rows, now, pause, is_request=is_request)
+            counted.outputs.add(named, batch.rows, now, pause, request_bytes=request_bytes)
             slices = counted.slices
             if slices is not None and slices.counts_predicted:
                 slices.add(slices.outcomes.rows(batch), now)

@@ -36,6 +36,11 @@ class Exchange(NamedTuple):
     response_headers: Headers
     response_chunks: Sequence[bytes]
 
+    @property
+    def size(self) -> int:
+        """Bytes of both bodies."""
+        return sum(map(len, self.request_chunks)) + sum(map(len, self.response_chunks))
+
 
 class Batch(NamedTuple):
     """The columns of one exchange."""

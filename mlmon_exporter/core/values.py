@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
@@ -22,6 +23,8 @@ LARGEST = 1e300
 
 def number(value: Any) -> float:
     """Return a value as a number: NaN where it is missing, infinity where it is none."""
+    if type(value) is float:
+        return value
     value = scalar(value)
     if is_missing(value):
         return MISSING_VALUE
@@ -29,7 +32,7 @@ def number(value: Any) -> float:
         return INVALID_VALUE
     try:
         return float(value)
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # noqa: BLE001 - whoever made the object chose what it raises
         return INVALID_VALUE
 
 
@@ -39,7 +42,7 @@ def numbers(values: Sequence[Any] | NDArray[Any]) -> Floats:
         return np.full(len(values), INVALID_VALUE)
     try:
         column = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # noqa: BLE001 - see `number`
         return np.array([number(value) for value in values], dtype=np.float64)
     if column.ndim == 1:
         return column
@@ -48,11 +51,20 @@ def numbers(values: Sequence[Any] | NDArray[Any]) -> Floats:
     return np.full(len(column), INVALID_VALUE)
 
 
+def vector(values: Sequence[Any]) -> Floats:
+    """Return values of different columns as numbers, shape (values,), each as `number` reads it."""
+    try:
+        # Takes a third of the time that NumPy takes to look at each.
+        return np.frombuffer(struct.pack(f"{len(values)}d", *values), np.float64)
+    except struct.error:
+        return np.array([number(value) for value in values], np.float64)
+
+
 def matrix(columns: Sequence[Sequence[Any] | NDArray[Any]], rows: int) -> Floats:
     """Return columns of `rows` values each, shape (columns, rows), each as `numbers` reads it."""
     if {*map(type, columns)} == {list}:
         # As bodies have them: all in one go, unless some value is no plain number.
-        with suppress(TypeError, ValueError, OverflowError):
+        with suppress(Exception):
             values = chain.from_iterable(columns)
             return np.fromiter(values, np.float64, len(columns) * rows).reshape(-1, rows)
     return np.array([numbers(column) for column in columns]).reshape(-1, rows)
@@ -73,7 +85,7 @@ def is_missing(value: Any) -> bool:
     """Return whether a value is None, NaN (also pandas' NA and NaT) or the empty text."""
     try:
         return bool(value is None or value == "" or value != value)
-    except (TypeError, ValueError):
+    except Exception:  # noqa: BLE001 - see `number`
         # An array has no truth value; nor has pandas' NA.
         return type(value).__name__ == "NAType"
 

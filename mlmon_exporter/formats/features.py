@@ -77,6 +77,8 @@ def _read_columns(value: Record, body_map: BodyMap) -> Table:
 
 
 def _holder(value: Record) -> str | None:
+    if value.keys().isdisjoint(HOLDERS):
+        return None
     for key in HOLDERS:
         if key in value and type(value[key]) in CONTAINERS:
             return key

@@ -96,6 +96,8 @@ class Message:
     @property
     def top(self) -> Mapping[str, Any]:
         """The JSON object that the body is, empty where it is none."""
+        if type(self._value) is dict:
+            return self._value
         try:
             value = self.json()
         except FormatError:

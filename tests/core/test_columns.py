@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlmon_exporter.core.bins import CategoryBins, NumericBins
-from mlmon_exporter.core.columns import BUFFER_ROWS, Columns
+from mlmon_exporter.core.columns import BUFFER_ROWS, SMALL_BYTES, Columns
 from mlmon_exporter.core.frame import Frame
 from mlmon_exporter.core.reference import ColumnReference
 from mlmon_exporter.core.tally import Tally
@@ -124,14 +125,14 @@ def object_array(values: list[Any]) -> Any:
     return array
 
 
-FORMS = ["row by row", "lists", "object arrays"]
+FORMS = ["row by row", "requests", "lists", "object arrays"]
 
 
 def fed(form: str, name: str, values: list[Any]) -> Tally:
     made = columns()
-    if form == "row by row":
+    if form in ("row by row", "requests"):
         for value in values:
-            made.add({name: value}, 1, 0.0)
+            made.add({name: value}, 1, 0.0, request_bytes=9 if form == "requests" else None)
     else:
         column = values if form == "lists" else object_array(values)
         made.add({name: column}, len(values), 0.0)
@@ -176,15 +177,16 @@ ANYTHING = st.recursive(
 
 @given(st.lists(st.tuples(ANYTHING, ANYTHING), min_size=2, max_size=20))
 def test_rows_lists_and_arrays_count_the_same(rows: list[tuple[Any, Any]]) -> None:
-    by_row, by_list, by_array = columns(), columns(), columns()
+    by_row, by_request, by_list, by_array = (columns() for _ in range(4))
     for n, c in rows:
         by_row.add({"n": n, "c": c}, 1, 0.0)
+        by_request.add({"n": n, "c": c}, 1, 0.0, request_bytes=9)
     ns, cs = ([row[i] for row in rows] for i in (0, 1))
     by_list.add({"n": ns, "c": cs}, len(rows), 0.0)
     by_array.add({"n": object_array(ns), "c": object_array(cs)}, len(rows), 0.0)
     expected = totals(by_row)
     assert expected.rows == len(rows)
-    for got in (totals(by_list), totals(by_array)):
+    for got in map(totals, (by_request, by_list, by_array)):
         np.testing.assert_array_equal(got.counts, expected.counts)
         np.testing.assert_array_equal(got.invalid, expected.invalid)
         np.testing.assert_array_equal(got.sums, expected.sums)
@@ -258,6 +260,41 @@ def test_no_row_is_lost_at_the_buffer_s_end(rows: int, batch: int) -> None:
     expected = NUMBER.bins.count(values)[0]
     np.testing.assert_array_equal(got.counts[: NO_NUMBER + 1], expected)
     assert got.sums[0] == pytest.approx(values.sum())
+
+
+@given(st.lists(st.sampled_from([0.0, HOUR, 2 * HOUR]), max_size=200))
+def test_small_requests_that_wait_together_count_in_the_panes_of_their_time(
+    moments: list[float],
+) -> None:
+    together, alone = columns(), columns()
+    for i, moment in enumerate(moments):
+        row = {"n": 0.5, "c": "red"} if i % 3 else {"c": "1", "x": 1, "n": 1.5}
+        together.add(row, 1, moment, request_bytes=9)
+        alone.add(row, 1, moment)
+    together.settle()
+    alone.settle()
+    ours, theirs = together.parts(), alone.parts()
+    assert ours.keys() == theirs.keys()
+    for part, tally in ours.items():
+        assert tally.rows == theirs[part].rows
+        assert tally.counts.tolist() == theirs[part].counts.tolist()
+
+
+class Row(dict[str, Any]):
+    """A row that says when it is gone."""
+
+
+@pytest.mark.parametrize(("size", "is_kept"), [(SMALL_BYTES, True), (SMALL_BYTES + 1, False)])
+def test_only_what_a_small_request_held_is_kept_to_be_read_with_others(
+    size: int, is_kept: bool
+) -> None:
+    made, row = columns(), Row(n=1.0, c="red")
+    held = weakref.ref(row)
+    made.add(row, 1, 0.0, request_bytes=size)
+    del row
+    assert (held() is not None) == is_kept
+    assert cells(made) == {ZERO_TO_ONE: 1, RED: 1}
+    assert held() is None
 
 
 def test_rows_show_once_they_are_tallied() -> None:

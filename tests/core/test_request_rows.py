@@ -34,7 +34,7 @@ FRAME = Frame(
 def tally_of(requests: list[dict[str, list[Any]]], *, is_request: bool = True) -> Tally:
     columns = Columns(FRAME, [HOUR], "fastdigest")
     for request in requests:
-        columns.add(request, len(request["n"]), 0.0, is_request=is_request)
+        columns.add(request, len(request["n"]), 0.0, request_bytes=0 if is_request else None)
     columns.settle()
     return columns.merged(0.0)[0]
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlmon_exporter.core.bins import CategoryBins
 from mlmon_exporter.core.values import (
     LARGEST,
     is_missing,
@@ -19,6 +20,7 @@ from mlmon_exporter.core.values import (
     numbers,
     scalar,
     summable,
+    vector,
 )
 
 NAN, INF = math.nan, math.inf
@@ -120,6 +122,33 @@ def test_one_column_of_a_matrix_is_that_column_and_more_are_invalid() -> None:
     assert numbers([[1.0, 2.0], [3.0, 4.0]]).tolist() == [INF, INF]
     assert numbers([]).tolist() == []
     assert numbers(np.empty((0, 3))).tolist() == []
+
+
+class Stubborn:
+    """As a tensor on a device that is gone: it raises what nobody expects."""
+
+    def __float__(self) -> float:
+        raise RuntimeError("no number")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("cannot be compared")
+
+    def __hash__(self) -> int:
+        raise RuntimeError("cannot be hashed")
+
+
+def test_an_object_that_raises_anything_is_invalid_and_spoils_no_other_value() -> None:
+    stubborn = Stubborn()
+    assert number(stubborn) == INF
+    assert numbers([1.0, stubborn]).tolist() == [1.0, INF]
+    assert vector([1.0, stubborn, None]) == pytest.approx([1.0, INF, math.nan], nan_ok=True)
+    assert matrix([[1.0, 2.0], [stubborn, 3.0]], 2).tolist() == [[1.0, 2.0], [INF, 3.0]]
+    assert math.isnan(CategoryBins(("red",)).code(stubborn))
+
+
+@given(st.lists(st.sampled_from([value for value, _ in READ]), max_size=20))
+def test_values_of_many_columns_are_read_as_each_alone_is(values: list[Any]) -> None:
+    np.testing.assert_array_equal(vector(values), [number(value) for value in values])
 
 
 def test_a_scalar_comes_out_of_lists_of_one() -> None:

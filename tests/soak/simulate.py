@@ -67,7 +67,7 @@ class Host:
             part = {n: v[start : start + self._request_rows] for n, v in columns.items()}
             model = self._monitors[i % len(self._monitors)].models["soak"]
             # As the intake hands them on.
-            model.observe(Batch(part, {}, self._request_rows), now, is_request=True)
+            model.observe(Batch(part, {}, self._request_rows), now, request_bytes=0)
 
     def blocks(self, now: float) -> Iterator[Readings | Histograms]:
         """Give what the last worker shows at `now`, once all have added what they have."""
