@@ -153,6 +153,18 @@ def test_a_worker_that_died_leaves_its_counts_and_restarts_go_on(workers: Worker
     assert numbers(second)[key] == 500
 
 
+def test_the_last_monitor_to_close_closes_the_file(workers: Workers) -> None:
+    one, two = workers.start(), workers.start()
+    for worker in (one, two):
+        observe(worker, rows(100, seed=1))
+        worker.readings(now=NOW)
+    log = workers.folder / f"{FILE}-wal"
+    one.close()
+    assert log.exists()
+    two.close()
+    assert not log.exists()  # SQLite removes it with the last connection
+
+
 def test_versions_at_once_are_told_apart(workers: Workers) -> None:
     one, two = workers.start(), workers.start()
     observe(one, rows(200, seed=1), version="1")
