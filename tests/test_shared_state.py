@@ -18,7 +18,7 @@ from mlmon_exporter import store as store_module
 from mlmon_exporter.server import server_app
 from mlmon_exporter.shared_state import SETTLE_SECONDS
 from mlmon_exporter.store import FILE
-from tests.asgi import get
+from tests.asgi import get, shut_down
 
 NOW = 1_750_000_000.0
 FLUSH_SECONDS = 60.0
@@ -316,3 +316,8 @@ def test_a_server_of_its_own_shows_the_same(workers: Workers, reference: str) ->
     assert get(app, "/healthz").json()["status"] == "ok"
     # It is no worker: its own memory is not the model server's.
     assert len(re.findall(r"^process_resident_memory_bytes ", text, re.MULTILINE)) == 1
+    log = workers.folder / f"{FILE}-wal"
+    worker.close()
+    assert log.exists()
+    shut_down(app)
+    assert not log.exists()
