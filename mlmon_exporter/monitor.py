@@ -440,11 +440,13 @@ class Monitor:
         return self._intake.flush(timeout)
 
     def close(self) -> None:
-        """Take in what waits and end the thread. Later exchanges start it again."""
+        """Take in what waits, end the threads, close the state. Later exchanges start all again."""
         self._intake.close()
         self._flusher.close()
         self._tick()
         self._pending.close()
+        if self._shared is not None:
+            self._shared.close()
 
 
 def _rows(columns: Mapping[str, Any]) -> int:

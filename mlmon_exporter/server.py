@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -42,6 +44,11 @@ def server_app(config: Config) -> Starlette:
     """
     monitor = reader_of(config)
 
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await monitor.shutdown()
+
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok", "time": time.time()})
 
@@ -57,5 +64,6 @@ def server_app(config: Config) -> Starlette:
             Route("/metrics", monitor.metrics_app()),
             Route("/openapi.json", described),
             *(Route(path, app) for path, app in monitor.writing_apps.items()),
-        ]
+        ],
+        lifespan=lifespan,
     )

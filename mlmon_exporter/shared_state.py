@@ -125,6 +125,11 @@ class SharedState:
         self.last_flush = time.time()
         counts.share()
 
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        with self._lock:
+            self._store.close()
+
     def forget(self) -> None:
         """Drop what a forked process has from its parent, which adds it itself."""
         self._lock = threading.RLock()

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import httpx
 import orjson
+from starlette.applications import Starlette
 
 T = TypeVar("T")
 
@@ -27,6 +28,16 @@ def get(app: Any, path: str, headers: Mapping[str, str] | None = None) -> httpx.
             return await http.get(path, headers=dict(headers or {}))
 
     return run(call())
+
+
+def shut_down(app: Starlette) -> None:
+    """Have an app close what it holds, as when its server ends."""
+
+    async def call() -> None:
+        async with app.router.lifespan_context(app):
+            pass
+
+    run(call())
 
 
 def post_all(

@@ -18,7 +18,7 @@ from mlmon_exporter import store as store_module
 from mlmon_exporter.server import server_app
 from mlmon_exporter.shared_state import SETTLE_SECONDS
 from mlmon_exporter.store import FILE
-from tests.asgi import get
+from tests.asgi import get, shut_down
 
 NOW = 1_750_000_000.0
 FLUSH_SECONDS = 60.0
@@ -151,6 +151,18 @@ def test_a_worker_that_died_leaves_its_counts_and_restarts_go_on(workers: Worker
     assert predicted(second) == 500
     key = ("mlmon_feature_window_rows", "m", "", "x", "1h")
     assert numbers(second)[key] == 500
+
+
+def test_the_last_monitor_to_close_closes_the_file(workers: Workers) -> None:
+    one, two = workers.start(), workers.start()
+    for worker in (one, two):
+        observe(worker, rows(100, seed=1))
+        worker.readings(now=NOW)
+    log = workers.folder / f"{FILE}-wal"
+    one.close()
+    assert log.exists()
+    two.close()
+    assert not log.exists()  # SQLite removes it with the last connection
 
 
 def test_versions_at_once_are_told_apart(workers: Workers) -> None:
@@ -304,3 +316,8 @@ def test_a_server_of_its_own_shows_the_same(workers: Workers, reference: str) ->
     assert get(app, "/healthz").json()["status"] == "ok"
     # It is no worker: its own memory is not the model server's.
     assert len(re.findall(r"^process_resident_memory_bytes ", text, re.MULTILINE)) == 1
+    log = workers.folder / f"{FILE}-wal"
+    worker.close()
+    assert log.exists()
+    shut_down(app)
+    assert not log.exists()

@@ -45,8 +45,10 @@ class Deployments:
         return monitor
 
     def stop(self, monitor: Monitor, now: float) -> None:
-        """Have its last counts added, and close nothing: that would be done by the clock."""
+        """Have its last counts added, and close but the file: all else would be by the clock."""
         monitor._tick(now)
+        assert monitor._shared is not None
+        monitor._shared.close()
         self.all.remove(monitor)
 
     def execute(self, statement: str, *values: Any) -> list[Any]:

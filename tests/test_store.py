@@ -161,6 +161,7 @@ def test_a_file_of_a_newer_version_is_not_written_to(tmp_path: Path) -> None:
             store.merge({"a": adding(b"1")}, 0.0)
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".sqlite"] == [FILE]
     assert not list(tmp_path.glob("*damaged*"))
+    store.close()
 
 
 def test_a_full_disk_is_an_error_that_passes(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,8 @@ def report(
     from mlmon_exporter.server import reader_of
 
     with user_errors(ConfigError, ValueError):
-        page = reader_of(load_config(config)).report(window)
+        with closing(reader_of(load_config(config))) as monitor:
+            page = monitor.report(window)
         written = out.write_bytes(page.encode("utf-8", "replace"))
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"Wrote [bold]{out}[/bold], {size(written)}.")

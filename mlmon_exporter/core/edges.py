@@ -92,4 +92,4 @@ def split_share(edges: Floats, counts: Counts, union: Floats) -> float:
     cells = np.searchsorted(edges, union)
     is_own = edges[np.minimum(cells, len(edges) - 1)] == union if len(edges) else cells < 0
     split = counts[:-1][cells[~is_own]]
-    return float(split.max(initial=0) / max(counts[:-1].sum(), 1))
+    return float(split.max(initial=0) / max(int(counts[:-1].sum()), 1))

@@ -202,7 +202,7 @@ RED, ONE, TRUE, TWO_AND_A_HALF, LOUD, RARE, NEW, ABSENT = range(8)
         ("", ABSENT),
         (NAN, ABSENT),
         (np.float32(NAN), ABSENT),
-        (np.datetime64("NaT"), ABSENT),
+        (np.datetime64("NaT", "s"), ABSENT),
         ([None], ABSENT),
     ],
 )

@@ -40,7 +40,7 @@ def tiny_class(rng: np.random.Generator, n: int) -> tuple[Floats, NDArray[np.boo
 
 
 def discrete(rng: np.random.Generator, n: int) -> tuple[Floats, NDArray[np.bool_]]:
-    scores = rng.choice([0.1, 0.100001, 0.5, 0.9], n)
+    scores = rng.choice(np.array([0.1, 0.100001, 0.5, 0.9]), n)
     return scores, rng.random(n) < scores
 
 

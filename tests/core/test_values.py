@@ -174,7 +174,7 @@ class NAType:
         raise TypeError("boolean value of NA is ambiguous")
 
 
-@pytest.mark.parametrize("value", [None, "", NAN, np.nan, np.datetime64("NaT"), NAType()])
+@pytest.mark.parametrize("value", [None, "", NAN, np.nan, np.datetime64("NaT", "s"), NAType()])
 def test_what_is_missing(value: Any) -> None:
     assert is_missing(value) is True
     assert math.isnan(number(value))

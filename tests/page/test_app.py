@@ -23,7 +23,7 @@ from mlmon_exporter import Config, Monitor, instrument
 from mlmon_exporter.core.pictures import Snapshot
 from mlmon_exporter.page.app import PageApp
 from mlmon_exporter.server import server_app
-from tests.asgi import get, post_all, run
+from tests.asgi import get, post_all, run, shut_down
 
 TOKEN = "s3cret"
 
@@ -40,7 +40,9 @@ def served(**options: Any) -> Starlette:
 
 
 def test_serve_shows_the_page_at_its_root(config: Config) -> None:
-    response = get(server_app(config), "/")
+    app = server_app(config)
+    response = get(app, "/")
+    shut_down(app)
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert "4 of 303 columns drifted" in response.text
@@ -146,6 +148,7 @@ def test_an_unknown_window_is_the_longest(config: Config) -> None:
     app = server_app(config)
     assert "Rows in 24h" in get(app, "/?window=%3Cscript%3E").text
     assert "Rows in 1h" in get(app, "/?window=1h").text
+    shut_down(app)
 
 
 def test_rendering_is_off_the_event_loop() -> None:

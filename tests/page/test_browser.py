@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ OUTCOMES = {"first outcomes": "", "outcomes": urlencode({"model": "credit"})}
 def report(config: Config, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a report."""
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(reader_of(config).report(), encoding="utf-8")
+    with closing(reader_of(config)) as monitor:
+        path.write_text(monitor.report(), encoding="utf-8")
     return path.as_uri()
 
 
