@@ -25,8 +25,6 @@ from mlmon_exporter.store import FILE, SCHEMA_VERSION
 from tests.e2e.load import Client, Load, Watch, total
 from tests.e2e.servers import free_port, program, wait_until
 
-pytestmark = pytest.mark.timeout(120)
-
 FLUSH_SECONDS = 0.25
 WORKERS = 2
 CLIENTS = 4
@@ -49,7 +47,7 @@ class Server(NamedTuple):
         return [line for line in log.splitlines() if line.startswith("mlmon:")]
 
     def worker(self) -> int:
-        return int(httpx.get(f"http://127.0.0.1:{self.port}/process").text)
+        return int(httpx.get(f"http://127.0.0.1:{self.port}/process", timeout=60).text)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +71,9 @@ def running(reference: Path, folder: Path, **environment: str) -> Iterator[Serve
     command = ["env", *(f"{name}={value}" for name, value in environment.items())]
     command += [sys.executable, "-m", "uvicorn", "tests.e2e.fault_app:app", "--log-level", "error"]
     command += ["--workers", str(WORKERS), "--port", str(port)]
+    # However busy the machine, neither is a worker killed for its silence, nor an idle connection
+    # closed as its next request arrives.
+    command += ["--timeout-worker-healthcheck", "30", "--timeout-keep-alive", "60"]
 
     def is_ready() -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/process").status_code == 200
@@ -282,5 +283,5 @@ def killed_and_stopped(reference: Path, folder: Path, **environment: str) -> Loa
         os.kill(server.worker(), signal.SIGKILL)
         load.wait_for_more(100)
         server.master.terminate()
-        server.master.wait(20)
+        server.master.wait(60)
     return load

@@ -27,7 +27,6 @@ from tests.e2e.servers import (
     wait_until,
 )
 
-pytestmark = pytest.mark.timeout(600)
 PATIENCE = 120.0
 """Seconds that a step may take on a busy machine; it takes a few."""
 
@@ -170,7 +169,7 @@ class Stage(NamedTuple):
     def is_held_back(self, name: str) -> bool:
         """Return whether Alertmanager knows an alert, and tells nobody for another's sake."""
         url = f"http://{self.alertmanager}/api/v2/alerts"
-        alerts = httpx.get(url, params={"filter": f"alertname={name}"}).json()
+        alerts = httpx.get(url, params={"filter": f"alertname={name}"}, timeout=60).json()
         return bool(alerts) and all(alert["status"]["inhibitedBy"] for alert in alerts)
 
 

@@ -33,8 +33,6 @@ from .replicas import (
 )
 from .viewer import Viewer
 
-pytestmark = pytest.mark.timeout(180)
-
 PLAN = Plan((Window("1h", "1s"), Window("1d", "2s", is_from_rate=True)), "5m", every="1s")
 """The rules as they ship, evaluated more often."""
 QUICK = Settings(hour_seconds=60)

@@ -8,8 +8,6 @@ import pytest
 
 from .endurance import Found, run
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture(scope="module")
 def found() -> Found:
