@@ -116,7 +116,7 @@ def file_deleted(server: Server) -> Iterator[None]:
 
 def empty_log(server: Server) -> None:
     """Have all of the state in the file itself."""
-    file = sqlite3.connect(server.state / FILE, timeout=10.0, isolation_level=None)
+    file = sqlite3.connect(server.state / FILE, timeout=60.0, isolation_level=None)
     wait_until(lambda: file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
     file.close()
 
@@ -139,7 +139,7 @@ def file_overwritten(server: Server) -> Iterator[None]:
 
 @contextmanager
 def file_locked(server: Server) -> Iterator[None]:
-    lock = sqlite3.connect(server.state / FILE, isolation_level=None)
+    lock = sqlite3.connect(server.state / FILE, timeout=60.0, isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
     wait(10.0)
     yield
@@ -152,7 +152,7 @@ def newer_version(server: Server) -> Iterator[None]:
     """A newer version has made the file its own; then it is rolled back."""
 
     def migrate(version: int) -> None:
-        file = sqlite3.connect(server.state / FILE, timeout=10.0, isolation_level=None)
+        file = sqlite3.connect(server.state / FILE, timeout=60.0, isolation_level=None)
         file.execute(f"PRAGMA user_version = {version}")
         file.close()
 
