@@ -65,7 +65,7 @@ def rows(count: int) -> list[dict[str, object]]:
     return [{"x": float(x), "c": "a" if x > 0 else "b"} for x in rng.normal(size=count) + 0.5]
 
 
-def send(port: int, instances: list[dict[str, object]], clients: int = 8) -> int:
+def send(port: int, instances: list[dict[str, object]], clients: int = 32) -> int:
     """Send each row as a request, over renewed connections; return how many were answered."""
     answered = [0] * clients
 
@@ -106,6 +106,11 @@ def requests(text: str) -> float:
     return value(text, "mlmon_requests_total", 'route="/predict"', 'outcome="ok"')
 
 
+def counted(text: str) -> tuple[float, float]:
+    """Return how many requests were counted, and rows of them."""
+    return requests(text), value(text, "mlmon_prediction_rows_total")
+
+
 @pytest.mark.parametrize("kind", SERVERS)
 def test_every_scrape_shows_all_requests_and_the_scores_of_one_process(
     kind: str, reference: Path
@@ -122,9 +127,10 @@ def test_every_scrape_shows_all_requests_and_the_scores_of_one_process(
     }
     with running(kind, reference) as port:
         assert send(port, instances) == 20_000
-        wait_until(lambda: requests(scrape(port)) == 20_000, what="the last flush")
+        # A request is counted when it is answered, and its rows when its body has been read.
+        wait_until(lambda: counted(scrape(port)) == (20_000, 20_000), what="the last flush")
         texts = [scrape(port) for _ in range(20)]
-    assert {requests(text) for text in texts} == {20_000}
+    assert {counted(text) for text in texts} == {(20_000, 20_000)}
     for (name, feature), score in expected.items():
         labels = (f'feature="{feature}"', 'window="24h"')
         scores = {value(text, name, *labels) for text in texts}
