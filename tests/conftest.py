@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
+
+import mlmon_exporter.monitor
 
 # The same examples in every run, however slow the machine: a red test stays red.
 settings.register_profile("reproducible", deadline=None, derandomize=True)
@@ -19,6 +21,14 @@ def _no_mlmon_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in [*os.environ]:
         if variable.upper().startswith("MLMON_"):
             monkeypatch.delenv(variable)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _scrapes_wait() -> Iterator[None]:
+    """Have a scrape wait for the rows that came before it, however slow the machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mlmon_exporter.monitor, "SCRAPE_WAIT_SECONDS", 60.0)
+        yield
 
 
 @pytest.fixture(scope="session")

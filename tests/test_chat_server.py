@@ -91,7 +91,7 @@ def test_longer_prompts_and_answers_are_drift() -> None:
     usual = [asked(rng.randint(5, 20), rng=rng, stream=i % 2 == 0) for i in range(1000)]
     longer = [asked(rng.randint(30, 60), rng=rng, stream=i % 2 == 0) for i in range(500)]
     post_all(app, PATH, usual + longer)
-    monitor.flush()
+    assert monitor.flush(60.0)
     readings = monitor.readings()
     for name, is_drift in (("prompt_tokens", 1), ("prompt_characters", 1), ("stream", 0)):
         assert value(readings, "mlmon_feature_drifted", feature=name) == is_drift
@@ -106,7 +106,7 @@ def test_models_behind_one_route_are_told_apart_by_the_body() -> None:
     rng = random.Random(0)
     names = ["small", "large", "large", "unheard-of"]
     post_all(app, PATH, [asked(3, rng=rng, model=name) for name in names])
-    monitor.flush()
+    assert monitor.flush(60.0)
     readings = monitor.readings()
     assert value(readings, "mlmon_prediction_rows_total", model="small") == 1
     assert value(readings, "mlmon_prediction_rows_total", model="large") == 2
@@ -131,7 +131,7 @@ def test_above_gzip_middleware_the_same_is_read(stream: bool) -> None:
         assert {a.headers.get("content-encoding") for a in answers} == (
             {"gzip"} if is_zipped and not stream else {None}
         )
-        monitor.flush()
+        assert monitor.flush(60.0)
         rows = [r for r in monitor.readings() if r.name == "mlmon_prediction_bin_rows_total"]
         read.append([(dict(r.labels), r.value) for r in rows])
         monitor.close()

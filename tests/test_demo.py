@@ -188,10 +188,11 @@ def test_traffic_reaches_the_monitor(prepared: Prepared) -> None:
         answer = httpx.post(
             f"http://127.0.0.1:{port}/bike/predict",
             json={"instances": [prepared.bike.reference.rows[0]]},
+            timeout=60,
         ).json()
-        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-        page = httpx.get(f"http://127.0.0.1:{port}/", follow_redirects=True)
-        docs = httpx.get(f"http://127.0.0.1:{port}/docs")
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
+        page = httpx.get(f"http://127.0.0.1:{port}/", follow_redirects=True, timeout=60)
+        docs = httpx.get(f"http://127.0.0.1:{port}/docs", timeout=60)
     assert latencies.speed().failures == 0
     assert 0 < prepared.added.speed().p50_seconds < latencies.speed().p50_seconds
     assert len(answer["predictions"]) == 1
@@ -377,7 +378,7 @@ def test_the_demo_sees_the_drift_that_is_there(tmp_path: Path) -> None:
         [*DEMO, "--once", "--seconds", "20"],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=500,
         check=False,
         env={"TMPDIR": str(tmp_path), "PATH": str(tmp_path), "LOKY_MAX_CPU_COUNT": "1"},
     )
@@ -408,7 +409,7 @@ def test_the_demo_stops_cleanly(number: signal.Signals, tmp_path: Path) -> None:
                     process.send_signal(number)
                     break
             output = process.stdout.read()
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=60) == 0
         finally:
             process.kill()
     assert output.endswith("Stopped.\n")

@@ -14,8 +14,6 @@ from tests.soak import changed
 from tests.soak.simulate import Cell, run
 from tests.soak.streams import CHANGES, Shape
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.mark.parametrize(
     "cell",

@@ -32,7 +32,7 @@ def test_what_is_submitted_is_taken_in_once_and_in_order() -> None:
     intake = new_intake(lambda e, pace: seen.append(e.route))
     for i in range(500):
         intake.submit(exchange(route=f"/{i}"))
-    assert intake.flush(5.0)
+    assert intake.flush(60.0)
     assert seen == [f"/{i}" for i in range(500)]
     intake.close()
 
@@ -69,7 +69,7 @@ class Gate:
 
     def __call__(self, _: Exchange, pace: Pace) -> None:
         self.entered.set()
-        assert self.open.wait(10)
+        assert self.open.wait(60)
         self.seen += 1
 
 
@@ -80,7 +80,7 @@ def test_a_full_queue_drops_and_counts_and_submit_does_not_wait() -> None:
         intake.submit(exchange())
     assert intake.waiting == 10
     gate.open.set()
-    assert intake.flush(5.0)
+    assert intake.flush(60.0)
     assert gate.seen + dropped(health) == 50
     assert gate.seen == 10
     intake.close()
@@ -93,10 +93,10 @@ def test_bytes_are_bounded_too_and_given_back_when_taken_in() -> None:
         intake.submit(exchange(b"x" * 299))  # with the response's byte, 300
     assert dropped(health) == 7
     gate.open.set()
-    assert intake.flush(5.0)
+    assert intake.flush(60.0)
     for _ in range(3):
         intake.submit(exchange(b"x" * 299))
-    assert intake.flush(5.0)
+    assert intake.flush(60.0)
     assert dropped(health) == 7
     intake.close()
 
@@ -114,7 +114,7 @@ def test_an_exchange_that_cannot_be_taken_in_is_counted_and_logged_once(
     intake = new_intake(consume, health)
     for route in ("/bad", "/good", "/bad", "/good"):
         intake.submit(exchange(route=route))
-    assert intake.flush(5.0)
+    assert intake.flush(60.0)
     assert len(seen) == 2
     assert health.counts["mlmon_internal_errors_total"]["intake",] == 2
     assert caplog.text.count("RuntimeError: planted") == 1
@@ -125,10 +125,10 @@ def test_flush_says_when_there_was_not_enough_time() -> None:
     gate = Gate()
     intake = new_intake(gate)
     intake.submit(exchange())
-    assert gate.entered.wait(5)
+    assert gate.entered.wait(60)
     assert not intake.flush(0.01)
     gate.open.set()
-    assert intake.flush(5.0)
+    assert intake.flush(60.0)
     intake.close()
 
 
@@ -136,7 +136,7 @@ def test_a_flush_that_gives_up_leaves_another_waiting() -> None:
     gate = Gate()
     intake = new_intake(gate)
     intake.submit(exchange())
-    assert gate.entered.wait(5)
+    assert gate.entered.wait(60)
     done: list[bool] = []
     patient = threading.Thread(target=lambda: done.append(intake.flush(60.0)))
     patient.start()
@@ -144,7 +144,7 @@ def test_a_flush_that_gives_up_leaves_another_waiting() -> None:
         pass
     assert not intake.flush(0.01)
     gate.open.set()
-    patient.join(30)
+    patient.join(60)
     assert done == [True]
     intake.close()
 
@@ -158,12 +158,12 @@ def test_a_forked_child_starts_with_an_empty_queue_and_a_thread_of_its_own() -> 
     seen: list[str] = []
     intake = new_intake(lambda e, pace: seen.append(e.route))
     intake.submit(exchange(route="/parent"))
-    assert intake.flush(5.0)
+    assert intake.flush(60.0)
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         intake.submit(exchange(route="/child"))
-        is_done = intake.flush(5.0)
+        is_done = intake.flush(60.0)
         os.write(write, f"{is_done} {','.join(seen)}".encode())
         os._exit(0)
     os.waitpid(pid, 0)

@@ -319,7 +319,7 @@ def test_a_bare_app_is_watched_at_the_configured_routes() -> None:
     app = MonitorMiddleware(bare, monitor)
     answers = post_all(app, "/predict", [{"x": float(i)} for i in range(50)])
     post_all(app, "/login", [{"name": "bob"}])
-    monitor.flush()
+    assert monitor.flush(60.0)
     assert all(answer.headers["x-prediction-id"] for answer in answers)
     assert value(monitor, "mlmon_requests_total", model="m", outcome="ok") == 50
     assert value(monitor, "mlmon_requests_total", route="other", outcome="ok") == 1
@@ -368,7 +368,7 @@ def test_only_answered_predictions_count(reference: str) -> None:
     monitor = instrument(app, model="m", reference=reference)
     (answer,) = post_all(app, "/predict", [{"instances": [row(0)]}])
     assert answer.status_code == 500
-    monitor.flush()
+    assert monitor.flush(60.0)
     assert value(monitor, "mlmon_feature_window_rows", feature="age", window="1h") == 0
     labels = {"route": "/predict", "status": "500", "outcome": "server_error"}
     assert value(monitor, "mlmon_requests_total", **labels) == 1
@@ -409,7 +409,7 @@ def test_hostile_bodies_change_no_answer_and_break_no_scrape(name: str, referenc
     plain = answer(lambda app: app)
     watched = answer(lambda app: MonitorMiddleware(app, monitor=monitor))
     assert watched == plain
-    monitor.flush()
+    assert monitor.flush(60.0)
     text = get(monitor.metrics_app(), "/metrics").text
     assert not re.search(r" \S*nan$", text, re.IGNORECASE | re.MULTILINE)
     assert value(monitor, "mlmon_internal_errors_total", where="intake") == 0
@@ -440,7 +440,7 @@ def test_a_fault_of_ours_leaves_the_rest_of_a_registry_alone(reference: str) -> 
 def test_every_reading_is_in_the_table_of_metrics(reference: str) -> None:
     app, monitor = served(model="m", reference=reference)
     post_all(app, "/predict", [{"instances": [row(i) for i in range(200)]}])
-    monitor.flush()
+    assert monitor.flush(60.0)
     suffixes = ("_bucket", "_count", "_sum")
     names = {reading.name for reading in monitor.readings()}
     unknown = {
@@ -491,7 +491,7 @@ def test_two_apps_in_one_process_do_not_meet(reference: str) -> None:
     one, first = served(model="m", reference=reference)
     _, second = served(model="m", reference=reference)
     post_all(one, "/predict", [{"instances": [row(0)]}])
-    first.flush()
+    assert first.flush(60.0)
     assert value(first, "mlmon_prediction_rows_total") == 1
     assert value(second, "mlmon_prediction_rows_total") is None
     first.close()

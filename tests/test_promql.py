@@ -61,7 +61,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 def selected(url: str, expression: str) -> set[str]:
     """The names in Prometheus's own syntax tree."""
-    body = httpx.post(f"{url}/api/v1/parse_query", data={"query": expression}).json()
+    body = httpx.post(f"{url}/api/v1/parse_query", data={"query": expression}, timeout=60).json()
     assert body["status"] == "success", body
     return set(names(body["data"]))
 

@@ -32,7 +32,7 @@ def exchanges_per_second(count: int = 50_000) -> float:
         time.time(), "bench", "/predict", "/predict", 200, "id", headers, [BODY], headers, [ANSWER]
     )
     monitor.submit(exchange)
-    monitor.flush()
+    monitor.flush(timeout=60)
     started = time.process_time()
     for _ in range(count):
         monitor.submit(exchange)

@@ -77,7 +77,7 @@ def intake_rate(count: int = 50) -> float:
         time.time(), "bench", "/predict", "/predict", 200, "", asked, [BODY], asked[:1], [ANSWER]
     )
     monitor.submit(exchange)
-    monitor.flush()
+    monitor.flush(timeout=60)
     started = time.process_time()
     for _ in range(count):
         monitor.submit(exchange)

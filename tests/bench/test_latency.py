@@ -10,8 +10,6 @@ from . import overload
 from .latency import BARE, FIRST, PATHS, compare
 from .peers import OURS
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.mark.parametrize("path", PATHS)
 def test_all_servers_answer_at_the_same_rate(path: str) -> None:

@@ -69,7 +69,9 @@ def test_both_run_with_all_rules_and_end_with_the_block(
         paging(programs, tmp_path, url.removeprefix("http://"), webhook) as pager,
     ):
         pager.load_rules()
-        groups = httpx.get(f"{pager.links.prometheus}/api/v1/rules").json()["data"]["groups"]
+        groups = httpx.get(f"{pager.links.prometheus}/api/v1/rules", timeout=60).json()["data"][
+            "groups"
+        ]
         wait_until(lambda: inbox.heartbeat_age is not None, what="a heartbeat")
         assert len(processes_of(tmp_path)) == 2 * 2  # and what ends each
     monitor.close()
@@ -107,7 +109,7 @@ def test_the_page_for_the_drift_arrives(programs: dict[str, str], tmp_path: Path
         [*DEMO, "--once", "--seconds", "75"],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=500,
         check=False,
         env={"TMPDIR": str(tmp_path)},
     )

@@ -28,7 +28,7 @@ class Client:
     """Has one row predicted with each request, over a connection that is renewed now and then."""
 
     def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self._posts = 0
 
     def post(self, path: str, body: str, headers: Mapping[str, str] = JSON) -> tuple[str, bytes]:
@@ -181,7 +181,7 @@ class Watch:
                 self.failed.append(repr(error))
 
     def _look(self) -> None:
-        found = counters(httpx.get(f"http://127.0.0.1:{self._port}/metrics", timeout=30).text)
+        found = counters(httpx.get(f"http://127.0.0.1:{self._port}/metrics", timeout=60).text)
         for series, value in found.items():
             if value < self._highest.get(series, 0.0):
                 self.went_back.append(f"{series}: {self._highest[series]} -> {value}")

@@ -14,16 +14,25 @@ from typing import Any
 import httpx
 import uvicorn
 
+from mlmon_exporter.demo.server import listen
+
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    """Return a port that nobody listens on, and that nobody else is given for a minute.
+
+    A connection whose server hung up first stays for so long. Meanwhile the system offers the port
+    to nobody who takes any, as the tests do that run at the same time; who names it may listen.
+    """
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()),
+    ):
+        listener.accept()[0].close()
         port: int = listener.getsockname()[1]
         return port
 
 
-def wait_until(is_done: Callable[[], object], seconds: float = 30.0, what: str = "") -> None:
+def wait_until(is_done: Callable[[], object], seconds: float = 60.0, what: str = "") -> None:
     """Wait until a condition holds, asked every 50 ms; fail after so many seconds."""
     end = time.monotonic() + seconds
     pause = threading.Event()
@@ -39,22 +48,23 @@ def wait_until(is_done: Callable[[], object], seconds: float = 30.0, what: str =
 
 @contextmanager
 def serving(app: Any, port: int = 0) -> Iterator[str]:
-    """Serve an ASGI app with uvicorn in a thread, on a free port for 0; gives its URL."""
-    port = port or free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
+    """Serve an ASGI app with uvicorn in a thread, on a port or any that is free; gives its URL."""
+    listener = listen(port)  # before anybody else can have the port
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:
         wait_until(lambda: server.started, what="uvicorn started")
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
+        listener.close()
 
 
 @contextmanager
 def program(
-    command: list[str], ready: Callable[[], object], log: Path, seconds: float = 30.0
+    command: list[str], ready: Callable[[], object], log: Path, seconds: float = 60.0
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program until the block ends; `ready` says when it has started."""
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as done:
@@ -81,13 +91,6 @@ class Prometheus:
         if body["status"] != "success":
             raise ValueError(f"{expression}: {body['error']}")
         return [(series["metric"], float(series["value"][1])) for series in body["data"]["result"]]
-
-    def targets(self) -> list[dict[str, Any]]:
-        """Return what is scraped, and how the last scrape went."""
-        found: list[dict[str, Any]] = httpx.get(f"{self.url}/api/v1/targets").json()["data"][
-            "activeTargets"
-        ]
-        return found
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlmon_exporter import Monitor, instrument
 
@@ -56,16 +56,23 @@ async def passing(request: Request, call_next: Any) -> Response:
 
 
 class Limit:
-    """A time limit around an app, as many write one."""
+    """A time limit around an app, as many write one; a stream has the time from its first bytes."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def timed(message: Message) -> None:
+            await send(message)
+            if limit.when() is None and message["type"] == "http.response.body":
+                limit.reschedule(asyncio.get_running_loop().time() + 0.1)
+
+        is_stalled = scope["path"] == "/stall"
         try:
-            await asyncio.wait_for(self.app(scope, receive, send), 0.1)
+            async with asyncio.timeout(0.1 if is_stalled else None) as limit:
+                await self.app(scope, receive, timed)
         except TimeoutError:
-            if scope["path"] == "/stall":
+            if is_stalled:
                 await JSONResponse({"error": "too late"}, 504)(scope, receive, send)
 
 
@@ -92,7 +99,7 @@ def ends(monitor: Monitor) -> dict[tuple[str, str], float]:
 def leave(url: str, path: str, sent: bytes, length: int) -> None:
     """Begin a request, wait for the first bytes of a stream, and hang up."""
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as client:
+    with socket.create_connection((host, int(port)), timeout=60) as client:
         head = f"POST {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n"
         client.sendall(head.encode() + sent)
         if path == "/stream":
@@ -121,7 +128,7 @@ def test_a_client_that_leaves_is_disconnected(
 def test_what_a_time_limit_ends_is_the_servers_doing() -> None:
     app, monitor = app_with()
     with serving(Limit(app)) as url:
-        assert httpx.post(f"{url}/stall", json={}).status_code == 504
+        assert httpx.post(f"{url}/stall", json={}, timeout=60).status_code == 504
         with pytest.raises(httpx.RemoteProtocolError):
-            httpx.post(f"{url}/stream", json={})
+            httpx.post(f"{url}/stream", json={}, timeout=60)
     assert ends(monitor) == {("504", "server_error"): 1, ("200", "interrupted"): 1}

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,15 @@ from numpy.typing import NDArray
 from mlmon_exporter import Monitor, Reference, instrument
 from mlmon_exporter.alerts.fleet import Plan, Window, fleet_file
 from mlmon_exporter.core.records import Reading
+from mlmon_exporter.core.scores import psi
 from tests.e2e.servers import Prometheus, prometheus, serving, wait_until
 from tests.newest_prometheus import newest_binary
 
-pytestmark = pytest.mark.timeout(120)
-
 PLAN = Plan((Window("20s", "1s"), Window("16s", "2s", is_from_rate=True)), "5s", every="1s")
 """The hour and the day of the rules, shorter."""
-EVALUATION = 3.0
-"""Seconds after which all rules of a group have been evaluated."""
-FULL_SCRAPES = 23 + round(EVALUATION)
+LATE = 3.0
+"""A rule that is evaluated now is about a time no more seconds ago: it is due every two at most."""
+FULL_SCRAPES = 23 + round(LATE)
 """So many seconds fill both windows, and the rate before them."""
 CONFIG = """
 global: {{scrape_interval: 1s}}
@@ -47,7 +47,8 @@ Shares = Mapping[tuple[str, str], float]
 ROWS = 300
 """Rows of a request."""
 TURNS = 1000
-"""As many requests does one process serve that is compared with."""
+"""As many requests does one process serve that is compared with, for whole ones to have the same
+shares."""
 
 
 def rows_of(count: int, shares: list[float], shift: float, power: float) -> Rows:
@@ -148,6 +149,23 @@ def shares_of(readings: list[Reading]) -> Shares:
     }
 
 
+def psi_of(readings: list[Reading], column: str, rows: float) -> float:
+    """Return what PSI one process says if its rows were so many, with the same shares.
+
+    Half a row is added to each bin: how many rows there are counts.
+    """
+    reference = {
+        reading.labels["bin"]: reading.value
+        for reading in readings
+        if reading.name.endswith("_reference_ratio")
+        and reading.labels.get("feature", "cnt") == column
+    }
+    found = {of: share for (name, of), share in shares_of(readings).items() if name == column}
+    counts = np.array([found.get(of, 0.0) for of in reference])
+    expected = np.array([*reference.values()]) * len(REFERENCE["cnt"])
+    return float(psi(expected, counts / counts.sum() * rows)[0])
+
+
 def scores_of_fleet(server: Prometheus, window: str, at: float) -> Scores:
     """Return what the rules say, by the name of the gauge and the column."""
     scores = {}
@@ -163,6 +181,14 @@ def shares_of_fleet(server: Prometheus, window: str, at: float) -> Shares:
     """Return the shares that the rules score, by column and bin."""
     found = server.query(f'{{__name__=~".+_bin_ratio:{window}"}}', at)
     return {(labels.get("feature", "cnt"), labels["bin"]): value for labels, value in found}
+
+
+def are_evaluated(server: Prometheus, at: float) -> bool:
+    """Return whether all rules have been evaluated that were due until then."""
+    groups = httpx.get(f"{server.url}/api/v1/rules", timeout=30).json()["data"]["groups"]
+    # Of each group's last evaluation that is over, this is when it began.
+    began = [datetime.fromisoformat(group["lastEvaluation"]).timestamp() for group in groups]
+    return min(began) > at + LATE
 
 
 def is_scraped(server: Prometheus, times: int) -> bool:
@@ -186,8 +212,9 @@ def test_the_fleet_has_the_scores_of_one_process_that_serves_all_rows(
             for name, binary in binaries.items()
         ]
         for server in servers:
-            wait_until(partial(is_scraped, server, FULL_SCRAPES), 60, what="full windows")
-            at = time.time() - EVALUATION
+            wait_until(partial(is_scraped, server, FULL_SCRAPES), 120, what="full windows")
+            at = time.time() - LATE
+            wait_until(partial(are_evaluated, server, at), what="all rules evaluated")
             for window in PLAN.windows:
                 shares = shares_of_fleet(server, window.range, at)
                 check_scores(scores_of_fleet(server, window.range, at), shares, reference)
@@ -200,7 +227,13 @@ def check_scores(fleet: Scores, shares: Shares, reference: str) -> None:
     for column in ("temp", "season", "cnt"):
         weight = weight_of_warm(shares, warm, cold, column)
         times = round(weight * TURNS)
-        pooled = scores_of(one_process(reference, (WARM, times), (COLD, TURNS - times)))
+        readings = one_process(reference, (WARM, times), (COLD, TURNS - times))
+        pooled = {**scores_of(readings)}
+        of_model = f"mlmon_{'prediction' if column == 'cnt' else 'feature'}"
+        said = pooled[f"{of_model}_psi", column]
+        assert said == pytest.approx(psi_of(readings, column, TURNS * ROWS), rel=1e-6)
+        rows = fleet[f"{of_model}_rows", column]
+        pooled[f"{of_model}_psi", column] = psi_of(readings, column, rows)
         for (name, scored), score in fleet.items():
             if scored != column:
                 continue

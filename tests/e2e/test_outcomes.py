@@ -29,8 +29,6 @@ from mlmon_exporter.demo.datasets import Labelled, Parts, Row, bike_parts, incom
 from mlmon_exporter.demo.models import BikeModel, IncomeModel
 from tests.e2e.servers import free_port, program, wait_until
 
-pytestmark = pytest.mark.timeout(240)
-
 TOKEN = "secret"
 WRITER = {"Authorization": f"Bearer {TOKEN}"}
 DAY_SECONDS = 2.4
@@ -65,7 +63,7 @@ segments = ["workingday"]
 
 
 # Each request has a connection of its own, so that any worker may get it.
-client = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=30)
+client = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=60)
 
 
 class Sent(NamedTuple):
@@ -148,6 +146,7 @@ def serving(folder: Path, state: Path, workers: int, began: float) -> Iterator[s
     command = ["env", *(f"{name}={value}" for name, value in environment.items()), sys.executable]
     command += ["-m", "uvicorn", "tests.e2e.outcome_app:app", "--workers", str(workers)]
     command += ["--log-level", "error", "--port", str(port)]
+    command += ["--timeout-worker-healthcheck", "30"]  # it kills those that say nothing for so long
     url = f"http://127.0.0.1:{port}"
 
     def is_ready() -> bool:

@@ -18,12 +18,15 @@ import pytest
 from mlmon_exporter import Monitor, Reference
 from tests.e2e.servers import free_port, program, wait_until
 
-pytestmark = pytest.mark.timeout(240)
-
 APP = "tests.e2e.worker_app:app"
-GUNICORN = ["gunicorn", APP, "-w", "4", "-k", "uvicorn.workers.UvicornWorker", "-b"]
+# However busy the machine, neither is a worker killed for its silence, nor an idle connection
+# closed as its next request arrives.
+UVICORN = ["uvicorn", APP, "--workers", "4", "--log-level", "error"]
+UVICORN += ["--timeout-worker-healthcheck", "30", "--timeout-keep-alive", "60"]
+GUNICORN = ["gunicorn", APP, "-w", "4", "-k", "uvicorn.workers.UvicornWorker"]
+GUNICORN += ["--timeout", "120", "--keep-alive", "60", "-b"]
 SERVERS = {
-    "uvicorn": ["uvicorn", APP, "--workers", "4", "--log-level", "error", "--port"],
+    "uvicorn": [*UVICORN, "--port"],
     "gunicorn": GUNICORN,
     "gunicorn, preloaded": [GUNICORN[0], "--preload", *GUNICORN[1:]],
 }
@@ -62,12 +65,12 @@ def rows(count: int) -> list[dict[str, object]]:
     return [{"x": float(x), "c": "a" if x > 0 else "b"} for x in rng.normal(size=count) + 0.5]
 
 
-def send(port: int, instances: list[dict[str, object]], clients: int = 8) -> int:
+def send(port: int, instances: list[dict[str, object]], clients: int = 32) -> int:
     """Send each row as a request, over renewed connections; return how many were answered."""
     answered = [0] * clients
 
     def client(number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         for i, row in enumerate(instances[number::clients]):
             if i % 100 == 99:  # another connection, maybe another worker
                 connection.close()
@@ -90,7 +93,7 @@ def send(port: int, instances: list[dict[str, object]], clients: int = 8) -> int
 
 def scrape(port: int) -> str:
     """Scrape over a new connection, so that any worker may answer."""
-    return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+    return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
 
 
 def value(text: str, name: str, *labels: str) -> float:
@@ -101,6 +104,11 @@ def value(text: str, name: str, *labels: str) -> float:
 
 def requests(text: str) -> float:
     return value(text, "mlmon_requests_total", 'route="/predict"', 'outcome="ok"')
+
+
+def counted(text: str) -> tuple[float, float]:
+    """Return how many requests were counted, and rows of them."""
+    return requests(text), value(text, "mlmon_prediction_rows_total")
 
 
 @pytest.mark.parametrize("kind", SERVERS)
@@ -119,9 +127,10 @@ def test_every_scrape_shows_all_requests_and_the_scores_of_one_process(
     }
     with running(kind, reference) as port:
         assert send(port, instances) == 20_000
-        wait_until(lambda: requests(scrape(port)) == 20_000, what="the last flush")
+        # A request is counted when it is answered, and its rows when its body has been read.
+        wait_until(lambda: counted(scrape(port)) == (20_000, 20_000), what="the last flush")
         texts = [scrape(port) for _ in range(20)]
-    assert {requests(text) for text in texts} == {20_000}
+    assert {counted(text) for text in texts} == {(20_000, 20_000)}
     for (name, feature), score in expected.items():
         labels = (f'feature="{feature}"', 'window="24h"')
         scores = {value(text, name, *labels) for text in texts}
@@ -134,7 +143,7 @@ def test_a_killed_worker_loses_one_flush_at_most_and_no_counter_goes_back(refere
     with running("uvicorn", reference) as port:
         before = send(port, rows(2000))
         wait_until(lambda: requests(scrape(port)) == before, what="a flush")
-        victim = int(httpx.get(f"http://127.0.0.1:{port}/process").text)
+        victim = int(httpx.get(f"http://127.0.0.1:{port}/process", timeout=60).text)
         seen, counted = [], threading.Event()
 
         def watch() -> None:

@@ -81,7 +81,7 @@ def test_spark_builds_what_one_machine_builds(spark: dict[str, str], tmp_path: P
         env=spark,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=500,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

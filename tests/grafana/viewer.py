@@ -19,14 +19,16 @@ LABEL_VALUES = re.compile(r"label_values\((.+), (\w+)\)", re.DOTALL)
 class Viewer:
     """Somebody who opens boards on a Prometheus."""
 
-    def __init__(self, url: str, seconds: int, rate_interval: str) -> None:
+    def __init__(self, url: str, seconds: int, rate_interval: str, at: float | None = None) -> None:
         """Open boards.
 
         Args:
             url: Of Prometheus.
             seconds: How far to look back.
             rate_interval: What `$__rate_interval` is: four scrapes or more.
+            at: The moment to look at, Unix seconds; None: now.
         """
+        self._at = at
         self._client = httpx.Client(base_url=url, timeout=30)
         self._seconds = seconds
         self._builtin = {
@@ -60,19 +62,20 @@ class Viewer:
         return sorted(answer)
 
     def newest(self, expr: str, values: dict[str, str]) -> Iterator[tuple[dict[str, str], float]]:
-        """Return the series of an expression now."""
-        for series in self._get("query", {"query": filled(expr, values)})["result"]:
+        """Return the series of an expression at that moment."""
+        at = {} if self._at is None else {"time": self._at}
+        for series in self._get("query", {"query": filled(expr, values), **at})["result"]:
             yield series["metric"], float(series["value"][1])
 
     def course(self, expr: str, values: dict[str, str]) -> list[list[float]]:
         """Return the values of each series of an expression over time."""
-        end = time.time()
+        end = time.time() if self._at is None else self._at
         when = {"start": end - self._seconds, "end": end, "step": STEP_SECONDS}
         answer = self._get("query_range", {"query": filled(expr, values), **when})
         return [[float(value) for _, value in series["values"]] for series in answer["result"]]
 
     def answer(self, query: dict[str, Any], values: dict[str, str]) -> list[list[float]]:
-        """Return the values of each series of a panel's query, a table's now."""
+        """Return the values of each series of a panel's query, a table's at that moment."""
         if query.get("instant"):
             return [[value] for _, value in self.newest(query["expr"], values)]
         return self.course(query["expr"], values)

@@ -30,6 +30,7 @@ class Browser:
         self._session = attached["sessionId"]
         for domain in ("Page", "Network", "Runtime", "Log"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def call(self, method: str, **parameters: Any) -> Any:
         """Return what a method of the protocol answers."""
@@ -61,11 +62,13 @@ class Browser:
         parsed: dict[str, Any] = json.loads(message)
         return parsed
 
-    def _await(self, method: str) -> dict[str, Any]:
-        while True:
-            for i, event in enumerate(self._events):
-                if event.get("method") == method:
-                    return self._events.pop(i)
+    def _await_load(self, loader: str) -> None:
+        """Wait for the load event of a document, and not of one that refreshes itself meanwhile."""
+        wanted = {"loaderId": loader, "name": "load"}.items()
+        while not any(
+            event.get("method") == "Page.lifecycleEvent" and wanted <= event["params"].items()
+            for event in self._events
+        ):
             self._events.append(self._read())
 
     def events(self, method: str) -> list[dict[str, Any]]:
@@ -76,8 +79,7 @@ class Browser:
     def open(self, url: str) -> float:
         """Load a page; return the milliseconds from its request to its load event's end."""
         self._events.clear()
-        self.call("Page.navigate", url=url)
-        self._await("Page.loadEventFired")
+        self._await_load(self.call("Page.navigate", url=url)["loaderId"])
         timing = "performance.getEntriesByType('navigation')[0].loadEventEnd"
         while not (ended := float(self.evaluate(timing))):
             pass

@@ -79,7 +79,7 @@ class MixedClient(Client):
     def _leave(self) -> Counter[str]:
         head = "POST /predict HTTP/1.1\r\nhost: m\r\ncontent-type: application/json\r\n"
         try:
-            with socket.create_connection(("127.0.0.1", self._port), timeout=30) as connection:
+            with socket.create_connection(("127.0.0.1", self._port), timeout=60) as connection:
                 connection.sendall(f"{head}content-length: 1000\r\n\r\n{{".encode())
         except OSError:
             return UNSURE

@@ -45,6 +45,8 @@ PATIENCE_SECONDS = 300.0
 SETTLE_SECONDS = 6 * FLUSH_SECONDS
 """After so long without requests all is counted and on disk."""
 OUTCOMES = ("ok", "client_error", "server_error", "disconnected")
+EACH = (*OUTCOMES, "rows", "empty", "outcome", "unread")
+"""What clients count of all kinds of requests."""
 
 
 class Look(NamedTuple):
@@ -64,7 +66,8 @@ class Found(NamedTuple):
     lost: list[int]
     """For each kill, how many requests it took along that were answered."""
     may_lose: list[float]
-    """The most that it may: what a worker answers in two flush intervals."""
+    """The most that it may: what a worker answers in two flush intervals, or, where the machine was
+    busy, since its last flush."""
     looks: list[Look]
     scrapes: int
     left: dict[str, float]
@@ -171,11 +174,15 @@ class _Run:
         before, began = self._load.sent.total(), time.monotonic()
         _wait(KILL_AFTER_SECONDS)
         rate = (self._load.sent.total() - before) / (time.monotonic() - began)
+        # What a scrape shows is put away.
+        shown = self._server.counted()
+        sent = self._load.sent
+        unshown = sum(sent[name] - self._gone[name] - shown[name] for name in OUTCOMES)
         self._kill()
         missing = self._missing()
         self._gone.update(missing)
         self.found.lost.append(sum(missing[outcome] for outcome in OUTCOMES))
-        self.found.may_lose.append(2 * FLUSH_SECONDS * rate)
+        self.found.may_lose.append(max(2 * FLUSH_SECONDS * rate, unshown))
 
     def end(self) -> Found:
         """Return all that was found."""
@@ -200,9 +207,16 @@ class _Run:
         """Return what was sent less what is counted, or is known to be gone; without zeros."""
         with self._load.held():
             _wait(SETTLE_SECONDS)
-            missing = self._load.sent
-            missing.subtract(self._gone)
-            missing.subtract(self._server.counted())
+            before, missing = None, self._missing_now()
+            while missing and missing != before:  # a busy machine may take longer
+                _wait(SETTLE_SECONDS)
+                before, missing = missing, self._missing_now()
+        return missing
+
+    def _missing_now(self) -> Counter[str]:
+        missing = self._load.sent
+        missing.subtract(self._gone)
+        missing.subtract(self._server.counted())
         del missing["unsure"]
         return Counter({name: count for name, count in missing.items() if count})
 
@@ -217,6 +231,7 @@ def run(seconds: float = SECONDS, round_seconds: float = ROUND_SECONDS) -> Found
     ):
         run = _Run(server, load)
         _wait(min(WARM_UP_SECONDS, seconds / 4))
+        wait_until(lambda: set(EACH) <= set(load.sent), PATIENCE_SECONDS, what="one of each kind")
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             run.round(min(round_seconds, seconds / 3))

@@ -8,8 +8,6 @@ import pytest
 
 from .concept import ROWS_A_DAY, Alarm, delay, ours, stream
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.mark.parametrize("seed", range(2))
 def test_unchanged_outcomes_raise_no_alarm(seed: int) -> None:
