@@ -91,6 +91,7 @@ def _outcomes() -> dict[str, MetricType]:
         "mlmon_error_ks_threshold": MetricType("gauge", "What mlmon_error_ks_statistic stays under while the same inputs lead to the same outcomes"),
         "mlmon_concept_drifted": MetricType("gauge", "1 if the errors' statistic is over its threshold, else 0; absent while outcomes are too few"),
         "mlmon_segment_rows": MetricType("gauge", "Rows of the segment that were predicted in the window"),
+        "mlmon_segment_positive_rows": MetricType("gauge", "Rows of the segment in the window whose ground truth is positive"),
         "mlmon_segment_selection_ratio": MetricType("gauge", "Share of the segment's rows that are predicted positive, 0 to 1; no ground truth needed"),
         "mlmon_segment_true_positive_ratio": MetricType("gauge", "Share of the segment's true positives that were predicted positive, 0 to 1"),
         "mlmon_segment_false_positive_ratio": MetricType("gauge", "Share of the segment's true negatives that were predicted positive, 0 to 1"),
