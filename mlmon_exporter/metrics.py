@@ -126,7 +126,7 @@ METRICS: dict[str, MetricType] = {
     "mlmon_model_info": MetricType("gauge", "Task of each model and where its reference came from; always 1"),
     "mlmon_ground_truth_total": MetricType("counter", "Ground truths by what became of them: matched, late, unknown, duplicate, invalid"),
     "mlmon_ground_truth_delay_seconds": MetricType("histogram", "How long after its prediction a ground truth became known"),
-    "mlmon_pending_predictions": MetricType("gauge", "Predictions that wait for their ground truth"),
+    "mlmon_pending_predictions": MetricType("gauge", "Predictions of the model, of all its versions, that wait for their ground truth"),
     **_outcomes(),
     "mlmon_kpi_events_total": MetricType("counter", "Events of each business number"),
     "mlmon_kpi_value_total": MetricType("counter", "Sum of the values of a business number of which none was negative"),
