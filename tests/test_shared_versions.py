@@ -338,16 +338,16 @@ def test_feedback_of_dead_versions_goes_and_that_of_none_stays(deployments: Depl
     kpis, truths = "mlmon_kpi_events_total", "mlmon_ground_truth_total"
     found = scraped(worker, NOW)
     assert by_version(found, kpis) == {"v1": 1, "v2": 1, "": 1}
-    assert by_version(found, truths) == {"v1": 1, "v2": 1}
+    assert by_version(found, truths) == {"v1": 1, "v2": 1, "": 0}
     found = scraped(worker, NOW + KEPT + 1)
     assert by_version(found, kpis) == {"v1": 1, "": 1}
-    assert by_version(found, truths) == {"v1": 1}
+    assert by_version(found, truths) == {"v1": 1, "": 0}
     # Which is counted for its version, as long as the prediction is known.
     worker.observe({"x": 1.0}, 0.5, version="v3", prediction_ids=["p v3"], now=NOW)
     worker.observe_ground_truth("p v3", "yes", now=NOW + KEPT + 1)
     found = scraped(worker, NOW + KEPT + 1)
-    assert by_version(found, truths) == {"v1": 1, "v3": 1}
-    assert by_version(scraped(worker, NOW + 2 * KEPT + 2), truths) == {"v1": 1}
+    assert by_version(found, truths) == {"v1": 1, "v3": 1, "": 0}
+    assert by_version(scraped(worker, NOW + 2 * KEPT + 2), truths) == {"v1": 1, "": 0}
 
 
 # In memory

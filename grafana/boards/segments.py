@@ -109,9 +109,11 @@ def _rates(here: str) -> Iterator[Panel]:
         )
     yield series(
         "Rows of each segment",
-        "Rows predicted in the window, over all replicas. Small segments are in no parity.",
+        "Rows predicted in the window, and those that turned out positive, over all replicas. "
+        "Small segments are in no parity.",
         "short",
         Query(total("mlmon_segment_rows", here, SEGMENT), NAMED),
+        Query(total("mlmon_segment_positive_rows", here, SEGMENT), f"positive {NAMED}"),
         none=NO_RATES,
     )
 

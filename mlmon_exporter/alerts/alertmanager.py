@@ -69,7 +69,7 @@ INHIBITIONS = (
     Inhibition(
         "Rows in the bins of different references do not add up.",
         _named("MlmonReferenceInconsistent"),
-        'alertname=~"Mlmon(Fleet)?(Feature|Prediction)Drift"',
+        'alertname=~"MlmonFleet(Feature|Prediction)Drift"',
         VERSION,
     ),
     Inhibition(

@@ -16,7 +16,9 @@ LABELS = ("job", "model", "version", "window", "segment_feature")
 LEAST_SELECTED = 500
 """Rows that a segment would have selected at the rate of all segments. Their share varies by less
 than a twentieth (a standard error), so that equal segments are hardly ever a fifth apart."""
-LEAST_OUTCOMES = 1000
+LEAST_OUTCOMES = 300
+"""Rows that a ratio is of: true positives, or true negatives. It varies by less than 0.03 (a
+standard error) then; of a thousand outcomes ten may be positive, and their ratio varies by 0.15."""
 ODDS_GAP = 0.2
 """Twice what is commonly let pass as fair, such as by AI Fairness 360."""
 WHO = "{{ $labels.model }} {{ $labels.version }} ({{ $labels.job }})"
@@ -66,11 +68,12 @@ min by ({PARITY}) (
 
 def _odds(settings: Settings) -> Alert:
     difference = settings.select("mlmon_equalized_odds_difference")
-    outcomes = settings.select("mlmon_quality_rows")
+    positives = settings.select("mlmon_segment_positive_rows")
+    negatives = f"{settings.select('mlmon_quality_rows')} - {positives}"
 
-    def spread(kind: str) -> str:
+    def spread(kind: str, rows: str) -> str:
         ratio = settings.select(f"mlmon_segment_{kind}_positive_ratio")
-        large = f"{ratio} and {outcomes} >= {LEAST_OUTCOMES}"
+        large = f"{ratio} and {rows} >= {LEAST_OUTCOMES}"
         return f"max by ({OWN}) ({large}) - min by ({OWN}) ({large}) > {ODDS_GAP:g}"
 
     return Alert(
@@ -80,9 +83,9 @@ def _odds(settings: Settings) -> Alert:
 max by ({PARITY}) (
   {difference}
   and on ({OWN}) (
-    {spread("true")}
+    {spread("true", positives)}
     or
-    {spread("false")}
+    {spread("false", negatives)}
   )
 ) > {ODDS_GAP:g}""",
         labels=LABELS,

@@ -78,6 +78,14 @@ unless on (job) {build}
 unless on (job) {up} == 0"""
     # In a job that others share, targets without our metrics are nothing new.
     others = f"({up} offset {day} == 1 unless on ({TARGET}) {build} offset {day})"
+    # What had them, and answers: whatever else of the job is down, that is no reason.
+    stripped = f"""\
+count by (job) (
+  last_over_time({build}[{day}])
+  and on ({TARGET}) {up} == 1
+  unless on ({TARGET}) {build}
+)
+unless on (job) {build}"""
     # Ten minutes later, rows of the last five are seen: who scales to zero was idle by then, and
     # who renames a job has the model in another.
     yield Alert(
@@ -88,6 +96,10 @@ unless on (job) {up} == 0"""
   {_indented(absent)}
   and on (job) {up} == 1
   unless on (job) {others}
+)
+or
+(
+  {_indented(stripped)}
 )
 or
 count by (job) (

@@ -35,6 +35,8 @@ class Rates(NamedTuple):
     """Of those that turned out positive, the share that was predicted so."""
     false_positive: Floats
     """Of those that turned out negative, the share that was predicted positive."""
+    positives: Floats
+    """Rows that turned out positive."""
 
 
 def rates(s: SliceSums, least_rows: int) -> Rates | None:
@@ -53,12 +55,13 @@ def rates(s: SliceSums, least_rows: int) -> Rates | None:
         np.where(is_small, np.nan, ratio(made[:, positive], rows)),
         np.where(has_few_outcomes, np.nan, ratio(hits, true)),
         np.where(has_few_outcomes, np.nan, ratio(false_hits, outcomes - true)),
+        true,
     )
 
 
 def parities(of_segments: Rates) -> Mapping[str, float]:
     """Return the parities of one feature's segments; NaN where fewer than two have a rate."""
-    _, selection, true_positive, false_positive = map(_known, of_segments)
+    _, selection, true_positive, false_positive, _ = map(_known, of_segments)
     opportunity, other = _spread(true_positive), _spread(false_positive)
     values = (
         _least_ratio(selection),

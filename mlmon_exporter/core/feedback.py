@@ -20,6 +20,8 @@ STATUSES: tuple[Status, ...] = ("matched", "late", "unknown", "duplicate", "inva
 `late`: its prediction is known, but older than the longest window. `unknown`: there is no such
 prediction, or it was forgotten.
 """
+OF_NO_MODEL: tuple[Status, ...] = ("unknown", "invalid")
+"""What may become of a ground truth of which nobody knows the prediction, nor so the model."""
 HOUR, DAY = 3600.0, 86400.0
 DELAYS = Family(
     ("model", "version"),
@@ -64,10 +66,12 @@ class Feedback:
         """Model, version, name -> events, sum of values, least value."""
 
     def declare(self, model: str, version: str) -> None:
-        """Have a model's counts at 0 before the first ground truth."""
+        """Have a model's counts, and those of no model, at 0 before the first ground truth."""
         with self._lock:
             for status in STATUSES:
                 self.statuses.setdefault((model, version, status), 0)
+            for status in OF_NO_MODEL:
+                self.statuses.setdefault(("", "", status), 0)
 
     def ground_truths(self, counts: Mapping[tuple[str, str, Status], int]) -> None:
         """Count what became of some: model, version and status -> how many."""

@@ -151,6 +151,8 @@ class SliceReadings:
         no_segment = np.arange(layout.slices) == 0
         rows = np.where(no_segment | (found.rows == 0), np.nan, found.rows)
         yield Readings("mlmon_segment_rows", names, labels, rows)
+        positives = np.where(no_segment | (sums["rows"] == 0), np.nan, found.positives)
+        yield Readings("mlmon_segment_positive_rows", names, labels, positives)
         for name in ("selection", "true_positive", "false_positive"):
             values = np.where(no_segment, np.nan, getattr(found, name))
             yield Readings(f"mlmon_segment_{name}_ratio", names, labels, values)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from . import roc
 from .drift import Policy
-from .quality import qualities_of
+from .quality import Quality, qualities_of
 from .reference import ColumnReference
 from .slices import SliceSums
 from .task import REGRESSION
@@ -147,14 +147,28 @@ def _worst_loss(
     name: str, reference: SliceSums, current: SliceSums, law: LossLaw, level: float
 ) -> Floats:
     is_regression = reference.layout.task.kind == REGRESSION
-    rows = "rows" if is_regression else "scored"
-    values = qualities_of(reference.layout.task)[name].of(reference)
+    rows = reference["rows" if is_regression else "scored"]
+    of_window = current["rows" if is_regression else "scored"]
+    quality = qualities_of(reference.layout.task)[name]
+    values, spread = quality.of(reference), _spread(quality, reference, rows)
     bars = []
-    for value, n, m in zip(values, reference[rows], current[rows], strict=True):
-        worst = law.worst_ratio(1 / n + 1 / m, level) if n and m else math.nan
+    for value, more, n, m in zip(values, spread, rows, of_window, strict=True):
+        worst = law.worst_ratio(more * (1 / n + 1 / m), level) if n and m else math.nan
         # The law is of the mean square, and what is shown of its root.
         bars.append(value * max(math.sqrt(worst) if name == "rmse" else worst, 1 + LOSS_FLOOR))
     return np.array(bars)
+
+
+def _spread(quality: Quality, reference: SliceSums, rows: Floats) -> Floats:
+    """Return how many times the variance of all rows' loss, of mean 1, each slice's has.
+
+    1 or more: the law is that of all rows, and rare losses of a small slice may be in it alone.
+    """
+    if quality.error is None:
+        return np.ones(len(rows))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = rows * np.square(quality.error(reference) / quality.of(reference))
+        return np.asarray(np.fmax(variance / variance[0], 1.0))
 
 
 def count_thresholds(reference: SliceSums) -> int:

@@ -42,13 +42,16 @@ def _four_fifths() -> Iterator[Case]:
     yield case("silent: one segment", parity("_", men=men))
 
 
-def odds(gap: str, kind: str = "true", **segments: tuple[float, int]) -> dict[str, str]:
-    """Return the gap and, of each segment, a ratio and its outcomes."""
+def odds(
+    gap: str, kind: str = "true", positive: float = 0.5, **segments: tuple[float, int]
+) -> dict[str, str]:
+    """Return the gap and, of each segment, a ratio and its outcomes, a share of them positive."""
     found = {series("mlmon_equalized_odds_difference", **SEX): f"{gap}{LONG}"}
     for name, (ratio, rows) in segments.items():
         labels = {**SEX, "segment": name}
         found[series(f"mlmon_segment_{kind}_positive_ratio", **labels)] = f"{ratio}{LONG}"
         found[series("mlmon_quality_rows", **labels)] = f"{rows}{LONG}"
+        found[series("mlmon_segment_positive_rows", **labels)] = f"{rows * positive:g}{LONG}"
     return found
 
 
@@ -61,7 +64,11 @@ def _odds() -> Iterator[Case]:
     false = odds("0.3", "false", men=men, women=women)
     yield case("fires: false positives", false, "0.30")
     yield case("silent: 0.1 apart", odds("0.1", men=men, women=(0.7, 4000)))
-    yield case("silent: few outcomes", odds("0.3", men=men, women=(0.5, 900)))
+    yield case("silent: few outcomes", odds("0.3", men=men, women=(0.5, 500)))
+    rare = odds("0.3", positive=0.01, men=men, women=women)
+    yield case("silent: many outcomes, few of them positive", rare)
+    common = odds("0.3", "false", positive=0.99, men=men, women=women)
+    yield case("silent: many outcomes, few of them negative", common)
     odd = odds("0.3", men=men, women=(0.75, 4000), other=(0.5, 200))
     yield case("silent: a small segment alone is far off", odd)
     yield case("silent: no outcomes", odds("_", men=men))

@@ -134,6 +134,7 @@ SERVERS = [
 
 ROWS = series("mlmon_prediction_rows_total", model="bike", version="1")
 BUILD_B = series("mlmon_build_info", instance="b", version="1", digest="tdigest", state="memory")
+BUILD_C = series("mlmon_build_info", instance="c", version="1", digest="tdigest", state="memory")
 NEW = {
     series("up", job="renamed"): "_x11 1x60",
     series("mlmon_build_info", job="renamed", version="1"): "_x11 1x60",
@@ -159,6 +160,19 @@ LOST = [
         UNINSTRUMENTED,
         40,
         JOB,
+    ),
+    Case(
+        "MlmonMetricsLost",
+        "fires: a release without, while another replica is down",
+        {**UNINSTRUMENTED, UP_B: "1x5 0x60", BUILD_B: "1x5 stale"},
+        40,
+        JOB,
+    ),
+    Case(
+        "MlmonMetricsLost",
+        "silent: one of three is released without, and one is down",
+        {**UNINSTRUMENTED, UP_B: "1x5 0x60", BUILD_B: "1x5 stale", UP_C: "1x60", BUILD_C: "1x60"},
+        40,
     ),
     Case(
         "MlmonMetricsLost",

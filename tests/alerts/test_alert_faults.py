@@ -217,7 +217,7 @@ FAULTS = {
     ),
     "parity of small segments": ("MlmonFourFifthsRule", ">= 500", ">= 1"),
     "a lesser parity": ("MlmonFourFifthsRule", "parity_ratio < 0.8", "parity_ratio < 0.4"),
-    "odds of small segments": ("MlmonEqualizedOdds", ">= 1000) > 0.2", ">= 100) > 0.2"),
+    "odds of small segments": ("MlmonEqualizedOdds", ">= 300)", ">= 100)"),
     "odds of true positives alone": ("MlmonEqualizedOdds", "    or\n", "    and\n"),
     "one week alone": (
         "MlmonKpiDrop",

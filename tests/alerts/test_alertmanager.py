@@ -111,6 +111,12 @@ def test_a_page_holds_back_no_ticket_of_another_kind() -> None:
     assert not any("MlmonReferenceStale" in held[p] for p in pages - {"MlmonReplicasDown"})
 
 
+def test_each_replica_s_own_drift_is_told_while_references_differ() -> None:
+    # Replicas that learn their references each have one: the ticket is all there is of drift then.
+    (rule,) = (rule for rule in INHIBITIONS if "Inconsistent" in rule.source)
+    assert matched(rule.target) == {"MlmonFleetFeatureDrift", "MlmonFleetPredictionDrift"}
+
+
 def test_tickets_are_repeated_after_days_and_pages_after_hours() -> None:
     route = yaml.safe_load(CONFIG.read_text())["route"]
     spans = {one["receiver"]: one.get("repeat_interval") for one in route["routes"]}

@@ -55,6 +55,12 @@ def test_prometheus_reads_the_queries(promtool: Promtool, tmp_path: Path) -> Non
 
 
 @by_name
+def test_no_query_waits_for_an_info_to_change(name: str) -> None:
+    # It is always 1: another version is another series.
+    assert not re.search(r"changes\(\w+_info\b", RUNBOOKS[name])
+
+
+@by_name
 def test_queries_name_metrics_that_exist(name: str) -> None:
     known = METRICS.keys() | RECORDED | OF_PROMETHEUS
     for query in queries(name):

@@ -46,6 +46,8 @@ def test_rates_and_parities_are_fairlearns(seed: int) -> None:
                 key = (f"segment_{name}_ratio", "v1", feature, segment)
                 assert found[key] == pytest.approx(value, abs=EXACT)
             assert found["segment_rows", "v1", feature, segment] == (segments == segment).sum()
+            positives = truth[segments == segment].sum()
+            assert found["segment_positive_rows", "v1", feature, segment] == positives
         for parity in PARITIES:
             exact = getattr(fl, parity)(truth, label, sensitive_features=segments)
             assert found[parity, "v1", feature] == pytest.approx(exact, abs=EXACT), parity
@@ -62,6 +64,7 @@ def test_selection_needs_no_outcomes() -> None:
         assert found[parity, "v1", "sex"] == pytest.approx(exact, abs=EXACT)
     assert ("equal_opportunity_difference", "v1", "sex") not in found
     assert ("segment_true_positive_ratio", "v1", "sex", "m") not in found
+    assert ("segment_positive_rows", "v1", "sex", "m") not in found
 
 
 def test_small_segments_take_no_part() -> None:
@@ -114,6 +117,6 @@ rates = st.lists(st.one_of(st.floats(0, 1), st.just(float("nan"))), max_size=5)
 @given(rates, rates, rates)
 @settings(max_examples=100)
 def test_parities_are_shares_or_unknown(a: list[float], b: list[float], c: list[float]) -> None:
-    given_rates = Rates(np.empty(0), *(np.array(values) for values in (a, b, c)))
+    given_rates = Rates(np.empty(0), np.array(a), np.array(b), np.array(c), np.empty(0))
     for value in parities(given_rates).values():
         assert np.isnan(value) or 0 <= value <= 1

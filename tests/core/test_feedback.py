@@ -26,10 +26,13 @@ def filled() -> Feedback:
     return feedback
 
 
-def test_a_declared_model_has_all_counts_at_0() -> None:
+def test_a_declared_model_has_all_counts_at_0_and_so_has_what_finds_no_model() -> None:
     feedback = Feedback()
     feedback.declare("m", "1")
-    assert shown(feedback) == {"mlmon_ground_truth_total": {("m", "1", s): 0 for s in STATUSES}}
+    of_none = {("", "", "unknown"): 0, ("", "", "invalid"): 0}
+    assert shown(feedback) == {
+        "mlmon_ground_truth_total": {("m", "1", s): 0 for s in STATUSES} | of_none
+    }
 
 
 def test_nothing_is_shown_of_a_monitor_without_feedback() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from mlmon_exporter.core.drift import Policy
@@ -23,6 +24,8 @@ from mlmon_exporter.reference import Reference
 
 Generator = np.random.Generator
 Generate = Callable[..., OutcomeRows]
+PAID, FREE = 1, 2
+"""Slices: those of the plan's values, most frequent first, come after that of all rows."""
 # Without floors, so that chance alone decides.
 CHANCE_ONLY = Policy(share_floor=0.0)
 
@@ -41,9 +44,26 @@ def measured(rng: Generator, n: int, worse: float = 0.0) -> OutcomeRows:
     return OutcomeRows(y, guess, np.empty((n, 0)))
 
 
-def reference_of(rows: OutcomeRows) -> tuple[Outcomes, ReferenceOutcomes]:
+def mostly_undecided(rng: Generator, n: int) -> tuple[OutcomeRows, NDArray[np.bool_]]:
+    """Calibrated probabilities, and which tenth of the rows hardly ever comes true."""
+    is_free = rng.random(n) < 0.1
+    p = np.where(is_free, 0.02, rng.uniform(0.3, 0.7, n))
+    y = rng.random(n) < p
+    return OutcomeRows(y.astype(float), (p >= 0.5).astype(float), p[:, None]), is_free
+
+
+def reference_of(
+    rows: OutcomeRows, plan: NDArray[np.bool_] | None = None
+) -> tuple[Outcomes, ReferenceOutcomes]:
     data = {"p": rows.scores[:, 0] if rows.scores.size else rows.predicted, "y": rows.truth}
-    made = Reference.build(data, predictions="p", ground_truth="y").for_model("")
+    if plan is None:
+        built = Reference.build(data, predictions="p", ground_truth="y")
+    else:
+        plans = np.where(plan, "free", "paid")
+        built = Reference.build(
+            data | {"plan": plans}, predictions="p", ground_truth="y", segments=["plan"]
+        )
+    made = built.for_model("")
     outcomes = outcomes_of(ModelSettings("m"), made)
     assert outcomes is not None
     assert outcomes.reference is not None
@@ -52,8 +72,12 @@ def reference_of(rows: OutcomeRows) -> tuple[Outcomes, ReferenceOutcomes]:
     return outcomes, ReferenceOutcomes(sums, made.outcomes.error)
 
 
-def window_of(outcomes: Outcomes, rows: OutcomeRows) -> SliceSums:
+def window_of(
+    outcomes: Outcomes, rows: OutcomeRows, plan: NDArray[np.bool_] | None = None
+) -> SliceSums:
     which = np.zeros((1, len(rows.truth)), dtype=np.intp)
+    if plan is not None:
+        which = np.stack([which[0], np.where(plan, FREE, PAID)])
     scored = scored_rows(outcomes.layout, rows)
     return SliceSums(outcomes.layout, tally_outcomes(outcomes.layout, scored, which))
 
@@ -86,6 +110,20 @@ def test_unchanged_windows_raise_at_most_the_promised_alarms(
             counts.update(alarms(outcomes, reference, generate(rng, window_rows), level))
     # With 1000 windows and a level of 1 %, 10 are expected; 21 come once in 700 times. Windows
     # of one reference are not independent, so there may be some more.
+    assert max(counts.values(), default=0) <= 25, counts
+
+
+def test_a_segment_of_rare_losses_raises_at_most_the_promised_alarms() -> None:
+    rng, level, windows = np.random.default_rng(5), 0.01, 25
+    counts: Counter[str] = Counter()
+    for _ in range(40):
+        rows, plan = mostly_undecided(rng, 5000)
+        outcomes, reference = reference_of(rows, plan=plan)
+        for _ in range(windows):
+            window = window_of(outcomes, *mostly_undecided(rng, 2000))
+            bars = quality_thresholds(reference.sums, window, reference.laws, CHANCE_ONLY, level)
+            worse = (name for name in bars if (quality(window)[name] > bars[name])[FREE])
+            counts.update({*worse} & {"log_loss", "brier"})
     assert max(counts.values(), default=0) <= 25, counts
 
 
