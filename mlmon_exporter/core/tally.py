@@ -85,10 +85,6 @@ class Layout:
         """Add cell counts up to bin counts."""
         return np.add.reduceat(counts, self.bin_cells) if len(counts) else counts
 
-    def per_column(self, counts: Counts) -> Counts:
-        """Add cell counts up to rows per column."""
-        return np.add.reduceat(counts, self.cell_starts[:-1]) if len(counts) else counts
-
 
 def _starts(sizes: Sequence[int]) -> NDArray[np.intp]:
     return np.concatenate(([0], np.cumsum(sizes))).astype(np.intp)
