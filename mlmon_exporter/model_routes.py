@@ -32,7 +32,9 @@ class ModelRoutes:
         return self._rest is not None
 
     def declare(self, traffic: Traffic) -> None:
-        """Have the counts of each configured route at 0 before its first request."""
+        """Have the counts of each model and configured route at 0 before the first request."""
+        for name in self._models:
+            traffic.declare_rows(name, self._version(name))
         for route, name in self._routes.items():
             traffic.declare(name, self._version(name), route, "POST")
 

@@ -170,6 +170,11 @@ class Traffic:
         with self._lock:
             self._declare((model, version, self._route(route), self._method(method)))
 
+    def declare_rows(self, model: str, version: str) -> None:
+        """Have a model's rows at 0 before its first: `rate()` passes over what is there first."""
+        with self._lock:
+            self.by_model.add((model, version))
+
     def route_label(self, route: str) -> str:
         """Return the label that a route's requests would get now; it admits nothing."""
         is_known = route in self._routes or len(self._routes) <= self.max_routes
