@@ -12,12 +12,12 @@ from asyncio import CancelledError
 from collections.abc import Mapping
 from contextlib import suppress
 from time import perf_counter, time
-from typing import Protocol
+from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .core.health import Health
-from .core.records import Exchange, Exemplar, Headers
+from .core.records import Exchange, Exemplar
 from .core.traffic import OTHER, UNDECIDED, RequestLabels, Traffic
 from .formats.event_stream import MEDIA_TYPE
 from .prediction_ids import ID_HEADER, PredictionIds, valid_id
@@ -199,8 +199,8 @@ class _Call:
         self._send = send
         self._method: str = scope["method"]
         # Now, since an app that unpacks the body may put other headers into the scope.
-        self._request_headers: Headers = scope.get("headers", ())
-        self._response_headers: Headers = ()
+        self._request_headers: Any = scope.get("headers", ())
+        self._response_headers: Any = ()
         # A body is kept up to its limit; below 0 not even an empty one is.
         self._request_limit = sink.max_body_bytes if self._method == "POST" else -1
         self._response_limit = -1
@@ -289,14 +289,16 @@ class _Call:
             return message
         self._response_limit = self._sink.max_body_bytes
         if type(headers) is not list:  # any iterable, perhaps one that can be read but once
-            self._response_headers = headers = [*headers]
-        named = dict(headers)
+            headers = [*headers]
+        # The collector does not look at dicts of plain values, as it does at lists of pairs.
+        self._response_headers = named = dict(headers)
+        self._request_headers = asked = dict(self._request_headers)
         if named.get(b"content-type", b"").startswith(_EVENT_STREAM):
             self._stream = StreamedAnswer(
                 self._began, self._response_limit, is_packed=b"content-encoding" in named
             )
         own = named.get(ID_HEADER)
-        given = dict(self._request_headers).get(ID_HEADER) if own is None else own
+        given = asked.get(ID_HEADER) if own is None else own
         self._prediction_id = valid_id(given) or self._ids.new()
         if self._span is not None:
             annotate(self._model, self._prediction_id)
@@ -373,7 +375,9 @@ class _Call:
         lets the error through, so an answer in parts is whole if it is as long as it says.
         """
         length = (b"content-length", str(self._response_size).encode())
-        if self._status in (204, 304) or length in (self._response_headers or ()):
+        headers = self._response_headers  # a model's are in a dict
+        pairs = headers.items() if type(headers) is dict else headers or ()
+        if self._status in (204, 304) or length in pairs:
             return request
         self._held, self.is_open = request, True
         return (*request[:5], UNDECIDED)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import threading
@@ -14,7 +15,7 @@ from mlmon_exporter.pace import Others, Pace
 
 
 def exchange(body: bytes = b"{}", route: str = "/predict") -> Exchange:
-    return Exchange(0.0, "m", route, route, 200, "id", [], [body], [], [b"1"])
+    return Exchange(0.0, "m", route, route, 200, "id", {}, [body], {}, [b"1"])
 
 
 def dropped(health: Health) -> int:
@@ -71,6 +72,28 @@ class Gate:
         self.entered.set()
         assert self.open.wait(60)
         self.seen += 1
+
+
+def test_the_garbage_collector_keeps_nothing_in_view_of_what_waits() -> None:
+    """Else so much comes of age that it looks through all that the app has in memory."""
+    gate = Gate()
+    intake = new_intake(gate)
+    intake.submit(exchange())
+    assert gate.entered.wait(60.0)
+    gc.collect()
+    before = len(gc.get_objects())
+    for i in range(500):
+        # Objects of its own, as a server makes them for each request.
+        body, headers, answer = b"%d" % i, {b"host": b"%d" % i}, {b"content-length": b"%d" % i}
+        intake.submit(Exchange(0.0, "m", "/p", "/p", 200, "id", headers, [body], answer, [body]))
+    for generation in (0, 1):  # what is left now would be of age
+        gc.collect(generation)
+    more = len(gc.get_objects()) - before
+    gate.open.set()
+    assert intake.flush(60.0)
+    assert gate.seen == 501
+    intake.close()
+    assert more < 50
 
 
 def test_a_full_queue_drops_and_counts_and_submit_does_not_wait() -> None:

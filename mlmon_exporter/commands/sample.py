@@ -143,13 +143,10 @@ def _headers(option: str, lines: Sequence[str]) -> Headers:
     for line, (name, colon, _) in zip(lines, pairs, strict=True):
         if not colon or not name.strip():
             raise UserError(f"{option}: expected 'name: value', got {line!r}")
-    return [
-        (
-            name.strip().lower().encode("latin-1", "replace"),
-            text.strip().encode("latin-1", "replace"),
-        )
+    return {
+        name.strip().lower().encode("latin-1", "replace"): text.strip().encode("latin-1", "replace")
         for name, _, text in pairs
-    ]
+    }
 
 
 Known = Sequence[ColumnReference] | None

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Headers = Sequence[tuple[bytes, bytes]]
+Headers = Mapping[bytes, bytes]
+"""Names and values; of several with one name, the last."""
 Column = Any
 """One feature's values: a scalar (one row), or a list or 1-D array of n rows.
 

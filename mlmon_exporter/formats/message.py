@@ -52,7 +52,7 @@ class Message:
     def header(self, name: bytes) -> bytes:
         """Return the last header of this lower-case name, empty where there is none."""
         if self._named is None:
-            self._named = {key.lower(): value for key, value in self._headers}
+            self._named = {key.lower(): value for key, value in self._headers.items()}
         return self._named.get(name, b"")
 
     @property

@@ -27,7 +27,7 @@ MILLION = 1e6
 def exchanges_per_second(count: int = 50_000) -> float:
     """Return how many single-row JSON exchanges a core takes in, in a second."""
     _, monitor = ours(queue_exchanges=count + 1, queue_bytes=2**30)
-    headers = [(b"content-type", b"application/json")]
+    headers = {b"content-type": b"application/json"}
     exchange = Exchange(
         time.time(), "bench", "/predict", "/predict", 200, "id", headers, [BODY], headers, [ANSWER]
     )

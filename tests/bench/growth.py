@@ -24,7 +24,7 @@ SECONDS = 0.3
 """For how long each point of the first three is measured; the least of many times counts."""
 LINEAR = 1.1
 """The greatest exponent that is called linear."""
-JSON = [(b"content-type", b"application/json")]
+JSON = {b"content-type": b"application/json"}
 
 
 class Growth(NamedTuple):

@@ -72,9 +72,10 @@ def run(seconds: float = SECONDS) -> Overloaded:
 def intake_rate(count: int = 50) -> float:
     """Return how many of these bodies a core takes in, in a second."""
     _, monitor = ours()
-    asked = [(b"content-type", JSON.encode()), (b"content-encoding", b"gzip")]
+    told = {b"content-type": JSON.encode()}
+    asked = told | {b"content-encoding": b"gzip"}
     exchange = Exchange(
-        time.time(), "bench", "/predict", "/predict", 200, "", asked, [BODY], asked[:1], [ANSWER]
+        time.time(), "bench", "/predict", "/predict", 200, "", asked, [BODY], told, [ANSWER]
     )
     monitor.submit(exchange)
     monitor.flush(timeout=60)

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.records import Exchange
+from mlmon_exporter.core.records import Exchange, Headers
 from mlmon_exporter.formats import BodyMap, parse
 
 FEATURES = 30
@@ -18,7 +18,6 @@ NAMES = tuple(f"feature_{i}" for i in range(FEATURES))
 BODY_MAP = BodyMap(feature_names=NAMES)
 JSON_V2, BINARY_V2 = "oip_v2 json", "oip_v2 binary"
 Matrix = NDArray[np.float64]
-Headers = list[tuple[bytes, bytes]]
 Message = tuple[bytes, Headers]
 
 
@@ -59,7 +58,7 @@ def _exchange(request: Message, response: Message) -> Exchange:
 
 
 def _of(media: str, body: bytes) -> Message:
-    return body, [(b"content-type", media.encode())]
+    return body, {b"content-type": media.encode()}
 
 
 def _json(value: Any) -> Message:
@@ -84,7 +83,7 @@ def _binary_v2(key: str, values: Matrix) -> Message:
     tensor = {"name": "x", "shape": values.shape, "datatype": "FP64"} | sized
     head = orjson.dumps({key: [tensor]})
     length = str(len(head)).encode()
-    return head + values.tobytes(), [(b"inference-header-content-length", length)]
+    return head + values.tobytes(), {b"inference-header-content-length": length}
 
 
 def _csv(x: Matrix) -> Message:

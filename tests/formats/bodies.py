@@ -85,7 +85,7 @@ def _body_map(meta: Mapping[str, Any]) -> BodyMap:
 
 def _headers(headers: Mapping[str, str] | None) -> Headers:
     headers = {"content-type": "application/json"} if headers is None else headers
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
+    return {name.encode(): value.encode() for name, value in headers.items()}
 
 
 def _chunks(body: bytes | Iterable[bytes]) -> list[bytes]:

@@ -100,11 +100,11 @@ def test_compressed_bodies_of_both_directions_are_read() -> None:
     ids=lambda body: body.name,
 )
 def test_real_bodies_that_are_compressed_hold_the_same(body: Body) -> None:
-    whole, coding = body.exchange, (b"content-encoding", b"gzip")
+    whole, coding = body.exchange, {b"content-encoding": b"gzip"}
     zipped = whole._replace(
-        request_headers=[*whole.request_headers, coding],
+        request_headers={**whole.request_headers, **coding},
         request_chunks=[gzip.compress(whole.request_chunks[0])],
-        response_headers=[*whole.response_headers, coding],
+        response_headers={**whole.response_headers, **coding},
         response_chunks=[gzip.compress(whole.response_chunks[0])],
     )
     assert repr(parse(zipped, body.body_map)) == repr(parse(whole, body.body_map))

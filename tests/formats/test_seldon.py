@@ -18,7 +18,7 @@ ANY = BodyMap()
 
 
 def told(body: Any) -> Message:
-    return Message("/api/v1.0/feedback", [], [json.dumps(body).encode()], 10_000)
+    return Message("/api/v1.0/feedback", {}, [json.dumps(body).encode()], 10_000)
 
 
 def test_feedback_holds_truth_reward_and_the_id_of_the_request() -> None:
@@ -54,7 +54,7 @@ def test_what_is_no_feedback_is_a_format_error(body: Any) -> None:
     ],
 )
 def test_the_path_names_the_deployment(path: str, name: str | None) -> None:
-    assert model(Message(path, [], [b""], 100)) == name
+    assert model(Message(path, {}, [b""], 100)) == name
 
 
 @pytest.mark.parametrize("path", ["/api/v1.0/feedback", "/send-feedback", "/api/v1.0/explanations"])

@@ -79,10 +79,10 @@ def _kept(answer: Answer) -> list[tuple[bytes, bytes]]:
 
 def read(case: Case, answer: Answer) -> Parsed:
     """Return what our formats read of an exchange."""
-    headers = [(name.lower().encode(), value.encode()) for name, value in case.headers.items()]
+    headers = {name.lower().encode(): value.encode() for name, value in case.headers.items()}
     exchange = Exchange(
         0.0, "linear", case.path, case.path, answer.status, "", headers, [case.body],
-        answer.headers, [answer.body],
+        dict(answer.headers), [answer.body],
     )  # fmt: skip
     return parse(exchange, BODY_MAP)
 
