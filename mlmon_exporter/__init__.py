@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlmon_exporter.config import Config, ConfigError
-    from mlmon_exporter.core.records import Reading
-    from mlmon_exporter.formats import FormatError
-    from mlmon_exporter.instrumentation import instrument
-    from mlmon_exporter.middleware import MonitorMiddleware
-    from mlmon_exporter.monitor import Monitor
-    from mlmon_exporter.reference import Reference
+    from .config.keys import Config, ConfigError
+    from .core.records import Reading
+    from .formats import FormatError
+    from .instrumentation import instrument
+    from .monitor import Monitor
+    from .reference.reference import Reference
+    from .sources.asgi.middleware import MonitorMiddleware
 
 __version__ = "0.1.0"
 
@@ -29,13 +29,13 @@ __all__ = [
 
 # Resolved on first use, so that `mlmon-exporter --help` need not wait for NumPy and Starlette.
 _MODULES = {
-    "Config": "config",
-    "ConfigError": "config",
+    "Config": "config.keys",
+    "ConfigError": "config.keys",
     "FormatError": "formats",
     "Monitor": "monitor",
-    "MonitorMiddleware": "middleware",
+    "MonitorMiddleware": "sources.asgi.middleware",
     "Reading": "core.records",
-    "Reference": "reference",
+    "Reference": "reference.reference",
     "instrument": "instrumentation",
 }
 

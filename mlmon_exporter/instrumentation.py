@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .config import Config, load_config
+from .config.keys import Config, load_config
 from .core.records import Histograms, Readings
-from .meters import observe_readings
-from .middleware import MonitorMiddleware
+from .metrics.otel import observe_readings
 from .monitor import Monitor
+from .sources.asgi.middleware import MonitorMiddleware
 
 
 def _metered(monitor: Monitor) -> Monitor:

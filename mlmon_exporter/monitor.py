@@ -14,32 +14,32 @@ import numpy as np
 from starlette.types import ASGIApp, Scope
 
 from . import __version__
-from .body_reader import BodyReader
-from .collector import MetricsApp, MlmonCollector
-from .config import Config
-from .configured_models import ConfiguredModels
-from .core.feedback import Feedback, Status
+from .config.keys import Config
+from .core.coerce import scalar
+from .core.counts.feedback import Feedback, Status
+from .core.counts.health import Health
+from .core.counts.requests import Traffic
+from .core.drift.history import Snapshot
 from .core.flat import flat
-from .core.health import Health
 from .core.model import Model
-from .core.pending import GroundTruth
-from .core.pictures import Snapshot
+from .core.outcomes.pending import GroundTruth
 from .core.records import Batch, Exchange, Histograms, Reading, Readings
-from .core.traffic import Traffic
-from .core.values import scalar
-from .feedback_desk import FeedbackDesk, kpi_event, row_ids
-from .flusher import Flusher
+from .endpoints.desk import FeedbackDesk, kpi_event, row_ids
 from .formats import FORMATS, REASONS
-from .intake import Intake, call_if_alive
-from .model_routes import ModelRoutes
-from .pace import Pace, Pause
-from .pending_stores import open_store
-from .processes import CPU, Process, process_readings, this_process
-from .routes import route_of
-from .shared_state import Counts, SharedState
-from .store import Store
-from .threads import Threads
-from .workers import is_one_of_many
+from .intake.bodies import BodyReader
+from .intake.queue import Intake, call_if_alive
+from .metrics.collector import MetricsApp, MlmonCollector
+from .metrics.process import CPU, Process, process_readings, this_process
+from .reference.models import ConfiguredModels
+from .runtime.flusher import Flusher
+from .runtime.pace import Pace, Pause
+from .runtime.threads import Threads
+from .runtime.workers import is_one_of_many
+from .sources.asgi.model_routes import ModelRoutes
+from .sources.asgi.routes import route_of
+from .state.open_pending import open_store
+from .state.shared import Counts, SharedState
+from .state.store import Store
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from mlmon_exporter.commands import program
+from mlmon_exporter.cli.program import program
 
 
 def run(*arguments: str | Path) -> Any:

@@ -1,21 +1,73 @@
-"""Facts about the shape: imports run edges -> `formats/` -> `core/`, and importing does nothing."""
+"""The shape of the package: imports run one way between rooms, and importing does nothing."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import mlmon_exporter
-from mlmon_exporter.assets import assets_root
+from mlmon_exporter.assets.bundle import assets_root
 from mlmon_exporter.cli import NEEDED
 
+from .rooms import circles, imported_modules, module_graph, module_name, room_graph, room_of
+
 PACKAGE = Path(mlmon_exporter.__file__).parent
+
+ROOMS: Mapping[str, str] = {
+    # words of the house
+    "core.coerce": "",
+    "core.keys": "",
+    "core.labels": "",
+    "core.records": "",
+    "core.settings": "core.drift core.outcomes core.profile",
+    # the core, from its foot up
+    "core": "",
+    "core.flat": "core.records",
+    "core.stats": "core.coerce",
+    "core.profile": "core.coerce core.labels core.records core.settings core.stats",
+    "core.counts": "core.labels core.records",
+    "core.windows": "core.coerce core.keys core.outcomes core.profile core.settings core.stats",
+    "core.drift": "core.labels core.profile core.records core.settings core.stats core.windows",
+    "core.outcomes": "core.coerce core.counts core.drift core.keys core.labels core.profile "
+    "core.records core.settings core.stats core.windows",
+    "core.sides": "core.drift core.keys core.records core.windows",
+    "core.learner": "core.profile core.records core.settings core.windows",
+    "core.versions": "core.counts core.drift core.keys core.outcomes core.records core.settings "
+    "core.sides core.windows",
+    "core.model": "core.counts core.drift core.keys core.learner core.outcomes core.records "
+    "core.settings core.versions core.windows",
+    # what stands around it
+    "config": "",
+    "runtime": "",
+    "formats": "core",
+    "metrics": "core runtime",
+    "reference": "core formats config",
+    "sources": "core formats config runtime",
+    "intake": "core formats config runtime",
+    "state": "core config metrics runtime",
+    "endpoints": "core formats metrics runtime sources state",
+    "page": "core endpoints metrics runtime",
+    "assets": "core metrics",
+    "monitor": "config core endpoints formats intake metrics reference runtime sources state",
+    "instrumentation": "config core metrics monitor sources",
+    "__init__": "config core formats instrumentation monitor reference sources",
+    "cli": "assets config core endpoints formats intake monitor reference",
+}
+"""Room -> the rooms that it may import; `core` stands for all rooms within."""
+LAZY = {
+    "monitor -> page": "the page is loaded when somebody looks at it",
+    "reference -> page": "notebooks draw a reference",
+    "reference -> reference": "the extra pyarrow, which readers of data files import",
+    "sources -> instrumentation": "the default monitor",
+    "cli -> .": "a command loads what it needs, so that `--help` is quick",
+}
+"""Imports within functions, and why; those of extras need no reason."""
 
 # No I/O, clock, logging or randomness of their own; `threading` is here for its locks.
 PURE = frozenset(
@@ -23,13 +75,17 @@ PURE = frozenset(
     hashlib heapq itertools json math numbers operator re reprlib statistics string struct sys
     textwrap threading types typing unicodedata warnings zlib""".split()
 )
-CORE = PURE | {"fastdigest", "mlmon_exporter.core", "numpy", "tdigest"}
-FORMATS = PURE | {
-    *("base64", "binascii", "csv", "email", "gzip", "io", "urllib.parse"),
-    "gc",  # for is_tracked, which tells what cannot hold a container
-    "importlib",  # for decompressors that may be installed
-    *("mlmon_exporter.core", "mlmon_exporter.formats", "numpy", "orjson"),
+OUTSIDE: Mapping[str, frozenset[str]] = {
+    "core": PURE | {"fastdigest", "numpy", "tdigest"},
+    "formats": PURE
+    | {
+        *("base64", "binascii", "csv", "email", "gzip", "io", "numpy", "orjson", "urllib.parse"),
+        "gc",  # for is_tracked, which tells what cannot hold a container
+        "importlib",  # for decompressors that may be installed
+    },
 }
+"""Room -> what it may import that is not ours; other rooms may import all but the below."""
+PROMETHEUS_CLIENT = frozenset({"metrics/collector.py"})
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 EFFECTS = frozenset(
     """basicConfig connect getenv mkdir open print read_bytes read_text register start write_bytes
@@ -44,38 +100,40 @@ def problems(package: Path) -> list[str]:
     for path in sorted(package.rglob("*.py")):
         name = path.relative_to(package).as_posix()
         tree = ast.parse(path.read_text(encoding="utf-8"), name)
-        found += [f"{name}: imports {module}" for module in forbidden_imports(name, tree)]
+        if room_of(module_name(package, path)) not in ROOMS:
+            found.append(f"{name}: a room without a row in ROOMS")
+            continue
+        found += [f"{name}: imports {what}" for what in forbidden_imports(package, path, tree)]
         found += [f"{name}: on import, {effect}" for effect in import_effects(tree)]
         if VAGUE_NAMES & set(Path(name).with_suffix("").parts):
             found.append(f"{name}: says nothing by its name")
     return found
 
 
-def forbidden_imports(name: str, tree: ast.Module) -> Iterator[str]:
-    for module in imported_modules(name, tree):
-        if name.startswith("core/"):
-            is_allowed = is_within(module, CORE)
-        elif name.startswith("formats/"):
-            is_allowed = is_within(module, FORMATS)
+def forbidden_imports(package: Path, path: Path, tree: ast.Module) -> Iterator[str]:
+    """Give the modules that a file imports and its room's rows of the tables do not allow."""
+    room = room_of(module_name(package, path))
+    kind = room.split(".")[0]
+    for module, is_lazy in imported_modules(package, path, tree):
+        if is_within(module, {package.name}):
+            other = room_of(module)
+            is_allowed = is_lazy_allowed(room, other) if is_lazy else is_room_allowed(room, other)
+        elif kind in OUTSIDE:
+            is_allowed = is_within(module, OUTSIDE[kind])
         else:
-            is_allowed = name == "collector.py" or not is_within(module, {"prometheus_client"})
+            is_file = path.relative_to(package).as_posix() in PROMETHEUS_CLIENT
+            is_allowed = is_file or not is_within(module, {"prometheus_client"})
         if not is_allowed:
-            yield module
+            yield f"{module} in a function" if is_lazy and package.name in module else module
 
 
-def imported_modules(name: str, tree: ast.Module) -> Iterator[str]:
-    """Absolute names of what a file imports anywhere in it, `from . import x` as the module x."""
-    here = ["mlmon_exporter", *Path(name).parts[:-1]]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = here[: len(here) - node.level + 1] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            if module in {"mlmon_exporter", "urllib"}:
-                yield from (f"{module}.{alias.name}" for alias in node.names)
-            else:
-                yield module
+def is_room_allowed(room: str, other: str) -> bool:
+    is_public = other == "__init__" and room.split(".", maxsplit=1)[0] not in OUTSIDE
+    return room == other or is_public or is_within(other, ROOMS[room].split())
+
+
+def is_lazy_allowed(room: str, other: str) -> bool:
+    return bool(LAZY.keys() & {f"{room} -> {other}", f"{room} -> ."})
 
 
 def is_within(module: str, allowed: Collection[str]) -> bool:
@@ -111,53 +169,82 @@ def test_the_package_has_the_shape_that_was_agreed() -> None:
     assert problems(PACKAGE) == []
 
 
+def test_no_two_modules_import_each_other() -> None:
+    assert circles(module_graph()) == []
+
+
+def test_every_row_is_a_room() -> None:
+    rooms = {*room_graph(module_graph())}
+    assert {*ROOMS} == rooms
+    assert all(is_within(other, rooms) for row in ROOMS.values() for other in row.split())
+
+
 FAULTS = {
-    "core/clock.py": ("import time", "imports time"),
-    "core/lazy.py": ("def f():\n    from os import path", "imports os"),
-    "core/up.py": ("from ..formats import json", "imports mlmon_exporter.formats"),
-    "core/edge.py": ("from .. import config", "imports mlmon_exporter.config"),
-    "core/deep/absolute.py": ("import mlmon_exporter.store", "imports mlmon_exporter.store"),
-    "core/metrics.py": ("import prometheus_client.core", "imports prometheus_client.core"),
+    "core/stats/clock.py": ("import time", "imports time"),
+    "core/stats/lazy.py": ("def f():\n    from os import path", "imports os"),
+    "core/stats/up.py": ("from ...formats import json", "imports mlmon_exporter.formats"),
+    "core/labels.py": ("from . import coerce", "imports mlmon_exporter.core.coerce"),
+    "core/stats/edge.py": ("from ... import config", "imports mlmon_exporter.config"),
+    "core/stats/absolute.py": ("import mlmon_exporter.state", "imports mlmon_exporter.state"),
+    "core/drift/a.py": ("import prometheus_client.core", "imports prometheus_client.core"),
     "formats/log.py": ("import logging", "imports logging"),
     "formats/edge.py": ("from ..config import Config", "imports mlmon_exporter.config"),
     "formats/fetch.py": ("from urllib import request", "imports urllib.request"),
-    "middleware.py": ("from prometheus_client import Counter", "imports prometheus_client"),
-    "reads.py": ("TEXT = open('a').read()", "on import, calls open"),
-    "reads_in_class.py": (
+    "runtime/b.py": ("from prometheus_client import Counter", "imports prometheus_client"),
+    "state/late.py": (
+        "def f():\n    from mlmon_exporter.core import labels",
+        "imports mlmon_exporter.core.labels in a function",
+    ),
+    "annex/new.py": ("", "a room without a row in ROOMS"),
+    "state/reads.py": ("TEXT = open('a').read()", "on import, calls open"),
+    "state/reads_in_class.py": (
         "class A:\n    text = Path('a').read_text()",
         "on import, calls Path('a').read_text",
     ),
-    "environment.py": ("import os\nHOME = os.environ['HOME']", "on import, reads os.environ"),
-    "registers.py": ("@FORMATS.register('x')\ndef f(): ...", "on import, calls FORMATS.register"),
-    "calls.py": ("if True:\n    logging.disable()", "on import, calls logging.disable"),
-    "default.py": ("def f(a=open('a')): ...", "on import, calls open"),
-    "utils.py": ("", "says nothing by its name"),
+    "state/env.py": ("import os\nHOME = os.environ['HOME']", "on import, reads os.environ"),
+    "state/register.py": (
+        "@FORMATS.register('x')\ndef f(): ...",
+        "on import, calls FORMATS.register",
+    ),
+    "state/calls.py": ("if True:\n    logging.disable()", "on import, calls logging.disable"),
+    "state/default.py": ("def f(a=open('a')): ...", "on import, calls open"),
+    "state/utils.py": ("", "says nothing by its name"),
 }
+
+
+def written(folder: Path, name: str, source: str) -> Path:
+    """Write one file of a package beside the names of all rooms; return the package."""
+    package = folder / "mlmon_exporter"
+    for room in ROOMS:
+        (package / room.replace(".", "/")).mkdir(parents=True, exist_ok=True)
+    path = package / name
+    path.parent.mkdir(exist_ok=True)
+    if path.with_suffix("").is_dir():
+        path.with_suffix("").rmdir()
+    path.write_text(source)
+    return package
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_seen(name: str, tmp_path: Path) -> None:
     source, expected = FAULTS[name]
-    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / name).write_text(source)
-    assert problems(tmp_path) == [f"{name}: {expected}"]
+    assert problems(written(tmp_path, name, source)) == [f"{name}: {expected}"]
 
 
 INNOCENT = {
-    "core/pure.py": "import numpy as np\nfrom . import bins\nfrom .bins import edges",
+    "core/stats/pure.py": "import numpy as np\nfrom . import bins\nfrom .bins import edges",
     "formats/v1.py": "import orjson\nfrom ..core import records\nfrom urllib.parse import quote",
-    "collector.py": "from prometheus_client import Metric",
-    "later.py": "def f():\n    print(open('a').read())\ng = lambda: open('a')",
-    "main.py": "if __name__ == '__main__':\n    app()",
-    "types.py": "if TYPE_CHECKING:\n    register()",
+    "metrics/collector.py": "from prometheus_client import Metric",
+    "state/later.py": "def f():\n    print(open('a').read())\ng = lambda: open('a')",
+    "state/main.py": "if __name__ == '__main__':\n    app()",
+    "state/types.py": "if TYPE_CHECKING:\n    register()",
+    "reference/extra.py": "def f():\n    import pyarrow",
 }
 
 
 @pytest.mark.parametrize("name", INNOCENT)
 def test_what_is_allowed_passes(name: str, tmp_path: Path) -> None:
-    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / name).write_text(INNOCENT[name])
-    assert problems(tmp_path) == []
+    assert problems(written(tmp_path, name, INNOCENT[name])) == []
 
 
 # --- The package as a whole ---
@@ -174,7 +261,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 def test_a_server_imports_what_it_needs() -> None:
     extras = {*NEEDED, "fastapi", "pandas", "psycopg", "scipy", "sklearn"}
-    edges = ("alerts", "arrow_columns", "cli", "commands", "data_files", "demo", "page", "server")
+    edges = ("assets", "cli", "page", "reference.data")
     unneeded = extras | {f"mlmon_exporter.{name}" for name in edges}
     code = (
         "import sys; from mlmon_exporter import instrument, MonitorMiddleware, Monitor, Config;"

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.soak import changed
-from tests.soak.simulate import Cell, run
-from tests.soak.streams import CHANGES, Shape
+from .soak import changed
+from .soak.simulate import Cell, run
+from .soak.streams import CHANGES, Shape
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_half_a_sd_is_seen_nearly_as_soon_as_by_an_exact_test_on_raw_rows() -> N
 def test_the_simulator_notices_a_threshold_that_is_too_low(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlmon_exporter.core import drift
+    from mlmon_exporter.core.drift import tests as drift
 
     monkeypatch.setattr(drift, "threshold", lambda test, c: 0.3 * test.chance(c, c.level))
     cell = Cell(Shape(5), 2000.0, 1000, days=3.0)
@@ -92,7 +92,7 @@ def test_the_simulator_notices_a_threshold_that_is_too_low(
 def test_alike_rows_taken_as_independent_would_raise_alarms(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlmon_exporter.core import frame
+    from mlmon_exporter.core.windows import matrix as frame
 
     monkeypatch.setattr(frame, "design_effects", lambda requests, rows, columns: np.ones(columns))
     cell = Cell(Shape(5, request_rows=50), 2000.0, 100_000, days=3.0)

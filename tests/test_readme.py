@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mlmon_exporter import Config, Monitor, Reference
-from mlmon_exporter.config import ModelConfig, load_config
-from mlmon_exporter.metrics import METRICS
+from mlmon_exporter.config.keys import ModelConfig, load_config
+from mlmon_exporter.metrics.table import METRICS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

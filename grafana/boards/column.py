@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mlmon_exporter.core.readings import FEATURES, OUTPUTS, Role
+from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
 
 from .promql import MODEL, WINDOW, greatest
 

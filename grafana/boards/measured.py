@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from mlmon_exporter.core.quality import QUALITY
+from mlmon_exporter.core.outcomes.quality import QUALITY
 
 from .board import Line, Row
 from .panels import Axis, quantity, series

@@ -9,7 +9,7 @@ from grafana_foundation_sdk.builders import prometheus
 from grafana_foundation_sdk.models.common import DataSourceRef
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from mlmon_exporter.metrics import METRICS
+from mlmon_exporter.metrics.table import METRICS
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 OVER_TIME, NEWEST = PromQueryFormat.TIME_SERIES, PromQueryFormat.TABLE

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from mlmon_exporter.alerts.settings import DEFAULTS
+from mlmon_exporter.assets.rules.settings import DEFAULTS
 
 from .panels import Axis, quantity, series
 from .promql import MODELS, quotient, rate, within

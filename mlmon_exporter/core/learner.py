@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
 
-from .bins import CategoryBins
-from .categories import NAMED_ROWS, without_names
-from .columns import BUFFER_ROWS
-from .profile import Profiler
+from .profile.bins import CategoryBins
+from .profile.categories import NAMED_ROWS, without_names
+from .profile.column import ColumnReference
+from .profile.profiler import Profiler
 from .records import Batch, Column
-from .reference import ColumnReference
 from .settings import LEARNED, ModelReference, ModelSettings
+from .windows.columns import BUFFER_ROWS
 
 
 class Learner:

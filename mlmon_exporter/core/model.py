@@ -6,15 +6,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from .counts.version_uses import OTHER_VERSION
+from .drift.history import Picture
+from .keys import PartKey
 from .learner import Learner
-from .outcomes import Outcomes, Parts, outcomes_of
-from .part_keys import PartKey
-from .pictures import Picture
+from .outcomes.scorer import Outcomes, Parts, outcomes_of
 from .records import Batch, Histograms, Prediction, Readings
 from .settings import ModelReference, ModelSettings
-from .tally_bytes import AnyTally
-from .version_uses import OTHER_VERSION
 from .versions import Versions
+from .windows.tally_bytes import AnyTally
 
 
 class Model:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .drift import Policy
-from .outcome_reference import OutcomeReference
-from .readings import WindowName
-from .reference import ColumnReference
-from .segments import MOST_SEGMENTS, SegmentFeature
-from .task import Choice
+from .drift.readings import WindowName
+from .drift.tests import Policy
+from .outcomes.reference import OutcomeReference
+from .outcomes.segments import MOST_SEGMENTS, SegmentFeature
+from .outcomes.task import Choice
+from .profile.column import ColumnReference
 
 UNUSED_SECONDS = 86400.0
 """So long after it has left the longest window a version is kept that is not used: a day, so that

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from .columns import TOTALS
-from .part_keys import PartKey
-from .pictures import ColumnPictures
+from .drift.history import ColumnPictures
+from .keys import PartKey
 from .records import Histograms, Readings
-from .windows import Window
+from .windows.columns import TOTALS
+from .windows.window import Window
 
 
 class Counted(Protocol):

@@ -6,29 +6,30 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from . import part_keys, tally_bytes
-from .columns import Columns
-from .differences import differences
-from .drift import count_tests
-from .frame import Frame
-from .outcome_readings import (
+from . import keys as part_keys
+from .counts.version_uses import OTHER_VERSION
+from .drift.history import ColumnPictures, Picture
+from .drift.readings import FEATURES, OUTPUTS, ColumnReadings, Role
+from .drift.tests import count_tests
+from .keys import PartKey
+from .outcomes.differences import differences
+from .outcomes.readings import (
     ErrorReadings,
     EstimateReadings,
     ReferenceOutcomes,
     Settled,
     SliceReadings,
 )
-from .outcomes import Outcomes, Parts
-from .part_keys import PartKey
-from .pictures import ColumnPictures, Picture
-from .readings import FEATURES, OUTPUTS, ColumnReadings, Role
+from .outcomes.scorer import Outcomes, Parts
+from .outcomes.tallies import SliceSums
+from .outcomes.windows import SliceWindows
 from .records import Histograms, Readings
 from .settings import ModelReference, ModelSettings
 from .sides import Side
-from .slice_windows import SliceWindows
-from .slices import SliceSums
-from .tally_bytes import AnyTally
-from .version_uses import OTHER_VERSION
+from .windows import tally_bytes
+from .windows.columns import Columns
+from .windows.matrix import Frame
+from .windows.tally_bytes import AnyTally
 
 
 class Version(NamedTuple):

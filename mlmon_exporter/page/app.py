@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from mlmon_exporter.collector import is_authorized
-from mlmon_exporter.core.pictures import Snapshot
-from mlmon_exporter.pace import Pace, Pause
-from mlmon_exporter.threads import Threads
+from mlmon_exporter.core.drift.history import Snapshot
+from mlmon_exporter.metrics.collector import is_authorized
+from mlmon_exporter.runtime.pace import Pace, Pause
+from mlmon_exporter.runtime.threads import Threads
 
 from . import column_page, overview
 from .document import REFRESH_SECONDS, document, header

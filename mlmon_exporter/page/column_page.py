@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mlmon_exporter.core.drift import TESTS
-from mlmon_exporter.core.frame import QUANTILES
-from mlmon_exporter.core.pictures import History
+from mlmon_exporter.core.drift.history import History
+from mlmon_exporter.core.drift.tests import TESTS
+from mlmon_exporter.core.windows.matrix import QUANTILES
 
 from . import figures
 from .document import cut_name, key, mark, name_of, tiles, window_choice

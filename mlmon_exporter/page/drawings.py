@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.pictures import History
+from mlmon_exporter.core.drift.history import History
 
 from . import figures
 from .html import Child, Html, element

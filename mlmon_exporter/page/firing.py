@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from mlmon_exporter.core.drift import TESTS
-from mlmon_exporter.core.quality import QUALITY
+from mlmon_exporter.core.drift.tests import TESTS
+from mlmon_exporter.core.outcomes.quality import QUALITY
 
 from . import figures
 from .document import cut_name, mark, name_of

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from mlmon_exporter.core.fairness import PARITIES
-from mlmon_exporter.core.feedback import STATUSES
-from mlmon_exporter.core.quality import QUALITY
+from mlmon_exporter.core.counts.feedback import STATUSES
+from mlmon_exporter.core.outcomes.fairness import PARITIES
+from mlmon_exporter.core.outcomes.quality import QUALITY
 
 from .numbers import Numbers
 

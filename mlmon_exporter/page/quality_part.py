@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from mlmon_exporter.core.quality import QUALITY
+from mlmon_exporter.core.outcomes.quality import QUALITY
 
 from . import figures
 from .document import cut_name, mark, name_of, tiles

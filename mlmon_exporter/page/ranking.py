@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mlmon_exporter.core.drift import TESTS
+from mlmon_exporter.core.drift.tests import TESTS
 
 from . import figures
 from .document import cut_name, mark

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.frame import Frame
-from mlmon_exporter.core.pictures import reference_bars
-from mlmon_exporter.core.reference import ColumnReference
+from mlmon_exporter.core.drift.history import reference_bars
+from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.windows.matrix import Frame
 
 from . import figures
 from .document import cut_name, document

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from mlmon_exporter.core.pictures import Snapshot
+from mlmon_exporter.core.drift.history import Snapshot
 
 from . import figures, firing, overview
 from .column_page import column_section

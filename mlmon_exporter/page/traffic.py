@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.health import COUNTERS
+from mlmon_exporter.core.counts.health import COUNTERS
 from mlmon_exporter.core.records import Histograms, Readings
 
 Block = Readings | Histograms

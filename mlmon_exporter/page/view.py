@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from mlmon_exporter.core.drift import TESTS
-from mlmon_exporter.core.pictures import History, Picture, Snapshot
+from mlmon_exporter.core.drift.history import History, Picture, Snapshot
+from mlmon_exporter.core.drift.tests import TESTS
 
 from .numbers import Block, Labels, Numbers
 from .outcomes import ModelOutcomes

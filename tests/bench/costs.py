@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlmon_exporter import Config, Monitor
-from mlmon_exporter.collector import families
 from mlmon_exporter.core.records import Exchange
-from mlmon_exporter.exposition import Exposition
+from mlmon_exporter.metrics.collector import families
+from mlmon_exporter.metrics.text import Exposition
 
 from .asgi import ANSWER, BODY
 from .peers import ours, reference_file

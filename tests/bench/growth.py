@@ -13,7 +13,7 @@ import orjson
 
 from mlmon_exporter import Config, Monitor
 from mlmon_exporter.core.records import Exchange
-from mlmon_exporter.pace import Pace
+from mlmon_exporter.runtime.pace import Pace
 
 from .asgi import FEATURES
 from .costs import scrape_milliseconds, shared_costs

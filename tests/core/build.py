@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.bins import CategoryBins, NumericBins
-from mlmon_exporter.core.columns import Columns
-from mlmon_exporter.core.drift import Comparison, Policy, score
-from mlmon_exporter.core.frame import Frame, Sums
-from mlmon_exporter.core.profile import Profiler
-from mlmon_exporter.core.reference import ColumnReference
+from mlmon_exporter.core.drift.tests import Comparison, Policy, score
+from mlmon_exporter.core.profile.bins import CategoryBins, NumericBins
+from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.profiler import Profiler
+from mlmon_exporter.core.windows.columns import Columns
+from mlmon_exporter.core.windows.matrix import Frame, Sums
 
 Floats = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlmon_exporter.core.digests import ENGINES
+from mlmon_exporter.core.stats.digests import ENGINES
 
 from .distributions import DISTRIBUTIONS, Distribution
 

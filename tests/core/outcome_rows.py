@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from mlmon_exporter.core import tally_bytes
-from mlmon_exporter.core.drift import Policy
+from mlmon_exporter.core.drift.tests import Policy
 from mlmon_exporter.core.model import Model
-from mlmon_exporter.core.outcomes import Parts
+from mlmon_exporter.core.outcomes.scorer import Parts
 from mlmon_exporter.core.records import Batch, Prediction, Readings
 from mlmon_exporter.core.settings import ModelSettings
-from mlmon_exporter.metrics import METRICS
-from mlmon_exporter.reference import Reference
+from mlmon_exporter.core.windows import tally_bytes
+from mlmon_exporter.metrics.table import METRICS
+from mlmon_exporter.reference.reference import Reference
 
 NOW = 1.7e9
 HOUR = 3600.0

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlmon_exporter.core.bins import CategoryBins
-from mlmon_exporter.core.drift import Policy
+from mlmon_exporter.core.drift.readings import WindowName
+from mlmon_exporter.core.drift.tests import Policy
 from mlmon_exporter.core.model import Model
-from mlmon_exporter.core.readings import WindowName
+from mlmon_exporter.core.outcomes.segments import SegmentFeature
+from mlmon_exporter.core.profile.bins import CategoryBins
 from mlmon_exporter.core.records import Batch, Histograms, Readings
-from mlmon_exporter.core.segments import SegmentFeature
 from mlmon_exporter.core.settings import ModelReference, ModelSettings, window_names
-from mlmon_exporter.metrics import METRICS
+from mlmon_exporter.metrics.table import METRICS
 
 from .build import references
 

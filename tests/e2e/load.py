@@ -15,7 +15,7 @@ from typing import Self
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.servers import wait_until
+from .servers import wait_until
 
 BODY = json.dumps({"instances": [{"x": 0.5, "c": "a"}]})
 JSON = {"content-type": "application/json"}

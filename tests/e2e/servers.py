@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from mlmon_exporter.demo.server import listen
+from mlmon_exporter.cli.demo.server import listen
 
 
 def free_port() -> int:

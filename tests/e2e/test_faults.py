@@ -21,9 +21,10 @@ import numpy as np
 import pytest
 
 from mlmon_exporter import Reference
-from mlmon_exporter.store import FILE, SCHEMA_VERSION
-from tests.e2e.load import Client, Load, Watch, counters, total
-from tests.e2e.servers import free_port, program, wait_until
+from mlmon_exporter.state.store import FILE, SCHEMA_VERSION
+
+from .load import Client, Load, Watch, counters, total
+from .servers import free_port, program, wait_until
 
 FLUSH_SECONDS = 0.25
 WORKERS = 2

@@ -18,11 +18,12 @@ from fastapi import Body, FastAPI
 from numpy.typing import NDArray
 
 from mlmon_exporter import Monitor, Reference, instrument
-from mlmon_exporter.alerts.fleet import Plan, Window, fleet_file
+from mlmon_exporter.assets.rules.fleet import Plan, Window, fleet_file
 from mlmon_exporter.core.records import Reading
-from mlmon_exporter.core.scores import psi
-from tests.e2e.servers import Prometheus, prometheus, serving, wait_until
+from mlmon_exporter.core.stats.scores import psi
 from tests.newest_prometheus import newest_binary
+
+from .servers import Prometheus, prometheus, serving, wait_until
 
 PLAN = Plan((Window("20s", "1s"), Window("16s", "2s", is_from_rate=True)), "5s", every="1s")
 """The hour and the day of the rules, shorter."""

@@ -25,9 +25,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from sklearn import metrics
 
 from mlmon_exporter import Reference
-from mlmon_exporter.demo.datasets import Labelled, Parts, Row, bike_parts, income_parts
-from mlmon_exporter.demo.models import BikeModel, IncomeModel
-from tests.e2e.servers import free_port, program, wait_until
+from mlmon_exporter.cli.demo.datasets import Labelled, Parts, Row, bike_parts, income_parts
+from mlmon_exporter.cli.demo.models import BikeModel, IncomeModel
+
+from .servers import free_port, program, wait_until
 
 TOKEN = "secret"
 WRITER = {"Authorization": f"Bearer {TOKEN}"}

@@ -16,16 +16,10 @@ import pytest
 from fastapi import Body, FastAPI, HTTPException, Request
 
 from mlmon_exporter import Reference, instrument
-from mlmon_exporter.alerts import Settings, files
-from mlmon_exporter.alerts.alertmanager import alertmanager_file
-from tests.e2e.servers import (
-    Prometheus,
-    alertmanager,
-    free_port,
-    prometheus,
-    serving,
-    wait_until,
-)
+from mlmon_exporter.assets.rules import Settings, files
+from mlmon_exporter.assets.rules.alertmanager import alertmanager_file
+
+from .servers import Prometheus, alertmanager, free_port, prometheus, serving, wait_until
 
 PATIENCE = 120.0
 """Seconds that a step may take on a busy machine; it takes a few."""

@@ -11,9 +11,10 @@ import pytest
 from fastapi import Body, FastAPI
 
 from mlmon_exporter import Reference, instrument
-from mlmon_exporter.metrics import METRICS
+from mlmon_exporter.metrics.table import METRICS
 from tests.asgi import get
-from tests.e2e.servers import Prometheus, prometheus, serving, wait_until
+
+from .servers import Prometheus, prometheus, serving, wait_until
 
 CONFIG = """
 global: {{scrape_interval: 1s}}

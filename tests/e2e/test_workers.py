@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from mlmon_exporter import Monitor, Reference
-from tests.e2e.servers import free_port, program, wait_until
+
+from .servers import free_port, program, wait_until
 
 APP = "tests.e2e.worker_app:app"
 # However busy the machine, neither is a worker killed for its silence, nor an idle connection

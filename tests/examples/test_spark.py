@@ -15,9 +15,9 @@ import pytest
 from pyarrow import parquet
 
 from mlmon_exporter import Reference
-from mlmon_exporter.core.frame import Frame
+from mlmon_exporter.core.windows.matrix import Frame
 from tests.core.build import scored
-from tests.test_distributed import column_of, exact
+from tests.reference.test_distributed import column_of, exact
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "spark_reference.py"
 ROWS, FILES = 24_000, 8

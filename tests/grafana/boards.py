@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mlmon_exporter.metrics import METRICS
+from mlmon_exporter.metrics.table import METRICS
 
 FOLDER = Path(__file__).parent.parent.parent / "grafana" / "dashboards"
 BOARDS: dict[str, dict[str, Any]] = {

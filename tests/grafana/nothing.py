@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import Any
 
-from mlmon_exporter.core.task import CLASSIFICATION, REGRESSION
+from mlmon_exporter.core.outcomes.task import CLASSIFICATION, REGRESSION
 
 CATEGORY = "category"
 NO_SEGMENTS, ONE_VERSION, NO_KPIS, NO_STREAMS = "segments", "versions", "kpis", "streams"

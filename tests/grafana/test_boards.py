@@ -15,10 +15,10 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.boards.board import text_of
 from grafana.boards.catalog import NOT_SHOWN, boards
-from mlmon_exporter.alerts import kpi
-from mlmon_exporter.alerts.fleet import fleet_groups
-from mlmon_exporter.alerts.settings import DEFAULTS
-from mlmon_exporter.metrics import METRICS
+from mlmon_exporter.assets.rules import kpi
+from mlmon_exporter.assets.rules.fleet import fleet_groups
+from mlmon_exporter.assets.rules.settings import DEFAULTS
+from mlmon_exporter.metrics.table import METRICS
 
 from .boards import BOARDS, DURATIONS, FOLDER, families, filled, panels, targets, variables
 from .rules import RULES, Rule

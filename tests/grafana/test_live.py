@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from mlmon_exporter.alerts import Settings, kpi
-from mlmon_exporter.alerts.fleet import Plan, Window, fleet_file
-from mlmon_exporter.alerts.rule_files import rule_file
-from mlmon_exporter.core.quality import QUALITY
-from mlmon_exporter.core.task import CLASSIFICATION, REGRESSION
+from mlmon_exporter.assets.rules import Settings, kpi
+from mlmon_exporter.assets.rules.fleet import Plan, Window, fleet_file
+from mlmon_exporter.assets.rules.rule_files import rule_file
+from mlmon_exporter.core.outcomes.quality import QUALITY
+from mlmon_exporter.core.outcomes.task import CLASSIFICATION, REGRESSION
 from tests.e2e.servers import Prometheus, prometheus, wait_until
 
 from .boards import BOARDS, families, panels, variables

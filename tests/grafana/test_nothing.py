@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlmon_exporter.core.task import CLASSIFICATION, REGRESSION
+from mlmon_exporter.core.outcomes.task import CLASSIFICATION, REGRESSION
 
 from .boards import BOARDS, panels
 from .census import Count

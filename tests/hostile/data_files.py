@@ -25,12 +25,13 @@ import orjson
 import pyarrow as pa
 from pyarrow import feather, parquet
 
-from mlmon_exporter import Reference, file_readers
-from mlmon_exporter.commands.build_reference import build_reference
-from mlmon_exporter.commands.terminal import UserError, user_errors
-from mlmon_exporter.data_files import DataError, DataFiles
-from mlmon_exporter.feedback_api import ground_truths_in
-from mlmon_exporter.outcome_files import outcomes_in
+from mlmon_exporter import Reference
+from mlmon_exporter.cli.commands.build_reference import build_reference
+from mlmon_exporter.cli.commands.terminal import UserError, user_errors
+from mlmon_exporter.endpoints.feedback import ground_truths_in
+from mlmon_exporter.reference.data import readers as file_readers
+from mlmon_exporter.reference.data.files import DataError, DataFiles
+from mlmon_exporter.reference.data.outcomes import outcomes_in
 
 CSV = (".csv", ".csv.gz", ".tsv", ".csv.bz2")
 FEATHER = (".feather", ".arrow")

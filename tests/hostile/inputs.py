@@ -21,23 +21,24 @@ import numpy as np
 import orjson
 
 from mlmon_exporter import Config, ConfigError, Monitor, Reference
-from mlmon_exporter.collector import families
-from mlmon_exporter.config import load_config
-from mlmon_exporter.core.feedback import Feedback
-from mlmon_exporter.core.health import Health
+from mlmon_exporter.config.keys import load_config
+from mlmon_exporter.core.counts.feedback import Feedback
+from mlmon_exporter.core.counts.health import Health
+from mlmon_exporter.core.counts.requests import Traffic
+from mlmon_exporter.core.counts.tokens import TokenTimes
+from mlmon_exporter.core.keys import ERRORS, FEATURES, SLICES, PartKey
 from mlmon_exporter.core.model import Model
-from mlmon_exporter.core.part_keys import ERRORS, FEATURES, SLICES, PartKey
 from mlmon_exporter.core.records import Batch, Exemplar, Histograms, Readings
 from mlmon_exporter.core.settings import ModelReference, ModelSettings, window_names
-from mlmon_exporter.core.tally_bytes import from_bytes, to_bytes
-from mlmon_exporter.core.token_times import TokenTimes
-from mlmon_exporter.core.traffic import Traffic
-from mlmon_exporter.exposition import Exposition
-from mlmon_exporter.feedback_api import MOST_BYTES
+from mlmon_exporter.core.windows.tally_bytes import from_bytes, to_bytes
+from mlmon_exporter.endpoints.feedback import MOST_BYTES
 from mlmon_exporter.formats import REASONS, FormatError
 from mlmon_exporter.formats.codings import CODINGS, decode
-from mlmon_exporter.processes import Process, process_readings
-from mlmon_exporter.shared_values import (
+from mlmon_exporter.metrics.collector import families
+from mlmon_exporter.metrics.process import Process, process_readings
+from mlmon_exporter.metrics.text import Exposition
+from mlmon_exporter.state.store import Merge, UnreadableError, Value
+from mlmon_exporter.state.values import (
     merge_cpu,
     merge_feedback,
     merge_health,
@@ -51,7 +52,6 @@ from mlmon_exporter.shared_values import (
     reading,
     worker_value,
 )
-from mlmon_exporter.store import Merge, UnreadableError, Value
 
 from . import data_files, state_files
 

@@ -16,7 +16,7 @@ from struct import iter_unpack
 from typing import Any
 
 from mlmon_exporter import Config, Monitor, Reference
-from mlmon_exporter.store import FILE, SCHEMA_VERSION, StoreError
+from mlmon_exporter.state.store import FILE, SCHEMA_VERSION, StoreError
 
 NOW = 1_750_000_000.0
 CELLS = (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mlmon_exporter import Config, Monitor
-from mlmon_exporter.server import server_app
+from mlmon_exporter.cli.server import server_app
 from tests.e2e.servers import serving
 
 from .browser import Browser, chromium

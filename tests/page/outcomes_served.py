@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlmon_exporter import Monitor, Reference
-from mlmon_exporter.core.pending import GroundTruth
+from mlmon_exporter.core.outcomes.pending import GroundTruth
 
 from .served import HOSTILE, LONG, NOW, PANE, Rows
 

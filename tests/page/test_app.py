@@ -20,9 +20,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mlmon_exporter import Config, Monitor, instrument
-from mlmon_exporter.core.pictures import Snapshot
+from mlmon_exporter.cli.server import server_app
+from mlmon_exporter.core.drift.history import Snapshot
 from mlmon_exporter.page.app import PageApp
-from mlmon_exporter.server import server_app
 from tests.asgi import get, post_all, run, shut_down
 
 TOKEN = "s3cret"

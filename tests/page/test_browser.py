@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 import pytest
 
 from mlmon_exporter import Config
+from mlmon_exporter.cli.server import reader_of
 from mlmon_exporter.page import app
-from mlmon_exporter.server import reader_of
 
 from .browser import Browser
 from .served import HOSTILE, LONG

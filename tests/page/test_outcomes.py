@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlmon_exporter import Config, Monitor
-from mlmon_exporter.core.pending import GroundTruth
+from mlmon_exporter.core.outcomes.pending import GroundTruth
 from mlmon_exporter.page.app import rendered
 from mlmon_exporter.page.figures import NO_VALUE
 from mlmon_exporter.page.outcomes import ALL, VersionOutcomes

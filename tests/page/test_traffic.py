@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from mlmon_exporter.core.health import Health
+from mlmon_exporter.core.counts.health import Health
+from mlmon_exporter.core.counts.requests import Traffic
 from mlmon_exporter.core.records import Histograms, Readings
-from mlmon_exporter.core.traffic import Traffic
 from mlmon_exporter.page.traffic import Recent, since_the_start
 
 Blocks = list[Readings | Histograms]

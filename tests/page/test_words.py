@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from mlmon_exporter.core.drift import SCORES
-from mlmon_exporter.core.fairness import PARITIES
-from mlmon_exporter.core.feedback import STATUSES
-from mlmon_exporter.core.health import COUNTERS
-from mlmon_exporter.core.quality import QUALITY
-from mlmon_exporter.metrics import METRICS
+from mlmon_exporter.core.counts.feedback import STATUSES
+from mlmon_exporter.core.counts.health import COUNTERS
+from mlmon_exporter.core.drift.tests import SCORES
+from mlmon_exporter.core.outcomes.fairness import PARITIES
+from mlmon_exporter.core.outcomes.quality import QUALITY
+from mlmon_exporter.metrics.table import METRICS
 from mlmon_exporter.page import words
 from mlmon_exporter.page.words import FAULT_MEANINGS, FAULTS, MEANINGS, TITLES
 

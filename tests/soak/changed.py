@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
-from mlmon_exporter.core.thresholds import level
+from mlmon_exporter.core.stats.thresholds import level
 
 from .simulate import LOOK_SECONDS, Cell, run, traffic
 from .streams import CHANGES, DAY, Shape

@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from mlmon_exporter import Config, Reference
-from mlmon_exporter.server import server_app
+from mlmon_exporter.cli.server import server_app
 
 TOKEN = "t"
 EXAMPLES = 100

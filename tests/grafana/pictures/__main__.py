@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import httpx
 
-from mlmon_exporter.alerts import Settings, files
-from mlmon_exporter.core.task import CLASSIFICATION, REGRESSION
+from mlmon_exporter.assets.rules import Settings, files
+from mlmon_exporter.core.outcomes.task import CLASSIFICATION, REGRESSION
 from tests.e2e.servers import free_port, program, prometheus
 from tests.grafana.boards import BOARDS, FOLDER, panels
 from tests.grafana.census import census

@@ -1,0 +1,1 @@
+"""The bundled boards, rules and runbooks."""

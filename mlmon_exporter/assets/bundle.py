@@ -1,0 +1,65 @@
+"""The bundled boards, rules and runbooks: where they are, and what they are with other settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from .rules import DEFAULTS, Settings, files
+from .rules.kubernetes import Cluster, objects
+
+FOLDERS = ("grafana", "alerts")
+TESTS = "alerts/tests/"
+
+
+def assets_root() -> Path:
+    """Return the folder that holds `grafana/` and `alerts/`.
+
+    A wheel carries both in `mlmon_exporter/assets/files`; a checkout, installed editable or
+    not, has them beside the package.
+
+    Raises:
+        FileNotFoundError: Neither place has them: the installation is incomplete.
+    """
+    package = Path(__file__).resolve().parent
+    for root in (package / "files", package.parents[1]):
+        if (root / "grafana").is_dir() and (root / "alerts").is_dir():
+            return root
+    raise FileNotFoundError(
+        f"assets: expected grafana/ and alerts/ in {package / 'files'} or {package.parents[1]}, "
+        "got neither; install mlmon-exporter again"
+    )
+
+
+def asset_files(root: Path, settings: Settings = DEFAULTS) -> dict[str, bytes]:
+    """Return path -> content of all files under a root, the rules as settled.
+
+    The tests of the rules are about the default settings, and left out with others.
+    """
+    contents = {path.relative_to(root).as_posix(): path.read_bytes() for path in _files(root)}
+    if settings == DEFAULTS:
+        return contents
+    kept = {path: content for path, content in contents.items() if not path.startswith(TESTS)}
+    return kept | {f"alerts/{path}": text.encode() for path, text in files(settings).items()}
+
+
+def object_files(root: Path, settings: Settings, cluster: Cluster) -> dict[str, bytes]:
+    """Return path -> content of the same rules and boards as objects for Kubernetes."""
+    rules = {path: text for path, text in files(settings).items() if "groups:" in text.splitlines()}
+    boards = {
+        path.relative_to(root / "grafana").as_posix(): path.read_text(encoding="utf-8")
+        for path in _files(root)
+        if path.suffix == ".json"
+    }
+    made = objects(cluster, rules, boards)
+    return {path: text.encode() for path, text in made.items()}
+
+
+def _files(root: Path) -> Iterator[Path]:
+    # A checkout also has the code that builds the boards, and hidden files.
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            parts = path.relative_to(root).parts
+            is_hidden = any(part.startswith((".", "__")) for part in parts)
+            if path.is_file() and not is_hidden and path.suffix != ".py":
+                yield path

@@ -1,0 +1,218 @@
+"""Alerts on how good predictions are, each against the exported threshold.
+
+A ticket comes from any replica, version and segment; a page when the replicas of the configured
+version agree, over all its rows and in every window that has enough outcomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from mlmon_exporter.core.outcomes.quality import QUALITY
+
+from .alert import Alert
+from .settings import Settings
+
+VERSION = "job, model, version"
+WINDOW = f"{VERSION}, window"
+SLICE = f"{WINDOW}, segment_feature, segment"
+LABELS = ("job", "model", "version")
+OVERALL = 'segment_feature=""'
+DECIDING = {name: quality.sign for name, quality in QUALITY.items() if quality.error is not None}
+"""The qualities that have thresholds -> 1 where more is better, -1 where less is."""
+EXPECTED = ("accuracy", "roc_auc")
+"""The estimated qualities whose fall means the same for all models: both are from 0 to 1."""
+EXPECTED_DROP = 0.05
+"""Under the reference. The estimate of accuracy is off by 0.006 on average (docs/quality.md)."""
+CALIBRATION_RISE = 0.1
+"""Of the calibration error over the reference's: about a grade of ten on the scale of chances."""
+LEAST_OUTCOMES = 1000
+"""Fewer raise the calibration error of ten bins by more than 0.04 by chance alone."""
+WHO = "{{ $labels.model }} {{ $labels.version }} ({{ $labels.job }})"
+
+
+def alerts(settings: Settings) -> list[Alert]:
+    """Return the table."""
+    return [
+        _dropped(settings),
+        _fleet_dropped(settings),
+        _expected_to_drop(settings),
+        _concept_drifted(settings),
+        _uncalibrated(settings),
+        _versions_differ(settings),
+    ]
+
+
+def _named(names: Iterable[str], expression: Callable[[str], str]) -> str:
+    """Return the expressions of several qualities as one, told apart by the label `quality`."""
+    return "\nor\n".join(
+        f'label_replace({expression(name)}, "quality", "{name}", "", "")' for name in names
+    )
+
+
+def _indented(text: str) -> str:
+    return "  " + text.replace("\n", "\n  ")
+
+
+def _worse(settings: Settings, name: str, matchers: str = "", word: str = "") -> str:
+    """Return a quality where it is beyond its threshold; with the word `bool`, 1 there, else 0."""
+    quality, threshold = (
+        settings.select(f"mlmon_quality_{name}{what}", matchers) for what in ("", "_threshold")
+    )
+    return f"{quality} {'<' if DECIDING[name] > 0 else '>'} {word}{threshold}"
+
+
+def _dropped(settings: Settings) -> Alert:
+    def worst(name: str) -> str:
+        of = "min" if DECIDING[name] > 0 else "max"
+        return f"{of} by ({SLICE}) ({_worse(settings, name)})"
+
+    return Alert(
+        name="MlmonQualityDrop",
+        severity="warning",
+        expr=_named(DECIDING, worst),
+        labels=(*LABELS, "window", "segment_feature", "segment", "quality"),
+        hold="15m",
+        keep="1h",
+        summary="{{ $labels.model }} is worse than its reference",
+        description=(
+            f"The {{{{ $labels.quality }}}} of {WHO} in the last {{{{ $labels.window }}}} is "
+            "{{ $value | printf `%.4g` }}, beyond what chance brings. Rows: "
+            "{{ $labels.segment_feature }} {{ $labels.segment }} (all, where nothing is named)."
+        ),
+        board="quality",
+    )
+
+
+def _fleet_dropped(settings: Settings) -> Alert:
+    def share(name: str) -> str:
+        return f"avg by ({WINDOW}) ({_worse(settings, name, OVERALL, 'bool ')})"
+
+    info = settings.select("mlmon_model_info")
+    return Alert(
+        name="MlmonFleetQualityDrop",
+        severity="critical",
+        expr=f"""\
+min by ({VERSION}, quality) (
+{_indented(_named(DECIDING, share))}
+) >= 0.5
+and on ({VERSION}) group by ({VERSION}) ({info})""",
+        labels=(*LABELS, "quality"),
+        hold="30m",
+        keep="30m",
+        summary="{{ $labels.model }} has become worse",
+        description=(
+            f"The {{{{ $labels.quality }}}} of {WHO} over all rows is beyond what chance brings, "
+            "in every window, in {{ $value | humanizePercentage }} of the replicas that have "
+            "enough outcomes."
+        ),
+        board="quality",
+    )
+
+
+def _expected_to_drop(settings: Settings) -> Alert:
+    def fall(name: str) -> str:
+        reference = settings.select(f"mlmon_reference_quality_{name}", OVERALL)
+        estimate = settings.select(f"mlmon_estimated_quality_{name}")
+        return (
+            f"max by ({WINDOW}) "
+            f"({reference} - on (job, instance, model, version) group_right () {estimate})"
+        )
+
+    known = _worse(settings, "accuracy", OVERALL, "bool ")
+    return Alert(
+        name="MlmonEstimatedQualityDrop",
+        severity="warning",
+        # Where ground truth of the same window says that all is well, no guess is needed.
+        expr=f"""\
+min by ({VERSION}, quality) (
+  (
+{_indented(_indented(_named(EXPECTED, fall)))}
+  )
+  unless on ({WINDOW}) max by ({WINDOW}) ({known}) == 0
+) > {EXPECTED_DROP:g}""",
+        labels=(*LABELS, "quality"),
+        hold="1h",
+        keep="1h",
+        summary="{{ $labels.model }} is expected to do worse than its reference",
+        description=(
+            f"By its scores, the {{{{ $labels.quality }}}} of {WHO} is to be expected "
+            "{{ $value | printf `%.2f` }} under the reference's: inputs are harder than they were. "
+            "Ground truth has not come yet, or agrees."
+        ),
+        board="quality",
+    )
+
+
+def _concept_drifted(settings: Settings) -> Alert:
+    return Alert(
+        name="MlmonConceptDrift",
+        severity="warning",
+        expr=f"max by ({WINDOW}) ({settings.select('mlmon_concept_drifted')}) == 1",
+        labels=(*LABELS, "window"),
+        hold="15m",
+        keep="1h",
+        summary="{{ $labels.model }} errs otherwise than it did",
+        description=(
+            f"At least one replica of {WHO} says that the distribution of its errors in the last "
+            "{{ $labels.window }} differs from the reference's by more than chance brings: the "
+            "same inputs may lead to other outcomes now."
+        ),
+        board="quality",
+    )
+
+
+def _uncalibrated(settings: Settings) -> Alert:
+    error, reference, rows = (
+        settings.select(name, OVERALL)
+        for name in (
+            "mlmon_quality_calibration_error",
+            "mlmon_reference_quality_calibration_error",
+            "mlmon_quality_rows",
+        )
+    )
+    return Alert(
+        name="MlmonCalibrationOff",
+        severity="warning",
+        expr=f"""\
+max by ({WINDOW}) (
+  (
+    {error}
+    - on (job, instance, model, version) group_left () {reference}
+    > {CALIBRATION_RISE:g}
+  )
+  and {rows} >= {LEAST_OUTCOMES}
+) > {CALIBRATION_RISE:g}""",
+        labels=(*LABELS, "window"),
+        hold="30m",
+        keep="1h",
+        summary="Probabilities of {{ $labels.model }} are off",
+        description=(
+            f"The probabilities of {WHO} in the last {{{{ $labels.window }}}} miss how often the "
+            "outcome comes by {{ $value | printf `%.2f` }} more than in the reference."
+        ),
+        board="quality",
+    )
+
+
+def _versions_differ(settings: Settings) -> Alert:
+    def difference(name: str) -> str:
+        found = settings.select(f"mlmon_quality_{name}_difference")
+        threshold = settings.select(f"mlmon_quality_{name}_difference_threshold")
+        return f"avg by ({WINDOW}) ({found} and abs({found}) > {threshold})"
+
+    return Alert(
+        name="MlmonVersionsDiffer",
+        severity="warning",
+        expr=_named(DECIDING, difference),
+        labels=(*LABELS, "window", "quality"),
+        hold="1h",
+        keep="1h",
+        summary="Versions of {{ $labels.model }} differ in quality",
+        description=(
+            f"The {{{{ $labels.quality }}}} of {WHO} in the last {{{{ $labels.window }}}} is that "
+            "of the configured version and {{ $value | printf `%+.4g` }}: more than chance brings "
+            "between versions that are alike."
+        ),
+        board="quality",
+    )

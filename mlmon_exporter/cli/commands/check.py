@@ -1,0 +1,176 @@
+"""`mlmon-exporter check`: the configuration, a sample of its traffic, or installed rules."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from mlmon_exporter import Monitor
+from mlmon_exporter.config.keys import Config, ConfigError, ModelConfig, load_config
+from mlmon_exporter.reference.reference import Reference, segment_feature
+from mlmon_exporter.reference.warnings import reference_warnings, window_warnings
+
+from .rules import check_rules
+from .sample import Sample, show_sample
+from .terminal import UserError, age, column_table, counted, print_warnings, user_errors
+
+EXAMPLE = (
+    """mlmon-exporter check --config mlmon.toml --body request.json --response response.json"""
+)
+CONFIG = Path("mlmon.toml")
+
+
+def check(
+    config: Annotated[
+        Path, typer.Option(envvar="MLMON_CONFIG", help="The configuration file.")
+    ] = CONFIG,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            show_default=False,
+            help="Check installed rules instead, a file or a folder: "
+            "whether all metrics that they name exist.",
+        ),
+    ] = None,
+    url: Annotated[
+        str, typer.Option(help="With --rules: the metrics of a running exporter.")
+    ] = "http://127.0.0.1:8000/metrics",
+    metrics_token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MLMON_METRICS_TOKEN",
+            show_default=False,
+            help="With --rules: the token that the exporter asks for.",
+        ),
+    ] = None,
+    body: Annotated[
+        Path | None, typer.Option(help="A request's body: show what would be read of it.")
+    ] = None,
+    response: Annotated[
+        Path | None, typer.Option(help="The body of the response to that request.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Whose sample it is, where several are configured.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="Read it in this format, not in the model's.")
+    ] = None,
+    path: Annotated[str, typer.Option(help="The path of the request.")] = "/predict",
+    header: Annotated[
+        list[str] | None, typer.Option(help="A header of the request, as 'name: value'.")
+    ] = None,
+    response_header: Annotated[
+        list[str] | None, typer.Option(help="A header of the response.")
+    ] = None,
+) -> None:
+    """Check a configuration and its references, and show what each model will watch.
+
+    With --body, and --response if there is one, it shows instead what would be read of a sample:
+    features, outputs, version, and what cannot be read and why; no configuration is needed.
+
+    With --rules, it says instead whether all metrics that installed rules name exist.
+
+    Exits with 0 where a server would start with it, something can be read of the sample, or each
+    rule's metrics are served, and with 2 where not.
+    """
+    if rules is not None:
+        check_rules(rules, url, metrics_token)
+        return
+    if response is not None and body is None:
+        raise UserError("--response: expected --body too, the request that it answers")
+    with user_errors(ConfigError):
+        settings = Config() if body and config == CONFIG and not config.exists() else _load(config)
+    console = Console(highlight=False)
+    if body is not None:
+        sample = Sample(body, response, path, header or (), response_header or ())
+        show_sample(console, settings, sample, model, format)
+    else:
+        _check_config(console, config, settings)
+
+
+def _load(config: Path) -> Config:
+    settings = load_config(config)
+    Monitor(settings).close()  # whatever stops a server, stops here, too
+    return settings
+
+
+def _check_config(console: Console, config: Path, settings: Config) -> None:
+    windows = ", ".join(window.label for window in settings.windows)
+    console.print(
+        f"[bold]{escape(str(config))}[/bold]: windows {windows}; at most one false page "
+        f"per model in {settings.false_alarm_every.label}; state "
+        f"{f'in {settings.state_dir}' if settings.state_dir else 'in memory'}",
+        soft_wrap=True,
+    )
+    warnings = list(_settings_warnings(settings))
+    for model in settings.models:
+        warnings += [f"{model.name}: {text}" for text in _show(console, settings, model)]
+    print_warnings(console, warnings)
+    found = counted(len(warnings), "warning") if warnings else "no warnings"
+    console.print(f"[green]OK[/green], {found}: a server will start with this.")
+
+
+def _settings_warnings(settings: Config) -> Iterator[str]:
+    folder = settings.state_dir
+    if folder is None:
+        return
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        yield f"state_dir: {folder} cannot be written: {existing} is not yours, or no folder"
+
+
+def _show(console: Console, settings: Config, model: ModelConfig) -> list[str]:
+    """Print what is known of a model; return warnings."""
+    routes = ", ".join(model.routes) or _rest(settings)
+    about = [part for part in (model.version, model.task, f"format {model.format}") if part]
+    console.print(
+        f"\n[bold]{escape(model.name)}[/bold]: {escape(', '.join(about))}; "
+        f"routes: {escape(routes)}",
+        soft_wrap=True,
+    )
+    if model.reference is None:
+        console.print(
+            f"  learns its reference from the first {counted(settings.learn_rows, 'row')}"
+        )
+        return []
+    reference = Reference.load(model.reference, settings.digest)
+    old = age(time.time() - reference.created)
+    console.print(
+        f"  {escape(str(model.reference))}: {counted(len(reference.features), 'feature')}, "
+        f"{counted(len(reference.outputs), 'output')}, {counted(reference.rows, 'row')}, "
+        f"built {old} ago",
+        soft_wrap=True,
+    )
+    console.print(column_table({"feature": reference.features, "output": reference.outputs}))
+    return [
+        *_fit(model, reference),
+        *reference_warnings(reference),
+        *window_warnings(reference, settings.windows),
+    ]
+
+
+def _rest(settings: Config) -> str:
+    """Return what a model without routes gets."""
+    sharing = sum(not model.routes for model in settings.models)
+    return "every POST that parses" if sharing == 1 else "POSTs whose path or body names it"
+
+
+def _fit(model: ModelConfig, reference: Reference) -> Iterator[str]:
+    if reference.model not in ("", "default", model.name):
+        yield f"reference: {model.reference} was built for the model {reference.model!r}"
+    features = {column.name for column in reference.features}
+    for name, _ in map(segment_feature, model.segments):
+        if name not in features:
+            yield f"segments: {name!r} is no feature of the reference"
+    outputs = {column.name for column in reference.outputs}
+    for name in model.outputs:
+        if outputs and name not in outputs:
+            yield f"outputs: {name!r} is no output of the reference; it has {', '.join(outputs)}"

@@ -1,0 +1,93 @@
+"""What came true of the demo's predictions: late, out of order, and not of all of them."""
+
+from __future__ import annotations
+
+import heapq
+import http.client
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mlmon_exporter.endpoints.desk import GROUND_TRUTH_PATH, row_ids
+
+KNOWN_SHARE = 0.7
+"""Of the predictions; of the others nobody ever learns what came true."""
+DELAY_SECONDS = 2.0, 8.0
+PAUSE_SECONDS = 0.5
+TIMEOUT_SECONDS = 5.0
+MOST_AT_ONCE = 5000
+
+
+class LateTruths:
+    """Sends ground truths from a thread, each some seconds after its prediction."""
+
+    def __init__(
+        self,
+        port: int,
+        token: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare to send.
+
+        Args:
+            port: Of the server on this machine.
+            token: That the server asks for.
+            clock: Seconds.
+        """
+        self._port = port
+        self._headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
+        self._clock = clock
+        self._random = random.Random(0)
+        self._due: list[tuple[float, str, Any]] = []
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ground truth", daemon=True)
+        self.failures = 0
+        """Messages without a good answer since the start."""
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Send no more."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(2 * TIMEOUT_SECONDS)
+
+    def predicted(self, prediction_id: str, truths: Sequence[Any]) -> None:
+        """Take in what will come true of the rows of a request that was just answered."""
+        now = self._clock()
+        with self._lock:
+            for row_id, truth in zip(row_ids(prediction_id, len(truths)), truths, strict=True):
+                if self._random.random() < KNOWN_SHARE:
+                    delay = self._random.uniform(*DELAY_SECONDS)
+                    heapq.heappush(self._due, (now + delay, row_id, truth))
+
+    def _run(self) -> None:
+        while not self._stop.wait(PAUSE_SECONDS):
+            self.send()
+
+    def send(self) -> None:
+        """Send those that are due."""
+        now = self._clock()
+        records: list[dict[str, Any]] = []
+        with self._lock:
+            while self._due and self._due[0][0] <= now and len(records) < MOST_AT_ONCE:
+                _, row_id, truth = heapq.heappop(self._due)
+                records.append({"prediction_id": row_id, "ground_truth": truth})
+        if records and not self._post(json.dumps(records)):
+            self.failures += 1
+
+    def _post(self, body: str) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT_SECONDS)
+        try:
+            connection.request("POST", GROUND_TRUTH_PATH, body, self._headers)
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()

@@ -1,0 +1,104 @@
+"""What the demo serves: models trained on real data, their references, the configuration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from rich.console import Console
+
+from mlmon_exporter import Monitor
+from mlmon_exporter.reference.reference import Reference
+
+from .datasets import BIKE_CATEGORICAL, Labelled, Parts, Row, bike_parts, income_parts
+from .server import create_app
+from .traffic import Latencies
+from .verdict import BIKE, INCOME
+
+OUTCOME = "outcome"
+CONFIG = """\
+windows = ["60s"]
+pending_age = "60s"
+page_path = "/mlmon"
+token = "{token}"
+
+[[models]]
+name = "bike-demand"
+reference = "bike-demand.reference.json"
+routes = ["/bike/predict"]
+features = "instances"
+predictions = "predictions"
+
+[[models]]
+name = "income"
+reference = "income.reference.json"
+segments = ["sex"]
+routes = ["/income/predict"]
+features = "instances"
+predictions = "predictions"
+"""
+
+
+def prepare(
+    console: Console, folder: Path, added: Latencies, token: str
+) -> tuple[Parts, Parts, FastAPI, Monitor]:
+    """Train the models, write references and configuration to a folder, and make the app.
+
+    Returns:
+        The data of both models, the app and its monitor.
+    """
+    with step(console, "Reading two real data sets"):
+        bike, income = bike_parts(), income_parts()
+    with step(console, f"Training on {len(bike.training.rows)} hours of bicycle rentals, winter"):
+        from .models import BikeModel, IncomeModel
+
+        bike_model = BikeModel(bike.training)
+    with step(console, f"Training on {len(income.training.rows)} incomes"):
+        income_model = IncomeModel(income.training)
+    with step(console, "Building references from rows that the models have not seen"):
+        rentals = {"rentals": bike_model.predict(bike.reference.rows)}
+        _save_reference(folder, BIKE, bike.reference, rentals, categorical=BIKE_CATEGORICAL)
+        outputs = _columns(income_model.predict(income.reference.rows))
+        _save_reference(folder, INCOME, income.reference, outputs, segments=["sex"])
+    config = folder / "mlmon.toml"
+    config.write_text(CONFIG.replace("{token}", token), encoding="utf-8")
+    examples = bike.reference.rows[0], income.reference.rows[0]
+    app, monitor = create_app(bike_model, income_model, config, examples, added)
+    return bike, income, app, monitor
+
+
+def _save_reference(
+    folder: Path,
+    model: str,
+    held_out: Labelled,
+    outputs: dict[str, list[Any]],
+    *,
+    categorical: Sequence[str] = (),
+    segments: Sequence[str] = (),
+) -> None:
+    reference = Reference.build(
+        _columns(held_out.rows) | outputs | {OUTCOME: [*held_out.outcomes]},
+        model=model,
+        predictions=list(outputs),
+        ground_truth=OUTCOME,
+        categorical=categorical,
+        segments=segments,
+    )
+    reference.save(folder / f"{model}.reference.json")
+
+
+def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+@contextmanager
+def step(console: Console, what: str) -> Iterator[None]:
+    """Show what is being done, and then how long it took."""
+    started = time.perf_counter()
+    with console.status(f"{what} ..."):
+        yield
+    console.print(f"{what}: {time.perf_counter() - started:.1f} s", highlight=False)

@@ -1,0 +1,110 @@
+"""The description of what the exporter's own server answers, in OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from mlmon_exporter import __version__
+from mlmon_exporter.core.counts.feedback import STATUSES
+from mlmon_exporter.endpoints.desk import GROUND_TRUTH_PATH, KPI_PATH
+from mlmon_exporter.endpoints.feedback import MOST_NAME, MOST_RECORDS
+
+Form = dict[str, Any]
+
+TEXT: Form = {"type": "string"}
+COUNT: Form = {"type": "integer", "minimum": 0}
+ID: Form = {"type": "string", "pattern": "^[!-~]{1,128}$"}
+NAME: Form = {"type": "string", "minLength": 1, "maxLength": MOST_NAME}
+
+
+def openapi(paths: Collection[str], with_metrics_token: bool) -> Form:
+    """Describe a server.
+
+    Args:
+        paths: The paths that take ground truths and KPIs; none without a token for writers.
+        with_metrics_token: Whether a scrape needs a token.
+    """
+    described = {
+        "/metrics": {"get": _metrics(with_metrics_token)},
+        "/healthz": {"get": _healthz()},
+        GROUND_TRUTH_PATH: {"post": _writing("ground truths", _ground_truth(), STATUSES)},
+        KPI_PATH: {"post": _writing("events of business numbers", _kpi(), ("counted",))},
+    }
+    wanted = {"/metrics", "/healthz", *paths}
+    bearer = {"type": "http", "scheme": "bearer"}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "mlmon-exporter", "version": __version__},
+        "paths": {path: form for path, form in described.items() if path in wanted},
+        "components": {"securitySchemes": {"metricsToken": bearer, "token": bearer}},
+    }
+
+
+def _metrics(with_token: bool) -> Form:
+    text = {"schema": TEXT}
+    media = {"text/plain": text, "application/openmetrics-text": text}
+    operation: Form = {
+        "summary": "All numbers, for Prometheus",
+        "responses": {"200": {"description": "The numbers", "content": media}},
+    }
+    if with_token:
+        operation["security"] = [{"metricsToken": []}]
+        operation["responses"]["401"] = _plain("The token is missing or wrong")
+    return operation
+
+
+def _plain(description: str) -> Form:
+    return {"description": description, "content": {"text/plain": {"schema": TEXT}}}
+
+
+def _healthz() -> Form:
+    health = _object({"status": {"const": "ok"}, "time": {"type": "number"}}, ("status", "time"))
+    return {"summary": "Whether it runs", "responses": {"200": _json("It does", health)}}
+
+
+def _writing(what: str, record: Form, counts: Collection[str]) -> Form:
+    """Describe an address that takes one record, a list, or one a line."""
+    fault = _object({"index": COUNT, "reason": TEXT}, ("index", "reason"))
+    answer = {
+        **dict.fromkeys((*counts, "invalid"), COUNT),
+        "errors": {"type": "array", "items": fault},
+    }
+    refusal = _object({"error": TEXT}, ("error",))
+    records = {"type": "array", "items": record, "maxItems": MOST_RECORDS}
+    body = {"application/json": {"schema": {"oneOf": [record, records]}}}
+    return {
+        "summary": f"Take {what}",
+        "security": [{"token": []}],
+        "requestBody": {"required": True, "content": body},
+        "responses": {
+            "200": _json("Taken; `errors` has the first invalid ones", _object(answer, answer)),
+            "400": _json("Nothing was taken: not JSON", refusal),
+            "401": _json("The token is missing or wrong", refusal),
+            "413": _json("Nothing was taken: too much at once", refusal),
+            "503": _json("Nothing was taken: send it again", refusal),
+        },
+    }
+
+
+def _ground_truth() -> Form:
+    value = {"type": ["string", "number", "boolean"], "minLength": 1, "maxLength": MOST_NAME}
+    moment = {"type": ["string", "number", "null"], "description": "Unix seconds or ISO 8601"}
+    return _object(
+        {"prediction_id": ID, "ground_truth": value, "timestamp": moment},
+        ("prediction_id", "ground_truth"),
+    )
+
+
+def _kpi() -> Form:
+    number = {"type": "number"}
+    fields = {"kpi": NAME, "value": number, "prediction_id": ID, "model": TEXT}
+    return _object(fields, ("kpi",))
+
+
+def _object(properties: Form, required: Collection[str]) -> Form:
+    return {"type": "object", "properties": properties, "required": [*required]}
+
+
+def _json(description: str, schema: Form) -> Form:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,70 @@
+"""The exporter as a server of its own: the host's state from outside the model server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mlmon_exporter.config.keys import Config, ConfigError
+from mlmon_exporter.monitor import Monitor
+
+from .openapi import openapi
+
+
+def reader_of(config: Config) -> Monitor:
+    """Return a monitor that shows what the host's model servers have counted, and counts nothing.
+
+    With a token, `/ground-truth` and `/kpi`, too.
+
+    Raises:
+        ConfigError: There is no `state_dir`, so there would be nothing to show.
+    """
+    if config.state_dir is None:
+        raise ConfigError(
+            "state_dir: expected the folder that the model server writes to, got none; "
+            "set state_dir in both configurations, or MLMON_STATE_DIR"
+        )
+    monitor = Monitor(config)
+    monitor.is_reader = True
+    return monitor
+
+
+def server_app(config: Config) -> Starlette:
+    """Return the app of `mlmon-exporter serve`: the page at `/`, `/metrics` and `/healthz`.
+
+    `/openapi.json` describes them for programs.
+
+    Raises:
+        ConfigError: As `reader_of` does.
+    """
+    monitor = reader_of(config)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await monitor.shutdown()
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok", "time": time.time()})
+
+    description = openapi(monitor.writing_apps, config.metrics_token is not None)
+
+    async def described(_: Request) -> Response:
+        return JSONResponse(description)
+
+    return Starlette(
+        routes=[
+            Route("/", monitor.page_app()),
+            Route("/healthz", healthz),
+            Route("/metrics", monitor.metrics_app()),
+            Route("/openapi.json", described),
+            *(Route(path, app) for path, app in monitor.writing_apps.items()),
+        ],
+        lifespan=lifespan,
+    )

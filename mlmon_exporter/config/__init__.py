@@ -1,0 +1,1 @@
+"""Configuration: keys, and how each value is read."""

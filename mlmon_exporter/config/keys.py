@@ -1,0 +1,262 @@
+"""Configuration: a TOML file, the environment and keyword options become one frozen `Config`.
+
+What wins, first to last: options given in code, `MLMON_...` variables, the file, the defaults.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from . import values as kinds
+from .values import Duration, Location, dotted, number, shown, suggestion, whole
+
+__all__ = ["Config", "ConfigError", "Duration", "ModelConfig", "load_config"]
+
+MIB = 2**20
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used: each line says where, what is expected, what it got."""
+
+
+class ModelConfig(BaseModel):
+    """One served model: a `[[models]]` table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: kinds.Name = "default"
+    version: kinds.OptionalName = None
+    task: kinds.OptionalTask = None
+    reference: kinds.OptionalPath = None
+    routes: kinds.Routes = ()
+    format: kinds.Name = "auto"
+    features: kinds.OptionalName = None
+    predictions: kinds.OptionalName = None
+    segments: kinds.Segments = ()
+    score: kinds.OptionalName = None
+    label: kinds.OptionalName = None
+    positive: kinds.OptionalClass = None
+    outputs: kinds.Names = ()
+
+
+class Config(BaseSettings):
+    """All that a user may set; each key is also an environment variable `MLMON_<KEY>`.
+
+    Other `MLMON_` variables are let be: Kubernetes puts `MLMON_SERVICE_HOST` and the like into
+    every container beside a service called mlmon.
+    """
+
+    model_config = SettingsConfigDict(
+        enable_decoding=False,  # `MLMON_WINDOWS=1h,24h` need not be JSON
+        env_prefix="MLMON_",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,  # it may be a token
+    )
+
+    state_dir: kinds.OptionalPath = None
+    windows: kinds.Windows = (Duration.parse("1h"), Duration.parse("24h"))
+    false_alarm_every: kinds.Span = Field(Duration.parse("30d"), validate_default=True)
+    min_window_rows: kinds.Whole = whole(100)
+    digest: kinds.Digest = "fastdigest"
+    token: kinds.OptionalSecret = None
+    metrics_token: kinds.OptionalSecret = None
+    metrics_path: kinds.OptionalRoute = "/metrics"
+    page_path: kinds.OptionalRoute = None
+
+    psi_floor: kinds.Number = number(0.1, high=100)
+    ks_floor: kinds.Number = number(0.1, high=1)
+    share_floor: kinds.Number = number(0.01, high=1)
+    learn_rows: kinds.Whole = whole(10_000)
+
+    max_body_bytes: kinds.Whole = whole(MIB, low=0)
+    max_inflated_bytes: kinds.Whole = whole(8 * MIB, low=0)
+    max_rows: kinds.Whole = whole(10_000)
+    max_features: kinds.Whole = whole(2_000)
+    queue_exchanges: kinds.Whole = whole(10_000)
+    queue_bytes: kinds.Whole = whole(64 * MIB, high=2**40)
+    flush_seconds: kinds.Number = number(5.0, low=0.01, high=3600)
+
+    pending_rows: kinds.Whole = whole(100_000)
+    pending_age: kinds.Span = Field(Duration.parse("7d"), validate_default=True)
+    ground_truth_store: kinds.OptionalDatabase = None
+
+    max_routes: kinds.Whole = whole(200, high=10_000)
+    max_categories: kinds.Whole = whole(50, high=1_000)
+    max_versions: kinds.Whole = whole(8, high=1_000)
+    max_segments: kinds.Whole = whole(20, high=200)
+    max_kpis: kinds.Whole = whole(50, high=1_000)
+    feature_histograms: bool = Field(True, description="true or false")
+    models: Annotated[tuple[ModelConfig, ...], kinds.LIST] = Field(
+        (ModelConfig(),), description="tables headed [[models]]"
+    )
+
+    @field_validator("false_alarm_every")
+    @classmethod
+    def _outlasts_windows(cls, span: Duration, info: ValidationInfo) -> Duration:
+        longest = max(info.data.get("windows", [span]), key=lambda window: window.seconds)
+        if span.seconds < longest.seconds:
+            raise ValueError(f"expected {longest.label} (a window) or more, got {span.label}")
+        return span
+
+    @field_validator("page_path")
+    @classmethod
+    def _is_not_the_metrics(cls, path: str | None, info: ValidationInfo) -> str | None:
+        if path is not None and path == info.data.get("metrics_path"):
+            raise ValueError(f"expected another path than metrics_path, got {path!r}")
+        return path
+
+    @field_validator("models")
+    @classmethod
+    def _can_be_told_apart(cls, models: tuple[ModelConfig, ...]) -> tuple[ModelConfig, ...]:
+        if problems := [*_shared_names(models), *_shared_routes(models)]:
+            raise ValueError("; ".join(problems))
+        return models or (ModelConfig(),)
+
+    @classmethod
+    def from_options(cls, config: Config | Path | str | None = None, **options: Any) -> Config:
+        """Lay the keyword options of `instrument()` over a configuration.
+
+        Args:
+            config: A Config, or what `load_config` takes.
+            options: Global keys, and keys of the model, whose `name` is called `model` here. With
+                several models configured, `model` says which one the others are for.
+
+        Raises:
+            ConfigError: The file or an option is wrong, or the model that is meant is not clear.
+        """
+        model_keys = {"model": "name"} | {k: k for k in ModelConfig.model_fields if k != "name"}
+        own = {key: options.pop(option) for option, key in model_keys.items() if option in options}
+        known = [*cls.model_fields, *model_keys]
+        if unknown := [f"{key}: {suggestion(key, known)}" for key in options if key not in known]:
+            raise ConfigError("\n".join(f"instrument(): {problem}" for problem in unknown))
+        base = config if isinstance(config, Config) else load_config(config)
+        merged = _built({**dict(base), **options}, lambda where: f"instrument(): {dotted(where)}")
+        if not own:
+            return merged
+        return _built({**dict(merged), "models": _overlaid(merged.models, own)}, _option)
+
+
+def load_config(path: Path | str | None = None) -> Config:
+    """Read a TOML file, and the environment over it.
+
+    Paths in the file are relative to its folder, those in the environment to the current one.
+
+    Args:
+        path: The file; by default the one that MLMON_CONFIG names, or none.
+
+    Raises:
+        ConfigError: The file cannot be read, or some key has a wrong name or value.
+    """
+    path = path or os.environ.get("MLMON_CONFIG")
+    file = _read(Path(path)) if path else {}
+    environment = EnvSettingsSource(Config)()
+
+    def locate(location: Location) -> str:
+        key = str(location[0])
+        if key in environment:
+            return f"MLMON_{key.upper()}{dotted(location)[len(key) :]}"
+        return f"{path}: {dotted(location)}" if path else dotted(location)
+
+    config = _built({**file, **environment}, locate)
+    return _anchored(config, Path(path or "").parent, file.keys() - environment.keys())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a TOML file, got: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: expected TOML, got: {error}") from None
+
+
+def _built(values: Mapping[str, Any], locate: Callable[[Location], str]) -> Config:
+    # pydantic-settings would take `_env_file` for its own argument, and TOKEN for token.
+    unknown = [key for key in values if key not in Config.model_fields]
+    lines = [f"{locate((key,))}: {_unknown(key, Config)}" for key in unknown]
+    try:
+        config = Config(**{key: values[key] for key in values if key not in unknown})
+    except ValidationError as error:
+        lines += [f"{locate(detail['loc'])}: {_problem(detail)}" for detail in error.errors()]
+    else:
+        if not lines:
+            return config
+    raise ConfigError("\n".join(lines))
+
+
+def _problem(detail: ErrorDetails) -> str:
+    """What is wrong with one value and what to do about it; where is said elsewhere."""
+    if detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
+    location = detail["loc"]
+    owner, key = (ModelConfig, location[2]) if len(location) > 2 else (Config, location[0])
+    if detail["type"] == "extra_forbidden":
+        return _unknown(str(key), owner)
+    return f"expected {owner.model_fields[str(key)].description}, got {shown(detail['input'])}"
+
+
+def _unknown(key: str, owner: type[BaseModel]) -> str:
+    if owner is ModelConfig and key in Config.model_fields:
+        return "unknown key of a model; move it to the top of the file, before [[models]]"
+    if owner is Config and key in ModelConfig.model_fields:
+        return "unknown global key; move it under [[models]]"
+    return suggestion(key, owner.model_fields)
+
+
+def _overlaid(models: tuple[ModelConfig, ...], own: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Lay options over the one model that they are for."""
+    names = [model.name for model in models]
+    chosen = names[0] if len(names) == 1 else own.get("name")
+    if chosen not in names:
+        known = ", ".join(map(repr, names))
+        raise ConfigError(
+            f"instrument(): model: expected the one that the options are for, {known}, "
+            f"got {shown(chosen)}"
+        )
+    return [{**dict(model), **(own if model.name == chosen else {})} for model in models]
+
+
+def _option(location: Location) -> str:
+    """Where options are wrong: `segments`, which a file would call models[0].segments."""
+    own = tuple("model" if part == "name" else part for part in location[2:])
+    return f"instrument(): {dotted(own or location)}"
+
+
+def _anchored(config: Config, folder: Path, keys: Collection[str]) -> Config:
+    """Make the paths of these keys, which come from a file, relative to its folder."""
+    anchored: dict[str, object] = {}
+    if config.state_dir is not None and "state_dir" in keys:
+        anchored["state_dir"] = folder / config.state_dir
+    if "models" in keys:
+        anchored["models"] = tuple(
+            model.model_copy(update={"reference": model.reference and folder / model.reference})
+            for model in config.models
+        )
+    return config.model_copy(update=anchored)
+
+
+def _shared_names(models: tuple[ModelConfig, ...]) -> Iterator[str]:
+    for name, count in Counter(model.name for model in models).items():
+        if count > 1:
+            yield f"expected a name of its own for each model, got {name!r} {count} times"
+
+
+def _shared_routes(models: tuple[ModelConfig, ...]) -> Iterator[str]:
+    # Models without routes share all routes that are no one's: requests say which they mean.
+    owners = defaultdict[str, list[str]](list)
+    for model in models:
+        for route in model.routes:
+            owners[route].append(model.name)
+    for route, names in owners.items():
+        if len(names) > 1:
+            yield f"expected one model for each route, got {route} for {', '.join(names)}"

@@ -1,0 +1,1 @@
+"""Windows held against the reference."""

@@ -1,0 +1,1 @@
+"""Ground truth: joined, counted and scored."""

@@ -1,0 +1,119 @@
+"""Quality without outcomes: what to expect of the scores that are given now.
+
+In the reference each score comes with a chance that the outcome is positive; as long as that holds,
+the scores of a window say how often their predictions are right. It sees a change of the inputs
+(covariate shift). It is blind to concept drift: where the same inputs lead to other outcomes, the
+estimate stays as it was.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmon_exporter.core.profile.bins import Bins, CategoryBins
+from mlmon_exporter.core.stats import roc
+
+from .losses import LEAST_PROBABILITY
+from .tallies import SliceSums
+from .task import HALF
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+ESTIMATED = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier")
+
+
+class Calibration:
+    """The chance of each score in the reference, which rises with the score."""
+
+    def __init__(self, points: Floats, threshold: float) -> None:
+        """Take a curve's points, and the score from which rows are predicted positive.
+
+        The chances are the isotonic regression of the outcomes on the scores. Source: Zadrozny
+        and Elkan (2002), Transforming Classifier Scores into Accurate Multiclass Probability
+        Estimates.
+        """
+        self._scores = points[:, 0]
+        self._chances = isotonic(points[:, 1], points[:, 1:].sum(axis=1))
+        self.threshold = threshold
+
+    def chances(self, scores: Floats) -> Floats:
+        """Return the chance of each score, 0 to 1; between the reference's scores on a line."""
+        return np.interp(scores, self._scores, self._chances)
+
+
+def isotonic(hits: Floats, rows: Floats) -> Floats:
+    """Return the rising shares that fit best to hits of rows, in order; rows are over 0.
+
+    Source: the pool-adjacent-violators algorithm; Barlow et al. (1972), Statistical Inference
+    under Order Restrictions.
+    """
+    pooled: list[list[float]] = []  # hits, rows, points
+    for hit, count in zip(hits.tolist(), rows.tolist(), strict=True):
+        pooled.append([hit, count, 1])
+        while len(pooled) > 1 and pooled[-2][0] * pooled[-1][1] >= pooled[-1][0] * pooled[-2][1]:
+            last = pooled.pop()
+            pooled[-1] = [a + b for a, b in zip(pooled[-1], last, strict=True)]
+    return np.repeat([h / r for h, r, _ in pooled], [int(points) for _, _, points in pooled])
+
+
+def calibration_of(reference: SliceSums) -> Calibration | None:
+    """Return the calibration of a binary classification's reference; None where there is none."""
+    task, points = reference.layout.task, reference.points(0)
+    if reference.layout.curves != 1 or not points[:, 1:].sum(axis=0).all():
+        return None
+    if task.label is None or task.positive is None:
+        return Calibration(points, HALF)
+    # Where the model decides by itself: as many rows as it calls positive are over its threshold.
+    selected = reference.each("predicted")[0, task.positive]
+    above = np.cumsum(points[::-1, 1:].sum(axis=1))
+    last = int(np.searchsorted(above, selected, side="right"))
+    scores = points[::-1, 0]
+    return Calibration(points, float(scores[last - 1]) if last else np.inf)
+
+
+def middles(bins: Bins) -> Floats:
+    """Return the score that stands for each cell of a numeric column, missing left out."""
+    if isinstance(bins, CategoryBins):
+        return np.empty(0)
+    edges = np.clip(np.concatenate((bins.edges[:1], bins.edges, bins.edges[-1:])), 0.0, 1.0)
+    # The upper edge of a value's own cell is the value.
+    is_atom = np.nextafter(edges[:-1], np.inf) >= edges[1:]
+    return np.where(is_atom, edges[1:], (edges[:-1] + edges[1:]) / 2)
+
+
+def estimates(calibration: Calibration, scores: Floats, rows: Floats) -> dict[str, float]:
+    """Return the qualities to be expected of rows with these scores.
+
+    Args:
+        calibration: Of the reference.
+        scores: Ascending.
+        rows: How many have each score.
+
+    Returns:
+        Each of `ESTIMATED`; NaN where it is not defined, and all without rows.
+    """
+    total = rows.sum()
+    if not total:
+        return dict.fromkeys(ESTIMATED, float("nan"))
+    chance = calibration.chances(scores)
+    hits, misses = rows * chance, rows * (1 - chance)
+    is_selected = scores >= calibration.threshold
+    right, wrong = hits[is_selected].sum(), misses[is_selected].sum()
+    missed = hits[~is_selected].sum()
+    safe = np.clip(scores, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    log_losses = -(hits * np.log(safe) + misses * np.log1p(-safe))
+    return {
+        "accuracy": float((right + misses[~is_selected].sum()) / total),
+        "precision": _share(right, right + wrong),
+        "recall": _share(right, right + missed),
+        "f1": _share(2 * right, 2 * right + wrong + missed),
+        "roc_auc": roc.area(np.column_stack((scores, hits, misses))),
+        "log_loss": float(log_losses.sum() / total),
+        "brier": float((hits * np.square(1 - scores) + misses * np.square(scores)).sum() / total),
+    }
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")

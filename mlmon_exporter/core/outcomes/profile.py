@@ -1,0 +1,146 @@
+"""The outcomes of a reference in the making, from rows with predictions and ground truth.
+
+Three passes over the rows: what the ground truths are, how good the predictions were and how their
+errors lie, and, where errors are too many to be known one by one, their exact counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mlmon_exporter.core.profile.categories import CategoryCounts
+from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.profiler import Profiler
+
+from .classes import in_order
+from .reference import OutcomeReference
+from .residuals import ERROR, errors_of
+from .scored_rows import scored_rows, tally_outcomes
+from .scorer import AT_ONCE, Outcomes
+from .segments import MOST_SEGMENTS, SegmentFeature, Segments, feature_segments
+from .tallies import SliceTally, new_tally, slices_of
+from .task import CLASSIFICATION, Choice, OutcomeRows, choose_task, kind_of, values_of
+
+Chunk = tuple[Mapping[str, Any], int]
+"""Some rows: name -> values, and how many."""
+
+
+class OutcomeColumns(NamedTuple):
+    """Which columns outcomes are made of, and what is known of them."""
+
+    truth: str
+    """The ground truth; empty if there is none."""
+    features: Sequence[ColumnReference]
+    outputs: Sequence[ColumnReference]
+    choice: Choice = Choice()
+    segments: Sequence[SegmentFeature] = ()
+    max_segments: int = MOST_SEGMENTS
+
+
+def outcome_reference(
+    chunks: Callable[[], Iterable[Chunk]],
+    columns: OutcomeColumns,
+    engine: str,
+    like: OutcomeReference | None = None,
+) -> OutcomeReference | None:
+    """Return the outcomes of rows.
+
+    Args:
+        chunks: Gives the rows anew at each call. Categories that are counted have their codes.
+        columns: What they are made of.
+        engine: A key of `digests.ENGINES`.
+        like: Take over its classes, segments and cells, so that parts add up exactly.
+
+    Returns:
+        None where there is no ground truth, no output fits the task, or no row has both.
+
+    Raises:
+        ValueError: An output or class that the user names is not there.
+    """
+    if not columns.truth or not columns.outputs:
+        return None
+    start = like if like is not None else _start(chunks, columns, engine)
+    names = [column.name for column in columns.outputs]
+    task = start.task(columns.outputs, names) if start is not None else None
+    if start is None or task is None:
+        return None
+    outcomes = Outcomes(task, Segments(start.segments), start.center)
+    tally = new_tally(outcomes.layout)
+    known = [like.error] if like is not None and like.error is not None else []
+    profiler = Profiler(engine, like=known)
+    for rows, labels in _blocks(chunks, columns, outcomes):
+        scored = scored_rows(outcomes.layout, rows)
+        tally.merge(tally_outcomes(outcomes.layout, scored, slices_of(outcomes.layout, labels)))
+        profiler.profile({ERROR: scored.errors}, len(scored.errors))
+    if not tally.rows:
+        return None
+    if not profiler.is_exact:
+        for rows, _ in _blocks(chunks, columns, outcomes):
+            profiler.count({ERROR: errors_of(rows, task)}, len(rows.truth))
+    error = next(iter(profiler.references()), None)
+    tally.pack()
+    return OutcomeReference(start.choice, start.classes, start.segments, start.center, tally, error)
+
+
+def _start(
+    chunks: Callable[[], Iterable[Chunk]], columns: OutcomeColumns, engine: str
+) -> OutcomeReference | None:
+    """Return outcomes without rows: what the task is, its classes and segments."""
+    profiler = Profiler(engine, kept=1000, least=1)  # a class is one, however rare
+    for rows, count in chunks():
+        profiler.profile({columns.truth: rows[columns.truth]}, count)
+    truth = next(iter(profiler.references()), None)
+    if truth is None:
+        return None
+    choice = columns.choice._replace(kind=columns.choice.kind or kind_of(truth))
+    is_classes = choice.kind == CLASSIFICATION
+    by_name = {column.name: column for column in columns.features}
+    segments = tuple(
+        feature_segments(each, by_name.get(each.feature), columns.max_segments)
+        for each in columns.segments
+    )
+    classes = in_order(values_of(truth)) if is_classes else ()
+    names = [column.name for column in columns.outputs]
+    task = choose_task(choice, columns.outputs, names, classes)
+    if task is not None:
+        # What was found out holds for parts that are built alike, too.
+        score = names[task.scores[0]] if len(task.scores) == 1 else ""
+        choice = choice._replace(
+            score=score, label=names[task.label] if task.label is not None else ""
+        )
+    center = 0.0 if is_classes or not np.isfinite(truth.mean) else truth.mean
+    return OutcomeReference(choice, classes, segments, center, SliceTally(0, 0), None)
+
+
+def _blocks(
+    chunks: Callable[[], Iterable[Chunk]], columns: OutcomeColumns, outcomes: Outcomes
+) -> Iterator[tuple[OutcomeRows, list[tuple[str, ...]]]]:
+    """Give the rows that have prediction and ground truth, and the labels of their segments."""
+    features = [f.feature for f in outcomes.segments.features]
+    for rows, count in chunks():
+        read = {
+            name: _values(rows[name])
+            for name in dict.fromkeys((*outcomes.task.outputs, *features, columns.truth))
+        }
+        values = list(zip(*(read[name] for name in outcomes.task.outputs), strict=True))
+        labels = outcomes.segments.of_rows(read, count)
+        for start in range(0, count, AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            found, problems = outcomes.reader.read(values[part], read[columns.truth][part])
+            kept = [i for i, problem in enumerate(problems) if problem is None]
+            yield (
+                OutcomeRows(*(array[kept] for array in found)),
+                [labels[start + i] for i in kept],
+            )
+
+
+def _values(column: Any) -> Sequence[Any]:
+    """Return a column as a list of values."""
+    if isinstance(column, CategoryCounts):
+        if column.codes is None:
+            raise ValueError("outcomes: expected categories with their codes")
+        return [(*column.names, None)[code] for code in column.codes.tolist()]
+    return column.tolist() if isinstance(column, np.ndarray) else list(column)

@@ -1,0 +1,145 @@
+"""What the reference knows of a model's outcomes: how good it was, and how its errors lay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.form import column_from_dict, column_to_dict
+from mlmon_exporter.core.profile.merge import merge_columns
+from mlmon_exporter.core.stats.centroids import MOST_ROWS
+from mlmon_exporter.core.stats.roc import RocCurve
+
+from .classes import in_order
+from .segments import FeatureSegments, Segments
+from .tallies import SliceLayout, SliceSums, SliceTally, aligned
+from .task import CLASSIFICATION, REGRESSION, Choice, Task, choose_task
+
+NOT_ONE_TASK = (
+    "reference: outcomes: expected the same task on both sides; "
+    "build both with the same columns and the same classes"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class OutcomeReference:
+    """The outcomes of the reference's rows."""
+
+    choice: Choice
+    """What the user said of the task, and its kind."""
+    classes: tuple[str, ...]
+    segments: tuple[FeatureSegments, ...]
+    center: float
+    """Mean of a regression's ground truths; 0 of classes."""
+    tally: SliceTally
+    error: ColumnReference | None
+    """The column of errors: log losses, residuals, or 0 and 1."""
+
+    def task(self, outputs: Sequence[ColumnReference], names: Sequence[str]) -> Task | None:
+        """Return the task that the outcomes are of, given the reference of the outputs."""
+        return choose_task(self.choice, outputs, names, self.classes)
+
+    def layout(self, task: Task) -> SliceLayout:
+        """Return the layout of the tally."""
+        return SliceLayout(task, Segments(self.segments), self.center)
+
+    def sums(self, outputs: Sequence[ColumnReference]) -> SliceSums | None:
+        """Return what the outcomes add up to, given the reference of the outputs."""
+        task = self.task(outputs, [column.name for column in outputs])
+        return SliceSums(self.layout(task), self.tally) if task is not None else None
+
+    def segments_of(self, feature: str, edges: Sequence[float]) -> FeatureSegments | None:
+        """Return the segments of a feature, if these are its edges."""
+        own = (s for s in self.segments if (s.feature, s.edges) == (feature, tuple(edges)))
+        return next(own, None)
+
+    def merge(self, other: OutcomeReference, outputs: Sequence[ColumnReference]) -> Self:
+        """Return the outcomes of both sides' rows, given the reference of all outputs.
+
+        Raises:
+            ValueError: They are of different tasks.
+        """
+        together = replace(
+            self,
+            classes=in_order((*self.classes, *other.classes)),
+            segments=_united(self.segments, other.segments),
+        )
+        names = [column.name for column in outputs]
+        task, ours, theirs = (side.task(outputs, names) for side in (together, self, other))
+        if task is None or ours is None or theirs is None or self.choice != other.choice:
+            raise ValueError(NOT_ONE_TASK)
+        if len({(each.scores, each.label) for each in (task, ours, theirs)}) > 1:
+            raise ValueError(NOT_ONE_TASK)
+        wanted = together.layout(task)
+        merged = aligned(self.tally, self.layout(ours), wanted)
+        merged.merge(aligned(other.tally, other.layout(theirs), wanted))
+        errors = [side.error for side in (self, other) if side.error is not None]
+        error = merge_columns(*errors) if len(errors) > 1 else next(iter(errors), None)
+        return replace(together, tally=merged, error=error)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form in which a reference file holds the outcomes."""
+        return {
+            "task": self.choice._asdict(),
+            "classes": list(self.classes),
+            "segments": [
+                {"feature": s.feature, "values": list(s.values), "edges": list(s.edges)}
+                for s in self.segments
+            ],
+            "center": self.center,
+            "rows": self.tally.rows,
+            "sums": np.nan_to_num(self.tally.sums).tolist(),
+            "curves": [
+                {"slice": i, "number": number, "points": curve.points.tolist()}
+                for (i, number), curve in self.tally.curves.items()
+            ],
+            "error": column_to_dict(self.error) if self.error is not None else None,
+        }
+
+    @classmethod
+    def from_dict(
+        cls, form: Mapping[str, Any], outputs: Sequence[ColumnReference], engine: str
+    ) -> Self:
+        """Read that form; raises ValueError, KeyError or TypeError where it is damaged."""
+        choice = Choice(**{key: str(value) for key, value in form["task"].items()})
+        if choice.kind not in (REGRESSION, CLASSIFICATION):
+            raise ValueError(f"task: expected regression or classification, got {choice.kind!r}")
+        tally = SliceTally(0, 0)
+        tally.rows = int(form["rows"])
+        if tally.rows > MOST_ROWS:
+            raise ValueError(f"rows: expected {MOST_ROWS} at most, got {tally.rows:.3g}")
+        tally.sums = np.array(form["sums"], dtype=np.float64)
+        for curve in form["curves"]:
+            points = np.array(curve["points"], dtype=np.float64).reshape(-1, 3)
+            if not np.isfinite(points).all() or (points[:, 1:] < 0).any():
+                raise ValueError("curves: expected finite points of 0 rows or more")
+            tally.curves[int(curve["slice"]), int(curve["number"])] = RocCurve(points)
+        error = form["error"] and column_from_dict(form["error"], engine)
+        made = cls(
+            choice,
+            tuple(str(name) for name in form["classes"]),
+            tuple(FeatureSegments(s["feature"], s["values"], s["edges"]) for s in form["segments"]),
+            float(form["center"]),
+            tally,
+            error or None,
+        )
+        task = made.task(outputs, [column.name for column in outputs])
+        if task is None or not all(isinstance(s.feature, str) for s in made.segments):
+            raise ValueError("outcomes: expected columns of the reference, got others")
+        made.layout(task).check(tally)
+        return made
+
+
+def _united(
+    a: Sequence[FeatureSegments], b: Sequence[FeatureSegments]
+) -> tuple[FeatureSegments, ...]:
+    united = {(s.feature, s.edges): s for s in a}
+    for each in b:
+        known = united.get((each.feature, each.edges))
+        values = dict.fromkeys((*(known.values if known else ()), *each.values))
+        united[each.feature, each.edges] = FeatureSegments(each.feature, [*values], each.edges)
+    return tuple(united.values())

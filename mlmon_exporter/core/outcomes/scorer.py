@@ -1,0 +1,268 @@
+"""What a model's outcomes are read by: its task, its segments, its errors. Holds no rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmon_exporter.core.coerce import number, scalar
+from mlmon_exporter.core.keys import ERRORS, SLICES, PartKey
+from mlmon_exporter.core.profile.bins import OTHER, category_name
+from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.records import Batch, Prediction
+from mlmon_exporter.core.settings import ModelReference, ModelSettings
+from mlmon_exporter.core.windows.matrix import Frame
+from mlmon_exporter.core.windows.tally import Layout, Tally
+from mlmon_exporter.core.windows.tally_bytes import AnyTally
+from mlmon_exporter.core.windows.window import PANES
+
+from .reader import OutcomeReader
+from .scored_rows import ScoredRows, scored_rows, tally_outcomes
+from .segments import FeatureSegments, SegmentFeature, Segments, feature_segments, rows_by_value
+from .tallies import SliceLayout, SliceTally, aligned, slices_of
+from .task import OutcomeRows, Task, choose_task
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+Parts = dict[PartKey, AnyTally]
+Rows = list[tuple[tuple[float | str | None, ...], tuple[str, ...]]]
+"""Outputs and segments of some rows."""
+
+AT_ONCE = 4096
+"""Outcomes that are scored at once: what they take in memory is bounded."""
+
+
+class Outcomes:
+    """How predictions become rows that wait, and how those become counts. Thread-safe."""
+
+    def __init__(self, task: Task, segments: Segments, center: float) -> None:
+        self.task = task
+        self.segments = segments
+        self.reader = OutcomeReader(task)
+        self.layout = SliceLayout(task, segments, center)
+        self.errors: Frame | None = None
+        """The reference of errors, if there is one."""
+        self.reference: SliceTally | None = None
+        """The outcomes of the reference's rows, if they are of the same task."""
+        self.left_out: Sequence[tuple[int, frozenset[str]]] = ()
+        """Which segment features have more values than segments, and those that have none."""
+        self.on_overflow: Callable[[str], None] = lambda label: None
+        self._last: tuple[Batch | None, Rows] = (None, [])
+
+    def waiting(self, batch: Batch, version: str, now: float) -> list[Prediction]:
+        """Return what is kept of the rows that have an id.
+
+        Args:
+            batch: The rows.
+            version: The version that they are counted for.
+            now: Unix seconds.
+        """
+        ids = batch.prediction_ids or ()
+        rows = self.rows(batch)
+        return [
+            Prediction(each, now, version, *row)
+            for each, row in zip(ids, rows, strict=False)
+            if each
+        ]
+
+    def rows(self, batch: Batch) -> Rows:
+        """Return outputs and segments of each row."""
+        # A batch is counted, and then kept for its outcomes.
+        last = self._last
+        if last[0] is not batch:
+            last = self._last = (batch, self._rows(batch))
+            for f, values in self.left_out:
+                if self._has_any(batch, last[1], f, values):
+                    self.on_overflow("segment")
+        return last[1]
+
+    def _has_any(self, batch: Batch, rows: Rows, f: int, left_out: frozenset[str]) -> bool:
+        """Return whether some row has a value that this segment feature has no segment of."""
+        values = batch.features.get(self.segments.features[f].feature)
+        if values is None:
+            return False
+        return any(
+            labels[f] == OTHER and category_name(scalar(value)) in left_out
+            for (_, labels), value in zip(
+                rows, [values] if batch.rows == 1 else values, strict=True
+            )
+        )
+
+    def _rows(self, batch: Batch) -> Rows:
+        names = self.task.outputs
+        outputs = batch.outputs(names)
+        if batch.rows == 1:
+            values = tuple([_plain(outputs.get(name)) for name in names])
+            return [(values, self.segments.of_row(batch.features))]
+        columns = [[*map(_plain, outputs.get(name, [None] * batch.rows))] for name in names]
+        segments = self.segments.of_rows(batch.features, batch.rows)
+        return list(zip(zip(*columns, strict=True), segments, strict=True))
+
+    def parts(
+        self,
+        outcomes: Sequence[tuple[Prediction, Any]],
+        window_seconds: Sequence[float],
+        now: float,
+    ) -> tuple[Parts, list[str | None]]:
+        """Return what outcomes add to the counts, and for each None or what is wrong with it.
+
+        Args:
+            outcomes: Predictions and their ground truths. Each is counted for the time of its
+                prediction, in the windows that still have it.
+            window_seconds: The windows.
+            now: Unix seconds.
+        """
+        read, problems = self.reader.read(
+            [self._fitted(prediction.values) for prediction, _ in outcomes],
+            [truth for _, truth in outcomes],
+        )
+        kept = [i for i, problem in enumerate(problems) if problem is None]
+        usable = [outcomes[i][0] for i in kept]
+        parts: Parts = {}
+        for start in range(0, len(kept), AT_ONCE):
+            block = usable[start : start + AT_ONCE]
+            rows = OutcomeRows(*(array[kept[start : start + AT_ONCE]] for array in read))
+            self._add(parts, block, rows, window_seconds, now)
+        return parts, problems
+
+    def _add(
+        self,
+        parts: Parts,
+        predictions: Sequence[Prediction],
+        rows: OutcomeRows,
+        window_seconds: Sequence[float],
+        now: float,
+    ) -> None:
+        """Add rows without problems to parts."""
+        scored = scored_rows(self.layout, rows)
+        which = slices_of(self.layout, [prediction.segments for prediction in predictions])
+        tallies: dict[tuple[int, ...], list[tuple[int, str, AnyTally]]] = {}
+        for seconds in window_seconds:
+            for (version, pane), own in _by_pane(predictions, seconds, now).items():
+                # Mostly the panes of several windows get the same rows.
+                if own not in tallies:
+                    tallies[own] = self._tallies(scored.of(np.array(own)), which[:, own])
+                for side, layout, tally in tallies[own]:
+                    _merge(parts, PartKey(version, side, layout, seconds, pane), tally)
+
+    def _tallies(self, scored: ScoredRows, which: Codes) -> list[tuple[int, str, AnyTally]]:
+        """Return side, layout and tally of all that some rows add to."""
+        of_slices = tally_outcomes(self.layout, scored, which)
+        tallies: list[tuple[int, str, AnyTally]] = [(SLICES, self.layout.fingerprint, of_slices)]
+        if self.errors is not None:
+            layout = self.errors.layout
+            tallies.append((ERRORS, layout.fingerprint, _tally_errors(layout, scored.errors)))
+        return tallies
+
+    def _fitted(self, values: tuple[float | str | None, ...]) -> tuple[float | str | None, ...]:
+        """Return a row's outputs as many as there are; those of another configuration are none."""
+        count = len(self.task.outputs)
+        return values if len(values) == count else (None,) * count
+
+
+def _by_pane(
+    predictions: Sequence[Prediction], seconds: float, now: float
+) -> dict[tuple[str, int], tuple[int, ...]]:
+    """Return which predictions are of each version and pane of a window that has them still."""
+    pane_seconds = seconds / PANES
+    oldest = now // pane_seconds - PANES
+    found: dict[tuple[str, int], list[int]] = {}
+    for i, prediction in enumerate(predictions):
+        pane = int(prediction.at // pane_seconds)
+        if pane > oldest:
+            found.setdefault((prediction.version, pane), []).append(i)
+    return {key: tuple(rows) for key, rows in found.items()}
+
+
+def _merge(parts: Parts, key: PartKey, tally: AnyTally) -> None:
+    """Add a tally to a part, which has nothing in common with it afterwards."""
+    known = parts.get(key)
+    if known is None:
+        parts[key] = tally.copy()
+    else:
+        known.merge(tally)  # type: ignore[arg-type]
+
+
+def _tally_errors(layout: Layout, errors: Floats) -> Tally:
+    """Count errors; nothing that is shown of them needs a digest."""
+    tally = Tally(layout)
+    known = errors[~np.isnan(errors)]
+    tally.rows = len(known)
+    tally.counts = layout.bins[0].count(known)[0]
+    return tally
+
+
+def _plain(value: Any) -> float | str | None:
+    """Return an output as a finite number or text, None where it is neither."""
+    if type(value) is not float:
+        if type(value) is not str:
+            value = scalar(value)
+        if isinstance(value, str):
+            return value or None
+        value = number(value)
+    return value if abs(value) < float("inf") else None
+
+
+def outcomes_of(
+    settings: ModelSettings,
+    reference: ModelReference,
+    on_overflow: Callable[[str], None] = lambda label: None,
+) -> Outcomes | None:
+    """Return how outcomes are read; None if nobody says what the task is.
+
+    `on_overflow` is told of rows whose segment is `other` since there are too many.
+
+    Raises:
+        ValueError: What the user says of the task does not fit the outputs.
+    """
+    known = reference.outcomes
+    choice = settings.choice
+    own_names = tuple(column.name for column in reference.outputs)
+    names = settings.outputs or own_names
+    if known is not None:
+        choice = choice.filled(known.choice, names)
+    task = choose_task(choice, reference.outputs, names, known.classes if known else ())
+    if task is None:
+        return None
+    wanted = settings.segments or tuple(
+        SegmentFeature(s.feature, s.edges) for s in (known.segments if known else ())
+    )
+    columns = {column.name: column for column in reference.features}
+
+    def segments(each: SegmentFeature) -> FeatureSegments:
+        found = known.segments_of(*each) if known else None
+        column = columns.get(each.feature)
+        return found or feature_segments(each, column, settings.max_segments)
+
+    made = Outcomes(task, Segments([*map(segments, wanted)]), _center(task, reference))
+    made.on_overflow = on_overflow
+    made.left_out = [*_left_out(made.segments, columns)]
+    own = known.task(reference.outputs, own_names) if known is not None else None
+    if known is not None and own is not None and own.meaning == task.meaning:
+        made.reference = aligned(known.tally, known.layout(own), made.layout)
+        made.errors = Frame((known.error,)) if known.error is not None else None
+    return made
+
+
+def _left_out(
+    segments: Segments, columns: Mapping[str, ColumnReference]
+) -> Iterator[tuple[int, frozenset[str]]]:
+    for f, feature in enumerate(segments.features):
+        column = columns.get(feature.feature)
+        if column is not None and not feature.edges:
+            left_out = frozenset(rows_by_value(column)).difference(feature.values)
+            if left_out:
+                yield f, left_out
+
+
+def _center(task: Task, reference: ModelReference) -> float:
+    """Return a number near a regression's ground truths: their mean, or the predictions'."""
+    if reference.outcomes is not None:
+        return reference.outcomes.center
+    columns = {column.name: column for column in reference.outputs}
+    column = columns.get(task.outputs[task.label]) if task.label is not None else None
+    mean = float("nan") if column is None else column.mean
+    return mean if abs(mean) < float("inf") else 0.0

@@ -1,0 +1,262 @@
+"""What outcomes amount to, for all slices of a model's rows at once: sums that add up."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmon_exporter.core.stats.roc import RocCurve
+
+from .segments import Segments
+from .task import OTHER_CLASSES, REGRESSION, Task
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+CALIBRATION_BINS = 10
+NO_CURVE = RocCurve()
+_COUNTS = {"made", "rows", "correct", "true", "predicted", "hits", "scored", "bin_rows", "bin_hits"}
+
+
+class SliceLayout:
+    """Which sums there are of each slice, and where."""
+
+    def __init__(self, task: Task, segments: Segments, center: float = 0.0) -> None:
+        """Lay the sums out.
+
+        Args:
+            task: Which output is what.
+            segments: What rows are sliced by.
+            center: A number near a regression's ground truths: sums of squares are about it.
+        """
+        self.task = task
+        self.segments = segments
+        self.center = center
+
+    @cached_property
+    def fields(self) -> Mapping[str, slice]:
+        """Name of a sum -> its place in a slice's sums; for some, one for each class or bin."""
+        return _places(_regression_sizes() if self.task.kind == REGRESSION else self._class_sizes())
+
+    def _class_sizes(self) -> dict[str, int]:
+        classes = len(self.task.classes) + OTHER_CLASSES
+        sizes = {"made": classes, "rows": 1, "correct": 1}
+        sizes |= dict.fromkeys(("true", "predicted", "hits"), classes)
+        if self.task.scores:
+            losses = ("scored", "log_loss", "log_loss_squared", "brier", "brier_squared")
+            bins = ("bin_rows", "bin_scores", "bin_hits")
+            sizes |= dict.fromkeys(losses, 1) | dict.fromkeys(bins, CALIBRATION_BINS)
+        return sizes
+
+    @cached_property
+    def width(self) -> int:
+        """Sums of a slice."""
+        return max(int(place.stop) for place in self.fields.values())
+
+    @cached_property
+    def _counts(self) -> list[int]:
+        """Places of the sums that count rows."""
+        places = [place for name, place in self.fields.items() if name in _COUNTS]
+        return [i for place in places for i in range(place.start, place.stop)]
+
+    def check(self, tally: SliceTally) -> None:
+        """Raise ValueError where a tally that was read is of another layout, or cannot be."""
+        shape = self.slices, self.width
+        if np.shape(getattr(tally, "sums", ())) != shape:
+            raise ValueError(f"tally: expected the {shape} sums of {self.fingerprint}, got others")
+        counts = tally.sums[:, self._counts]
+        is_count = (counts >= 0) & (counts <= tally.rows) & (counts == np.floor(counts))
+        if not is_count.all():
+            raise ValueError(f"tally: expected counts of its {tally.rows} rows, got others")
+        if not all(0 <= i < self.slices and 0 <= n < self.curves for i, n in tally.curves):
+            raise ValueError(f"tally: expected curves of {self.slices} slices, got others")
+
+    @property
+    def slices(self) -> int:
+        """How many slices there are."""
+        return len(self.segments.slices)
+
+    @property
+    def curves(self) -> int:
+        """Curves of a slice: of the positive class, or of each."""
+        return len(self.task.scores)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Text that differs where slices or sums do: tallies of another one do not add up."""
+        labels = [(f.feature, f.labels) for f in self.segments.features]
+        known = repr((self.task, labels, self.center)).encode("utf-8", "replace")
+        return hashlib.sha256(known).hexdigest()[:16]
+
+
+def _regression_sizes() -> dict[str, int]:
+    names = ("rows", "squares", "fourths", "absolutes", "relatives", "truths", "truth_squares")
+    return dict.fromkeys(names, 1)
+
+
+def _places(sizes: Mapping[str, int]) -> dict[str, slice]:
+    places, at = {}, 0
+    for name, size in sizes.items():
+        places[name] = slice(at, at + size)
+        at += size
+    return places
+
+
+class SliceTally:
+    """Sums and curves of all slices. Not thread-safe: whoever holds it locks."""
+
+    __slots__ = ("curves", "rows", "sums")
+
+    def __init__(self, slices: int, width: int) -> None:
+        self.rows = 0
+        """Rows that were added, predicted ones and those with an outcome."""
+        self.sums: Floats = np.zeros((slices, width))
+        self.curves: dict[tuple[int, int], RocCurve] = {}
+        """Slice and which of its curves -> curve."""
+
+    def merge(self, other: SliceTally) -> None:
+        """Add all that `other` has; it stays as it is."""
+        self.rows += other.rows
+        self.sums += other.sums
+        for where, curve in other.curves.items():
+            ours = self.curves.get(where)
+            if ours is None:
+                ours = self.curves[where] = RocCurve()
+            ours.merge(curve)
+
+    def copy(self) -> SliceTally:
+        """Return the same, to be merged into."""
+        other = SliceTally(*self.sums.shape)
+        other.merge(self)
+        return other
+
+    def at_least(self, other: SliceTally) -> None:
+        """Become another that has more rows: of two states of one tally that is the later."""
+        if other.rows > self.rows:
+            self.rows, self.sums, self.curves = other.rows, other.sums, other.curves
+
+    def pack(self) -> None:
+        """Take less room, for a pane that is over."""
+        for curve in self.curves.values():
+            curve.pack()
+
+
+def new_tally(layout: SliceLayout) -> SliceTally:
+    """Return a tally without rows."""
+    return SliceTally(layout.slices, layout.width)
+
+
+def slices_of(layout: SliceLayout, labels: Sequence[tuple[str, ...]]) -> Codes:
+    """Return the slices of rows, shape (1 + segment features, rows): all, then one a feature.
+
+    A label that is not known any more, since segments were changed, is the feature's last but
+    one: `other`.
+    """
+    which = np.zeros((1 + len(layout.segments.features), len(labels)), dtype=np.intp)
+    for f, index in enumerate(layout.segments.indexes):
+        other = list(index.values())[-2]
+        which[1 + f] = [index.get(row[f], other) if f < len(row) else other for row in labels]
+    return which
+
+
+def tally_predicted(layout: SliceLayout, predicted: Floats, which: Codes) -> SliceTally:
+    """Count predicted rows by class, for what is known without outcomes.
+
+    Args:
+        layout: Of a classification.
+        predicted: Class numbers; NaN where there was no prediction.
+        which: Slices of the rows, as `slices_of` gives them.
+    """
+    tally = new_tally(layout)
+    is_known = ~np.isnan(predicted)
+    tally.rows = int(is_known.sum())
+    place = layout.fields["made"]
+    size = place.stop - place.start
+    for slices in which[:, is_known]:
+        cells = slices * size + predicted[is_known].astype(np.intp)
+        counts = np.bincount(cells, minlength=layout.slices * size)
+        tally.sums[:, place] += counts.reshape(layout.slices, size)
+    return tally
+
+
+def aligned(tally: SliceTally, own: SliceLayout, wanted: SliceLayout) -> SliceTally:
+    """Return a tally as one of another layout: slices and classes of the same name.
+
+    Both are of tasks of one kind, with as many scores. What has no such name there is left out.
+    """
+    columns = _class_columns(own, wanted)
+    sums = np.zeros((own.slices, wanted.width))
+    sums[:, columns[1]] = tally.sums[:, columns[0]]
+    _move_center(sums, own, wanted)
+    other = new_tally(wanted)
+    other.rows = tally.rows
+    where = {each: i for i, each in enumerate(wanted.segments.slices)}
+    for i, each in enumerate(own.segments.slices):
+        if each in where:
+            other.sums[where[each]] = sums[i]
+            for number in range(own.curves):
+                if (i, number) in tally.curves:
+                    other.curves[where[each], number] = tally.curves[i, number]
+    return other
+
+
+def _class_columns(own: SliceLayout, wanted: SliceLayout) -> tuple[list[int], list[int]]:
+    """Return which sums of one layout are which of another."""
+    classes = (*wanted.task.classes, None, True)
+    names = (*own.task.classes, None, True)
+    here, there = [], []
+    for name, place in own.fields.items():
+        is_by_class = name in ("made", "true", "predicted", "hits")
+        for i in range(place.stop - place.start):
+            if is_by_class and names[i] not in classes:
+                continue
+            here.append(place.start + i)
+            there.append(
+                wanted.fields[name].start + (classes.index(names[i]) if is_by_class else i)
+            )
+    return here, there
+
+
+def _move_center(sums: Floats, own: SliceLayout, wanted: SliceLayout) -> None:
+    if wanted.task.kind != REGRESSION:
+        return
+    gap = own.center - wanted.center
+    rows, truths, squares = (
+        sums[:, wanted.fields[name].start] for name in ("rows", "truths", "truth_squares")
+    )
+    squares += 2 * gap * truths + gap * gap * rows
+    truths += gap * rows
+
+
+class SliceSums:
+    """What a tally says of each slice, by the names of its sums."""
+
+    def __init__(self, layout: SliceLayout, tally: SliceTally) -> None:
+        self.layout = layout
+        self.tally = tally
+
+    def __getitem__(self, name: str) -> Floats:
+        """Return a sum of each slice, shape (slices,)."""
+        return self.tally.sums[:, self.layout.fields[name].start]
+
+    def each(self, name: str) -> Floats:
+        """Return sums by class or bin, shape (slices, classes or bins)."""
+        return self.tally.sums[:, self.layout.fields[name]]
+
+    def mean(self, name: str, rows: str = "rows") -> Floats:
+        """Return a sum's mean over the rows, shape (slices,); NaN without any."""
+        return ratio(self[name], self[rows])
+
+    def points(self, of_slice: int, number: int = 0) -> Floats:
+        """Return the points of a curve."""
+        return self.tally.curves.get((of_slice, number), NO_CURVE).points
+
+
+def ratio(part: Floats, whole: Floats) -> Floats:
+    """Return a part of a whole; NaN where that is nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(whole != 0, part / whole, np.nan)

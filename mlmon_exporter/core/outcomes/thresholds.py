@@ -1,0 +1,178 @@
+"""The worst that a quality becomes by chance, given the reference's, at a level.
+
+Both sides' noise counts: that of the window's rows, and that of the reference's. What is worse
+than the threshold is so by more than chance, and by enough to matter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmon_exporter.core.drift.tests import Policy
+from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.stats import roc
+from mlmon_exporter.core.stats.thresholds import chance_share, whole_steps
+
+from .quality import Quality, qualities_of
+from .tallies import SliceSums
+from .task import REGRESSION
+
+Floats = NDArray[np.float64]
+
+LOSS_FLOOR = 0.05
+"""How much greater, as a share of the reference's, a loss must be to matter."""
+LEAST_OF_CLASS = 10
+"""Rows of each class without which an area under the curve says too little."""
+_TILTS = np.geomspace(1e-4, 30.0, 160)
+
+
+class LossLaw:
+    """How the mean of a loss varies by chance, given the reference's rows of it."""
+
+    def __init__(self, values: Floats, weights: Floats) -> None:
+        """Take losses of 0 or more, and the rows of each."""
+        shares = weights / weights.sum()
+        self.mean = float((values * shares).sum())
+        spread = math.sqrt(float((np.square(values - self.mean) * shares).sum()))
+        self._tilts = _TILTS / spread if spread > 0 else np.empty(0)
+        tilted = self._tilts[:, None] * (values - self.mean) + np.log(shares)
+        peak = tilted.max(axis=1, initial=-np.inf)
+        self._cumulants = peak + np.log(np.exp(tilted - peak[:, None]).sum(axis=1))
+
+    def worst_ratio(self, noise: float, level: float) -> float:
+        """Return the mean that is exceeded with at most this probability, over the true mean.
+
+        Args:
+            noise: 1 / rows of the window + 1 / rows of the reference.
+            level: The probability.
+
+        Source: Chernoff (1952), A Measure of Asymptotic Efficiency for Tests of a Hypothesis
+        Based on the Sum of Observations. It holds for losses with long tails, too.
+        """
+        if not len(self._tilts) or not self.mean > 0:
+            return math.nan
+        over = (self._cumulants - math.log(level) * noise) / self._tilts
+        return 1 + float(over.min()) / self.mean
+
+
+def loss_laws(error: ColumnReference | None, *, is_regression: bool) -> Mapping[str, LossLaw]:
+    """Return the laws of the losses that a column of errors tells of, by quality."""
+    if error is None or error.digest is None:
+        return {}
+    values, weights = error.digest.centroids()
+    if is_regression:
+        losses = {"mae": np.abs(values), "rmse": np.square(np.clip(values, -1e150, 1e150))}
+    else:
+        losses = {"log_loss": values, "brier": np.square(-np.expm1(-values))}
+    return {name: LossLaw(loss, weights) for name, loss in losses.items()}
+
+
+def worst_accuracy(
+    reference: SliceSums, current: SliceSums, policy: Policy, level: float
+) -> Floats:
+    """Return the least accuracy of each slice; NaN where a side has no rows."""
+    bars = []
+    wrong = reference["rows"] - reference["correct"]
+    for hits, n, m in zip(wrong, reference["rows"], current["rows"], strict=True):
+        if not n or not m:
+            bars.append(math.nan)
+            continue
+        chance = chance_share(int(hits), int(n), whole_steps(int(m)), level)
+        bars.append(1 - min(1.0, max(chance, hits / n + policy.share_floor)))
+    return np.array(bars)
+
+
+def worst_roc_auc(reference: SliceSums, current: SliceSums, policy: Policy, level: float) -> Floats:
+    """Return the least area under the curve of each slice; NaN where a class has few rows.
+
+    The area is taken as normal on the scale of its log odds, with its variance in the reference.
+    Source: Pepe (2003), The Statistical Evaluation of Medical Tests, chapter 5.
+    """
+    z = NormalDist().inv_cdf(1 - level)
+    bars = [math.nan] * reference.layout.slices
+    for i in range(len(bars) if reference.layout.curves == 1 else 0):
+        points = reference.points(i)
+        n, m = points[:, 1:].sum(axis=0), current.points(i)[:, 1:].sum(axis=0)
+        if min(*n, *m) < LEAST_OF_CLASS:
+            continue
+        area = roc.area(points)
+        # Half a pair is added on both sides: of a perfect area the noise would be nothing.
+        safe = (area * n[0] * n[1] + 0.5) / (n[0] * n[1] + 1)
+        parts = np.array(roc.area_variance(points)) + safe * (1 - safe) / n
+        error = math.sqrt(float((parts * (1 / n + 1 / m)).sum()))
+        odds = math.log(safe / (1 - safe)) - z * error / (safe * (1 - safe))
+        bars[i] = max(0.0, min(1 / (1 + math.exp(-odds)), area - policy.share_floor))
+    return np.array(bars)
+
+
+def quality_thresholds(
+    reference: SliceSums,
+    current: SliceSums,
+    laws: Mapping[str, LossLaw],
+    policy: Policy,
+    level: float,
+) -> dict[str, Floats]:
+    """Return the worst value of each deciding quality, for each slice; NaN where unknown.
+
+    Args:
+        reference: The reference's slices.
+        current: The window's, of the same layout.
+        laws: Of the reference's losses.
+        policy: When a change matters.
+        level: Probability that one test of unchanged traffic goes over its threshold.
+    """
+    bars = {}
+    for name, each in qualities_of(reference.layout.task).items():
+        if each.error is None:
+            continue
+        if name in SHARES:
+            bars[name] = SHARES[name](reference, current, policy, level)
+        elif name in laws:
+            bars[name] = _worst_loss(name, reference, current, laws[name], level)
+    return bars
+
+
+SHARES: Mapping[str, Callable[[SliceSums, SliceSums, Policy, float], Floats]] = {
+    "accuracy": worst_accuracy,
+    "roc_auc": worst_roc_auc,
+}
+"""The qualities that are shares, 0 to 1: quality -> its threshold."""
+
+
+def _worst_loss(
+    name: str, reference: SliceSums, current: SliceSums, law: LossLaw, level: float
+) -> Floats:
+    is_regression = reference.layout.task.kind == REGRESSION
+    rows = reference["rows" if is_regression else "scored"]
+    of_window = current["rows" if is_regression else "scored"]
+    quality = qualities_of(reference.layout.task)[name]
+    values, spread = quality.of(reference), _spread(quality, reference, rows)
+    bars = []
+    for value, more, n, m in zip(values, spread, rows, of_window, strict=True):
+        worst = law.worst_ratio(more * (1 / n + 1 / m), level) if n and m else math.nan
+        # The law is of the mean square, and what is shown of its root.
+        bars.append(value * max(math.sqrt(worst) if name == "rmse" else worst, 1 + LOSS_FLOOR))
+    return np.array(bars)
+
+
+def _spread(quality: Quality, reference: SliceSums, rows: Floats) -> Floats:
+    """Return how many times the variance of all rows' loss, of mean 1, each slice's has.
+
+    1 or more: the law is that of all rows, and rare losses of a small slice may be in it alone.
+    """
+    if quality.error is None:
+        return np.ones(len(rows))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = rows * np.square(quality.error(reference) / quality.of(reference))
+        return np.asarray(np.fmax(variance / variance[0], 1.0))
+
+
+def count_thresholds(reference: SliceSums) -> int:
+    """Return how many tests the qualities are, for one window."""
+    deciding = [q for q in qualities_of(reference.layout.task).values() if q.error is not None]
+    return len(deciding) * int(np.count_nonzero(reference["rows"]))

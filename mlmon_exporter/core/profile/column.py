@@ -1,0 +1,148 @@
+"""What the reference knows of one column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmon_exporter.core.stats.digests import FastDigest, PureDigest
+from mlmon_exporter.core.stats.thresholds import Tail
+
+from .bins import CATEGORIES, TAIL_SHARE, Bins, CategoryBins, NumericBins, choose_bin_edges
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+ID_ROWS, ID_SHARE = 20, 0.5
+"""In an id, more than this share of so many rows or more have a value that comes just once."""
+RANKS = 100
+"""Mid-ranks at which quantile functions are compared."""
+MID_RANKS: tuple[float, ...] = tuple((i + 0.5) / RANKS for i in range(RANKS))
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnReference:
+    """The reference of one feature or output."""
+
+    name: str
+    bins: Bins
+    counts: Counts
+    """Rows per cell, missing last."""
+    digest: FastDigest | PureDigest | None = None
+    """The shape of a numeric column's values."""
+    mean: float = np.nan
+    sd: float = np.nan
+    rank_error: float = 0.0
+    """How far the counts may be off, as a share of the rows; 0 where they were counted exactly."""
+    rare_rows: Mapping[str, int] = field(default_factory=dict)
+    """Rows of each category that is not kept, as far as they are counted one by one."""
+    max_categories: int = CATEGORIES
+    """How many categories may be kept."""
+    variation: Mapping[float, Mapping[str, Tail]] = field(default_factory=dict)
+    """Window's length in seconds -> deciding score -> what unchanged time brings."""
+
+    @property
+    def kind(self) -> str:
+        return self.bins.kind
+
+    @property
+    def rows(self) -> int:
+        """All rows, missing ones included."""
+        return int(self.counts.sum())
+
+    @property
+    def missing(self) -> int:
+        return int(self.counts[-1])
+
+    @cached_property
+    def rows_by_category(self) -> dict[str, int]:
+        """Rows of each category that is counted; empty for a numeric column."""
+        if not isinstance(self.bins, CategoryBins):
+            return {}
+        kept = zip(self.bins.categories, self.counts.tolist(), strict=False)
+        return {**dict(kept), **self.rare_rows}
+
+    @property
+    def singletons(self) -> int:
+        """Categories that the reference has just once."""
+        hidden = self.bins.hidden.once if isinstance(self.bins, CategoryBins) else 0
+        return sum(rows == 1 for rows in self.rows_by_category.values()) + hidden
+
+    @property
+    def is_id_like(self) -> bool:
+        """Whether it has categories of which nearly every row has another: ids, times, free text.
+
+        Under `ID_ROWS` values that cannot be told.
+        """
+        values = self.rows - self.missing
+        if not isinstance(self.bins, CategoryBins) or values < ID_ROWS:
+            return False
+        return self.singletons > ID_SHARE * values or not self.bins.is_complete
+
+    @cached_property
+    def quantiles(self) -> Floats:
+        """The values at `MID_RANKS`; NaN for a category or an empty column."""
+        if self.digest is None:
+            return np.full(RANKS, np.nan)
+        return np.asarray(self.digest.quantiles(MID_RANKS), dtype=np.float64)
+
+    @cached_property
+    def tail_cells(self) -> tuple[int, int]:
+        """The cells beyond the 0.1 and 99.9 percentiles: those before the first, from the second.
+
+        A column without tails (a category) gives (0, its missing cell).
+        """
+        last = self.bins.cell_count - 1
+        if isinstance(self.bins, CategoryBins):
+            return 0, last
+        low, high = (_tail_size(counts) for counts in (self.counts[:-1], self.counts[-2::-1]))
+        return low, max(low, last - high)
+
+    @cached_property
+    def outer_cells(self) -> tuple[int, int]:
+        """The same for the cells under the reference's least and over its greatest value."""
+        last = self.bins.cell_count - 1
+        used = np.flatnonzero(self.counts[:-1])
+        if isinstance(self.bins, CategoryBins) or not len(used):
+            return 0, last
+        return int(used[0]), int(used[-1]) + 1
+
+    def natural_tail(self, score: str, window_seconds: float) -> Tail | None:
+        """Return what unchanged time brings a score in a window; None where it is not known.
+
+        Of windows that the reference was not scored for, the next shorter one's is taken, since
+        shorter stretches vary more; the shortest's where there is none.
+        """
+        shorter = [seconds for seconds in self.variation if seconds <= window_seconds]
+        nearest = max(shorter, default=min(self.variation, default=None))
+        return None if nearest is None else self.variation[nearest].get(score)
+
+
+def _tail_size(counts: Counts) -> int:
+    """Return how many cells, from the first, hold about `TAIL_SHARE` of the rows, none if empty.
+
+    Where the edge was read off a digest, it is the percentile but for some rows.
+    """
+    below = np.concatenate(([0], np.cumsum(counts)))
+    if not below[-1]:
+        return 0
+    nearest = below[np.argmin(np.abs(below - TAIL_SHARE * below[-1]))]
+    return int(np.searchsorted(below, nearest, side="right")) - 1
+
+
+def numeric_column(
+    name: str,
+    edges: Floats,
+    counts: Counts,
+    digest: FastDigest | PureDigest | None = None,
+    mean: float = np.nan,
+    sd: float = np.nan,
+    rank_error: float = 0.0,
+) -> ColumnReference:
+    """Return a numeric column's reference, its bins chosen by its counts."""
+    bins = NumericBins(edges, choose_bin_edges(edges, counts[:-1]))
+    return ColumnReference(name, bins, counts, digest, mean, sd, rank_error)

@@ -1,0 +1,106 @@
+"""How the references of one column over two parts of the rows become one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from mlmon_exporter.core.stats.digests import REFERENCE_CENTROIDS, FastDigest, PureDigest
+from mlmon_exporter.core.stats.thresholds import Tail
+
+from .bins import CategoryBins, NumericBins
+from .categories import UncountedRows, category_column
+from .column import ColumnReference, numeric_column
+from .edges import Floats, fewer_edges, rows_below, split_share
+
+
+def merge_columns(a: ColumnReference, b: ColumnReference) -> ColumnReference:
+    """Return the reference of both sides' rows.
+
+    Counts add exactly where both sides have the same cells, where the column is discrete,
+    and for up to `MOST_NAMED` categories; else each side's are read between its own edges.
+    """
+    if a.kind != b.kind:
+        raise ValueError(
+            f"reference: {a.name}: expected the same kind on both sides, got {a.kind} and {b.kind}"
+        )
+    if isinstance(a.bins, NumericBins) and isinstance(b.bins, NumericBins):
+        merged = _merge_numeric(a, b, a.bins.edges, b.bins.edges)
+    else:
+        merged = _merge_categories(a, b)
+    return replace(merged, variation=_greater_variation(a, b))
+
+
+def _greater_variation(
+    a: ColumnReference, b: ColumnReference
+) -> Mapping[float, Mapping[str, Tail]]:
+    """Return what is known of either side's time; of what both know, the greater."""
+    merged = {seconds: dict(tails) for seconds, tails in a.variation.items()}
+    for seconds, tails in b.variation.items():
+        ours = merged.setdefault(seconds, {})
+        for score, tail in tails.items():
+            known = ours.get(score, tail)
+            ours[score] = Tail(max(tail.start, known.start), max(tail.scale, known.scale))
+    return merged
+
+
+def _merge_numeric(
+    a: ColumnReference, b: ColumnReference, a_edges: Floats, b_edges: Floats
+) -> ColumnReference:
+    digest = _merged_digest(a, b)
+    n, m = int(a.counts[:-1].sum()), int(b.counts[:-1].sum())
+    mean, sd = _pooled((n, a.mean, a.sd), (m, b.mean, b.sd))
+    union = np.union1d(a_edges, b_edges)
+    errors = (
+        (n, a.rank_error, split_share(a_edges, a.counts, union)),
+        (m, b.rank_error, split_share(b_edges, b.counts, union)),
+    )
+    rank_error = sum(rows * math.hypot(own, split) for rows, own, split in errors) / max(n + m, 1)
+    below = rows_below(a_edges, a.counts, union) + rows_below(b_edges, b.counts, union)
+    edges = union if len(union) == len(a_edges) else fewer_edges(union, below)
+    inner = np.rint(below[np.searchsorted(union, edges)])
+    counts = np.diff(np.concatenate(([0], inner, [n + m]))).astype(np.int64)
+    return numeric_column(
+        a.name, edges, np.append(counts, a.missing + b.missing), digest, mean, sd, rank_error
+    )
+
+
+def _merged_digest(a: ColumnReference, b: ColumnReference) -> FastDigest | PureDigest | None:
+    sides = [side.digest for side in (a, b) if side.digest is not None]
+    if not sides:
+        return None
+    engine = type(sides[0])
+    merged = engine(REFERENCE_CENTROIDS)
+    for side in sides:
+        if isinstance(side, engine):
+            merged.merge(side)  # type: ignore[arg-type]
+        else:  # one was loaded, the other made from digests
+            merged.merge(engine.from_centroids(*side.centroids(), REFERENCE_CENTROIDS))  # type: ignore[arg-type]
+    return merged
+
+
+def _pooled(a: tuple[int, float, float], b: tuple[int, float, float]) -> tuple[float, float]:
+    """Pool rows, mean and population sd of two sides. Source: Chan et al. (1983)."""
+    (n, mean_a, sd_a), (m, mean_b, sd_b) = a, b
+    if not n or not m:
+        return (mean_a, sd_a) if n else (mean_b, sd_b)
+    gap = mean_b - mean_a
+    # Products, since a power that overflows raises.
+    squares = n * (sd_a * sd_a) + m * (sd_b * sd_b) + gap * gap * n * m / (n + m)
+    return mean_a + gap * m / (n + m), math.sqrt(squares / (n + m))
+
+
+def _merge_categories(a: ColumnReference, b: ColumnReference) -> ColumnReference:
+    rows = dict(a.rows_by_category)
+    for name, count in b.rows_by_category.items():
+        rows[name] = rows.get(name, 0) + count
+    missing = a.missing + b.missing
+    rest = UncountedRows(
+        other=a.rows + b.rows - missing - sum(rows.values()),
+        missing=missing,
+        is_complete=all(isinstance(c.bins, CategoryBins) and c.bins.names_all for c in (a, b)),
+    )
+    return category_column(a.name, rows, max(a.max_categories, b.max_categories), rest)

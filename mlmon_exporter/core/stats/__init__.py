@@ -1,0 +1,1 @@
+"""Scores, their distribution under chance, and digests."""

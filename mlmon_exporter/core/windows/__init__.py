@@ -1,0 +1,1 @@
+"""Rows of a window: bin counts and digests."""

@@ -1,0 +1,1 @@
+"""What is served under paths of ours."""

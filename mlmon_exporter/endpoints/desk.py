@@ -1,0 +1,117 @@
+"""What comes back about predictions, wired together: pending ones, ground truths, KPIs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from mlmon_exporter.core.counts.feedback import STATUSES, Feedback
+from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.outcomes.pending import GroundTruth
+from mlmon_exporter.core.records import Batch, Readings
+from mlmon_exporter.state.joiner import Joined, Joiner, PendingStore
+
+from .feedback import Answer, FeedbackApp, KpiEvent, Read, ground_truths_in, kpi_events_in
+
+GROUND_TRUTH_PATH = "/ground-truth"
+KPI_PATH = "/kpi"
+
+
+class FeedbackDesk:
+    """Keeps predictions for their ground truth, and counts what comes back. Thread-safe."""
+
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        store: PendingStore,
+        counts: Feedback,
+        longest_seconds: float,
+    ) -> None:
+        self._models = models
+        self._store = store
+        self._counts = counts
+        self._joiner = Joiner(store, models, longest_seconds)
+        for name, model in models.items():
+            if model.has_task:
+                counts.declare(name, model.settings.version)
+
+    def predicted(self, name: str, batch: Batch, now: float) -> None:
+        """Keep the predictions of rows that have ids, seen at `now`, Unix seconds."""
+        pending = self._models[name].pending_of(batch, now)
+        if pending:
+            self._store.keep([(name, prediction) for prediction in pending], now)
+
+    def ground_truths(self, truths: Sequence[GroundTruth], now: float) -> Joined:
+        """Join ground truths with their predictions; raises StoreError if that cannot be now."""
+        return self._joiner.join(truths, now)
+
+    def kpi_events(self, events: Sequence[KpiEvent], now: float) -> None:
+        """Count events of these models; those of a known prediction under its model and version.
+
+        Raises:
+            StoreError: The predictions cannot be looked up now; nothing was counted.
+        """
+        ids = {event.prediction_id for event in events if event.prediction_id is not None}
+        only = next(iter(self._models)) if len(self._models) == 1 else ""
+        counts = self._counts.like()
+        with self._store.session(now) as session:
+            found = session.find(ids)
+            for event in events:
+                known = found.get(event.prediction_id or "")
+                model = event.model or only
+                version = ""
+                if known is not None:
+                    model, version = known.model, known.version
+                counts.kpi(model, version, event.kpi, event.value)
+            session.merge({}, counts)
+
+    def apps(self, token: str, clock: Callable[[], float]) -> Mapping[str, ASGIApp]:
+        """Return path -> the app that takes what is posted there."""
+
+        def take_truths(records: Sequence[Any]) -> Answer:
+            return self._take_truths(ground_truths_in(records), clock())
+
+        def take_kpis(records: Sequence[Any]) -> Answer:
+            read = kpi_events_in(records, self._models)
+            self.kpi_events(read.usable, clock())
+            return read.answer({"counted": len(read.usable)})
+
+        return {
+            GROUND_TRUTH_PATH: FeedbackApp(take_truths, token),
+            KPI_PATH: FeedbackApp(take_kpis, token),
+        }
+
+    def _take_truths(self, read: Read, now: float) -> Answer:
+        joined = self.ground_truths(read.usable, now)
+        if read.errors:
+            counts = self._counts.like()
+            counts.ground_truths({("", "", "invalid"): len(read.errors)})
+            with self._store.session(now) as session:
+                session.merge({}, counts)
+        for place, reason in zip(read.places, joined.reasons, strict=True):
+            if reason:
+                read.errors.append((place, reason))
+        return read.answer({status: joined.statuses.count(status) for status in STATUSES})
+
+    def readings(self, now: float) -> Iterator[Readings]:
+        """Give how many predictions wait."""
+        waiting = self._store.waiting(now)
+        rows = [(n, m.settings.version) for n, m in self._models.items() if n in waiting]
+        if rows:
+            counts = [waiting[name] for name, _ in rows]
+            yield Readings("mlmon_pending_predictions", ("model", "version"), tuple(rows), counts)
+
+
+def row_ids(prediction_id: str, rows: int) -> Sequence[str]:
+    """Return the id of each row of a request: the request's, with a number if there are several."""
+    return [prediction_id] if rows == 1 else [f"{prediction_id}:{i}" for i in range(rows)]
+
+
+def kpi_event(name: str, value: float, prediction_id: str | None, model: str | None) -> KpiEvent:
+    """Return an event that was given in code; raises ValueError where it cannot be counted."""
+    if not math.isfinite(value):
+        raise ValueError(f"observe_kpi: value: expected a finite number, got {value!r}")
+    return KpiEvent(name, float(value), prediction_id, model)

@@ -1,0 +1,1 @@
+"""From queued exchanges to columns."""

@@ -1,0 +1,147 @@
+"""Exchanges as columns: which model they are of, and in which format their route speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from mlmon_exporter.config.keys import Config, ConfigError, ModelConfig
+from mlmon_exporter.core.counts.health import Health
+from mlmon_exporter.core.counts.requests import OTHER
+from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.records import Batch, Exchange
+from mlmon_exporter.core.settings import ModelReference
+from mlmon_exporter.formats import AUTO, FORMATS, BodyMap, FormatError, Parsed, parse
+
+ROUTES_KEPT = 1000
+PATIENCE = 8
+"""After so many bodies in a row that nobody could read, most bodies of a route are not tried."""
+MOST_SKIPPED = 256
+"""Between two that are tried, at most so many are not."""
+
+
+class _Route:
+    """What is known of a route's bodies."""
+
+    __slots__ = ("_failures", "_to_skip", "format")
+
+    def __init__(self, format: str) -> None:
+        self.format = format
+        self._failures = 0
+        self._to_skip = 0
+
+    def is_worth_trying(self) -> bool:
+        if not self._to_skip:
+            return True
+        self._to_skip -= 1
+        return False
+
+    def worked(self, format: str) -> None:
+        self.format = format
+        self._failures = 0
+
+    def failed(self) -> None:
+        self._failures += 1
+        if self._failures >= PATIENCE:
+            self._to_skip = min(2 ** min(self._failures - PATIENCE, 30), MOST_SKIPPED)
+
+
+class BodyReader:
+    """Reads bodies of all models. Used by one thread, the intake's.
+
+    A route's format is recognised once and remembered, until a body does not fit it. Where there
+    are several models, one that the request names takes the place of the route's.
+    """
+
+    def __init__(self, config: Config, models: Mapping[str, Model], health: Health) -> None:
+        """Check that there are such formats; raises ConfigError."""
+        self._config = config
+        self._settled = {model.name: model for model in config.models}
+        self._formats = {model.name: _known_format(model) for model in config.models}
+        self._formats.setdefault(OTHER, _shared_format(config))
+        self._models = models
+        self._health = health
+        self._routes: dict[str, _Route] = {}
+        self._maps: dict[str, tuple[ModelReference | None, BodyMap]] = {}
+
+    def read(self, exchange: Exchange) -> tuple[str, Batch] | None:
+        """Return the model and the columns; None where nobody can read them, which is counted."""
+        route = self._routes.get(exchange.route) or self._add_route(exchange)
+        if not route.is_worth_trying():
+            self._health.drop("unreadable_route")
+            return None
+        try:
+            parsed = self._parsed(exchange, route)
+        except FormatError as error:
+            self._health.parse_error(error.format, error.reason)
+            if error.reason != "unknown_model":  # another model's bodies say nothing about ours
+                route.failed()
+            return None
+        route.worked(parsed.format)
+        for reason in parsed.problems:
+            self._health.parse_error(parsed.format, reason)
+        return self._chosen(parsed.named, exchange.model), parsed.batch
+
+    def _add_route(self, exchange: Exchange) -> _Route:
+        route = _Route(self._formats[exchange.model])
+        if len(self._routes) < ROUTES_KEPT:
+            self._routes[exchange.route] = route
+        return route
+
+    def _parsed(self, exchange: Exchange, route: _Route) -> Parsed:
+        default, settled = exchange.model, self._formats[exchange.model]
+        map_of = partial(self._map_of, default=default) if len(self._models) > 1 else None
+        body_map = self._body_map(default if default in self._models else next(iter(self._models)))
+        try:
+            return parse(exchange, body_map, route.format, map_of)
+        except FormatError as error:
+            if route.format == settled or error.reason == "unknown_model":
+                raise
+            route.format = settled
+            return parse(exchange, body_map, settled, map_of)
+
+    def _chosen(self, named: str | None, default: str) -> str:
+        return named if named is not None and named in self._models else default
+
+    def _map_of(self, name: str | None, default: str) -> BodyMap:
+        chosen = self._chosen(name, default)
+        if chosen not in self._models:
+            raise FormatError("unknown_model", "request: expected the name of a configured model")
+        return self._body_map(chosen)
+
+    def _body_map(self, name: str) -> BodyMap:
+        # Names are known once there is a reference: a learned one changes the map.
+        model = self._models[name]
+        kept = self._maps.get(name)
+        if kept is None or kept[0] is not model.reference:
+            kept = (model.reference, body_map_of(self._config, self._settled[name], model))
+            self._maps[name] = kept
+        return kept[1]
+
+
+def body_map_of(config: Config, settled: ModelConfig, model: Model) -> BodyMap:
+    """Return what is known of a model's bodies."""
+    return BodyMap(
+        feature_names=model.feature_names(),
+        output_names=model.output_names(),
+        features=settled.features,
+        predictions=settled.predictions,
+        max_rows=config.max_rows,
+        max_features=config.max_features,
+        max_inflated_bytes=config.max_inflated_bytes,
+    )
+
+
+def _known_format(model: ModelConfig) -> str:
+    known = [AUTO, *(row.name for row in FORMATS)]
+    if model.format not in known:
+        raise ConfigError(
+            f"model {model.name}: format: expected {', '.join(known)}, got {model.format!r}"
+        )
+    return model.format
+
+
+def _shared_format(config: Config) -> str:
+    """Return the format of routes that several models share: theirs, where it is the same."""
+    formats = {model.format for model in config.models if not model.routes}
+    return formats.pop() if len(formats) == 1 else AUTO

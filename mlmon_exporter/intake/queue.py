@@ -1,0 +1,206 @@
+"""A bounded queue and the one thread that empties it: from the request path to the monitor."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from mlmon_exporter.core.counts.health import Health
+from mlmon_exporter.core.records import Exchange, Headers
+from mlmon_exporter.runtime.pace import REST_RATIO, Others, Pace
+
+logger = logging.getLogger(__name__)
+
+LINGER_SECONDS = 0.02
+"""How long the thread waits for more before it goes to sleep: one wake-up serves many requests."""
+
+MOST_SHARE, LEAST_SHARE = 0.25, 0.03
+"""Of a core that the thread takes: at most, and where requests leave it nothing."""
+BUSY = 0.95
+"""Of a core that requests and the thread take together at most, if requests do not take more."""
+
+Consume = Callable[[Exchange, Pace], None]
+
+
+class Intake:
+    """Hands exchanges to `consume`, off the request path.
+
+    At most `max_exchanges` and `max_bytes` wait; what comes on top is dropped and counted. The
+    thread starts with the first exchange, in each process anew, and works in short slices.
+
+    What waits are tuples of plain values, which the garbage collector lets go of soon. Of other
+    objects so many would come of age here that it would look through all that the app has in
+    memory, again and again: the app stands still for a tenth of a second meanwhile.
+    """
+
+    def __init__(
+        self, consume: Consume, health: Health, *, max_exchanges: int, max_bytes: int
+    ) -> None:
+        self._consume = consume
+        self._health = health
+        self._max_exchanges = max_exchanges
+        self._max_bytes = max_bytes
+        self._reset()
+        # Between exchanges the thread holds no lock of ours: that is when a fork may happen.
+        fork = weakref.WeakMethod(self._before_fork), weakref.WeakMethod(self._after_fork)
+        parent = weakref.WeakMethod(self._after_fork_in_parent)
+        os.register_at_fork(
+            before=lambda: call_if_alive(fork[0]),
+            after_in_parent=lambda: call_if_alive(parent),
+            after_in_child=lambda: call_if_alive(fork[1]),
+        )
+
+    def _reset(self) -> None:
+        self._queue: deque[tuple[Any, ...]] = deque()
+        self._headers: deque[Headers] = deque()  # apart: a tuple with a dict stays in view
+        self._lock = threading.Lock()
+        self._busy = threading.Lock()
+        self._wake = threading.Event()
+        self._drained = threading.Condition(self._lock)
+        self._thread: threading.Thread | None = None
+        self._submitted = self._submitted_bytes = 0
+        self._done = self._done_bytes = 0
+        self._is_closed = False
+        self._awaited = 0  # how many wait until all is taken in
+        self._is_asleep = False
+        self._has_logged = False
+
+    def _before_fork(self) -> None:
+        self._busy.acquire()
+
+    def _after_fork_in_parent(self) -> None:
+        self._busy.release()
+
+    def _after_fork(self) -> None:
+        # What waits belongs to the parent, which takes it in itself.
+        self._reset()
+
+    @property
+    def waiting(self) -> int:
+        """Exchanges that wait."""
+        return len(self._queue)
+
+    def submit(self, exchange: Exchange) -> None:
+        """Queue an exchange; never blocks on work, never raises."""
+        *values, asked, sent, told, answered = exchange
+        size = exchange.size
+        waiting = (size, *values, tuple(sent), tuple(answered))
+        with self._lock:
+            waiting_bytes = self._submitted_bytes - self._done_bytes + size
+            if len(self._queue) >= self._max_exchanges or waiting_bytes > self._max_bytes:
+                self._health.drop("queue_full")
+                return
+            self._headers.extend((asked, told))
+            self._queue.append(waiting)
+            self._submitted_bytes += size
+            self._submitted += 1
+            if self._thread is None:
+                self._start()
+        if self._is_asleep:
+            self._wake.set()
+
+    def _start(self) -> None:
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run, name="mlmon-intake", daemon=True)
+        self._thread.start()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that was queued before is taken in; False after `timeout` seconds."""
+        with self._drained:
+            goal = self._submitted
+            self._awaited += 1
+            self._wake.set()
+            is_done = self._drained.wait_for(
+                lambda: self._done >= goal or self._thread is None, timeout
+            )
+            self._awaited -= 1
+        return is_done
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Take in what waits and end the thread; a later exchange starts it again."""
+        self.flush(timeout)
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._is_closed = True
+            self._wake.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def _run(self) -> None:
+        others = Others()
+        pace = Pace(lambda: REST_RATIO if self._awaited else rest_ratio(others.busy))
+        me = threading.current_thread()
+        while not self._is_closed and self._thread is me:
+            if self._queue:
+                self._take(pace)
+            else:
+                if not self._linger():
+                    self._sleep()
+                pace.start()
+
+    def _linger(self) -> bool:
+        if not self._awaited:
+            time.sleep(LINGER_SECONDS)
+        return bool(self._queue)
+
+    def _sleep(self) -> None:
+        self._wake.clear()
+        self._is_asleep = True
+        if not self._queue and not self._is_closed:
+            self._wake.wait()
+        self._is_asleep = False
+
+    def _take(self, pace: Pace) -> None:
+        """Take in some exchanges, a slice of work at most."""
+        with self._busy:
+            for _ in range(len(self._queue)):
+                size, *values, sent, answered = self._queue[0]
+                asked, told = self._headers[0], self._headers[1]
+                try:
+                    self._consume(Exchange._make((*values, asked, sent, told, answered)), pace)
+                except Exception as error:  # noqa: BLE001 - later exchanges are taken in all the same
+                    self._fail(error)
+                self._queue.popleft()
+                self._headers.popleft()
+                self._headers.popleft()
+                # Only this thread writes these two: they need no lock.
+                self._done += 1
+                self._done_bytes += size
+                if pace.is_due:
+                    break
+        if self._awaited:
+            with self._drained:
+                self._drained.notify_all()
+        pace()
+
+    def _fail(self, error: Exception) -> None:
+        self._health.internal_error("intake")
+        if not self._has_logged:
+            self._has_logged = True
+            logger.error(
+                "mlmon: an exchange was not taken in; later ones are only counted", exc_info=error
+            )
+
+
+def rest_ratio(busy: float) -> float:
+    """Return how long to rest by how long was worked, while others are so busy, in cores.
+
+    Requests come first: what they leave of a core is what bodies are read in. Where others take
+    more than a core, they compute outside of Python, and leave its interpreter free.
+    """
+    left = BUSY - busy if busy < 1.0 else MOST_SHARE
+    share = min(max(left, LEAST_SHARE), MOST_SHARE)
+    return 1.0 / share - 1.0
+
+
+def call_if_alive(method: weakref.WeakMethod[Callable[[], None]]) -> None:
+    """Call a method of an object that may be gone."""
+    bound = method()
+    if bound is not None:
+        bound()

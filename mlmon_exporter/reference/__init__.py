@@ -1,0 +1,1 @@
+"""References: building, learning, reading, writing."""

@@ -1,0 +1,186 @@
+"""Columns of Arrow data as the profiler takes them: numbers, or categories that are counted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mlmon_exporter.core.coerce import is_missing
+from mlmon_exporter.core.profile.bins import category_name
+from mlmon_exporter.core.profile.categories import MOST_NAMED, CategoryCounts
+
+Floats = NDArray[np.float64]
+
+NULL_SPELLINGS = frozenset("NA N/A n/a #NA #N/A <NA> NULL Null null None NaN -NaN nan -nan".split())
+"""What a number's place holds where there is none. Of texts only "" is: NA may be Namibia."""
+
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+
+
+def kind_of(type_: Any) -> str | None:
+    """Return what a column of an Arrow type is watched as; None where it cannot be.
+
+    `numeric`, `categorical`, `time` (numeric, too: seconds), or `empty`: it holds only nulls.
+    """
+    if pa.types.is_dictionary(type_):
+        type_ = type_.value_type
+    if pa.types.is_null(type_):
+        return "empty"
+    if is_text(type_):
+        return "categorical"
+    if pa.types.is_temporal(type_) and not pa.types.is_interval(type_):
+        return "time"
+    is_number = (
+        pa.types.is_boolean,
+        pa.types.is_integer,
+        pa.types.is_floating,
+        pa.types.is_decimal,
+    )
+    return "numeric" if any(check(type_) for check in is_number) else None
+
+
+def is_text(type_: Any) -> bool:
+    """Return whether an Arrow type holds texts."""
+    return any(
+        check(type_)
+        for check in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    )
+
+
+def numbers_of(column: Any) -> Floats:
+    """Return a column of any kind but `categorical` as numbers: times in seconds, null as NaN."""
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
+    if pa.types.is_temporal(column.type):
+        return _seconds(column)
+    if column.type != pa.float64():
+        column = pc.cast(column, pa.float64(), safe=False)
+    # Without nulls this is a view; else a copy with NaN in their place.
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _seconds(column: Any) -> Floats:
+    type_ = column.type
+    if pa.types.is_date(type_):
+        column, unit = pc.cast(column, pa.timestamp("ms")), "ms"
+    else:
+        unit = type_.unit
+    whole = (
+        pc.cast(column, pa.int32()) if pa.types.is_time32(type_) else pc.cast(column, pa.int64())
+    )
+    return numbers_of(whole) * _SECONDS[unit]
+
+
+def times_of(column: Any, missing: Collection[str] = ()) -> Floats:
+    """Return a column of times as Unix seconds, null as NaN.
+
+    Args:
+        column: Times, numbers, or texts as in ISO 8601, all with a time zone or none.
+        missing: Texts that count as missing besides "".
+
+    Raises:
+        ValueError: Some text is no time.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
+    if not is_text(column.type):
+        return numbers_of(column)
+    texts = pc.cast(column, pa.string())
+    known = pc.if_else(pc.is_in(texts, pa.array(["", *missing])), None, texts)
+    try:
+        return _seconds(pc.cast(known, pa.timestamp("us")))
+    except pa.ArrowInvalid:
+        pass
+    try:
+        return _seconds(pc.cast(known, pa.timestamp("us", "UTC")))
+    except pa.ArrowInvalid as error:
+        found = re.search(r"'(.*)'", str(error))
+        raise ValueError(
+            "expected times such as 2026-11-23T12:00:00 or Unix seconds, "
+            f"got {found[1] if found else error!s:.80}"
+        ) from error
+
+
+def categories_of(
+    column: Any,
+    missing: Collection[str] = (),
+    *,
+    are_numbers: bool = False,
+    with_codes: bool = False,
+) -> CategoryCounts:
+    """Count the categories of a column of any kind.
+
+    Args:
+        column: An Arrow array or chunked array.
+        missing: Texts that count as missing besides "".
+        are_numbers: These texts were written for numbers: "1.0" is the category `1`, as it will
+            be in requests, but "007" stays what it is.
+        with_codes: Also say which category each row has.
+
+    Only the most frequent of very many categories are named, unless codes are wanted.
+    """
+    if pa.types.is_dictionary(column.type) and _is_written_anew(column.type.value_type):
+        column = pc.cast(column, column.type.value_type)
+    if pa.types.is_temporal(column.type) or pa.types.is_string_view(column.type):
+        column = pc.cast(column, pa.string())
+    elif pa.types.is_decimal(column.type):
+        column = pc.cast(column, pa.float64())
+    values, rows, codes = _coded(column) if with_codes else _counted(column)
+    total = int(rows.sum())
+    if codes is None and len(rows) > MOST_NAMED:
+        top = np.sort(np.argpartition(rows, -MOST_NAMED)[-MOST_NAMED:])
+        values, rows = values.take(pa.array(top)), rows[top]
+    names, is_named = [], np.zeros(len(rows), dtype=bool)
+    # Far quicker than `to_pylist`; a null among numbers is NaN.
+    for i, value in enumerate(values.to_numpy(zero_copy_only=False).tolist()):
+        if is_missing(value) or value in missing or (are_numbers and value in NULL_SPELLINGS):
+            continue
+        name = _named(value, are_numbers)
+        if name is not None:
+            names.append(name)
+            is_named[i] = True
+    other = total - int(rows.sum())
+    absent = int(rows[~is_named].sum()) + len(column) - total
+    if codes is not None:
+        codes = np.append(np.where(is_named, np.cumsum(is_named) - 1, len(names)), len(names))[
+            codes
+        ]
+    return CategoryCounts(tuple(names), tuple(rows[is_named].tolist()), absent, other, codes)
+
+
+def _is_written_anew(type_: Any) -> bool:
+    """Return whether values of a type are named by what they are cast to."""
+    checks = (pa.types.is_temporal, pa.types.is_string_view, pa.types.is_decimal)
+    return any(check(type_) for check in checks)
+
+
+def _counted(column: Any) -> tuple[Any, NDArray[np.int64], None]:
+    """Return the values but null and the rows of each."""
+    counted = pc.value_counts(column)
+    values, rows = counted.field("values"), counted.field("counts")
+    is_known = pc.is_valid(values)
+    return values.filter(is_known), rows.filter(is_known).to_numpy(), None
+
+
+def _coded(column: Any) -> tuple[Any, NDArray[np.int64], NDArray[np.intp]]:
+    """Return the values but null, the rows of each, and for each row the index of its value, -1."""
+    chunked = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+    if not pa.types.is_dictionary(chunked.type):
+        chunked = chunked.dictionary_encode()
+    encoded = chunked.unify_dictionaries().combine_chunks()
+    codes = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.intp)
+    rows = np.bincount(codes[codes >= 0], minlength=len(encoded.dictionary))
+    return encoded.dictionary, rows, codes
+
+
+def _named(value: Any, are_numbers: bool) -> str | None:
+    if are_numbers and isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value):
+        return category_name(float(value))
+    return category_name(value)

@@ -1,0 +1,192 @@
+"""A reference from data files: which part each column plays, and the reading of them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
+
+from mlmon_exporter.config.keys import Config, Duration
+from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, outcome_reference
+from mlmon_exporter.core.outcomes.reference import OutcomeReference
+from mlmon_exporter.core.outcomes.segments import SegmentFeature
+from mlmon_exporter.core.outcomes.task import Choice
+from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.formats.parquet import is_index
+
+from .data.files import Column, DataError, DataFiles, TypeConflictError
+from .reference import Reference
+
+T = TypeVar("T")
+
+Progress = Callable[[float], None]
+"""Told how much of the work is done, 0 to 1."""
+DEFAULT_WINDOWS: tuple[Duration, ...] = Config.model_fields["windows"].default
+ENGINE = "fastdigest"
+VARIATION_BYTES = 2 * 2**20
+"""What counting the stretches of one column may take, for each window."""
+
+
+COLUMN_ROLES = "prediction ground_truth time_column segment categorical ignore features".split()
+
+
+class Roles(NamedTuple):
+    """Which part columns play. Each field has the name of the command's option."""
+
+    prediction: tuple[str, ...] = ()
+    ground_truth: tuple[str, ...] = ()
+    time_column: tuple[str, ...] = ()
+    segment: tuple[str, ...] = ()
+    """Features by which rows are sliced."""
+    categorical: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    """All columns without another part if empty."""
+    edges: Mapping[str, tuple[float, ...]] = MappingProxyType({})
+    """Segment feature -> the edges of its ranges, where it is not sliced by value."""
+    choice: Choice = Choice()
+    """What the user says of the task."""
+
+    def check(self, files: DataFiles) -> None:
+        """Raise DataError where a named column is absent, or plays two parts."""
+        columns = files.columns
+        for option in COLUMN_ROLES:
+            for name in getattr(self, option):
+                if name not in columns:
+                    raise DataError(f"{files.path}: {_option(option)}: {_absent(name, columns)}")
+        if len(self.time_column) > 1:
+            raise DataError(
+                f"--time-column: expected one column, got {', '.join(self.time_column)}"
+            )
+        features = (*self.features, *self.segment)
+        for option in ("prediction", "ground_truth", "time_column", "ignore"):
+            for name in getattr(self, option):
+                if name in features:
+                    part = "features" if name in self.features else "segment"
+                    raise DataError(
+                        f"{files.path}: {_option(option)}: {name!r} is named in --{part}, too; "
+                        "name it in one of them"
+                    )
+        truths = self.ground_truth if self.has_outcomes else ()
+        for name in (*features, *self.prediction, *self.time_column, *truths):
+            if columns[name].kind == "other":
+                raise DataError(
+                    f"{files.path}: {name}: expected numbers or texts, got {columns[name].type}"
+                )
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether ground truths are compared with predictions."""
+        return len(self.ground_truth) == 1 and bool(self.prediction)
+
+    def features_of(self, columns: Mapping[str, Column]) -> tuple[str, ...]:
+        """Return the names of the features, in the data's order or as they were named."""
+        if self.features:
+            return tuple(dict.fromkeys((*self.features, *self.segment)))
+        taken = {*self.prediction, *self.ground_truth, *self.time_column, *self.ignore}
+        taken |= {name for name in columns if is_index(name)} - {*self.segment}
+        return tuple(n for n, c in columns.items() if n not in taken and c.kind != "other")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _absent(name: str, columns: Iterable[str]) -> str:
+    known = list(columns)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {shown}"
+    return f"there is no column {name!r}; {hint}"
+
+
+def reference_from_files(
+    files: DataFiles,
+    roles: Roles,
+    model: str,
+    windows: Sequence[Duration] = DEFAULT_WINDOWS,
+    on_progress: Progress = lambda share: None,
+) -> Reference:
+    """Build a reference in a few passes over the files, in memory that does not grow with them.
+
+    Raises:
+        DataError: A file cannot be read, there are no rows, or roles do not fit the columns.
+    """
+    roles.check(files)
+    features = roles.features_of(files.columns)
+    if not features and not roles.prediction:
+        raise DataError(f"{files.path}: expected a feature or --prediction, got none")
+    varied = len(windows) * VARIATION_BYTES if roles.time_column else 0
+    groups = files.groups([*features, *roles.prediction], more_bytes=varied)
+    passes = len(groups) * (4 if roles.time_column else 2) + (3 if roles.has_outcomes else 0)
+    build = _Build(files, roles, windows, lambda: on_progress(min(1.0, files.progress / passes)))
+    parts = [build.reference(group) for group in groups]
+    columns = [column for part in parts for column in part.features]
+    outputs = [column for part in parts for column in part.outputs]
+    outcomes = build.outcomes(columns, outputs) if roles.has_outcomes else None
+    return Reference(columns, outputs, outcomes=outcomes, model=model)
+
+
+class _Build:
+    """How the columns of a group become a reference."""
+
+    def __init__(
+        self,
+        files: DataFiles,
+        roles: Roles,
+        windows: Sequence[Duration],
+        on_chunk: Callable[[], None],
+    ) -> None:
+        self._files = files
+        self._roles = roles
+        self._windows = [window.seconds for window in windows]
+        self._on_chunk = on_chunk
+        self._time_column = next(iter(roles.time_column), None)
+
+    def reference(self, group: Sequence[str]) -> Reference:
+        """Build the reference of some columns."""
+        return self._read(lambda: self._reference(group))
+
+    def _read(self, read: Callable[[], T]) -> T:
+        """Return what is made of the files; starts again where a column is not what it seemed."""
+        while True:
+            start = self._files.progress
+            try:
+                return read()
+            except TypeConflictError as conflict:
+                if conflict.column == self._time_column:  # times are the one or the other
+                    raise
+                # What began as numbers are texts: start again. Once for a column at most.
+                self._files.read_as_text(conflict.column)
+                self._files.progress = start
+            except DataError:
+                raise
+            except ValueError as error:
+                raise DataError(f"{self._files.path}: {error}") from error
+
+    def outcomes(
+        self, features: Sequence[ColumnReference], outputs: Sequence[ColumnReference]
+    ) -> OutcomeReference | None:
+        """Build the outcomes, given the reference of all columns."""
+        roles = self._roles
+        segments = [SegmentFeature(name, roles.edges.get(name, ())) for name in roles.segment]
+        of_rows = OutcomeColumns(roles.ground_truth[0], features, outputs, roles.choice, segments)
+        names = dict.fromkeys((*roles.prediction, *roles.segment, *roles.ground_truth))
+
+        def chunks() -> Iterator[Chunk]:
+            for chunk in self._files.chunks([*names], with_codes=True):
+                yield chunk
+                self._on_chunk()
+
+        return self._read(lambda: outcome_reference(chunks, of_rows, ENGINE))
+
+    def _reference(self, group: Sequence[str]) -> Reference:
+        return Reference.build(
+            lambda: self._files.chunks(group, self._time_column),
+            features=[name for name in group if name not in self._roles.prediction],
+            predictions=[name for name in group if name in self._roles.prediction],
+            time_column=self._time_column,
+            windows=self._windows,
+            progress=lambda rows: self._on_chunk(),
+        )

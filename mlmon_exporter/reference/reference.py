@@ -1,0 +1,300 @@
+"""The reference that a model's traffic is compared with: built from data, kept in one JSON file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from mlmon_exporter.config.keys import ConfigError, Duration
+from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, outcome_reference
+from mlmon_exporter.core.outcomes.quality import quality
+from mlmon_exporter.core.outcomes.reference import OutcomeReference
+from mlmon_exporter.core.outcomes.segments import SegmentFeature
+from mlmon_exporter.core.outcomes.task import Choice
+from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.from_digest import reference_from_digest
+from mlmon_exporter.core.profile.merge import merge_columns
+from mlmon_exporter.core.profile.profiler import Profiler
+from mlmon_exporter.core.profile.variation import Variation
+from mlmon_exporter.core.settings import ModelReference
+
+from .json_file import MOST_BYTES, Content, read, write
+from .rows import check_names, rows_of, usable_times, with_all
+
+Segment = str | tuple[str, Sequence[float]]
+"""A feature by which rows are sliced; with the edges of its ranges, if it is not by value."""
+
+
+class Reference:
+    """What a model's features and outputs looked like when all was well.
+
+    Holds bin edges, exact counts and t-digests of each column: no rows.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[ColumnReference],
+        outputs: Sequence[ColumnReference] = (),
+        *,
+        outcomes: OutcomeReference | None = None,
+        model: str = "",
+        created: float | None = None,
+    ) -> None:
+        self.features = tuple(features)
+        self.outputs = tuple(outputs)
+        self.outcomes = outcomes
+        self.model = model
+        self.created = time.time() if created is None else created
+
+    @property
+    def rows(self) -> int:
+        """Rows that it was built from."""
+        return self.for_model("").rows
+
+    @property
+    def quality(self) -> dict[str, float]:
+        """How good the predictions were on these rows, by name; empty without ground truth."""
+        sums = self.outcomes.sums(self.outputs) if self.outcomes is not None else None
+        found = quality(sums) if sums is not None else {}
+        return {name: float(values[0]) for name, values in found.items() if values[0] == values[0]}
+
+    @classmethod
+    def build(  # noqa: PLR0913 - each says which part a column plays
+        cls,
+        data: Any,
+        *,
+        model: str = "",
+        features: Iterable[str] | None = None,
+        predictions: Iterable[str] | str = (),
+        ground_truth: str | None = None,
+        task: str = "",
+        score: str = "",
+        label: str = "",
+        positive: str = "",
+        segments: Iterable[Segment] = (),
+        time_column: str | None = None,
+        categorical: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        max_categories: int = 50,
+        windows: Iterable[str | float] = ("1h", "24h"),
+        engine: str = "fastdigest",
+        progress: Callable[[int], None] = lambda rows: None,
+        like: Reference | None = None,
+    ) -> Self:
+        """Build a reference in two passes over the data, in constant memory.
+
+        With a time column there is a third: stretches of each window's length are scored against
+        the rest, so that what unchanged time brings is no drift later.
+
+        Args:
+            data: A mapping name -> 1-D array or list, a DataFrame, an Arrow table, or a function
+                that gives the rows anew at each call, as an iterable of (mapping, rows).
+            features: Which columns are features; all that have no other part by default.
+            predictions: The columns with the model's outputs.
+            ground_truth: The column with the outcome. With it and predictions, the reference also
+                says how good the model was.
+            task: "classification" or "regression"; told by the ground truth if empty: texts, and
+                two numbers, are classes.
+            score: The prediction that is the positive class's probability; found out if empty.
+            label: The prediction that is the class, or a regression's number; found out if empty.
+            positive: The class that counts as positive; of two, the last in order if empty.
+            segments: Features by which rows are sliced: a name, or a name and the edges of ranges.
+            time_column: The column with the time of a row: timestamps, ISO 8601 texts, or Unix
+                seconds.
+            categorical: Numeric columns that are categories. Strings are categories anyway.
+            ignore: Columns that are left out.
+            windows: The lengths of the windows that the monitor will have, such as "1h" or 3600.
+            progress: Told of the rows that were read since the last call.
+            like: Take over the columns of this reference, their parts and kinds, and count into
+                its cells: parts of the data that are built `like` one reference add up exactly to
+                the whole that is built `like` it. `features`, `predictions`, `categorical` and
+                `max_categories` are settled by it, and a column that is not there is missing.
+
+        Raises:
+            ValueError: There are no rows, columns differ in length, a named one is not there, or
+                one holds texts where `like` has numbers.
+        """
+        chunks = data if callable(data) else lambda: [rows_of(data)]
+        outputs = [predictions] if isinstance(predictions, str) else list(predictions)
+        wanted = list(features) if features is not None else None
+        left_out = {*outputs, *ignore} | {c for c in (ground_truth, time_column) if c is not None}
+        sides = ((), ()) if like is None else (like.features, like.outputs)
+        if like is not None:
+            wanted, outputs = ([column.name for column in side] for side in sides)
+            chunks = with_all(chunks, [*wanted, *outputs])
+        profilers = [Profiler(engine, categorical, max_categories, like=side) for side in sides]
+        for step in (Profiler.profile, Profiler.count):
+            rows = 0
+            for columns, count in chunks():
+                if not rows:
+                    named = [*(wanted or ()), *left_out, *categorical]
+                    check_names(columns, named)
+                chosen = [n for n in columns if n not in left_out] if wanted is None else wanted
+                for profiler, names in zip(profilers, (chosen, outputs), strict=True):
+                    if step is Profiler.profile:
+                        profiler.profile({name: columns[name] for name in names}, count)
+                    else:
+                        profiler.count(columns, count)
+                rows += count
+                progress(count)
+            if not rows:
+                raise ValueError("reference: expected rows, got none")
+            if all(profiler.is_exact for profiler in profilers):
+                break
+        columns = [profiler.references() for profiler in profilers]
+        if time_column is not None:
+            seconds = [Duration.parse(w).seconds if isinstance(w, str) else w for w in windows]
+            columns = _with_variation(columns, chunks, time_column, seconds)
+        of_rows = OutcomeColumns(
+            ground_truth or "",
+            features=columns[0],
+            outputs=columns[1],
+            choice=Choice(task, score, label, positive),
+            segments=[segment_feature(each) for each in segments],
+        )
+        outcomes = outcome_reference(chunks, of_rows, engine, like.outcomes if like else None)
+        return cls(*columns, outcomes=outcomes, model=model)
+
+    @classmethod
+    def from_tdigests(cls, features: Mapping[str, Any], *, model: str = "") -> Self:
+        """Build a reference from digests that a training job keeps with the `tdigest` package.
+
+        Args:
+            features: Name -> `tdigest.TDigest`, or its dictionary form.
+
+        The counts are read off the digests, and thresholds allow for their rank error.
+        """
+        columns = []
+        for name, digest in features.items():
+            form = digest if isinstance(digest, Mapping) else digest.to_dict()
+            try:
+                columns.append(reference_from_digest(name, form))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+        return cls(columns, model=model)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], engine: str = "fastdigest") -> Self:
+        """Read a reference file.
+
+        Raises:
+            ConfigError: The file is not there or damaged; says which key.
+        """
+        file = Path(path)
+        try:
+            with file.open("rb") as opened:
+                content = opened.read(MOST_BYTES + 1)
+            return cls.from_bytes(content, engine)
+        except OSError as error:
+            raise ConfigError(
+                f"{file}: cannot read the reference: {error.strerror}; "
+                "make one with 'mlmon-exporter build-reference'"
+            ) from error
+        except ValueError as error:
+            raise ConfigError(f"{file}: {error}") from error
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a reference file, whole or not at all."""
+        file = Path(path)
+        part = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            part.write_bytes(self.to_bytes())
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def save_new(self, path: str | os.PathLike[str]) -> bool:
+        """Write a reference file that its owner alone reads, unless there is one; False if so."""
+        file = Path(path)
+        part = file.with_name(f".{file.name}.{os.getpid()}.new")
+        try:
+            part.touch(mode=0o600)
+            part.write_bytes(self.to_bytes())
+            file.hardlink_to(part)
+        except FileExistsError:
+            return False
+        finally:
+            part.unlink(missing_ok=True)
+        return True
+
+    def to_bytes(self) -> bytes:
+        """Return the file's bytes, JSON."""
+        return write(Content(self.features, self.outputs, self.outcomes, self.model, self.created))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, engine: str = "fastdigest") -> Self:
+        """Read the file's bytes; raises ValueError that names the key."""
+        c = read(data, engine)
+        return cls(c.features, c.outputs, outcomes=c.outcomes, model=c.model, created=c.created)
+
+    def _repr_html_(self) -> str:
+        from mlmon_exporter.page.reference_page import framed_reference
+
+        return framed_reference(self.model, self.created, self.features, self.outputs)
+
+    def __add__(self, other: Reference) -> Reference:
+        """Return the reference of both sides' rows; columns of one side only are kept."""
+        outputs = _merge(self.outputs, other.outputs)
+        outcomes = self.outcomes or other.outcomes
+        if self.outcomes is not None and other.outcomes is not None:
+            outcomes = self.outcomes.merge(other.outcomes, outputs)
+        return Reference(
+            _merge(self.features, other.features),
+            outputs,
+            outcomes=outcomes,
+            model=self.model or other.model,
+            created=max(self.created, other.created),
+        )
+
+    def for_model(self, source: str) -> ModelReference:
+        """Return the part that the model's state needs."""
+        return ModelReference(self.features, self.outputs, self.created, source, self.outcomes)
+
+
+def _with_variation(
+    sides: Sequence[Sequence[ColumnReference]],
+    chunks: Callable[[], Iterable[Chunk]],
+    time_column: str,
+    window_seconds: Sequence[float],
+) -> list[tuple[ColumnReference, ...]]:
+    columns = [column for side in sides for column in side]
+    times = (usable_times(rows[time_column]) for rows, _ in chunks())
+    ends = [(np.nanmin(part), np.nanmax(part)) for part in times if not np.isnan(part).all()]
+    if not ends:
+        raise ValueError(f"reference: {time_column}: expected times, got none")
+    first, last = min(low for low, _ in ends), max(high for _, high in ends)
+    variation = Variation(columns, window_seconds, first, last)
+    for rows, _ in chunks():
+        variation.count(rows, usable_times(rows[time_column]))
+    varied = variation.columns()
+    return [varied[: len(sides[0])], varied[len(sides[0]) :]]
+
+
+def segment_feature(segment: Segment) -> SegmentFeature:
+    """Return what a user says of a segment feature.
+
+    Raises:
+        ValueError: Edges are no finite numbers in ascending order.
+    """
+    if isinstance(segment, str):
+        return SegmentFeature(segment)
+    feature, edges = segment
+    numbers = tuple(float(edge) for edge in edges)
+    if not np.isfinite(numbers).all() or (np.diff(numbers) <= 0).any():
+        raise ValueError(f"segments: {feature}: expected ascending edges, got {[*edges]}")
+    return SegmentFeature(feature, numbers)
+
+
+def _merge(
+    ours: Sequence[ColumnReference], theirs: Sequence[ColumnReference]
+) -> list[ColumnReference]:
+    merged = {column.name: column for column in ours}
+    for column in theirs:
+        mine = merged.get(column.name)
+        merged[column.name] = merge_columns(mine, column) if mine is not None else column
+    return list(merged.values())

@@ -1,0 +1,91 @@
+"""Rows of data as a reference is built from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmon_exporter.core.outcomes.profile import Chunk
+from mlmon_exporter.formats.parquet import is_index
+
+MOST_SECONDS = 1e15
+"""Thirty million years before or after 1970."""
+
+
+def times_of(values: Any) -> NDArray[np.float64]:
+    """Return a column of times as Unix seconds; NaN where there is none.
+
+    Raises:
+        ValueError: They are neither timestamps, ISO 8601 texts nor numbers.
+    """
+    column = np.asarray(values)
+    if column.dtype.kind in "biuf":
+        return column.astype(np.float64)
+    try:
+        stamps = column.astype("datetime64[us]")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"reference: expected times, got {column[:1].tolist()}") from error
+    seconds = stamps.astype(np.int64) / 1e6
+    return np.where(np.isnat(stamps), np.nan, seconds)
+
+
+def usable_times(values: Any) -> NDArray[np.float64]:
+    """Return times as `times_of` does; NaN also for infinities and what is far from any time."""
+    seconds = times_of(values)
+    return np.where(np.abs(seconds) <= MOST_SECONDS, seconds, np.nan)
+
+
+def rows_of(data: Any) -> Chunk:
+    """Return a mapping, a DataFrame or an Arrow table as columns, and how many rows."""
+    if hasattr(data, "column_names"):  # of Arrow
+        names = [name for name in data.column_names if not is_index(name)]
+        return {name: _from_arrow(data.column(name)) for name in names}, data.num_rows
+    names = list(data) if isinstance(data, Mapping) else list(data.columns)
+    columns = {str(name): _plain(data[name]) for name in names}
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) > 1:
+        raise ValueError(f"reference: expected columns of one length, got {sorted(lengths)}")
+    return columns, lengths.pop() if lengths else 0
+
+
+def _plain(column: Any) -> Any:
+    return column.to_numpy() if hasattr(column, "to_numpy") else column
+
+
+def _from_arrow(column: Any) -> Any:
+    """Return texts as counted categories, times as Unix seconds, and all else as it is."""
+    from .data.arrow import categories_of, kind_of, numbers_of
+
+    kind = kind_of(column.type)
+    if kind == "categorical":
+        return categories_of(column, with_codes=True)
+    return numbers_of(column) if kind == "time" else column.to_numpy(zero_copy_only=False)
+
+
+def with_all(
+    chunks: Callable[[], Iterable[Chunk]], names: Sequence[str]
+) -> Callable[[], Iterator[Chunk]]:
+    """Return chunks that have all these columns: one that is not there is missing in all rows."""
+
+    def complete() -> Iterator[Chunk]:
+        for columns, rows in chunks():
+            if not any(name in columns for name in names):
+                raise ValueError(
+                    f"reference: expected columns as in `like`, {', '.join(names)}; "
+                    f"there are {', '.join(columns)}"
+                )
+            yield {**dict.fromkeys(names, [None] * rows), **columns}, rows
+
+    return complete
+
+
+def check_names(columns: Mapping[str, Any], wanted: Iterable[str]) -> None:
+    """Raise ValueError where a column is not there."""
+    absent = [name for name in wanted if name not in columns]
+    if absent:
+        raise ValueError(
+            f"reference: no column {', '.join(map(repr, absent))}; there are {', '.join(columns)}"
+        )

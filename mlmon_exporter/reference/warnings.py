@@ -1,0 +1,138 @@
+"""What a user should look at in a reference before relying on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from mlmon_exporter.config.keys import Duration
+from mlmon_exporter.core.profile.bins import CategoryBins
+from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.variation import LEAST_ROWS
+from mlmon_exporter.formats.parquet import is_index
+
+from .data.arrow import NULL_SPELLINGS
+from .data.files import Column, DataFiles
+from .from_files import Roles
+from .reference import Reference
+
+FEW_ROWS = 1000
+NUMBER_SHARE = 0.8
+UNCLEAR = ("?", "NA", "N/A", "null", "None", "nan", "-", "unknown")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def reference_warnings(reference: Reference) -> Iterator[str]:
+    """Say what makes a reference weak, one line a thing."""
+    if reference.rows < FEW_ROWS:
+        yield (
+            f"{reference.rows} rows are few: thresholds are high, only large drift is seen; "
+            f"{FEW_ROWS} or more are better"
+        )
+    empty = [c.name for c in (*reference.features, *reference.outputs) if c.missing == c.rows]
+    if empty:
+        yield f"all rows are missing in {_listed(empty)}: any value there is drift"
+    if not reference.outputs:
+        yield "no prediction column: the model's output is not watched; name it with --prediction"
+    ids = [column.name for column in reference.features if column.is_id_like]
+    if ids:
+        yield (
+            f"nearly every row is different in {_listed(ids)}: "
+            "an id, a time or free text? Leave it out with --ignore"
+        )
+
+
+def window_warnings(reference: Reference, windows: Sequence[Duration]) -> Iterator[str]:
+    """Say for which windows the natural variation is guessed from other ones."""
+    columns = (*reference.features, *reference.outputs)
+    measured = {seconds for column in columns for seconds in column.variation}
+    others = [window.label for window in windows if window.seconds not in measured]
+    if measured and others:
+        labels = ",".join(window.label for window in windows)
+        yield (
+            f"what unchanged time brings was not measured in windows of {_listed(others)}: build "
+            f"the reference with --windows {labels}, from data that span several of them with "
+            f"{LEAST_ROWS} rows or more in each"
+        )
+
+
+def file_warnings(files: DataFiles, roles: Roles, reference: Reference) -> Iterator[str]:
+    """Say what became of columns otherwise than a user may expect, one line a thing."""
+    columns = files.columns
+    built = {column.name for column in (*reference.features, *reference.outputs)}
+    features = roles.features_of(columns)
+    wanted = [name for name in (*features, *roles.prediction) if name not in built]
+    if wanted:
+        yield f"no value at all in {_listed(wanted)}: left out"
+    if not roles.features:
+        others = [
+            f"{name} ({column.type})"
+            for name, column in columns.items()
+            if column.kind == "other" and name not in roles.ignore
+        ]
+        if others:
+            yield f"neither numbers nor texts in {_listed(others)}: left out"
+        named = {*built, *roles.ground_truth, *roles.time_column, *roles.ignore}
+        index = [repr(name) for name in columns if is_index(name) and name not in named]
+        if index:
+            yield f"pandas' index numbers the rows: {_listed(index)} left out"
+    times = [column.name for column in reference.features if _is_time(column, columns)]
+    if times:
+        yield (
+            f"times only ever grow, which is drift, as in {_listed(times)}; "
+            "name them with --time-column or --ignore"
+        )
+    if roles.ground_truth and roles.prediction and reference.outcomes is None:
+        yield (
+            f"no prediction fits the ground truth {_listed([*roles.ground_truth])}: quality has "
+            "nothing to compare with; say --task, and which prediction is the --label or --score"
+        )
+    yield from _unclear(reference)
+    for column in reference.features:
+        if column.name not in roles.categorical and isinstance(column.bins, CategoryBins):
+            yield from _almost_numbers(column.name, column.rows_by_category)
+
+
+def _is_time(column: ColumnReference, columns: Mapping[str, Column]) -> bool:
+    """Return whether a column holds times, also those that CSV files write as texts."""
+    if columns[column.name].kind == "time":
+        return True
+    return len(column.rows_by_category) > 1 and all(
+        _DATE.match(category) for category in column.rows_by_category
+    )
+
+
+def _unclear(reference: Reference) -> Iterator[str]:
+    """Say where a text that often stands for a missing value is a category."""
+    for text in UNCLEAR:
+        found = [column.name for column in reference.features if text in column.rows_by_category]
+        if found:
+            yield (
+                f"{text!r} is a category of {_listed(found)}; "
+                f"if it means there is no value, add --missing '{text}'"
+            )
+
+
+def _almost_numbers(name: str, rows: Mapping[str, int]) -> Iterator[str]:
+    """Say which text makes categories of a column that is otherwise numbers."""
+    texts = [text for text in rows if not _is_number(text) and text not in UNCLEAR]
+    kept = sum(rows.values())
+    numbers = kept - sum(rows[text] for text in texts)
+    if texts and numbers >= NUMBER_SHARE * kept:
+        yield (
+            f"{name}: numbers but for {texts[0]!r}, so they are categories; if that means "
+            f"there is no value, add --missing '{texts[0]}', else --categorical {name}"
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return text in NULL_SPELLINGS
+    return True
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more

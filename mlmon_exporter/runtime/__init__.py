@@ -1,0 +1,1 @@
+"""Threads, forks and pace: what runs beside the requests."""

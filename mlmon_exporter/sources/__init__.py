@@ -1,0 +1,1 @@
+"""Where calls of a model come from."""

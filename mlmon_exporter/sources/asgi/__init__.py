@@ -1,0 +1,1 @@
+"""Calls of an ASGI app."""

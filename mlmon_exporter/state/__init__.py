@@ -1,0 +1,1 @@
+"""What processes share on disk, and predictions that wait for their outcome."""

@@ -1,0 +1,169 @@
+"""Cases of ground truth that stays away, is late, or finds nothing."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from .alert_cases import ANY, Case, CaseFile, series
+
+BIKE = {"model": "bike", "version": "1"}
+OF_BIKE = {"job": "models", "model": "bike"}
+ROWS = series("mlmon_prediction_rows_total", **BIKE)
+truths = partial(series, "mlmon_ground_truth_total")
+MATCHED, LATE, INVALID, DUPLICATE = (
+    truths(outcome=outcome, **BIKE) for outcome in ("matched", "late", "invalid", "duplicate")
+)
+UNKNOWN = truths(outcome="unknown", model="", version="")
+FULL = series("mlmon_dropped_total", reason="pending_full")
+WEEK = 7 * 24 * 60
+"""Minutes; samples are ten minutes apart."""
+HOURS = 60
+FLOWING = {ROWS: "0+100x1400"}
+
+
+def nightly(nights: int, count: int = 500) -> str:
+    """Return a counter that rises once a day, for so many days, and then stays."""
+    days = [f"{night * count}x143" for night in range(nights)]
+    return " ".join([*days, f"{nights * count}x400"])
+
+
+STOPPED = [
+    Case(
+        "MlmonGroundTruthStopped",
+        "fires: a nightly job sends nothing any more",
+        {MATCHED: nightly(8), **FLOWING},
+        at=WEEK + 32 * HOURS + 24 * HOURS,
+        labels=OF_BIKE,
+        value=ANY,
+    ),
+    Case(
+        "MlmonGroundTruthStopped",
+        "fires: all of it is unknown now",
+        {MATCHED: "0+1x1008 1008+0x400", UNKNOWN: "0x1008 0+1x400", **FLOWING},
+        at=WEEK + 36 * HOURS,
+        labels=OF_BIKE,
+        value="144",
+    ),
+    Case(
+        "MlmonGroundTruthStopped",
+        "silent: a nightly job is four hours late",
+        {MATCHED: nightly(8), **FLOWING},
+        at=WEEK + 52 * HOURS,
+    ),
+    Case(
+        "MlmonGroundTruthStopped",
+        "silent: it comes once a week",
+        {MATCHED: "0x72 500x1007 1000x400", **FLOWING},
+        at=WEEK + 36 * HOURS,
+    ),
+    Case(
+        "MlmonGroundTruthStopped",
+        "silent: nothing is predicted either",
+        {MATCHED: nightly(8), ROWS: "0+100x1000 100000+0x400"},
+        at=WEEK + 56 * HOURS,
+    ),
+    Case(
+        "MlmonGroundTruthStopped",
+        "silent: there were a few only",
+        {MATCHED: nightly(8, count=50), **FLOWING},
+        at=WEEK + 56 * HOURS,
+    ),
+    Case(
+        "MlmonGroundTruthStopped",
+        "silent: there never was any",
+        {MATCHED: "0x1400", **FLOWING},
+        at=WEEK + 56 * HOURS,
+    ),
+]
+DAY = 24 * HOURS
+
+
+def late(matched: int, late: int) -> dict[str, str]:
+    return {MATCHED: f"0+{matched}x400", LATE: f"0+{late}x400"}
+
+
+ARRIVED = [
+    Case("MlmonGroundTruthLate", "fires: three of four", late(1, 3), DAY + 180, OF_BIKE, "75%"),
+    Case("MlmonGroundTruthLate", "fires: all", late(0, 3), DAY + 180, OF_BIKE, "100%"),
+    Case("MlmonGroundTruthLate", "silent: a third", late(2, 1), DAY + 180),
+    Case(
+        "MlmonGroundTruthLate",
+        "silent: less than a hundred",
+        {MATCHED: "0x400", LATE: "0 50x400"},
+        DAY - 180,
+    ),
+    Case(
+        "MlmonGroundTruthUnknown",
+        "fires: ids are of another system",
+        {UNKNOWN: "0+3x400", MATCHED: "0+1x400"},
+        DAY + 180,
+        {"job": "models"},
+        "75%",
+    ),
+    Case(
+        "MlmonGroundTruthUnknown",
+        "fires: values that are no class",
+        {INVALID: "0+3x400", MATCHED: "0+1x400"},
+        DAY + 180,
+        {"job": "models"},
+        "75%",
+    ),
+    Case(
+        "MlmonGroundTruthUnknown",
+        "silent: a third",
+        {UNKNOWN: "0+1x400", MATCHED: "0+2x400"},
+        DAY + 180,
+    ),
+    Case(
+        "MlmonGroundTruthUnknown",
+        "silent: a file was sent again",
+        {DUPLICATE: "0+9x400", MATCHED: "0+1x400", UNKNOWN: "0x400"},
+        DAY + 180,
+    ),
+    Case(
+        "MlmonGroundTruthUnknown",
+        "silent: less than a hundred",
+        {MATCHED: "0x400", UNKNOWN: "0 50x400"},
+        DAY + 180,
+    ),
+]
+
+
+def pending(dropped: int, matched: int = 1, rows: int = 1000) -> dict[str, str]:
+    """Return counters by their growth in ten minutes."""
+    return {
+        FULL: f"0+{dropped}x30",
+        MATCHED: f"0+{matched}x30",
+        ROWS: f"0+{rows}x30",
+    }
+
+
+DROPPED = [
+    Case(
+        "MlmonPendingDropped",
+        "fires: a tenth of what is predicted",
+        pending(100),
+        180,
+        {"job": "models"},
+        "10%",
+    ),
+    Case("MlmonPendingDropped", "silent: nobody sends ground truth", pending(100, matched=0), 180),
+    Case("MlmonPendingDropped", "silent: of very many", pending(100, rows=100_000), 180),
+    Case("MlmonPendingDropped", "silent: a few", pending(10, rows=100), 180),
+    Case("MlmonPendingDropped", "silent: none", pending(0), 180),
+    Case(
+        "MlmonPendingDropped",
+        "silent: the queue is full, which is another alert",
+        {
+            **pending(0),
+            series("mlmon_dropped_total", reason="queue_full"): "0+500x30",
+        },
+        180,
+    ),
+]
+OUTCOMES = CaseFile(
+    ["alerting/mlmon-outcomes.yml"],
+    [*STOPPED, *ARRIVED, *DROPPED],
+    every="10m",
+    evaluated="1h",
+)

@@ -1,0 +1,336 @@
+"""The promtool tests notice when an alert is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlmon_exporter.assets.rules import DEFAULTS
+from mlmon_exporter.assets.rules.rule_files import AnyRule, Group, rule_file
+from mlmon_exporter.assets.rules.serving import REQUESTS, recordings
+
+from .alert_cases import TABLE, CaseFile, case_files, promtool_test
+from .conftest import Promtool
+
+FILES = case_files()
+SHORT = 40
+"""Minutes that are evaluated in no time."""
+FEATURE = "job, model, version, feature, window"
+PSI = "feature:mlmon_feature_psi"
+MEMORY = "process_resident_memory_bytes"
+
+FAULTS = {
+    "a flipped comparison": (
+        "MlmonErrorBurnFast",
+        "errors:ratio1h > 14.4",
+        "errors:ratio1h < 14.4",
+    ),
+    "another burn rate": ("MlmonErrorBurnFast", "> 6 * 0.001", "> 4 * 0.001"),
+    "a dropped guard": (
+        "MlmonErrorBurnFast",
+        "and 60 * sum_over_time(model:mlmon_request_errors:rate5m[1h]) >= 10",
+        "",
+    ),
+    "the guard of another window": (
+        "MlmonErrorBurnSlow",
+        "sum_over_time(model:mlmon_request_errors:rate5m[3d]) >= 10",
+        "sum_over_time(model:mlmon_request_errors:rate5m[3d]) >= 1",
+    ),
+    "`and` to `or`": (
+        "MlmonErrorBurnFast",
+        "and model:mlmon_request_errors:ratio5m",
+        "or model:mlmon_request_errors:ratio5m",
+    ),
+    "a wrong window": ("MlmonErrorBurnFast", "errors:ratio30m >", "errors:ratio6h >"),
+    "a dropped `for`": ("MlmonErrorBurnFast", "for: 2m", "for: 0s"),
+    "a wrong label in an aggregation": (
+        "MlmonErrorBurnFast",
+        "sum by (job, model) (rate(mlmon_requests_total{outcome",
+        "sum by (job, version) (rate(mlmon_requests_total{outcome",
+    ),
+    "a label too many": (
+        "MlmonErrorBurnFast",
+        "sum by (job, model) (rate(mlmon_requests_total{",
+        "sum by (job, model, instance) (rate(mlmon_requests_total{",
+    ),
+    "clients' mistakes count": ("MlmonErrorBurnFast", "server_error|", ".+_error|"),
+    "cut off answers do not count": ("MlmonErrorBurnFast", "|interrupted", ""),
+    "routes of no model count": ("MlmonErrorBurnFast", "model!=", "instance!="),
+    "a page becomes a ticket": ("MlmonErrorBurnFast", "severity: critical", "severity: warning"),
+    "the bound of another bucket": ("MlmonLatencyBurnFast", r"0\\.5", r"0\\.1"),
+    "a guess pages": ("MlmonLatencyBurnFast", "severity: warning", "severity: critical"),
+    "yesterday, not last week": ("MlmonNoPredictions", "offset 167h", "offset 23h"),
+    "one week is enough": ("MlmonNoPredictions", "offset 335h", "offset 167h"),
+    "a batch at another hour": ("MlmonNoPredictions", "[2h:30m]", "[30m:30m]"),
+    "the greatest half hour": ("MlmonNoPredictions", "min_over_time", "max_over_time"),
+    "few rows a week ago": ("MlmonNoPredictions", ">= 100", ">= 1"),
+    "a model that is gone": (
+        "MlmonNoPredictions",
+        "and group by (job, model)",
+        "or group by (job, model)",
+    ),
+    "a smaller drop": ("MlmonTrafficDrop", "< 0.5", "< 0.7"),
+    "a drop since one week": ("MlmonTrafficDrop", "offset 335h", "offset 167h"),
+    "few rows of which to drop": ("MlmonTrafficDrop", ">= 1000", ">= 0"),
+    "the lesser share": ("MlmonMissingValues", "missing_ratio >", "missing_ratio <"),
+    "the threshold of another share": ("MlmonUnseenCategory", "unseen_threshold", "tail_threshold"),
+    "all replicas must agree": ("MlmonFeatureDrift", f"max by ({FEATURE})", f"min by ({FEATURE})"),
+    "flickering drift": ("MlmonFeatureDrift", "for: 15m", "for: 1m"),
+    "drift in the hour or in the day": (
+        "MlmonFleetFeatureDrift",
+        f"and last_over_time({PSI}:1d",
+        f"or last_over_time({PSI}:1d",
+    ),
+    "the day at this moment": (
+        "MlmonFleetFeatureDrift",
+        f"last_over_time({PSI}:1d[10m])",
+        f"{PSI}:1d",
+    ),
+    "drift of a day that has begun": (
+        "MlmonFleetFeatureDrift",
+        f"and last_over_time({PSI}:1d[10m] offset 20h)",
+        "",
+    ),
+    "drift from a learned reference": (
+        "MlmonFleetFeatureDrift",
+        'mlmon_model_info{reference="learned"}',
+        'mlmon_model_info{reference="x"}',
+    ),
+    "a page for each feature": (
+        "MlmonFleetFeatureDrift",
+        "count by (job, model, version) (",
+        "count by (job, model, version, feature) (",
+    ),
+    "drift by chance": ("MlmonFleetFeatureDrift", "> 3 * feature", "> 0 * feature"),
+    "drift of few rows": ("MlmonFleetFeatureDrift", "_rows:1h >= 1000", "_rows:1h >= 0"),
+    "the threshold of a new replica": (
+        "MlmonFleetFeatureDrift",
+        f"min by ({FEATURE})",
+        f"max by ({FEATURE})",
+    ),
+    "the threshold of the calmest window": (
+        "MlmonFleetFeatureDrift",
+        "max by (job, model, version, feature) (min",
+        "min by (job, model, version, feature) (min",
+    ),
+    "a replica that learns": ("MlmonReferenceMissing", "min by", "max by"),
+    "learning without rows": ("MlmonReferenceMissing", "_rows) > 0", "_rows) >= 0"),
+    "no difference of references": ("MlmonReferenceInconsistent", "min by", "max by"),
+    "versions have one reference": (
+        "MlmonReferenceInconsistent",
+        "by (job, model, version) (mlmon_reference_timestamp_seconds)",
+        "by (job, model) (mlmon_reference_timestamp_seconds)",
+    ),
+    "yesterday's ground truth": (
+        "MlmonGroundTruthStopped",
+        "[1d] offset 1w)) >= 100",
+        "[1d] offset 1d)) >= 100",
+    ),
+    "seldom any ground truth": (
+        "MlmonGroundTruthStopped",
+        "offset 1w)) >= 100",
+        "offset 1w)) >= 1",
+    ),
+    "ground truth without predictions": (
+        "MlmonGroundTruthStopped",
+        "and sum by (job, model) (increase(mlmon_prediction_rows_total[1d])) >= 100",
+        "",
+    ),
+    "a nightly job that is late": ("MlmonGroundTruthStopped", "for: 6h", "for: 1h"),
+    "some that are late": ("MlmonGroundTruthLate", "> 0.5", "> 0.3"),
+    "few that are late": ("MlmonGroundTruthLate", ">= 100", ">= 1"),
+    "a file sent again": ("MlmonGroundTruthUnknown", "unknown|invalid", "unknown|duplicate"),
+    "unknown ones by model": (
+        "MlmonGroundTruthUnknown",
+        'sum by (job) (increase(mlmon_ground_truth_total{outcome=~"matched|late|unknown|inv',
+        'sum by (model) (increase(mlmon_ground_truth_total{outcome=~"matched|late|unknown|inv',
+    ),
+    "drops of any kind": ("MlmonPendingDropped", 'reason="pending_full"', 'reason!=""'),
+    "predictions that nobody asks for": (
+        "MlmonPendingDropped",
+        '|late|unknown"}[1d])) > 0',
+        '|late|unknown"}[1d])) >= 0',
+    ),
+    "a better model": (
+        "MlmonQualityDrop",
+        "(mlmon_quality_accuracy < mlmon_quality_accuracy_threshold)",
+        "(mlmon_quality_accuracy > mlmon_quality_accuracy_threshold)",
+    ),
+    "a smaller loss": (
+        "MlmonQualityDrop",
+        "mlmon_quality_brier > mlmon_quality_brier_threshold",
+        "mlmon_quality_brier < mlmon_quality_brier_threshold",
+    ),
+    "all rows alone": (
+        "MlmonQualityDrop",
+        "window, segment_feature, segment) (mlmon_quality_accuracy ",
+        "window) (mlmon_quality_accuracy ",
+    ),
+    "a page for an hour": (
+        "MlmonFleetQualityDrop",
+        "min by (job, model, version, quality)",
+        "max by (job, model, version, quality)",
+    ),
+    "a page for one replica": ("MlmonFleetQualityDrop", ") >= 0.5", ") > 0"),
+    "a page for all replicas alone": ("MlmonFleetQualityDrop", ") >= 0.5", ") >= 1"),
+    "a page for a segment": (
+        "MlmonFleetQualityDrop",
+        '{segment_feature=""} < bool mlmon_quality_accuracy_threshold{segment_feature=""}',
+        "< bool mlmon_quality_accuracy_threshold",
+    ),
+    "a page for a challenger": (
+        "MlmonFleetQualityDrop",
+        "and on (job, model, version) group by (job, model, version) (mlmon_model_info)",
+        "",
+    ),
+    "the reference of a segment": (
+        "MlmonEstimatedQualityDrop",
+        'mlmon_reference_quality_accuracy{segment_feature=""}',
+        'mlmon_reference_quality_accuracy{segment_feature!=""}',
+    ),
+    "a guess against ground truth": (
+        "MlmonEstimatedQualityDrop",
+        "unless on (job, model, version, window) max",
+        "and on (job, model, version, window) max",
+    ),
+    "a slight fall": ("MlmonEstimatedQualityDrop", "> 0.05", "> 0.02"),
+    "concept drift in all replicas": (
+        "MlmonConceptDrift",
+        "max by (job, model, version, window) (mlmon_concept_drifted)",
+        "min by (job, model, version, window) (mlmon_concept_drifted)",
+    ),
+    "calibration of few": (
+        "MlmonCalibrationOff",
+        '_rows{segment_feature=""} >= 1000',
+        '_rows{segment_feature=""} >= 100',
+    ),
+    "calibration by itself": (
+        "MlmonCalibrationOff",
+        "- on (job, instance, model, version) group_left () mlmon_reference",
+        "+ on (job, instance, model, version) group_left () mlmon_reference",
+    ),
+    "better versions alone": (
+        "MlmonVersionsDiffer",
+        "abs(mlmon_quality_accuracy_difference)",
+        "(mlmon_quality_accuracy_difference)",
+    ),
+    "parity of small segments": ("MlmonFourFifthsRule", ">= 500", ">= 1"),
+    "a lesser parity": ("MlmonFourFifthsRule", "parity_ratio < 0.8", "parity_ratio < 0.4"),
+    "odds of small segments": ("MlmonEqualizedOdds", ">= 300)", ">= 100)"),
+    "odds of true positives alone": ("MlmonEqualizedOdds", "    or\n", "    and\n"),
+    "one week alone": (
+        "MlmonKpiDrop",
+        ">= 0.5 * sum by (job, model, kpi) (increase(mlmon_kpi_events_total[1h] offset 2w))",
+        ">= 9 * sum by (job, model, kpi) (increase(mlmon_kpi_events_total[1h] offset 2w))",
+    ),
+    "events that are few": ("MlmonKpiDrop", "offset 2w)) >= 100", "offset 2w)) >= 0"),
+    "events of a version": (
+        "MlmonKpiDrop",
+        "sum by (job, model, kpi) (increase(mlmon_kpi_events_total[1h])) >=",
+        'sum by (job, model, kpi) (increase(mlmon_kpi_events_total{version="1"}[1h])) >=',
+    ),
+    "events of a job that is gone": (
+        "MlmonKpiDrop",
+        "and on (job) group by (job) (mlmon_build_info)",
+        "",
+    ),
+    "one replica of many": ("MlmonReplicasDown", "> 0.5", ">= 0.5"),
+    "all replicas together": ("MlmonReplicasDown", "> 0.5", ">= 1"),
+    "targets that are up": ("MlmonTargetDown", "up == 0", "up == 1"),
+    "targets of others": (
+        "MlmonTargetDown",
+        "and on (job, instance) up",
+        "or on (job, instance) up",
+    ),
+    "targets that are down": ("MlmonExporterAbsent", "unless on (job) up == 0", ""),
+    "a page for targets that are down": ("MlmonMetricsLost", "unless on (job) up == 0", ""),
+    "a page for no targets": ("MlmonMetricsLost", "and on (job) up == 1", ""),
+    "a page for others in the job": (
+        "MlmonMetricsLost",
+        "(up offset 1d == 1",
+        "(up offset 1d == 2",
+    ),
+    "a page for what was idle": ("MlmonMetricsLost", ">= 100", ">= 0"),
+    "a page for a new name": ("MlmonMetricsLost", "unless on (model) mlmon_model_info", ""),
+    "a model on another replica": (
+        "MlmonModelGone",
+        "unless on (job, model) mlmon",
+        "unless on (job, model, instance) mlmon",
+    ),
+    "drops of a few": ("MlmonObservationsDropped", ">= 50", ">= 5"),
+    "drops since the start": (
+        "MlmonObservationsDropped",
+        '(increase(mlmon_dropped_total{reason!~"pending_.*"}[15m]))',
+        '(mlmon_dropped_total{reason!~"pending_.*"})',
+    ),
+    "drops where nothing is a model's": (
+        "MlmonObservationsDropped",
+        "or sum by (job) (increase(mlmon_dropped",
+        "and sum by (job) (increase(mlmon_dropped",
+    ),
+    "the least share of drops": ("MlmonObservationsDropped", "> 0.01", "> 0.001"),
+    "a queue that empties": ("MlmonQueueSaturated", "min_over_time", "max_over_time"),
+    "scanners' methods": ("MlmonLabelOverflow", "method|segment", "segment"),
+    "growth of little": ("MlmonMemoryGrowth", "> 256000000", "> 0"),
+    "little growth of much": ("MlmonMemoryGrowth", "> 1.5 *", "> 1.01 *"),
+    "a peak of memory": ("MlmonMemoryGrowth", f"min_over_time({MEMORY}", f"max_over_time({MEMORY}"),
+    "memory after a restart": ("MlmonMemoryGrowth", "> 28800", "> 0"),
+    "another exporter's process": (
+        "MlmonCpuSaturated",
+        "and on (job, instance) mlmon_build_info",
+        "",
+    ),
+    "five minutes of grace": ("MlmonErrorBurnFast", "keep_firing_for: 5m", "keep_firing_for: 1m"),
+    "half an hour of it": ("MlmonMissingValues", "keep_firing_for: 30m", "keep_firing_for: 1m"),
+    "an hour and more of it": ("MlmonFeatureDrift", "keep_firing_for: 1h", "keep_firing_for: 2h"),
+    "a quarter of it": ("MlmonParseErrors", "keep_firing_for: 15m", "keep_firing_for: 1m"),
+    "two minutes of it": ("MlmonReplicasDown", "keep_firing_for: 2m", "keep_firing_for: 5m"),
+}
+"""What is wrong -> the alert, how the rules have it, and how they would."""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_noticed(fault: str, installed_promtool: Promtool, tmp_path: Path) -> None:
+    alert, right, wrong = FAULTS[fault]
+    rules = rules_of(alert)
+    assert right in rules
+    (tmp_path / "rules.yml").write_text(rules.replace(right, wrong))
+    (tmp_path / "tests").mkdir()
+    test = tmp_path / "tests" / "test.yml"
+    for file in cases_of(alert):
+        test.write_text(promtool_test(file._replace(rules=["rules.yml"])))
+        complaints = installed_promtool("test", "rules", test)
+        assert "parse" not in complaints, "a rule that cannot be read proves nothing"
+        if "FAILED" in complaints:
+            return
+    pytest.fail("not noticed")
+
+
+def test_each_time_of_grace_has_a_fault() -> None:
+    kept = {alert.keep for _, alert in TABLE.values() if alert.keep}
+    rights = (right.partition("keep_firing_for: ") for _, right, _ in FAULTS.values())
+    assert {span for _, found, span in rights if found} == kept
+
+
+def rules_of(alert: str) -> str:
+    """Return a file with the alert's rule and what it needs: others need not be evaluated."""
+    subsystem, row = TABLE[alert]
+    needed = [
+        rule
+        for group in recordings(DEFAULTS)
+        for rule in group.rules
+        if rule.record in row.expr or (rule.record == REQUESTS and "Burn" in alert)
+    ]
+    rules: list[AnyRule] = [*needed, row.rule(DEFAULTS, subsystem.name)]
+    return rule_file([Group("one", "1m", rules)], "")
+
+
+def cases_of(alert: str) -> Iterator[CaseFile]:
+    """Give the cases of an alert: the short ones first, since they mostly tell."""
+    for is_long in (False, True):
+        for file in FILES.values():
+            cases = [c for c in file.cases if c.alert == alert and (c.at > SHORT) is is_long]
+            if cases:
+                yield file._replace(cases=cases)

@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlmon_exporter.assets.rules import DEFAULTS, Settings, files, kpi
+from mlmon_exporter.assets.rules.__main__ import write_rules
+from mlmon_exporter.assets.rules.alert import SEVERITIES, Alert
+from mlmon_exporter.assets.rules.fleet import fleet_groups
+from mlmon_exporter.assets.rules.rule_set import SUBSYSTEMS
+from mlmon_exporter.assets.rules.serving import recordings
+from mlmon_exporter.metrics.table import METRICS
+
+from .alert_cases import ALERTS, TABLE, case_files, promtool_test
+from .conftest import Promtool
+
+ROWS = [alert for _, alert in TABLE.values()]
+GROUPS = (*recordings(DEFAULTS), *kpi.recordings(DEFAULTS), *fleet_groups())
+RECORDED = {rule.record for group in GROUPS for rule in group.rules}
+OF_PROMETHEUS = {"up", "scrape_duration_seconds", "scrape_samples_scraped"}
+WORDS = set(
+    """abs absent and avg avg_over_time bool by count d group group_left group_right h increase job
+    instance kpi label_replace model quality segment segment_feature
+    version feature output window last_over_time label m max max_over_time min min_over_time offset
+    on or present_over_time rate reason s sum sum_over_time time unless vector w where format"""
+    .split()
+)  # fmt: skip
+FILES = case_files()
+CASES = [case for file in FILES.values() for case in file.cases]
+BOARDS = ALERTS.parent / "grafana" / "dashboards"
+by_name = pytest.mark.parametrize("alert", ROWS, ids=lambda alert: alert.name)
+
+
+def names_in(expression: str) -> Iterator[str]:
+    """Give the metrics of an expression: all words that are not PromQL's or labels."""
+    bare = re.sub(r'"(?:\\.|[^"\\])*"|\{[^}]*\}|\[[^\]]*\]|offset \w+', " ", expression)
+    for word in re.findall(r"[a-z_][\w:]*", bare):
+        if word not in WORDS:
+            yield re.sub(r"_(bucket|count|sum)$", "", word) if word not in METRICS else word
+
+
+# --- The files ---
+
+
+def test_the_committed_files_are_what_the_code_makes(tmp_path: Path) -> None:
+    write_rules(tmp_path)
+    made = {p.relative_to(tmp_path).as_posix(): p for p in tmp_path.rglob("*") if p.is_file()}
+    assert made.keys() == files().keys()
+    committed = [
+        *ALERTS.glob("recording/*"),
+        *ALERTS.glob("alerting/*"),
+        ALERTS / "alertmanager.yml",
+    ]
+    assert {path.relative_to(ALERTS).as_posix() for path in committed} == made.keys()
+    for name, path in made.items():
+        text = (ALERTS / name).read_text()
+        assert text == path.read_text(), "run: python -m mlmon_exporter.assets.rules"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_committed_promtool_tests_are_what_the_cases_make(name: str) -> None:
+    committed = (ALERTS / "tests" / name).read_text()
+    assert committed == promtool_test(FILES[name]), "run: python -m tests.assets.rules.alert_cases"
+
+
+SETTLED = {
+    "defaults": DEFAULTS,
+    "all": Settings(
+        job='ml-(a|b)"\\d',
+        availability_objective=0.95,
+        latency_objective=0.9,
+        latency_seconds=1.0,
+        parity_objective=0.9,
+        runbook_url="https://example.org/runbooks",
+        dashboard_url="https://grafana.example.org",
+        cpu_cores=4,
+        hour_seconds=24,
+    ),
+}
+
+
+@pytest.mark.parametrize("settled", SETTLED)
+def test_promtool_has_no_complaints(promtool: Promtool, tmp_path: Path, settled: str) -> None:
+    for name, text in files(SETTLED[settled]).items():
+        if name != "alertmanager.yml":
+            path = tmp_path / name.replace("/", "-")
+            path.write_text(text)
+            assert promtool("check", "rules", "--lint=all", "--lint-fatal", path) == ""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_alerts_fire_when_they_should_and_only_then(promtool: Promtool, name: str) -> None:
+    assert promtool("test", "rules", ALERTS / "tests" / name) == ""
+
+
+# --- The table ---
+
+
+def test_names_are_unique() -> None:
+    assert len(TABLE) == sum(len(s.alerts(DEFAULTS)) for s in SUBSYSTEMS)
+
+
+@by_name
+def test_an_alert_has_cases_that_fire_stay_silent_and_are_guarded(alert: Alert) -> None:
+    fires = [case.fires for case in CASES if case.alert == alert.name]
+    assert True in fires
+    assert alert.severity == "heartbeat" or fires.count(False) >= 2
+
+
+@by_name
+def test_an_alert_is_complete(alert: Alert) -> None:
+    assert re.fullmatch(r"Mlmon([A-Z][a-z]+)+", alert.name)
+    assert alert.severity in SEVERITIES
+    assert alert.board in {"overview", "drift", "quality", "operations"}
+    assert alert.summary
+    assert alert.description.endswith(".")
+    assert alert.severity == "heartbeat" or alert.hold != "0s"
+
+
+@by_name
+def test_an_expression_compares(alert: Alert) -> None:
+    assert re.search(r"[<>]=?|==", re.sub(r'"[^"]*"', "", alert.expr))
+
+
+@by_name
+def test_every_metric_is_exposed_or_recorded(alert: Alert) -> None:
+    used = {*names_in(alert.expr)}
+    assert used or alert.severity == "heartbeat"
+    assert used <= METRICS.keys() | RECORDED | OF_PROMETHEUS
+
+
+def test_what_is_recorded_of_requests_comes_from_metrics() -> None:
+    recorded: set[str] = set()
+    for group in recordings(DEFAULTS):
+        for rule in group.rules:
+            assert {*names_in(rule.expr)} <= METRICS.keys() | recorded
+            assert re.fullmatch(r"model:mlmon_[a-z_]+:(rate|ratio)[0-9]+[mhd]", rule.record)
+            recorded.add(rule.record)
+
+
+def test_what_is_recorded_of_business_numbers_comes_from_metrics() -> None:
+    (group,) = kpi.recordings(DEFAULTS)
+    assert [rule.record.rpartition(":")[2] for rule in group.rules] == ["ratio1h", "ratio1d"]
+    for rule in group.rules:
+        assert {*names_in(rule.expr)} == {"mlmon_kpi_events_total", "mlmon_prediction_rows_total"}
+        assert re.fullmatch(r"kpi:mlmon_[a-z_]+:ratio[0-9]+[hd]", rule.record)
+
+
+@by_name
+def test_texts_use_labels_that_the_alert_has(alert: Alert) -> None:
+    used = set(re.findall(r"\$labels\.(\w+)", alert.summary + alert.description))
+    assert used <= {*alert.labels}
+    (fires, *_) = (case for case in CASES if case.alert == alert.name and case.fires)
+    assert fires.labels.keys() == {*alert.labels}, "promtool sees the labels that the row names"
+
+
+def test_links_lead_to_the_board_with_its_variables_and_to_the_runbook() -> None:
+    settings = replace(DEFAULTS, dashboard_url="https://g.example", runbook_url="https://r.example")
+    _, alert = TABLE["MlmonFeatureDrift"]
+    notes = alert.rule(settings, "drift").fields["annotations"]
+    assert isinstance(notes, dict)
+    assert notes["runbook_url"] == "https://r.example/MlmonFeatureDrift.md"
+    assert notes["dashboard_url"] == (
+        "https://g.example/d/mlmon-drift?var-job={{ urlquery $labels.job }}"
+        "&var-model={{ urlquery $labels.model }}&var-version={{ urlquery $labels.version }}"
+        "&var-window={{ urlquery $labels.window }}&var-feature={{ urlquery $labels.feature }}"
+    )
+
+
+@by_name
+def test_each_variable_of_a_link_is_on_the_board(alert: Alert) -> None:
+    notes = alert.rule(DEFAULTS, "any").fields["annotations"]
+    assert isinstance(notes, dict)
+    path, _, query = str(notes["dashboard_url"]).partition("?")
+    board = json.loads((BOARDS / f"{path.removeprefix('/d/')}.json").read_text())
+    assert path == f"/d/{board['uid']}"
+    on_board = {variable["name"] for variable in board["templating"]["list"]}
+    linked = set(re.findall(r"var-(\w+)=", query))
+    assert linked <= on_board
+    # What the alert is about is chosen there, unless no board can.
+    assert linked >= {*alert.labels} & {"job", "model", "version", "feature", "output"} & on_board
+    assert {*alert.labels} & {"feature", "output"} <= linked
+
+
+@pytest.mark.parametrize(
+    "name", ["mlmon_feature_drifted", "mlmon_feature_missing_ratio", "mlmon_concept_drifted"]
+)
+def test_drift_is_compared_with_exported_thresholds_alone(name: str) -> None:
+    for _, alert in TABLE.values():
+        if name in alert.expr:
+            numbers = set(re.findall(r"(?<![\w:])[0-9.]+", alert.expr))
+            assert numbers <= {"1"}
+
+
+# --- Settings ---
+
+
+@pytest.mark.parametrize("job", [".+", 'a"\\b'])
+def test_the_summary_asks_for_the_column_that_drifted_most(
+    installed_promtool: Promtool, tmp_path: Path, job: str
+) -> None:
+    made = files(Settings(job=job))["alerting/mlmon-drift.yml"]
+    (tmp_path / "drift.yml").write_text(made)
+    assert installed_promtool("check", "rules", tmp_path / "drift.yml") == ""
+    assert "topk(1, feature:mlmon_feature_psi:1h{" in made
+
+
+def test_slow_answers_page_once_a_bound_is_settled() -> None:
+    def severity(settings: Settings) -> str:
+        alerts = {a.name: a.severity for s in SUBSYSTEMS for a in s.alerts(settings)}
+        return alerts["MlmonLatencyBurnFast"]
+
+    assert severity(DEFAULTS) == "warning"
+    assert severity(Settings(latency_seconds=DEFAULTS.slow_seconds)) == "critical"
+
+
+def test_drift_of_the_fleet_is_of_the_jobs_that_were_settled() -> None:
+    text = files(Settings(job="ours"))["recording/mlmon-fleet.yml"]
+    made = yaml.safe_load(text)["groups"]
+    expressions = [rule["expr"] for group in made for rule in group["rules"]]
+    assert len(expressions) > 40
+    for expr in expressions:
+        named = re.findall(r"\bmlmon_\w+(?::\w+)?", expr)
+        ours = re.findall(r'\bmlmon_\w+(?::\w+)?\{job=~"ours"[,}]', expr)
+        assert len(named) == len(ours) > 0, expr
+
+
+def test_each_series_is_of_the_jobs_that_were_settled() -> None:
+    settings = Settings(job="ours")
+    for subsystem in SUBSYSTEMS:
+        for alert in subsystem.alerts(settings):
+            for name in names_in(alert.expr):
+                bare = len(re.findall(rf"(?<![\w:]){name}(_bucket|_count)?(?![\w:])", alert.expr))
+                ours = len(re.findall(rf'{name}(_bucket|_count)?{{job=~"ours"', alert.expr))
+                assert bare == ours, (alert.name, name)
+
+
+def test_objectives_are_in_the_rules() -> None:
+    made = files(Settings(availability_objective=0.95, latency_objective=0.9, latency_seconds=1.0))
+    assert "ratio1h > 14.4 * 0.05" in made["alerting/mlmon-serving.yml"]
+    assert "ratio1h > 14.4 * 0.1" in made["alerting/mlmon-serving.yml"]
+    assert r'le=~"1(\\.0)?"' in made["recording/mlmon-serving.yml"]
+
+
+def test_the_parity_that_is_asked_for_is_in_the_rules() -> None:
+    made = files(Settings(parity_objective=0.9))["alerting/mlmon-fairness.yml"]
+    assert "mlmon_demographic_parity_ratio < 0.9" in made
+    assert "the rule of thumb asks for 90 %" in made
+    assert "0.8" not in made
+
+
+def test_spans_shrink_together_and_names_stay() -> None:
+    made = files(Settings(hour_seconds=24))
+    assert "record: feature:mlmon_feature_psi:1h" in made["recording/mlmon-fleet.yml"]
+    assert "mlmon_feature_bin_rows_total[24000ms]" in made["recording/mlmon-fleet.yml"]
+    assert "for: 800ms" in made["alerting/mlmon-serving.yml"]
+    for name, text in made.items():
+        assert not re.search(r"\[[0-9]+[mhdw]\]|for: [1-9][0-9]*[mhd]$", text, re.MULTILINE), name
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"availability_objective": 1.0}, "availability_objective: expected over 0 and under 1"),
+        ({"latency_objective": 99}, "latency_objective: expected over 0 and under 1, got 99"),
+        ({"latency_seconds": 0.3}, r"latency_seconds: expected one of 0.001, .*, 60, got 0.3"),
+        ({"parity_objective": 0}, "parity_objective: expected over 0 and under 1, got 0"),
+        ({"hour_seconds": 0}, "hour_seconds: expected over 0, got 0"),
+        ({"cpu_cores": -1}, "cpu_cores: expected over 0, got -1"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(options: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings(**options)  # type: ignore[arg-type]

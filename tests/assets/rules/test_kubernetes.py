@@ -1,0 +1,142 @@
+"""Facts about objects for Kubernetes: parsed back, they are the plain files."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mlmon_exporter.assets.bundle import asset_files, assets_root, object_files
+from mlmon_exporter.assets.rules import DEFAULTS, Settings, files
+from mlmon_exporter.assets.rules.kubernetes import Cluster, object_name, objects
+
+from .conftest import Promtool
+
+ROOT = assets_root()
+CLUSTER = Cluster({"app": "bike"}, namespace="models", labels={"release": "stack", "a": "1"})
+BOARD = {"title": 'Drift "ü" {{x}} 100%: \\', "panels": [{"expr": "a\n+ b"}], "n": 1.5, "o": None}
+SETTINGS = [DEFAULTS, Settings(job="a|b", runbook_url="https://wiki", latency_seconds=1.0)]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with a board and all that is bundled."""
+    for name, content in asset_files(ROOT).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "grafana").mkdir(exist_ok=True)
+    text = json.dumps(BOARD, indent=2, ensure_ascii=False) + "\n"
+    (tmp_path / "grafana" / "mlmon-Test_Board.json").write_text(text)
+    return tmp_path
+
+
+def parsed(contents: dict[str, bytes], kind: str) -> dict[str, Any]:
+    """Name -> object, of a kind."""
+    found = [yaml.safe_load(content) for content in contents.values()]
+    return {one["metadata"]["name"]: one for one in found if one["kind"] == kind}
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["default", "settled"])
+def test_rules_are_those_of_the_plain_files(root: Path, settings: Settings) -> None:
+    found = parsed(object_files(root, settings, CLUSTER), "PrometheusRule")
+    plain = {
+        object_name(name.removeprefix("alerts/")): yaml.safe_load(content)
+        for name, content in asset_files(root, settings).items()
+        if re.fullmatch(r"alerts/(alerting|recording)/.*\.yml", name)
+    }
+    assert {name: one["spec"] for name, one in found.items()} == plain
+    assert {one["apiVersion"] for one in found.values()} == {"monitoring.coreos.com/v1"}
+    assert len(plain) >= 6
+
+
+def test_boards_are_those_of_the_plain_files(root: Path) -> None:
+    found = parsed(object_files(root, DEFAULTS, CLUSTER), "ConfigMap")
+    boards = {
+        path.name: json.loads(path.read_text()) for path in (root / "grafana").rglob("*.json")
+    }
+    held = {file: json.loads(text) for one in found.values() for file, text in one["data"].items()}
+    assert held == boards
+    assert boards["mlmon-Test_Board.json"] == BOARD
+    assert {one["metadata"]["labels"]["grafana_dashboard"] for one in found.values()} == {"1"}
+    assert "mlmon-test-board" in found
+
+
+def test_every_object_has_a_name_a_namespace_and_the_labels(root: Path) -> None:
+    texts = object_files(root, DEFAULTS, CLUSTER).values()
+    found = [yaml.safe_load(text) for text in texts]
+    names = [(one["kind"], one["metadata"]["name"]) for one in found]
+    assert len(names) == len(set(names))
+    for one in found:
+        metadata = one["metadata"]
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", metadata["name"])
+        assert metadata["namespace"] == "models"
+        assert metadata["labels"].items() >= {"release": "stack", "a": "1"}.items()
+        assert all(isinstance(value, str) for value in metadata["labels"].values())
+
+
+def test_without_namespace_and_labels_there_are_none() -> None:
+    text = objects(Cluster({"app": "true"}), {}, {})["pod-monitor.yml"]
+    assert text == (
+        "apiVersion: monitoring.coreos.com/v1\nkind: PodMonitor\nmetadata:\n  name: mlmon\n"
+        'spec:\n  selector:\n    matchLabels:\n      app: "true"\n'
+        "  podMetricsEndpoints:\n    - port: http\n      path: /metrics\n"
+    )
+
+
+def test_the_label_of_boards_is_not_to_be_overridden() -> None:
+    cluster = Cluster({"app": "a"}, labels={"grafana_dashboard": "0"})
+    (board,) = parsed(
+        {k: v.encode() for k, v in objects(cluster, {}, {"a.json": "{}"}).items()}, "ConfigMap"
+    ).values()
+    assert board["metadata"]["labels"] == {"grafana_dashboard": "1"}
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("alerting/mlmon-drift.yml", "mlmon-alerting-drift"),
+        ("mlmon-overview.json", "mlmon-overview"),
+        ("My boards/Ü_1.json", "mlmon-my-boards-1"),
+        (f"{'a' * 70}.json", f"mlmon-{'a' * 57}"),
+        (f"{'a' * 56}_b.json", f"mlmon-{'a' * 56}"),
+    ],
+)
+def test_names_are_labels_of_rfc_1123(path: str, name: str) -> None:
+    assert object_name(path) == name
+
+
+def test_promtool_takes_the_rules_of_an_object(tmp_path: Path, promtool: Promtool) -> None:
+    made = objects(CLUSTER, {n: t for n, t in files().items() if n.startswith("alerting/")}, {})
+    del made["pod-monitor.yml"]
+    for name, text in made.items():
+        path = tmp_path / Path(name).name
+        path.write_text(yaml.safe_dump(yaml.safe_load(text)["spec"]))
+        assert promtool("check", "rules", path) == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"selector": {}}, "selector: expected labels of the pods"),
+        ({"selector": {"a/b/c": "d"}}, "selector: expected a Kubernetes label .* 'a/b/c=d'"),
+        ({"labels": {"a": "-b"}}, "label: expected a Kubernetes label .* 'a=-b'"),
+        ({"labels": {"a": "b" * 64}}, "label: expected a Kubernetes label"),
+        ({"labels": {"": "b"}}, "label: expected a Kubernetes label"),
+        ({"namespace": "a.b"}, "namespace: expected a name"),
+        ({"port": "8000"}, "port: .*; give the port a name"),
+        ({"port": "a-very-long-port"}, "port: expected the name of a port"),
+        ({"port": "a--b"}, "port: expected the name of a port"),
+    ],
+)
+def test_what_kubernetes_would_refuse_is_named(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Cluster(**{"selector": {"app": "a"}, **fields})
+
+
+def test_labels_as_kubernetes_has_them_are_taken() -> None:
+    labels = {"app.kubernetes.io/part-of": "a_b.C-1", "a": ""}
+    assert Cluster(labels, port="http-8000", namespace="1a", labels=labels).labels == labels

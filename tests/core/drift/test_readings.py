@@ -1,0 +1,324 @@
+"""Facts about the numbers that columns give: their names, labels, values, and when they are new."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, ColumnReadings, Role, WindowName
+from mlmon_exporter.core.drift.tests import SCORES, TESTS, Policy, count_tests
+from mlmon_exporter.core.labels import LABEL_LENGTH
+from mlmon_exporter.core.records import Histograms, Readings
+from mlmon_exporter.core.windows.columns import Columns
+from mlmon_exporter.core.windows.matrix import QUANTILES, Frame
+from mlmon_exporter.metrics.table import METRICS
+from tests.core.build import references
+
+HOUR, DAY = WindowName("1h", 3600.0), WindowName("24h", 86400.0)
+NOW = 1.7e9
+AnyReadings = Readings | Histograms
+
+
+def rows(count: int, seed: int = 0, shift: float = 0.0) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    colours = np.array(["red", "green", "blue"], dtype=object)
+    return {
+        "age": rng.normal(40.0 + shift, 10.0, count),
+        "colour": colours[rng.integers(0, 3, count)],
+        "x" * 200: rng.integers(0, 3, count).astype(float),
+    }
+
+
+FRAME = Frame(references(rows(5000)))
+
+
+def side(
+    role: Role = FEATURES,
+    *,
+    frame: Frame = FRAME,
+    windows: tuple[WindowName, ...] = (HOUR, DAY),
+    with_histograms: bool = True,
+) -> tuple[Columns, ColumnReadings]:
+    columns = Columns(frame, [window.seconds for window in windows], "fastdigest")
+    tests = count_tests(frame) * len(windows)
+    readings = ColumnReadings(
+        columns, role, ("bike", "v1"), windows, Policy(), tests, with_histograms
+    )
+    return columns, readings
+
+
+def add(columns: Columns, values: dict[str, Any], now: float = NOW) -> None:
+    columns.add(values, len(next(iter(values.values()))), now)
+    columns.settle()
+
+
+def samples(readings: Iterable[AnyReadings]) -> dict[tuple[str, ...], float]:
+    """(name, label values of all but model and version) -> value, histograms left out."""
+    found: dict[tuple[str, ...], float] = {}
+    for block in readings:
+        if isinstance(block, Readings):
+            for labels, value in zip(block.labels, block.values, strict=True):
+                assert labels[:2] == ("bike", "v1")
+                key = (block.name, *labels[2:])
+                assert key not in found
+                found[key] = float(value)
+    return found
+
+
+def histogram(readings: Iterable[AnyReadings]) -> Histograms:
+    (found,) = (block for block in readings if isinstance(block, Histograms))
+    return found
+
+
+COLUMN_LABELS = {
+    "bin_rows_total": ("kind", "bin"),
+    "missing_total": (),
+    "invalid_total": (),
+    "unseen_total": (),
+    "out_of_range_total": (),
+    "value": (),
+    "reference_ratio": ("kind", "bin"),
+    "bin_info": ("bin", "interval"),
+    "quantile": ("quantile", "window"),
+    "window_rows": ("window",),
+    "drifted": ("window",),
+    **dict.fromkeys((*SCORES, *TESTS), ("window",)),
+}
+
+
+@pytest.mark.parametrize("role", [FEATURES, OUTPUTS], ids=lambda role: role.label)
+def test_names_and_labels_are_those_of_the_contract(role: Role) -> None:
+    columns, readings = side(role)
+    add(columns, rows(1000))
+    found = {block.name: block.label_names for block in readings.at(NOW)}
+    expected = {
+        f"{role.prefix}_{what}": ("model", "version", role.label, *labels)
+        for what, labels in COLUMN_LABELS.items()
+    }
+    if role is FEATURES:
+        expected["mlmon_drifted_features_ratio"] = ("model", "version", "window")
+    assert found == expected
+    assert set(found) <= set(METRICS)
+
+
+@pytest.mark.parametrize("role", [FEATURES, OUTPUTS], ids=lambda role: role.label)
+def test_every_column_metric_of_the_table_is_given(role: Role) -> None:
+    columns, readings = side(role)
+    add(columns, rows(1000))
+    given = {block.name for block in readings.at(NOW)}
+    # The two prefixes differ: mlmon_prediction_rows_total and the like are not of columns.
+    wanted = {name for name in METRICS if name.startswith("mlmon_feature_")}
+    assert {name.replace(role.prefix, "mlmon_feature") for name in given} >= wanted
+
+
+def test_labels_are_short_and_no_label_set_comes_twice() -> None:
+    columns, readings = side()
+    add(columns, rows(1000))
+    for block in readings.at(NOW):
+        assert len(set(block.labels)) == len(block.labels)
+        values = block.values if isinstance(block, Readings) else block.counts
+        assert len(values) == len(block.labels)
+        for labels in block.labels:
+            assert len(labels) == len(block.label_names)
+            assert all(len(value) <= LABEL_LENGTH for value in labels)
+
+
+def test_all_bins_exist_at_0_before_the_first_row() -> None:
+    found = samples(side()[1].at(NOW))
+    bins = {
+        key[1:]: value for key, value in found.items() if key[0] == "mlmon_feature_bin_rows_total"
+    }
+    assert set(bins.values()) == {0.0}
+    assert {key[2] for key in bins if key[0] == "colour"} == {
+        *("red", "green", "blue", "other", "unseen", "missing")
+    }
+    assert {key[1] for key in bins if key[0] == "age"} == {"numeric"}
+    assert found["mlmon_feature_missing_total", "age"] == 0.0
+
+
+def test_totals_are_counted() -> None:
+    columns, readings = side()
+    values = rows(1000)
+    values["age"][:4] = [math.nan, math.inf, 1e9, -1e9]
+    values["colour"][:6] = ["pink", "pink", "", None, [1, 2], "red"]
+    add(columns, values)
+    found = samples(readings.at(NOW))
+    assert found["mlmon_feature_missing_total", "age"] == 2.0
+    assert found["mlmon_feature_invalid_total", "age"] == 1.0
+    assert found["mlmon_feature_out_of_range_total", "age"] >= 2.0
+    assert found["mlmon_feature_unseen_total", "colour"] == 2.0
+    assert found["mlmon_feature_missing_total", "colour"] == 3.0
+    assert found["mlmon_feature_invalid_total", "colour"] == 1.0
+    red = found["mlmon_feature_bin_rows_total", "colour", "categorical", "red"]
+    assert red == np.count_nonzero(values["colour"] == "red")
+
+
+def test_histograms_count_all_usable_rows_and_add_them_up() -> None:
+    columns, readings = side()
+    values = rows(1000)
+    values["age"][:10] = math.nan
+    add(columns, values)
+    blocks = histogram(readings.at(NOW))
+    assert blocks.labels[0] == ("bike", "v1", "age")
+    assert len(blocks.labels) == 2  # a category has none
+    assert sum(blocks.counts[0]) == 990
+    assert len(blocks.counts[0]) == len(blocks.bounds[0]) + 1
+    assert blocks.sums[0] == pytest.approx(np.nansum(values["age"]))
+    below = np.nan_to_num(values["age"], nan=math.inf) <= blocks.bounds[0][2]
+    assert sum(blocks.counts[0][:3]) == np.count_nonzero(below)
+
+
+def test_histograms_can_be_switched_off() -> None:
+    blocks = side(with_histograms=False)[1].at(NOW)
+    assert all(isinstance(block, Readings) for block in blocks)
+
+
+def test_reference_ratios_are_shares_of_the_reference() -> None:
+    found = samples(side()[1].at(NOW))
+    for name in ("age", "colour"):
+        shares = [v for k, v in found.items() if k[:2] == ("mlmon_feature_reference_ratio", name)]
+        assert sum(shares) == pytest.approx(1.0)
+    red = found["mlmon_feature_reference_ratio", "colour", "categorical", "red"]
+    assert red == np.count_nonzero(rows(5000)["colour"] == "red") / 5000
+
+
+def test_quantiles_are_those_of_the_window() -> None:
+    columns, readings = side()
+    values = rows(5000, seed=3)
+    add(columns, values)
+    found = samples(readings.at(NOW))
+    for q in QUANTILES:
+        got = found["mlmon_feature_quantile", "age", str(q), "1h"]
+        assert got == pytest.approx(np.quantile(values["age"], q), abs=0.5)
+    assert ("mlmon_feature_quantile", "colour", "0.5", "1h") not in found
+
+
+def test_nothing_is_scored_below_the_least_rows() -> None:
+    columns, readings = side()
+    add(columns, rows(99))
+    found = samples(readings.at(NOW))
+    scored = {f"mlmon_feature_{name}" for name in (*SCORES, *TESTS, "drifted")}
+    scored.add("mlmon_drifted_features_ratio")
+    assert all(math.isnan(value) for key, value in found.items() if key[0] in scored)
+    assert found["mlmon_feature_window_rows", "age", "1h"] == 99
+    add(columns, rows(1))
+    assert not math.isnan(samples(readings.at(NOW))["mlmon_feature_psi", "age", "1h"])
+
+
+def test_a_shift_flips_drifted_and_only_that_of_its_column() -> None:
+    columns, readings = side()
+    add(columns, rows(2000, seed=1))
+    before = samples(readings.at(NOW))
+    assert {before["mlmon_feature_drifted", name, "1h"] for name in rows(1) if len(name) < 9} == {
+        0.0
+    }
+    assert before["mlmon_drifted_features_ratio", "1h"] == 0.0
+    add(columns, rows(6000, seed=2, shift=10.0))
+    after = samples(readings.at(NOW))
+    assert after["mlmon_feature_drifted", "age", "1h"] == 1.0
+    assert after["mlmon_feature_drifted", "colour", "1h"] == 0.0
+    assert after["mlmon_drifted_features_ratio", "24h"] == pytest.approx(1 / 3)
+    assert (
+        after["mlmon_feature_psi", "age", "1h"] > after["mlmon_feature_psi_threshold", "age", "1h"]
+    )
+
+
+def test_each_window_has_its_own_rows_and_empties_when_traffic_stops() -> None:
+    columns, readings = side()
+    add(columns, rows(200), NOW)
+    add(columns, rows(300), NOW + 7200)
+    at = NOW + 7200
+    found = samples(readings.at(at))
+    assert found["mlmon_feature_window_rows", "age", "1h"] == 300
+    assert found["mlmon_feature_window_rows", "age", "24h"] == 500
+    later = samples(readings.at(at + 3600))
+    assert later["mlmon_feature_window_rows", "age", "1h"] == 0
+    assert math.isnan(later["mlmon_feature_psi", "age", "1h"])
+    assert not math.isnan(later["mlmon_feature_psi", "age", "24h"])
+    assert later["mlmon_feature_bin_rows_total", "colour", "categorical", "red"] > 0
+
+
+def test_readings_are_the_same_objects_while_nothing_changed() -> None:
+    columns, readings = side()
+    add(columns, rows(500))
+    first = list(readings.at(NOW))
+    again = list(readings.at(NOW + 1))
+    assert [id(block) for block in first] == [id(block) for block in again]
+
+
+def test_label_sets_are_the_same_objects_for_ever() -> None:
+    columns, readings = side()
+    before = [block for block in readings.at(NOW) if isinstance(block, Readings)]
+    add(columns, rows(500))
+    after = [block for block in readings.at(NOW + 9000) if isinstance(block, Readings)]
+    assert all(a.labels is b.labels for a, b in zip(before, after, strict=True))
+
+
+def test_rows_make_new_objects_of_what_counts_them_only() -> None:
+    columns, readings = side()
+    add(columns, rows(500))
+    before = list(readings.at(NOW))
+    add(columns, rows(500))
+    after = list(readings.at(NOW))
+    kept = [new.name for old, new in zip(before, after, strict=True) if old is new]
+    assert kept == ["mlmon_feature_reference_ratio", "mlmon_feature_bin_info"]
+
+
+def test_readings_at_an_earlier_time_are_those_of_then() -> None:
+    columns, readings = side(windows=(HOUR,))
+    add(columns, rows(200), NOW)
+    list(readings.at(NOW + 600))
+    found = samples(readings.at(NOW))
+    assert found["mlmon_feature_window_rows", "age", "1h"] == 200
+
+
+def test_odd_names_become_labels_that_are_told_apart() -> None:
+    names = ["x" * 300, "x" * 300 + "y", "\ud800", "missing", ""]
+    frame = Frame(references({name: [1.0, 2.0] for name in names}))
+    columns, readings = side(frame=frame)
+    add(columns, {name: [1.0, 2.0] for name in names})
+    found = samples(readings.at(NOW))
+    labels = {key[1] for key in found if key[0] == "mlmon_feature_missing_total"}
+    assert len(labels) == 5
+    for label in labels:
+        label.encode("utf-8")
+
+
+def test_categories_that_have_the_names_of_our_bins_are_told_apart() -> None:
+    values = ["missing", "other", "unseen", "", "a\ud800"] * 30
+    frame = Frame(references({"c": values}))
+    columns, readings = side(frame=frame)
+    add(columns, {"c": values})
+    found = samples(readings.at(NOW))
+    bins = {k[3]: v for k, v in found.items() if k[0] == "mlmon_feature_bin_rows_total"}
+    assert bins["missing"] == 30
+    assert bins["unseen"] == bins["other"] == 0
+    assert bins["missing (2)"] == bins["other (2)"] == bins["unseen (2)"] == 30
+    assert len(bins) == 7
+    for label in bins:
+        label.encode("utf-8")
+
+
+def test_a_feature_is_calm_only_when_well_under_its_threshold() -> None:
+    columns, readings = side(windows=(HOUR,))
+    values = rows(3000, seed=4)
+    values["age"][:120] = math.nan
+    add(columns, values)
+    states = []
+    for seed in range(40):
+        found = samples(readings.at(NOW))
+        ratio, bar, drifted = (
+            found[f"mlmon_feature_{what}", "age", "1h"]
+            for what in ("missing_ratio", "missing_threshold", "drifted")
+        )
+        state = "over" if ratio > bar else "near" if ratio > 0.9 * bar else "under"
+        states.append((state, drifted))
+        add(columns, rows(400, seed=seed))
+    assert states[0] == ("over", 1.0)
+    assert ("near", 1.0) in states
+    assert ("near", 0.0) not in states
+    assert states[-1] == ("under", 0.0)

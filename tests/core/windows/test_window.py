@@ -1,0 +1,149 @@
+"""Facts about rolling windows: what is in them when, whatever the clock does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlmon_exporter.core.profile.bins import NumericBins
+from mlmon_exporter.core.windows.tally import Layout, Tally, tally_columns
+from mlmon_exporter.core.windows.window import PANES, Window
+
+LAYOUT = Layout(("x",), (NumericBins(np.array([0.0]), np.array([])),))
+
+
+def rows(count: int = 1, value: float = 1.0) -> Tally:
+    return tally_columns(LAYOUT, np.full((1, count), value), "fastdigest")
+
+
+def window(seconds: float = 120.0, panes: int = PANES) -> Window[Tally]:
+    return Window(seconds, lambda: Tally(LAYOUT), panes)
+
+
+def test_rows_stay_for_as_many_panes_as_a_window_has() -> None:
+    w = window(120.0, 2)
+    w.add(rows(), now=30.0)
+    assert [w.merged(now).rows for now in (30.0, 59.9, 60.0, 119.9, 120.0)] == [1, 1, 1, 1, 0]
+
+
+def test_a_window_empties_when_traffic_stops() -> None:
+    w = window()
+    w.add(rows(5), now=1000.0)
+    assert w.merged(1000.0).rows == 5
+    assert w.merged(10_000.0).rows == 0
+    assert w.merged(1000.0).rows == 0  # gone for good
+
+
+def test_a_pane_begins_at_its_edge() -> None:
+    w = window(120.0, 2)
+    w.add(rows(), now=60.0)
+    w.add(rows(), now=np.nextafter(60.0, 0))
+    assert w.merged(119.0).rows == 2
+    assert w.merged(120.0).rows == 1
+
+
+def test_late_rows_go_to_the_pane_of_their_time() -> None:
+    w = window(120.0, 2)
+    w.add(rows(), now=70.0)
+    assert w.merged(70.0).rows == 1
+    w.add(rows(), now=50.0)
+    assert w.merged(70.0).rows == 2
+    assert w.merged(125.0).rows == 1
+
+
+def test_rows_that_are_too_late_are_in_no_window() -> None:
+    w = window(120.0, 2)
+    w.add(rows(), now=1000.0)
+    w.add(rows(), now=10.0)
+    assert w.merged(1000.0).rows == 1
+
+
+def test_rows_of_the_future_wait_for_their_time() -> None:
+    w = window(120.0, 2)
+    w.add(rows(), now=200.0)
+    assert w.merged(70.0).rows == 0
+    assert w.merged(200.0).rows == 1
+
+
+def test_the_clock_may_be_set_back() -> None:
+    w = window()
+    for now in range(100_000, 100_240, 10):
+        w.add(rows(), now)
+    got = []
+    for now in range(1000, 1300, 10):
+        w.add(rows(), now)
+        got.append(w.merged(now).rows)
+    assert got[:12] == [*range(1, 13)]
+    assert set(got[12:]) == {12}
+
+
+def test_the_clock_may_be_set_forward_and_back() -> None:
+    w = window()
+    for now in (1000.0, 1_000_000.0, 1010.0):
+        w.add(rows(), now)
+    assert w.merged(1010.0).rows == 2
+
+
+def test_one_row_of_another_time_does_not_empty_a_window() -> None:
+    w = window()
+    for now in range(1000, 1120, 10):
+        w.add(rows(), now)
+    for stray in (0.0, 5000.0, 1e12):
+        w.add(rows(), stray)
+        assert w.merged(1115.0).rows >= 11
+
+
+@pytest.mark.parametrize("step", [10, -10])
+def test_no_more_panes_are_kept_than_needed_if_nobody_reads(step: int) -> None:
+    w = window()
+    for n in range(500):
+        w.add(rows(), 100_000.0 + n * step)
+    assert len(w._panes) <= 2 * PANES + 1
+    if step > 0:
+        assert len(w._panes) <= PANES + 1
+
+
+def test_what_is_read_is_one_s_own() -> None:
+    w = window()
+    w.add(rows(), 1000.0)
+    w.add(rows(), 1010.0)
+    w.merged(1010.0).merge(rows(100))
+    assert w.merged(1010.0).rows == 2
+
+
+@pytest.mark.parametrize("number", [98, 99, 100])
+def test_a_pane_that_is_put_in_place_of_another_is_read_at_once(number: int) -> None:
+    w = window(1200.0)  # panes of 100 s
+    for pane in (98, 99, 100):
+        w.add(rows(), now=100.0 * pane)
+    assert w.merged(10_000.0).rows == 3
+    w.put(number, rows(5))
+    assert w.merged(10_000.0).rows == 7
+
+
+@pytest.mark.parametrize(("seconds", "panes"), [(0.0, 12), (-1.0, 12), (60.0, 0)])
+def test_a_window_has_a_length_and_panes(seconds: float, panes: int) -> None:
+    with pytest.raises(ValueError, match=r"^window: expected over 0 s and 1 pane, got "):
+        window(seconds, panes)
+
+
+EVENTS = st.lists(st.tuples(st.booleans(), st.floats(0, 50)), max_size=60)
+
+
+@settings(max_examples=60)
+@given(EVENTS)
+def test_a_window_holds_what_its_panes_hold(events: list[tuple[bool, float]]) -> None:
+    """Against brute force, as long as time goes on."""
+    w, now = window(), 0.0
+    seen: list[float] = []
+    for is_read, step in events:
+        now += step
+        pane = w.pane_number(now)
+        if is_read:
+            alive = [then for then in seen if w.pane_number(then) > pane - PANES]
+            assert w.merged(now).rows == len(alive)
+        else:
+            w.add(rows(), now)
+            seen.append(now)

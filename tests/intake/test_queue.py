@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import gc
+import itertools
+import os
+import threading
+import time
+
+import pytest
+
+from mlmon_exporter.core.counts.health import Health
+from mlmon_exporter.core.records import Exchange
+from mlmon_exporter.intake.queue import Consume, Intake, rest_ratio
+from mlmon_exporter.runtime.pace import Others, Pace
+
+
+def exchange(body: bytes = b"{}", route: str = "/predict") -> Exchange:
+    return Exchange(0.0, "m", route, route, 200, "id", {}, [body], {}, [b"1"])
+
+
+def dropped(health: Health) -> int:
+    return health.counts["mlmon_dropped_total"]["queue_full",]
+
+
+def new_intake(
+    consume: Consume, health: Health | None = None, *, exchanges: int = 1000, size: int = 10**6
+) -> Intake:
+    return Intake(consume, health or Health(), max_exchanges=exchanges, max_bytes=size)
+
+
+def test_what_is_submitted_is_taken_in_once_and_in_order() -> None:
+    seen: list[str] = []
+    intake = new_intake(lambda e, pace: seen.append(e.route))
+    for i in range(500):
+        intake.submit(exchange(route=f"/{i}"))
+    assert intake.flush(60.0)
+    assert seen == [f"/{i}" for i in range(500)]
+    intake.close()
+
+
+def test_no_thread_runs_before_the_first_exchange_or_after_close() -> None:
+    def threads() -> int:
+        return sum(thread.name == "mlmon-intake" for thread in threading.enumerate())
+
+    before = threads()
+    intake = new_intake(lambda e, pace: None)
+    assert threads() == before
+    intake.submit(exchange())
+    assert threads() == before + 1
+    intake.close()
+    assert threads() == before
+
+
+def test_an_exchange_after_close_starts_the_thread_again() -> None:
+    seen: list[Exchange] = []
+    intake = new_intake(lambda e, pace: seen.append(e))
+    for count in (1, 2, 3):
+        intake.submit(exchange())
+        intake.close()
+        assert len(seen) == count
+
+
+class Gate:
+    """Holds the intake's thread until it is opened."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+        self.seen = 0
+
+    def __call__(self, _: Exchange, pace: Pace) -> None:
+        self.entered.set()
+        assert self.open.wait(60)
+        self.seen += 1
+
+
+def test_the_garbage_collector_keeps_nothing_in_view_of_what_waits() -> None:
+    """Else so much comes of age that it looks through all that the app has in memory."""
+    gate = Gate()
+    intake = new_intake(gate)
+    intake.submit(exchange())
+    assert gate.entered.wait(60.0)
+    gc.collect()
+    before = len(gc.get_objects())
+    for i in range(500):
+        # Objects of its own, as a server makes them for each request.
+        body, headers, answer = b"%d" % i, {b"host": b"%d" % i}, {b"content-length": b"%d" % i}
+        intake.submit(Exchange(0.0, "m", "/p", "/p", 200, "id", headers, [body], answer, [body]))
+    for generation in (0, 1):  # what is left now would be of age
+        gc.collect(generation)
+    more = len(gc.get_objects()) - before
+    gate.open.set()
+    assert intake.flush(60.0)
+    assert gate.seen == 501
+    intake.close()
+    assert more < 50
+
+
+def test_a_full_queue_drops_and_counts_and_submit_does_not_wait() -> None:
+    gate, health = Gate(), Health()
+    intake = new_intake(gate, health, exchanges=10)
+    for _ in range(50):
+        intake.submit(exchange())
+    assert intake.waiting == 10
+    gate.open.set()
+    assert intake.flush(60.0)
+    assert gate.seen + dropped(health) == 50
+    assert gate.seen == 10
+    intake.close()
+
+
+def test_bytes_are_bounded_too_and_given_back_when_taken_in() -> None:
+    gate, health = Gate(), Health()
+    intake = new_intake(gate, health, size=1000)
+    for _ in range(10):
+        intake.submit(exchange(b"x" * 299))  # with the response's byte, 300
+    assert dropped(health) == 7
+    gate.open.set()
+    assert intake.flush(60.0)
+    for _ in range(3):
+        intake.submit(exchange(b"x" * 299))
+    assert intake.flush(60.0)
+    assert dropped(health) == 7
+    intake.close()
+
+
+def test_an_exchange_that_cannot_be_taken_in_is_counted_and_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    health, seen = Health(), []
+
+    def consume(e: Exchange, pace: Pace) -> None:
+        if e.route == "/bad":
+            raise RuntimeError("planted")
+        seen.append(e)
+
+    intake = new_intake(consume, health)
+    for route in ("/bad", "/good", "/bad", "/good"):
+        intake.submit(exchange(route=route))
+    assert intake.flush(60.0)
+    assert len(seen) == 2
+    assert health.counts["mlmon_internal_errors_total"]["intake",] == 2
+    assert caplog.text.count("RuntimeError: planted") == 1
+    intake.close()
+
+
+def test_flush_says_when_there_was_not_enough_time() -> None:
+    gate = Gate()
+    intake = new_intake(gate)
+    intake.submit(exchange())
+    assert gate.entered.wait(60)
+    assert not intake.flush(0.01)
+    gate.open.set()
+    assert intake.flush(60.0)
+    intake.close()
+
+
+def test_a_flush_that_gives_up_leaves_another_waiting() -> None:
+    gate = Gate()
+    intake = new_intake(gate)
+    intake.submit(exchange())
+    assert gate.entered.wait(60)
+    done: list[bool] = []
+    patient = threading.Thread(target=lambda: done.append(intake.flush(60.0)))
+    patient.start()
+    while not intake._awaited:
+        pass
+    assert not intake.flush(0.01)
+    gate.open.set()
+    patient.join(60)
+    assert done == [True]
+    intake.close()
+
+
+def test_flush_without_any_exchange_returns_at_once() -> None:
+    assert new_intake(lambda e, pace: None).flush(0.0)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_starts_with_an_empty_queue_and_a_thread_of_its_own() -> None:
+    seen: list[str] = []
+    intake = new_intake(lambda e, pace: seen.append(e.route))
+    intake.submit(exchange(route="/parent"))
+    assert intake.flush(60.0)
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        intake.submit(exchange(route="/child"))
+        is_done = intake.flush(60.0)
+        os.write(write, f"{is_done} {','.join(seen)}".encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(read, 1000).decode() == "True /parent,/child"
+    assert seen == ["/parent"]
+    os.close(read)
+    os.close(write)
+    intake.close()
+
+
+class Clock:
+    """The time that a thread works, and the rests between."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.rests: list[tuple[float, float]] = []
+        for name in ("perf_counter", "thread_time"):
+            monkeypatch.setattr(time, name, lambda: self.now)
+        monkeypatch.setattr(time, "sleep", lambda seconds: self.rests.append((self.now, seconds)))
+
+
+def test_work_rests_at_least_every_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    pace = Pace()
+    for _ in range(1000):
+        clock.now += 0.0001
+        pace()
+    gaps = [b - a for (a, _), (b, _) in itertools.pairwise(clock.rests)]
+    assert len(clock.rests) >= 100
+    assert max(gaps) <= 0.001
+
+
+def test_a_rest_is_as_long_as_the_work_before_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    pace = Pace(lambda: 3.0)
+    for seconds in (0.0001, 0.004, 60.0):
+        clock.now += seconds
+        pace()
+    assert [rest for _, rest in clock.rests] == pytest.approx([3 * 0.0041, 0.05])
+
+
+def test_a_start_after_idle_time_needs_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    pace = Pace()
+    clock.now += 60.0
+    pace.start()
+    pace()
+    assert not clock.rests
+
+
+@pytest.mark.parametrize(
+    ("busy", "share"),
+    [(0.0, 0.25), (0.7, 0.25), (0.85, 0.1), (0.95, 0.03), (0.99, 0.03), (4, 0.25)],
+)
+def test_bodies_are_read_in_what_requests_leave_of_a_core(busy: float, share: float) -> None:
+    assert 1 / (1 + rest_ratio(busy)) == pytest.approx(share)
+
+
+def test_how_busy_others_are_leaves_out_the_thread_that_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times = dict.fromkeys(("perf_counter", "process_time", "thread_time"), 0.0)
+    for name in times:
+        monkeypatch.setattr(time, name, lambda name=name: times[name])
+    others = Others()
+    assert others.busy == 0.0
+    times.update(perf_counter=0.2, process_time=0.15, thread_time=0.05)
+    assert others.busy == pytest.approx(0.5)
+    times.update(perf_counter=0.25, process_time=0.2)
+    assert others.busy == pytest.approx(0.5)  # it is too soon to look again
+    times.update(perf_counter=1.2, process_time=0.15, thread_time=0.05)
+    assert others.busy == 0.0
+
+
+def test_a_monitor_nobody_holds_goes_away_with_its_intake() -> None:
+    import gc
+    import weakref
+
+    intake = new_intake(lambda e, pace: None)
+    gone = weakref.ref(intake)
+    intake.submit(exchange())
+    intake.close()
+    del intake
+    gc.collect()
+    assert gone() is None

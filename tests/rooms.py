@@ -1,0 +1,126 @@
+"""The rooms of the package and what each imports: `python -m tests.rooms` prints them.
+
+A room is a folder of `mlmon_exporter`, a folder of `core`, or a file beside them.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1] / "mlmon_exporter"
+Graph = Mapping[str, frozenset[str]]
+"""Each node -> the nodes that it imports."""
+
+
+def imported_modules(package: Path, path: Path, tree: ast.AST) -> Iterator[tuple[str, bool]]:
+    """Give the absolute name of each module that a file imports, and whether within a function.
+
+    `from .a import b` gives `package.a.b` where that is a module, and `package.a` elsewhere. What
+    is imported for types only counts as well: a reader follows it, too.
+    """
+    here = [package.name, *path.relative_to(package).parts[:-1]]
+    lazy = {
+        child
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for child in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node in lazy) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                inner = f"{module}.{alias.name}"
+                is_inner = module == "urllib" or is_module(package, inner)
+                yield (inner if is_inner else module), node in lazy
+
+
+def is_module(package: Path, name: str) -> bool:
+    """Return whether a dotted name is a module or a folder of the package."""
+    parts = name.split(".")
+    path = package.joinpath(*parts[1:])
+    is_ours = parts[0] == package.name and len(parts) > 1
+    return is_ours and (path.is_dir() or path.with_suffix(".py").is_file())
+
+
+def room_of(name: str) -> str:
+    """Return the room of a module, such as `core.stats` for `mlmon_exporter.core.stats.roc`."""
+    parts = name.split(".")[1:]
+    return ".".join(parts[: 2 if parts[:1] == ["core"] else 1]) or "__init__"
+
+
+def module_name(package: Path, path: Path) -> str:
+    """Return the dotted name of a file."""
+    parts = [package.name, *path.relative_to(package).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def module_graph(package: Path = PACKAGE) -> Graph:
+    """Return what each module imports of the package, imports within functions left out."""
+    graph = {}
+    for path in sorted(package.rglob("*.py")):
+        found = imported_modules(package, path, ast.parse(path.read_text(encoding="utf-8")))
+        name = module_name(package, path)
+        graph[name] = frozenset(m for m, lazy in found if not lazy and is_module(package, m)) - {
+            name
+        }
+    return graph
+
+
+def room_graph(modules: Graph) -> Graph:
+    """Return what each room imports of other rooms."""
+    rooms: dict[str, set[str]] = {}
+    for name, imported in modules.items():
+        room = room_of(name)
+        rooms.setdefault(room, set()).update(room_of(other) for other in imported)
+    return {room: frozenset(others - {room}) for room, others in rooms.items()}
+
+
+def circles(graph: Graph) -> list[list[str]]:
+    """Return the groups of nodes that reach each other."""
+    reach = {node: set(others) for node, others in graph.items()}
+    for middle, beyond in reach.items():
+        for found in reach.values():
+            if middle in found:
+                found.update(beyond)
+    groups = {
+        tuple(sorted(other for other in reach[node] if node in reach.get(other, ())))
+        for node in reach
+        if node in reach[node]
+    }
+    return [list(group) for group in sorted(groups)]
+
+
+def floors(graph: Graph) -> dict[str, int]:
+    """Return each node's floor: 1 where it imports nothing, else one above all that it imports.
+
+    The graph has no circle.
+    """
+    found: dict[str, int] = {}
+
+    def floor(node: str) -> int:
+        if node not in found:
+            found[node] = 1 + max(map(floor, graph.get(node, ())), default=0)
+        return found[node]
+
+    return {node: floor(node) for node in graph}
+
+
+def main() -> None:
+    """Print rooms by floor, and how many arrows there are."""
+    rooms = room_graph(module_graph())
+    for circle in circles(rooms):
+        print("circle:", ", ".join(circle))
+    if not circles(rooms):
+        by_floor = sorted(floors(rooms).items(), key=lambda item: (-item[1], item[0]))
+        for room, floor in by_floor:
+            print(f"floor {floor}  {room:16} -> {' '.join(sorted(rooms[room]))}")
+    print(f"{len(rooms)} rooms, {sum(map(len, rooms.values()))} arrows")
+
+
+if __name__ == "__main__":
+    main()
