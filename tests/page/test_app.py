@@ -64,7 +64,7 @@ def test_the_page_is_not_counted_among_the_requests() -> None:
 
 def test_a_process_without_a_page_does_not_import_it() -> None:
     code = (
-        "import sys; from mlmon_exporter import Monitor; from mlmon_exporter.collector import *\n"
+        "import sys; from mlmon_exporter import Monitor\n"
         "monitor = Monitor(); monitor.readings(); monitor.metrics_app()\n"
         "print([name for name in sys.modules if name.startswith('mlmon_exporter.page')])"
     )

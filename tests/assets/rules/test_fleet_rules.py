@@ -162,7 +162,8 @@ def test_no_column_has_more_bins_than_the_rules_add_up() -> None:
 
 def test_importing_the_exporter_imports_no_rules() -> None:
     code = (
-        "import sys; from mlmon_exporter import instrument, Monitor; import mlmon_exporter.server;"
+        "import sys; from mlmon_exporter import instrument, Monitor\n"
+        "import mlmon_exporter.cli.server\n"
         "print([name for name in sys.modules if name.startswith('mlmon_exporter.assets.rules')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
