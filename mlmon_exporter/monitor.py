@@ -20,10 +20,9 @@ from .core.counts.feedback import Feedback, Status
 from .core.counts.health import Health
 from .core.counts.requests import Traffic
 from .core.drift.history import Snapshot
-from .core.flat import flat
 from .core.model import Model
 from .core.outcomes.pending import GroundTruth
-from .core.records import Batch, Exchange, Histograms, Reading, Readings
+from .core.records import Batch, Exchange, Histograms, Reading, Readings, flat
 from .endpoints.desk import FeedbackDesk, kpi_event, row_ids
 from .formats import FORMATS, REASONS
 from .intake.bodies import BodyReader

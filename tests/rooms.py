@@ -80,6 +80,14 @@ def room_graph(modules: Graph) -> Graph:
     return {room: frozenset(others - {room}) for room, others in rooms.items()}
 
 
+def house_graph(rooms: Graph) -> Graph:
+    """Return the graph of rooms with the rooms of `core` taken as one."""
+    house: dict[str, set[str]] = {}
+    for room, others in rooms.items():
+        house.setdefault(room.split(".")[0], set()).update(o.split(".")[0] for o in others)
+    return {room: frozenset(others - {room}) for room, others in house.items()}
+
+
 def circles(graph: Graph) -> list[list[str]]:
     """Return the groups of nodes that reach each other."""
     reach = {node: set(others) for node, others in graph.items()}
@@ -111,15 +119,17 @@ def floors(graph: Graph) -> dict[str, int]:
 
 
 def main() -> None:
-    """Print rooms by floor, and how many arrows there are."""
+    """Print the rooms of the house and of its core by floor, and how many arrows there are."""
     rooms = room_graph(module_graph())
     for circle in circles(rooms):
         print("circle:", ", ".join(circle))
     if not circles(rooms):
-        by_floor = sorted(floors(rooms).items(), key=lambda item: (-item[1], item[0]))
-        for room, floor in by_floor:
-            print(f"floor {floor}  {room:16} -> {' '.join(sorted(rooms[room]))}")
-    print(f"{len(rooms)} rooms, {sum(map(len, rooms.values()))} arrows")
+        of_core = {room: others for room, others in rooms.items() if room.startswith("core.")}
+        for graph in (house_graph(rooms), of_core):
+            by_floor = sorted(floors(graph).items(), key=lambda item: (-item[1], item[0]))
+            for room, floor in by_floor:
+                print(f"floor {floor}  {room:16} -> {' '.join(sorted(graph[room]))}")
+            print(f"{len(graph)} rooms, {sum(map(len, graph.values()))} arrows\n")
 
 
 if __name__ == "__main__":

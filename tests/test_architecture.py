@@ -15,7 +15,16 @@ import mlmon_exporter
 from mlmon_exporter.assets.bundle import assets_root
 from mlmon_exporter.cli import NEEDED
 
-from .rooms import circles, imported_modules, module_graph, module_name, room_graph, room_of
+from .rooms import (
+    circles,
+    floors,
+    house_graph,
+    imported_modules,
+    module_graph,
+    module_name,
+    room_graph,
+    room_of,
+)
 
 PACKAGE = Path(mlmon_exporter.__file__).parent
 
@@ -25,23 +34,22 @@ ROOMS: Mapping[str, str] = {
     "core.keys": "",
     "core.labels": "",
     "core.records": "",
-    "core.settings": "core.drift core.outcomes core.profile",
+    "core.settings": "",
     # the core, from its foot up
     "core": "",
-    "core.flat": "core.records",
     "core.stats": "core.coerce",
     "core.profile": "core.coerce core.labels core.records core.settings core.stats",
     "core.counts": "core.labels core.records",
-    "core.windows": "core.coerce core.keys core.outcomes core.profile core.settings core.stats",
+    "core.windows": "core.coerce core.keys core.profile core.settings core.stats",
     "core.drift": "core.labels core.profile core.records core.settings core.stats core.windows",
     "core.outcomes": "core.coerce core.counts core.drift core.keys core.labels core.profile "
     "core.records core.settings core.stats core.windows",
     "core.sides": "core.drift core.keys core.records core.windows",
-    "core.learner": "core.profile core.records core.settings core.windows",
+    "core.learner": "core.outcomes core.profile core.records core.settings",
     "core.versions": "core.counts core.drift core.keys core.outcomes core.records core.settings "
     "core.sides core.windows",
     "core.model": "core.counts core.drift core.keys core.learner core.outcomes core.records "
-    "core.settings core.versions core.windows",
+    "core.settings core.versions",
     # what stands around it
     "config": "",
     "runtime": "",
@@ -171,6 +179,17 @@ def test_the_package_has_the_shape_that_was_agreed() -> None:
 
 def test_no_two_modules_import_each_other() -> None:
     assert circles(module_graph()) == []
+
+
+def test_no_two_rooms_import_each_other() -> None:
+    assert circles(room_graph(module_graph())) == []
+
+
+def test_the_longest_chain_of_rooms_is_eight() -> None:
+    rooms = room_graph(module_graph())
+    of_core = {room: others for room, others in rooms.items() if room.startswith("core.")}
+    assert max(floors(house_graph(rooms)).values()) <= 8
+    assert max(floors(of_core).values()) <= 8
 
 
 def test_every_row_is_a_room() -> None:

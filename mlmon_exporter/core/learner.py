@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
 
+from .outcomes.reference import ModelReference
 from .profile.bins import CategoryBins
-from .profile.categories import NAMED_ROWS, without_names
+from .profile.categories import without_names
 from .profile.column import ColumnReference
 from .profile.profiler import Profiler
 from .records import Batch, Column
-from .settings import LEARNED, ModelReference, ModelSettings
-from .windows.columns import BUFFER_ROWS
+from .settings import BUFFER_ROWS, LEARNED, NAMED_ROWS, ModelSettings
 
 
 class Learner:

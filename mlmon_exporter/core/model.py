@@ -10,11 +10,12 @@ from .counts.version_uses import OTHER_VERSION
 from .drift.history import Picture
 from .keys import PartKey
 from .learner import Learner
+from .outcomes.reference import ModelReference
 from .outcomes.scorer import Outcomes, Parts, outcomes_of
+from .outcomes.tally_bytes import AnyTally
 from .records import Batch, Histograms, Prediction, Readings
-from .settings import ModelReference, ModelSettings
+from .settings import ModelSettings
 from .versions import Versions
-from .windows.tally_bytes import AnyTally
 
 
 class Model:

@@ -1,22 +1,69 @@
-"""What a model is set up with: the user's settings, and its reference."""
+"""Settings of a model, and the fixed numbers beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .drift.readings import WindowName
-from .drift.tests import Policy
-from .outcomes.reference import OutcomeReference
-from .outcomes.segments import MOST_SEGMENTS, SegmentFeature
-from .outcomes.task import Choice
-from .profile.column import ColumnReference
-
+PANES = 12
+"""Panes of each window."""
+BUFFER_ROWS = 1024
+"""Rows that are gathered before they are tallied: one sort and one digest update for all."""
+MOST_SEGMENTS = 20
+"""Segments of one feature, `other` and `missing` aside, unless configured."""
+NAMED_ROWS = 10
+"""A category with fewer rows is `other`: its name may be a person's, and its share is chance."""
 UNUSED_SECONDS = 86400.0
 """So long after it has left the longest window a version is kept that is not used: a day, so that
 what is used by night only, or not on a day of maintenance, does not begin anew each time."""
 LEARNED = "learned"
 """Where a reference came from that was learned from the first rows."""
+
+
+class WindowName(NamedTuple):
+    """A window as the user wrote it, and its length."""
+
+    label: str
+    seconds: float
+
+
+class Policy(NamedTuple):
+    """When a column counts as drifted."""
+
+    budget_seconds: float = 30 * 86400.0
+    """At most one false alarm of the model in this time."""
+    min_window_rows: int = 100
+    psi_floor: float = 0.1
+    ks_floor: float = 0.1
+    share_floor: float = 0.01
+    """Above the reference's share."""
+
+
+class Choice(NamedTuple):
+    """What the user says of a task; what is empty is found out."""
+
+    kind: str = ""
+    score: str = ""
+    label: str = ""
+    positive: str = ""
+
+    def filled(self, other: Choice, names: Sequence[str]) -> Choice:
+        """Return what either says, this one first; of outputs only these names."""
+        score, label = (name if name in names else "" for name in (other.score, other.label))
+        return Choice(
+            self.kind or other.kind,
+            self.score or score,
+            self.label or label,
+            self.positive or other.positive,
+        )
+
+
+class SegmentFeature(NamedTuple):
+    """A feature by which rows are sliced: by its values, or by the ranges between edges."""
+
+    feature: str
+    edges: tuple[float, ...] = ()
+    """Ascending; a value at an edge belongs to the range above it."""
 
 
 class ModelSettings(NamedTuple):
@@ -55,25 +102,6 @@ class ModelSettings(NamedTuple):
     def choice(self) -> Choice:
         """What is said of the task."""
         return Choice(self.task, self.score, self.label, self.positive)
-
-
-class ModelReference(NamedTuple):
-    """The reference of a model's columns."""
-
-    features: tuple[ColumnReference, ...]
-    outputs: tuple[ColumnReference, ...]
-    created: float
-    """Unix seconds when it was made."""
-    source: str
-    """Where it came from: a file's name, or LEARNED."""
-    outcomes: OutcomeReference | None = None
-    """None where no ground truth was known."""
-    unnamed: tuple[str, ...] = ()
-    """Features and outputs of which nothing but the missing share was learned."""
-
-    @property
-    def rows(self) -> int:
-        return max((column.rows for column in (*self.features, *self.outputs)), default=0)
 
 
 def window_names(windows: Sequence[tuple[str, float]]) -> tuple[WindowName, ...]:

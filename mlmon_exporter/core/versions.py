@@ -12,6 +12,7 @@ from .drift.history import ColumnPictures, Picture
 from .drift.readings import FEATURES, OUTPUTS, ColumnReadings, Role
 from .drift.tests import count_tests
 from .keys import PartKey
+from .outcomes import tally_bytes
 from .outcomes.differences import differences
 from .outcomes.readings import (
     ErrorReadings,
@@ -20,16 +21,16 @@ from .outcomes.readings import (
     Settled,
     SliceReadings,
 )
+from .outcomes.reference import ModelReference
 from .outcomes.scorer import Outcomes, Parts
 from .outcomes.tallies import SliceSums
+from .outcomes.tally_bytes import AnyTally
 from .outcomes.windows import SliceWindows
 from .records import Histograms, Readings
-from .settings import ModelReference, ModelSettings
+from .settings import ModelSettings
 from .sides import Side
-from .windows import tally_bytes
 from .windows.columns import Columns
 from .windows.matrix import Frame
-from .windows.tally_bytes import AnyTally
 
 
 class Version(NamedTuple):

@@ -9,8 +9,8 @@ from mlmon_exporter.config.keys import Config, ConfigError, ModelConfig
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import OTHER
 from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.records import Batch, Exchange
-from mlmon_exporter.core.settings import ModelReference
 from mlmon_exporter.formats import AUTO, FORMATS, BodyMap, FormatError, Parsed, parse
 
 ROUTES_KEPT = 1000

@@ -10,9 +10,8 @@ from typing import NamedTuple, TypeVar
 from mlmon_exporter.config.keys import Config, Duration
 from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, outcome_reference
 from mlmon_exporter.core.outcomes.reference import OutcomeReference
-from mlmon_exporter.core.outcomes.segments import SegmentFeature
-from mlmon_exporter.core.outcomes.task import Choice
 from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.settings import Choice, SegmentFeature
 from mlmon_exporter.formats.parquet import is_index
 
 from .data.files import Column, DataError, DataFiles, TypeConflictError

@@ -9,8 +9,9 @@ from pathlib import Path
 from mlmon_exporter.config.keys import ConfigError
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.labels import short_label
+from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.profile.categories import with_hidden_names
-from mlmon_exporter.core.settings import LEARNED, ModelReference
+from mlmon_exporter.core.settings import LEARNED
 
 from .reference import Reference
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from mlmon_exporter.config.keys import Config, ConfigError, ModelConfig
 from mlmon_exporter.core.counts.health import Health
-from mlmon_exporter.core.drift.tests import Policy
 from mlmon_exporter.core.model import Model
-from mlmon_exporter.core.settings import ModelReference, ModelSettings, window_names
+from mlmon_exporter.core.outcomes.reference import ModelReference
+from mlmon_exporter.core.settings import ModelSettings, Policy, window_names
 
 from .learned import LearnedReferences
 from .reference import Reference, segment_feature

@@ -13,15 +13,13 @@ import numpy as np
 from mlmon_exporter.config.keys import ConfigError, Duration
 from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, outcome_reference
 from mlmon_exporter.core.outcomes.quality import quality
-from mlmon_exporter.core.outcomes.reference import OutcomeReference
-from mlmon_exporter.core.outcomes.segments import SegmentFeature
-from mlmon_exporter.core.outcomes.task import Choice
+from mlmon_exporter.core.outcomes.reference import ModelReference, OutcomeReference
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.from_digest import reference_from_digest
 from mlmon_exporter.core.profile.merge import merge_columns
 from mlmon_exporter.core.profile.profiler import Profiler
 from mlmon_exporter.core.profile.variation import Variation
-from mlmon_exporter.core.settings import ModelReference
+from mlmon_exporter.core.settings import Choice, SegmentFeature
 
 from .json_file import MOST_BYTES, Content, read, write
 from .rows import check_names, rows_of, usable_times, with_all

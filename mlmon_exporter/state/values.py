@@ -13,9 +13,9 @@ from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import Traffic
 from mlmon_exporter.core.counts.version_uses import VersionName, VersionUses
 from mlmon_exporter.core.keys import PartKey
-from mlmon_exporter.core.windows import tally_bytes
-from mlmon_exporter.core.windows.tally_bytes import AnyTally
-from mlmon_exporter.core.windows.window import PANES
+from mlmon_exporter.core.outcomes import tally_bytes
+from mlmon_exporter.core.outcomes.tally_bytes import AnyTally
+from mlmon_exporter.core.settings import PANES
 from mlmon_exporter.metrics.process import CpuTime, Process, process_of
 
 from .store import Merge, UnreadableError, Value

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.drift.tests import Comparison, Policy, score
+from mlmon_exporter.core.drift.tests import Comparison, score
 from mlmon_exporter.core.profile.bins import CategoryBins, NumericBins
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.profiler import Profiler
+from mlmon_exporter.core.settings import Policy
 from mlmon_exporter.core.windows.columns import Columns
 from mlmon_exporter.core.windows.matrix import Frame, Sums
 

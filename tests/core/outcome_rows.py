@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from mlmon_exporter.core.drift.tests import Policy
 from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.outcomes import tally_bytes
 from mlmon_exporter.core.outcomes.scorer import Parts
 from mlmon_exporter.core.records import Batch, Prediction, Readings
-from mlmon_exporter.core.settings import ModelSettings
-from mlmon_exporter.core.windows import tally_bytes
+from mlmon_exporter.core.settings import ModelSettings, Policy
 from mlmon_exporter.metrics.table import METRICS
 from mlmon_exporter.reference.reference import Reference
 

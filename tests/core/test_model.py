@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlmon_exporter.core.drift.readings import WindowName
-from mlmon_exporter.core.drift.tests import Policy
 from mlmon_exporter.core.model import Model
-from mlmon_exporter.core.outcomes.segments import SegmentFeature
+from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.profile.bins import CategoryBins
 from mlmon_exporter.core.records import Batch, Histograms, Readings
-from mlmon_exporter.core.settings import ModelReference, ModelSettings, window_names
+from mlmon_exporter.core.settings import (
+    ModelSettings,
+    Policy,
+    SegmentFeature,
+    WindowName,
+    window_names,
+)
 from mlmon_exporter.metrics.table import METRICS
 
 from .build import references

@@ -28,9 +28,10 @@ from mlmon_exporter.core.counts.requests import Traffic
 from mlmon_exporter.core.counts.tokens import TokenTimes
 from mlmon_exporter.core.keys import ERRORS, FEATURES, SLICES, PartKey
 from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.outcomes.reference import ModelReference
+from mlmon_exporter.core.outcomes.tally_bytes import from_bytes, to_bytes
 from mlmon_exporter.core.records import Batch, Exemplar, Histograms, Readings
-from mlmon_exporter.core.settings import ModelReference, ModelSettings, window_names
-from mlmon_exporter.core.windows.tally_bytes import from_bytes, to_bytes
+from mlmon_exporter.core.settings import ModelSettings, window_names
 from mlmon_exporter.endpoints.feedback import MOST_BYTES
 from mlmon_exporter.formats import REASONS, FormatError
 from mlmon_exporter.formats.codings import CODINGS, decode

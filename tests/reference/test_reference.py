@@ -14,8 +14,9 @@ import pytest
 import tdigest
 
 from mlmon_exporter import ConfigError, Reference
-from mlmon_exporter.core.drift.tests import SCORES, TESTS, Comparison, Policy, score
+from mlmon_exporter.core.drift.tests import SCORES, TESTS, Comparison, score
 from mlmon_exporter.core.profile.bins import CategoryBins, NumericBins
+from mlmon_exporter.core.settings import Policy
 from mlmon_exporter.core.windows.columns import Columns
 from mlmon_exporter.core.windows.matrix import Frame
 

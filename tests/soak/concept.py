@@ -22,11 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from mlmon_exporter.core.drift.tests import Policy
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.quality import QUALITY
 from mlmon_exporter.core.records import Batch, Readings
-from mlmon_exporter.core.settings import ModelSettings, window_names
+from mlmon_exporter.core.settings import ModelSettings, Policy, window_names
 from mlmon_exporter.reference.reference import Reference
 
 ELEC = Path(__file__).parents[1] / "data" / "elec.csv.gz"

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from mlmon_exporter.config.keys import Duration
-from mlmon_exporter.core.outcomes.task import CLASSIFICATION, REGRESSION, Choice
+from mlmon_exporter.core.outcomes.task import CLASSIFICATION, REGRESSION
+from mlmon_exporter.core.settings import Choice
 from mlmon_exporter.reference.data.files import DataError, DataFiles
 from mlmon_exporter.reference.from_files import DEFAULT_WINDOWS, Roles, reference_from_files
 from mlmon_exporter.reference.reference import Reference, segment_feature

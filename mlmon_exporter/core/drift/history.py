@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mlmon_exporter.core.labels import distinct_labels
 from mlmon_exporter.core.profile.column import MID_RANKS
 from mlmon_exporter.core.records import Histograms, Readings
+from mlmon_exporter.core.settings import Policy, WindowName
 from mlmon_exporter.core.stats.chance import (
     noise_of_js_distance,
     noise_of_l_infinity,
@@ -25,8 +26,8 @@ from mlmon_exporter.core.windows.columns import Columns
 from mlmon_exporter.core.windows.matrix import QUANTILES, Frame, Sums
 from mlmon_exporter.core.windows.tally import Tally
 
-from .readings import ColumnReadings, Role, WindowName
-from .tests import SCORES, TESTS, Comparison, Policy, threshold
+from .readings import ColumnReadings, Role
+from .tests import SCORES, TESTS, Comparison, threshold
 
 Floats = NDArray[np.float64]
 

@@ -11,21 +11,15 @@ from numpy.typing import NDArray
 from mlmon_exporter.core.labels import distinct_labels
 from mlmon_exporter.core.profile.bins import NumericBins
 from mlmon_exporter.core.records import Histograms, Readings
+from mlmon_exporter.core.settings import Policy, WindowName
 from mlmon_exporter.core.stats.thresholds import level
 from mlmon_exporter.core.windows.columns import Columns
 from mlmon_exporter.core.windows.matrix import QUANTILES, Frame, Sums
 
-from .tests import Comparison, Policy, score
+from .tests import Comparison, score
 
 Labels = tuple[tuple[str, ...], ...]
 Floats = NDArray[np.float64]
-
-
-class WindowName(NamedTuple):
-    """A window as the user wrote it, and its length."""
-
-    label: str
-    seconds: float
 
 
 class Role(NamedTuple):

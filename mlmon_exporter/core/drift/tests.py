@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mlmon_exporter.core.settings import Policy
 from mlmon_exporter.core.stats import scores, thresholds
 from mlmon_exporter.core.stats.design_effect import worth
 from mlmon_exporter.core.stats.thresholds import TYPICAL
@@ -23,18 +24,6 @@ Flags = NDArray[np.bool_]
 
 CALM_SHARE = 0.9
 """A column that drifted is calm again when its scores are back under this share of the way."""
-
-
-class Policy(NamedTuple):
-    """When a column counts as drifted."""
-
-    budget_seconds: float = 30 * 86400.0
-    """At most one false alarm of the model in this time."""
-    min_window_rows: int = 100
-    psi_floor: float = 0.1
-    ks_floor: float = 0.1
-    share_floor: float = 0.01
-    """Above the reference's share."""
 
 
 class Comparison(NamedTuple):

@@ -14,15 +14,16 @@ import numpy as np
 from mlmon_exporter.core.profile.categories import CategoryCounts
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.profiler import Profiler
+from mlmon_exporter.core.settings import MOST_SEGMENTS, Choice, SegmentFeature
 
 from .classes import in_order
 from .reference import OutcomeReference
 from .residuals import ERROR, errors_of
 from .scored_rows import scored_rows, tally_outcomes
 from .scorer import AT_ONCE, Outcomes
-from .segments import MOST_SEGMENTS, SegmentFeature, Segments, feature_segments
+from .segments import Segments, feature_segments
 from .tallies import SliceTally, new_tally, slices_of
-from .task import CLASSIFICATION, Choice, OutcomeRows, choose_task, kind_of, values_of
+from .task import CLASSIFICATION, OutcomeRows, choose_task, kind_of, values_of
 
 Chunk = tuple[Mapping[str, Any], int]
 """Some rows: name -> values, and how many."""

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.drift.readings import WindowName
-from mlmon_exporter.core.drift.tests import CALM_SHARE, SCORES, TESTS, Comparison, Policy, threshold
+from mlmon_exporter.core.drift.tests import CALM_SHARE, SCORES, TESTS, Comparison, threshold
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.records import Readings
+from mlmon_exporter.core.settings import Policy, WindowName
 from mlmon_exporter.core.stats.thresholds import level
 from mlmon_exporter.core.windows.columns import Columns
 from mlmon_exporter.core.windows.matrix import Sums

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.form import column_from_dict, column_to_dict
 from mlmon_exporter.core.profile.merge import merge_columns
+from mlmon_exporter.core.settings import Choice
 from mlmon_exporter.core.stats.centroids import MOST_ROWS
 from mlmon_exporter.core.stats.roc import RocCurve
 
 from .classes import in_order
 from .segments import FeatureSegments, Segments
 from .tallies import SliceLayout, SliceSums, SliceTally, aligned
-from .task import CLASSIFICATION, REGRESSION, Choice, Task, choose_task
+from .task import CLASSIFICATION, REGRESSION, Task, choose_task
 
 NOT_ONE_TASK = (
     "reference: outcomes: expected the same task on both sides; "
@@ -132,6 +133,25 @@ class OutcomeReference:
             raise ValueError("outcomes: expected columns of the reference, got others")
         made.layout(task).check(tally)
         return made
+
+
+class ModelReference(NamedTuple):
+    """The reference of a model's columns."""
+
+    features: tuple[ColumnReference, ...]
+    outputs: tuple[ColumnReference, ...]
+    created: float
+    """Unix seconds when it was made."""
+    source: str
+    """Where it came from: a file's name, or LEARNED."""
+    outcomes: OutcomeReference | None = None
+    """None where no ground truth was known."""
+    unnamed: tuple[str, ...] = ()
+    """Features and outputs of which nothing but the missing share was learned."""
+
+    @property
+    def rows(self) -> int:
+        return max((column.rows for column in (*self.features, *self.outputs)), default=0)
 
 
 def _united(

@@ -13,16 +13,16 @@ from mlmon_exporter.core.keys import ERRORS, SLICES, PartKey
 from mlmon_exporter.core.profile.bins import OTHER, category_name
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.records import Batch, Prediction
-from mlmon_exporter.core.settings import ModelReference, ModelSettings
+from mlmon_exporter.core.settings import PANES, ModelSettings, SegmentFeature
 from mlmon_exporter.core.windows.matrix import Frame
 from mlmon_exporter.core.windows.tally import Layout, Tally
-from mlmon_exporter.core.windows.tally_bytes import AnyTally
-from mlmon_exporter.core.windows.window import PANES
 
 from .reader import OutcomeReader
+from .reference import ModelReference
 from .scored_rows import ScoredRows, scored_rows, tally_outcomes
-from .segments import FeatureSegments, SegmentFeature, Segments, feature_segments, rows_by_value
+from .segments import FeatureSegments, Segments, feature_segments, rows_by_value
 from .tallies import SliceLayout, SliceTally, aligned, slices_of
+from .tally_bytes import AnyTally
 from .task import OutcomeRows, Task, choose_task
 
 Floats = NDArray[np.float64]

@@ -18,19 +18,9 @@ from mlmon_exporter.core.profile.bins import (
     category_name,
     format_edge,
 )
-from mlmon_exporter.core.profile.categories import NAMED_ROWS
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.records import Column
-
-MOST_SEGMENTS = 20
-
-
-class SegmentFeature(NamedTuple):
-    """A feature by which rows are sliced: by its values, or by the ranges between edges."""
-
-    feature: str
-    edges: tuple[float, ...] = ()
-    """Ascending; a value at an edge belongs to the range above it."""
+from mlmon_exporter.core.settings import MOST_SEGMENTS, NAMED_ROWS, SegmentFeature
 
 
 class Slice(NamedTuple):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mlmon_exporter.core.profile.bins import CategoryBins, atom_values
 from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.settings import Choice
 
 from .classes import class_name, in_order
 
@@ -46,25 +47,6 @@ class Task(NamedTuple):
         label = self.outputs[self.label] if self.label is not None else None
         scores = tuple(self.outputs[i] for i in self.scores)
         return self.kind, self.classes, self.positive, label, scores
-
-
-class Choice(NamedTuple):
-    """What the user says of a task; what is empty is found out."""
-
-    kind: str = ""
-    score: str = ""
-    label: str = ""
-    positive: str = ""
-
-    def filled(self, other: Choice, names: Sequence[str]) -> Choice:
-        """Return what either says, this one first; of outputs only these names."""
-        score, label = (name if name in names else "" for name in (other.score, other.label))
-        return Choice(
-            self.kind or other.kind,
-            self.score or score,
-            self.label or label,
-            self.positive or other.positive,
-        )
 
 
 class OutcomeRows(NamedTuple):

@@ -13,8 +13,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.drift.tests import Policy
 from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.settings import Policy
 from mlmon_exporter.core.stats import roc
 from mlmon_exporter.core.stats.thresholds import chance_share, whole_steps
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from mlmon_exporter.core.windows.columns import BUFFER_ROWS
+from mlmon_exporter.core.settings import BUFFER_ROWS
 from mlmon_exporter.core.windows.window import Window
 
 from .scorer import Outcomes

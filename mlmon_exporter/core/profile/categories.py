@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import is_missing, scalar
+from mlmon_exporter.core.settings import NAMED_ROWS
 
 from .bins import CategoryBins, category_name
 from .column import ColumnReference
@@ -17,8 +18,6 @@ from .hidden_names import hidden_names
 
 MOST_NAMED = 10_000
 """Categories that are counted one by one."""
-NAMED_ROWS = 10
-"""A category with fewer rows is `other`: its name may be a person's, and its share is chance."""
 
 
 class CategoryCounts(NamedTuple):

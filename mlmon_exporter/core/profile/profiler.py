@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from mlmon_exporter.core.coerce import is_missing, numbers, scalar
+from mlmon_exporter.core.settings import NAMED_ROWS
 
 from .bins import NumericBins
-from .categories import NAMED_ROWS, CategoryCounts, CategoryProfile, count_categories
+from .categories import CategoryCounts, CategoryProfile, count_categories
 from .column import ColumnReference
 from .numeric import NumericProfile
 

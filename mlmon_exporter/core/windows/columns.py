@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import matrix, vector
 from mlmon_exporter.core.profile.bins import CategoryBins
+from mlmon_exporter.core.settings import BUFFER_ROWS
 from mlmon_exporter.core.stats.design_effect import RequestRows, Scale, added, of_sizes
 
 from .matrix import Frame
@@ -26,8 +27,6 @@ BATCH = 64
 """Small requests of one row that are read together, in half of the time; fewer of long rows."""
 SMALL_BYTES = 16 * 1024
 """What is larger does not wait for others: it would take memory meanwhile."""
-BUFFER_ROWS = 1024
-"""Rows that are gathered before they are tallied: one sort and one digest update for all."""
 MOST_ASIDE = 8
 """Full buffers that may wait; who fills another waits for them."""
 VALUES_AT_ONCE = 8192

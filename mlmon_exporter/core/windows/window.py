@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, Protocol, Self, TypeVar
 
-PANES = 12
+from mlmon_exporter.core.settings import PANES
 
 
 class Mergeable(Protocol):

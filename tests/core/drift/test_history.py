@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from mlmon_exporter.core.drift.history import Picture
-from mlmon_exporter.core.drift.readings import WindowName
-from mlmon_exporter.core.drift.tests import TESTS, Policy
+from mlmon_exporter.core.drift.tests import TESTS
 from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.records import Batch, Readings
-from mlmon_exporter.core.settings import ModelReference, ModelSettings
+from mlmon_exporter.core.settings import ModelSettings, Policy, WindowName
 from mlmon_exporter.core.stats.chance import (
     noise_of_js_distance,
     noise_of_l_infinity,

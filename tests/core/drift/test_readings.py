@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, ColumnReadings, Role, WindowName
-from mlmon_exporter.core.drift.tests import SCORES, TESTS, Policy, count_tests
+from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, ColumnReadings, Role
+from mlmon_exporter.core.drift.tests import SCORES, TESTS, count_tests
 from mlmon_exporter.core.labels import LABEL_LENGTH
 from mlmon_exporter.core.records import Histograms, Readings
+from mlmon_exporter.core.settings import Policy, WindowName
 from mlmon_exporter.core.windows.columns import Columns
 from mlmon_exporter.core.windows.matrix import QUANTILES, Frame
 from mlmon_exporter.metrics.table import METRICS

@@ -12,9 +12,10 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import wasserstein_distance
 
-from mlmon_exporter.core.drift.tests import SCORES, TESTS, Comparison, Policy, count_tests, score
+from mlmon_exporter.core.drift.tests import SCORES, TESTS, Comparison, count_tests, score
 from mlmon_exporter.core.profile.bins import NumericBins
 from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.settings import Policy
 from mlmon_exporter.core.windows.matrix import Frame
 from mlmon_exporter.core.windows.tally import Tally
 from tests.core.build import LEVEL, fed, reference, references, scored, sums_of

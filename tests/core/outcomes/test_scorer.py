@@ -12,12 +12,12 @@ from sklearn import metrics as sk
 
 from mlmon_exporter.core.keys import SLICES
 from mlmon_exporter.core.model import Model
-from mlmon_exporter.core.outcomes.segments import SegmentFeature
+from mlmon_exporter.core.outcomes import tally_bytes
+from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.outcomes.tallies import SliceTally
 from mlmon_exporter.core.records import Batch, Prediction
-from mlmon_exporter.core.settings import ModelReference, ModelSettings
+from mlmon_exporter.core.settings import ModelSettings, SegmentFeature
 from mlmon_exporter.core.stats.roc import RocCurve
-from mlmon_exporter.core.windows import tally_bytes
 from tests.core.build import references
 from tests.core.outcome_rows import HOUR, NOW, SETTINGS, model_of, overall, predicted, tell, told
 

@@ -10,11 +10,11 @@ import pytest
 from mlmon_exporter.core.outcomes.segments import (
     ALL,
     FeatureSegments,
-    SegmentFeature,
     Segments,
     Slice,
     feature_segments,
 )
+from mlmon_exporter.core.settings import SegmentFeature
 from tests.core.build import reference
 
 SEX = FeatureSegments("sex", ["male", "female"])

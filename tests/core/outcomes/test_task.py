@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlmon_exporter.core.outcomes.task import Choice, Task, choose_task
+from mlmon_exporter.core.outcomes.task import Task, choose_task
+from mlmon_exporter.core.settings import Choice
 from tests.core.build import references
 
 RNG = np.random.default_rng(0)

@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from mlmon_exporter.core.drift.tests import Policy
 from mlmon_exporter.core.outcomes.losses import LEAST_PROBABILITY
 from mlmon_exporter.core.outcomes.quality import QUALITY, quality
 from mlmon_exporter.core.outcomes.readings import ReferenceOutcomes
@@ -19,7 +18,7 @@ from mlmon_exporter.core.outcomes.scorer import Outcomes, outcomes_of
 from mlmon_exporter.core.outcomes.tallies import SliceSums
 from mlmon_exporter.core.outcomes.task import OutcomeRows
 from mlmon_exporter.core.outcomes.thresholds import LossLaw, quality_thresholds
-from mlmon_exporter.core.settings import ModelSettings
+from mlmon_exporter.core.settings import ModelSettings, Policy
 from mlmon_exporter.reference.reference import Reference
 
 Generator = np.random.Generator

@@ -11,7 +11,6 @@ import pytest
 from mlmon_exporter.core.profile.bins import CategoryBins
 from mlmon_exporter.core.profile.categories import (
     MOST_NAMED,
-    NAMED_ROWS,
     CategoryCounts,
     count_categories,
     with_hidden_names,
@@ -19,6 +18,7 @@ from mlmon_exporter.core.profile.categories import (
 )
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.profiler import Profiler
+from mlmon_exporter.core.settings import NAMED_ROWS
 from mlmon_exporter.core.windows.matrix import Frame
 from tests.core.build import reference, rows_by_category, scored
 

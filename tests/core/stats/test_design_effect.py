@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.drift.tests import Comparison, Policy
+from mlmon_exporter.core.drift.tests import Comparison
+from mlmon_exporter.core.outcomes.tally_bytes import from_bytes, to_bytes
 from mlmon_exporter.core.profile.bins import CategoryBins, NumericBins
 from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.settings import Policy
 from mlmon_exporter.core.stats.design_effect import RequestRows, Scale, added, design_effects, worth
 from mlmon_exporter.core.windows.columns import Columns
 from mlmon_exporter.core.windows.matrix import Frame
 from mlmon_exporter.core.windows.tally import Tally
-from mlmon_exporter.core.windows.tally_bytes import from_bytes, to_bytes
 
 HOUR = 3600.0
 NUMBER = NumericBins(np.linspace(-2, 2, 41), np.array([0.0]))

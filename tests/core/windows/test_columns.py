@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from mlmon_exporter.core.profile.bins import CategoryBins, NumericBins
 from mlmon_exporter.core.profile.column import ColumnReference
-from mlmon_exporter.core.windows.columns import BUFFER_ROWS, SMALL_BYTES, Columns
+from mlmon_exporter.core.settings import BUFFER_ROWS, PANES
+from mlmon_exporter.core.windows.columns import SMALL_BYTES, Columns
 from mlmon_exporter.core.windows.matrix import Frame
 from mlmon_exporter.core.windows.tally import Tally
-from mlmon_exporter.core.windows.window import PANES
 
 NAN, INF = math.nan, math.inf
 HOUR, DAY = 3600.0, 86400.0

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlmon_exporter.core.profile.bins import NumericBins
+from mlmon_exporter.core.settings import PANES
 from mlmon_exporter.core.windows.tally import Layout, Tally, tally_columns
-from mlmon_exporter.core.windows.window import PANES, Window
+from mlmon_exporter.core.windows.window import Window
 
 LAYOUT = Layout(("x",), (NumericBins(np.array([0.0]), np.array([])),))
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.outcomes.tallies import SliceTally
 from mlmon_exporter.core.stats.centroids import MOST_ROWS
 from mlmon_exporter.core.stats.design_effect import RequestRows
 from mlmon_exporter.core.stats.digests import ENGINES
 from mlmon_exporter.core.stats.roc import RocCurve
+from mlmon_exporter.core.windows.tally import AnyDigest, Tally
 
-from .tally import AnyDigest, Tally
+from .tallies import SliceTally
 
 _HEADER = struct.Struct("<4sIQII")
 _MAGIC = b"MLT1"
