@@ -8,12 +8,12 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from mlmon_exporter.assets.rules.settings import DEFAULTS
 
-from . import monitor_itself, served
+from . import monitor_itself, traffic_rows
 from .board import Board, Line, Row, dashboard
 from .panels import Axis, Style, fixed, heat, quantity, series
 from .promql import MODELS, SERVERS, or_zero, quantile, rate, total
 from .queries import Query
-from .served import BY, DURATION, NAMED, SECONDS
+from .traffic_rows import BY, DURATION, NAMED, SECONDS
 
 UID = "mlmon-operations"
 BOARD = Board(
@@ -44,7 +44,7 @@ def board() -> Dashboard:
 
 
 def _numbers() -> Iterator[Panel]:
-    yield from served.numbers()
+    yield from traffic_rows.numbers()
     yield quantity(
         "In progress",
         "Requests that are being served now.",
@@ -84,7 +84,7 @@ def _rates() -> Iterator[Panel]:
         axis=Axis(is_stacked=True),
         styles=[Style(f"/^{outcome}/", fixed(color)) for outcome, color in OUTCOMES.items()],
     )
-    yield served.errors_by_model("Server errors by model")
+    yield traffic_rows.errors_by_model("Server errors by model")
 
 
 def _latencies() -> Iterator[Panel]:

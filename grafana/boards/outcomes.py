@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from .board import Line, Row
-from .measured import ALL_ROWS, NO_OUTCOMES
 from .panels import Axis, Style, fixed, series
 from .promql import (
     MODEL,
@@ -20,6 +19,7 @@ from .promql import (
     rate,
     total,
 )
+from .quality_rows import ALL_ROWS, NO_OUTCOMES
 from .queries import Query
 
 KPI = "version, kpi"

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from mlmon_exporter.assets.rules.settings import DEFAULTS
 
-from . import measured, served
+from . import quality_rows, traffic_rows
 from .board import Board, Choice, Line, Row, dashboard
 from .column import FEATURE, OUTPUT, over_threshold
 from .panels import Axis, quantity, series
@@ -25,8 +25,8 @@ from .promql import (
     rate,
 )
 from .queries import Query
-from .served import BY, DURATION, MOST_ERRORS, NAMED, SECONDS, errors
 from .tables import OVER, Column, Key, table
+from .traffic_rows import BY, DURATION, MOST_ERRORS, NAMED, SECONDS, errors
 
 UID = "mlmon-overview"
 BOARD = Board(
@@ -66,7 +66,7 @@ def _numbers() -> Iterator[Panel]:
         Query(f"count(up{{{SERVERS}}} == 0) or vector(0)"),
         steps=[(1, "red")],
     )
-    yield from served.numbers()
+    yield from traffic_rows.numbers()
     yield quantity(
         "Features drifted",
         "Features of all models of which some score is over its threshold.",
@@ -133,7 +133,7 @@ def _models() -> Panel:
 
 
 def _quality() -> str:
-    return measured.over_threshold(f"{HERE}, {measured.ALL_ROWS}", BY)
+    return quality_rows.over_threshold(f"{HERE}, {quality_rows.ALL_ROWS}", BY)
 
 
 def _worst_features() -> Panel:
@@ -188,7 +188,7 @@ def _requests() -> Iterator[Panel]:
         "reqps",
         Query(rate("mlmon_requests_total", MODELS, BY), NAMED),
     )
-    yield served.errors_by_model("Server errors")
+    yield traffic_rows.errors_by_model("Server errors")
     yield series(
         "Latency, 99th percentile",
         f"From the first byte in to the last byte out. {DEFAULTS.latency_objective:.0%} of "

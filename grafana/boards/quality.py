@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
-from . import column_panels, measured, outcomes, segments
+from . import column_panels, outcomes, quality_rows, segments
 from .board import Board, Choice, Line, Row, dashboard
 from .column import OUTPUT, over_threshold
 from .panels import Axis, quantity, series
@@ -36,12 +36,12 @@ def board() -> Dashboard:
     # What every model fills comes before what some leave empty.
     rows = (
         _now(),
-        *measured.rows(HERE),
+        *quality_rows.rows(HERE),
         outcomes.ground_truth(HERE),
         _predictions(),
-        measured.expected(HERE),
+        quality_rows.expected(HERE),
         *segments.rows(HERE),
-        measured.versions(HERE),
+        quality_rows.versions(HERE),
         outcomes.business(),
         _one_output(),
     )
@@ -49,7 +49,7 @@ def board() -> Dashboard:
 
 
 def _now() -> Row:
-    return Row("Now: $model", [Line(4, [*measured.numbers(HERE), segments.number(HERE)])])
+    return Row("Now: $model", [Line(4, [*quality_rows.numbers(HERE), segments.number(HERE)])])
 
 
 def _predictions() -> Row:

@@ -9,9 +9,9 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from mlmon_exporter.assets.rules.settings import DEFAULTS
 
 from .board import Line, Row
-from .measured import over_threshold, worst
 from .panels import Axis, quantity, series, states
 from .promql import greatest, least, total
+from .quality_rows import over_threshold, worst
 from .queries import Query
 from .tables import OVER, Column, Key, table
 

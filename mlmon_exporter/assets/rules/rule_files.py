@@ -1,23 +1,16 @@
-"""Rules as the YAML that Prometheus reads, the same bytes every time.
-
-Only what rule files hold can be written: maps, lists, text, whole numbers. That takes a page, and
-a YAML library would be one more dependency, whose releases decide how our files look.
-"""
+"""Rule files as YAML, with a comment above each recorded series."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from textwrap import indent
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+
+import yaml
+from yaml.nodes import Node
+from yaml.representer import BaseRepresenter
 
 Yaml: TypeAlias = "str | int | Sequence[Yaml] | Mapping[str, Yaml]"
-
-_PLAIN = re.compile(
-    r"(\.\./)*[A-Za-z_/]([\w ./:(){}\[\]=~\"'+*<>^,|-]*[\w./(){}\[\]\"'+*])?", re.ASCII
-)
-_DURATION = re.compile(r"[0-9]+(ms|[smhdwy])")
-_OTHER_THAN_TEXT = re.compile(r"true|false|null|yes|no|on|off|y|n", re.IGNORECASE)
-_BLOCK = re.compile(r"[!-~][\n -~]*[!-~]")
 
 
 class Rule(NamedTuple):
@@ -26,7 +19,7 @@ class Rule(NamedTuple):
     record: str
     expr: str
     about: str
-    """What the recorded series is: a comment in the file."""
+    """Meaning of the recorded series: a comment in the file."""
 
     def item(self) -> Mapping[str, Yaml]:
         """Return the rule as Prometheus reads it."""
@@ -34,7 +27,7 @@ class Rule(NamedTuple):
 
 
 class AnyRule(Protocol):
-    """A rule of either kind."""
+    """A recording or an alerting rule."""
 
     @property
     def about(self) -> str:
@@ -57,69 +50,39 @@ class Group(NamedTuple, Generic[R_co]):
 
 
 def rule_file(groups: Sequence[Group[AnyRule]], about: str) -> str:
-    """Return a rule file, `about` its first comment."""
-    lines = [*_comment(about), "groups:"]
+    """Return a rule file; `about` is the comment at its top."""
+    text = f"{_comment(about)}groups:\n"
     for group in groups:
-        lines += [f"  - name: {_scalar(group.name)}", f"    interval: {group.interval}"]
-        lines.append("    rules:")
-        for rule in group.rules:
-            lines += _indented([*_comment(rule.about), *_lines([rule.item()])], 6)
-    return "\n".join(lines) + "\n"
+        head = yaml_text({"name": group.name, "interval": group.interval})
+        rules = (f"{_comment(rule.about)}{_dumped([rule.item()])}" for rule in group.rules)
+        text += indent(
+            f"- {indent(head, '  ')[2:]}  rules:\n{indent(''.join(rules), '    ')}", "  "
+        )
+    return text
 
 
 def yaml_text(value: Mapping[str, Yaml], about: str = "") -> str:
-    """Return any map as a YAML file, `about` its first comment."""
-    return "\n".join([*_comment(about), *_lines(value)]) + "\n"
+    """Return a mapping as a YAML file; `about` is the comment at its top."""
+    return _comment(about) + _dumped(value)
 
 
-def _comment(text: str) -> list[str]:
-    return [f"# {line}".rstrip() for line in text.splitlines()]
+def _represent_text(dumper: BaseRepresenter, text: Any) -> Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, "|" if "\n" in text else None)
 
 
-def _indented(lines: Sequence[str], by: int) -> list[str]:
-    return [" " * by + line if line else line for line in lines]
+class _Dumper(yaml.SafeDumper):
+    """Indents lists, and writes text of several lines as a block."""
+
+    yaml_representers: ClassVar = {**yaml.SafeDumper.yaml_representers, str: _represent_text}
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 PyYAML's signature
+        super().increase_indent(flow, indentless=False)
 
 
-def _lines(value: Yaml) -> list[str]:
-    if isinstance(value, Mapping) and value:
-        return [line for key, item in value.items() for line in _entry(key, item)]
-    if isinstance(value, Sequence) and not isinstance(value, str) and value:
-        return [line for item in value for line in _item(_lines(item))]
-    if isinstance(value, Mapping | Sequence) and not isinstance(value, str):
-        return ["{}" if isinstance(value, Mapping) else "[]"]
-    return _text(value) if isinstance(value, str) else [str(value)]
+def _dumped(value: Yaml) -> str:
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=10_000)
+    return text
 
 
-def _entry(key: str, value: Yaml) -> list[str]:
-    first, *rest = _lines(value)
-    is_nested = bool(value) and not isinstance(value, str | int)
-    if is_nested:
-        return [f"{_scalar(key)}:", *_indented([first, *rest], 2)]
-    return [f"{_scalar(key)}: {first}", *rest]
-
-
-def _item(lines: Sequence[str]) -> list[str]:
-    return [f"- {lines[0]}", *_indented(lines[1:], 2)]
-
-
-def _text(text: str) -> list[str]:
-    lines = text.split("\n")
-    # A block shows the text as it is; what a block cannot hold is quoted.
-    if len(lines) > 1 and _BLOCK.fullmatch(text) and all(line == line.rstrip() for line in lines):
-        return ["|-", *_indented(lines, 2)]
-    return [_scalar(text)]
-
-
-def _scalar(text: str) -> str:
-    is_text = _PLAIN.fullmatch(text) and not _OTHER_THAN_TEXT.fullmatch(text)
-    if _DURATION.fullmatch(text) or (is_text and ": " not in text):
-        return text
-    return '"' + "".join(_quoted(character) for character in text) + '"'
-
-
-def _quoted(character: str) -> str:
-    if character in '"\\':
-        return f"\\{character}"
-    if character == "\n":
-        return r"\n"
-    return character if character.isprintable() else f"\\U{ord(character):08x}"
+def _comment(text: str) -> str:
+    return "".join(f"# {line}".rstrip() + "\n" for line in text.splitlines())

@@ -6,138 +6,41 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
+from rich.markup import escape
 
 from mlmon_exporter.assets.bundle import asset_files, assets_root, object_files
 from mlmon_exporter.assets.rules import DEFAULTS, Settings
 from mlmon_exporter.assets.rules.kubernetes import Cluster
 
+from . import asset_options as options
 from .terminal import UserError, user_errors
 
 EXAMPLE = """mlmon-exporter assets --out monitoring --availability-objective 0.995"""
 
-IN_RULES, IN_OBJECTS = "Settings of the rules", "Kubernetes"
-
 
 def assets(
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", show_default=False, help="The folder to write to.")
-    ],
-    force: Annotated[
-        bool, typer.Option("--force", help="Overwrite files that were changed, too.")
-    ] = False,
-    job: Annotated[
-        str,
-        typer.Option(
-            metavar="REGEX", rich_help_panel=IN_RULES, help="The scrape jobs of your model servers."
-        ),
-    ] = DEFAULTS.job,
-    availability_objective: Annotated[
-        float,
-        typer.Option(
-            metavar="SHARE",
-            rich_help_panel=IN_RULES,
-            help="Requests that do not end in a server error, 0 to 1.",
-        ),
-    ] = DEFAULTS.availability_objective,
-    latency_objective: Annotated[
-        float,
-        typer.Option(
-            metavar="SHARE",
-            rich_help_panel=IN_RULES,
-            help="Requests that are answered within --latency-seconds, 0 to 1.",
-        ),
-    ] = DEFAULTS.latency_objective,
-    latency_seconds: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            rich_help_panel=IN_RULES,
-            show_default=f"{DEFAULTS.slow_seconds:g}, and slow answers page nobody",
-            help="A bucket bound of mlmon_request_duration_seconds: slower answers page.",
-        ),
-    ] = DEFAULTS.latency_seconds,
-    parity_objective: Annotated[
-        float,
-        typer.Option(
-            metavar="SHARE",
-            rich_help_panel=IN_RULES,
-            help="How often the least selected segment should be, as a share of the most selected.",
-        ),
-    ] = DEFAULTS.parity_objective,
-    cpu_cores: Annotated[
-        float,
-        typer.Option(
-            metavar="CORES", rich_help_panel=IN_RULES, help="How many cores a model server may use."
-        ),
-    ] = DEFAULTS.cpu_cores,
-    runbook_url: Annotated[
-        str,
-        typer.Option(
-            metavar="URL",
-            rich_help_panel=IN_RULES,
-            help="Where you put the runbooks: alerts link to URL/<alert>.md.",
-        ),
-    ] = DEFAULTS.runbook_url,
-    dashboard_url: Annotated[
-        str,
-        typer.Option(
-            metavar="URL",
-            rich_help_panel=IN_RULES,
-            show_default=False,
-            help="Your Grafana: alerts link to URL/d/<board>.",
-        ),
-    ] = DEFAULTS.dashboard_url,
-    kubernetes: Annotated[
-        bool,
-        typer.Option(
-            "--kubernetes",
-            rich_help_panel=IN_OBJECTS,
-            help="Write objects for the Prometheus Operator and Grafana's sidecar instead.",
-        ),
-    ] = False,
-    selector: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            rich_help_panel=IN_OBJECTS,
-            show_default=False,
-            help="A label of the model servers' pods; may be repeated.",
-        ),
-    ] = None,
-    port: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            rich_help_panel=IN_OBJECTS,
-            help="The name of the pods' port that serves /metrics.",
-        ),
-    ] = "http",
-    namespace: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            rich_help_panel=IN_OBJECTS,
-            show_default="kubectl's",
-            help="The namespace of objects and pods.",
-        ),
-    ] = "",
-    label: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            rich_help_panel=IN_OBJECTS,
-            show_default=False,
-            help="A label of all objects, such as release=kube-prometheus-stack; may be repeated.",
-        ),
-    ] = None,
+    out: options.Out,
+    force: options.Force = False,
+    job: options.Job = DEFAULTS.job,
+    availability_objective: options.Availability = DEFAULTS.availability_objective,
+    latency_objective: options.Latency = DEFAULTS.latency_objective,
+    latency_seconds: options.LatencySeconds = DEFAULTS.latency_seconds,
+    parity_objective: options.Parity = DEFAULTS.parity_objective,
+    cpu_cores: options.Cores = DEFAULTS.cpu_cores,
+    runbook_url: options.Runbooks = DEFAULTS.runbook_url,
+    dashboard_url: options.Dashboards = DEFAULTS.dashboard_url,
+    kubernetes: options.Kubernetes = False,
+    selector: options.Selector = None,
+    port: options.Port = "http",
+    namespace: options.Namespace = "",
+    label: options.Label = None,
 ) -> None:
     """Write the Grafana boards, the Prometheus rules and their runbooks to a folder.
 
-    Files that are there already and differ are let be, unless --force is given.
+    Files in it that differ are kept, unless --force is given.
     """
     settings = rule_settings(
         job=job,
@@ -150,41 +53,54 @@ def assets(
         dashboard_url=dashboard_url.rstrip("/"),
     )
     given = {"--selector": selector, "--label": label, "--namespace": namespace}
+    needless = [option for option, value in given.items() if value and not kubernetes]
+    if needless:
+        raise UserError(f"{needless[0]}: needs --kubernetes")
     with user_errors(FileNotFoundError):
         root = assets_root()
     if kubernetes:
-        with _option_errors():
-            cluster = Cluster(
-                selector=_labels("--selector", selector),
-                port=port,
-                namespace=namespace,
-                labels=_labels("--label", label),
-            )
+        cluster = _cluster(selector, port, namespace, label)
         contents = object_files(root, settings, cluster)
-    elif needless := [option for option, value in given.items() if value]:
-        raise UserError(f"{needless[0]}: needs --kubernetes")
     else:
         contents = asset_files(root, settings)
-    written, same = write_files(contents, out, force=force)
-    console = Console(highlight=False, soft_wrap=True)
-    for name in written:
-        console.print(f"  {name}", markup=False)
-    kept = f"; {same} were there already" if same else ""
-    console.print(f"Wrote {len(written)} files to [bold]{out}[/bold]{kept}.")
+    _report(out, *write_files(contents, out, force=force))
     if not kubernetes and settings != DEFAULTS:
-        console.print("Tests of the rules are about the default settings: none were written.")
+        _print("Tests of the rules are about the default settings: none were written.")
 
 
-def rule_settings(**options: Any) -> Settings:
+def _cluster(
+    selector: Sequence[str] | None, port: str, namespace: str, label: Sequence[str] | None
+) -> Cluster:
+    with _option_errors():
+        return Cluster(
+            selector=_labels("--selector", selector),
+            port=port,
+            namespace=namespace,
+            labels=_labels("--label", label),
+        )
+
+
+def _report(out: Path, written: Sequence[str], same: int) -> None:
+    for name in written:
+        _print(f"  {escape(name)}")
+    kept = f"; {same} were there already" if same else ""
+    _print(f"Wrote {len(written)} files to [bold]{escape(str(out))}[/bold]{kept}.")
+
+
+def _print(text: str) -> None:
+    Console(highlight=False, soft_wrap=True).print(text)
+
+
+def rule_settings(**given: Any) -> Settings:
     """Return settings from options; raises UserError where one makes no sense."""
     try:
-        re.compile(options["job"])
+        re.compile(given["job"])
     except re.error as error:
         raise UserError(
-            f"--job: expected a regular expression, got {options['job']!r}: {error}"
+            f"--job: expected a regular expression, got {given['job']!r}: {error}"
         ) from error
     with _option_errors():
-        return Settings(**options)
+        return Settings(**given)
 
 
 @contextmanager

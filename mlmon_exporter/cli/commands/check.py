@@ -1,4 +1,4 @@
-"""`mlmon-exporter check`: the configuration, a sample of its traffic, or installed rules."""
+"""`mlmon-exporter check`: the configuration, or a sample of its traffic."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from mlmon_exporter.config.keys import Config, ConfigError, ModelConfig, load_co
 from mlmon_exporter.reference.reference import Reference, segment_feature
 from mlmon_exporter.reference.warnings import reference_warnings, window_warnings
 
-from .rules import check_rules
 from .sample import Sample, show_sample
 from .terminal import UserError, age, column_table, counted, print_warnings, user_errors
 
@@ -31,26 +30,6 @@ def check(
     config: Annotated[
         Path, typer.Option(envvar="MLMON_CONFIG", help="The configuration file.")
     ] = CONFIG,
-    rules: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH",
-            show_default=False,
-            help="Check installed rules instead, a file or a folder: "
-            "whether all metrics that they name exist.",
-        ),
-    ] = None,
-    url: Annotated[
-        str, typer.Option(help="With --rules: the metrics of a running exporter.")
-    ] = "http://127.0.0.1:8000/metrics",
-    metrics_token: Annotated[
-        str | None,
-        typer.Option(
-            envvar="MLMON_METRICS_TOKEN",
-            show_default=False,
-            help="With --rules: the token that the exporter asks for.",
-        ),
-    ] = None,
     body: Annotated[
         Path | None, typer.Option(help="A request's body: show what would be read of it.")
     ] = None,
@@ -76,14 +55,9 @@ def check(
     With --body, and --response if there is one, it shows instead what would be read of a sample:
     features, outputs, version, and what cannot be read and why; no configuration is needed.
 
-    With --rules, it says instead whether all metrics that installed rules name exist.
-
-    Exits with 0 where a server would start with it, something can be read of the sample, or each
-    rule's metrics are served, and with 2 where not.
+    Exits with 0 where a server would start with it, or something can be read of the sample, and
+    with 2 where not.
     """
-    if rules is not None:
-        check_rules(rules, url, metrics_token)
-        return
     if response is not None and body is None:
         raise UserError("--response: expected --body too, the request that it answers")
     with user_errors(ConfigError):

@@ -82,7 +82,7 @@ def test_without_namespace_and_labels_there_are_none() -> None:
     text = objects(Cluster({"app": "true"}), {}, {})["pod-monitor.yml"]
     assert text == (
         "apiVersion: monitoring.coreos.com/v1\nkind: PodMonitor\nmetadata:\n  name: mlmon\n"
-        'spec:\n  selector:\n    matchLabels:\n      app: "true"\n'
+        "spec:\n  selector:\n    matchLabels:\n      app: 'true'\n"
         "  podMetricsEndpoints:\n    - port: http\n      path: /metrics\n"
     )
 

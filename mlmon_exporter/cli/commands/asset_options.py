@@ -1,0 +1,92 @@
+"""Options of `mlmon-exporter assets`, each with its help text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from mlmon_exporter.assets.rules import DEFAULTS
+
+IN_RULES, IN_OBJECTS = "Settings of the rules", "Kubernetes"
+
+
+def _option(metavar: str, text: str, panel: str, **more: Any) -> Any:
+    return typer.Option(metavar=metavar, rich_help_panel=panel, help=text, **more)
+
+
+Out: TypeAlias = Annotated[
+    Path, typer.Option(metavar="DIR", show_default=False, help="The folder to write to.")
+]
+Force: TypeAlias = Annotated[
+    bool, typer.Option("--force", help="Overwrite files that were changed, too.")
+]
+Job: TypeAlias = Annotated[
+    str, _option("REGEX", "The scrape jobs of your model servers.", IN_RULES)
+]
+Availability: TypeAlias = Annotated[
+    float, _option("SHARE", "Requests that do not end in a server error, 0 to 1.", IN_RULES)
+]
+Latency: TypeAlias = Annotated[
+    float,
+    _option("SHARE", "Requests that are answered within --latency-seconds, 0 to 1.", IN_RULES),
+]
+LatencySeconds: TypeAlias = Annotated[
+    float | None,
+    _option(
+        "SECONDS",
+        "A bucket bound of mlmon_request_duration_seconds: slower answers page.",
+        IN_RULES,
+        show_default=f"{DEFAULTS.slow_seconds:g}, and slow answers page nobody",
+    ),
+]
+Parity: TypeAlias = Annotated[
+    float,
+    _option(
+        "SHARE",
+        "How often the least selected segment should be, as a share of the most selected.",
+        IN_RULES,
+    ),
+]
+Cores: TypeAlias = Annotated[
+    float, _option("CORES", "How many cores a model server may use.", IN_RULES)
+]
+Runbooks: TypeAlias = Annotated[
+    str, _option("URL", "Where you put the runbooks: alerts link to URL/<alert>.md.", IN_RULES)
+]
+Dashboards: TypeAlias = Annotated[
+    str, _option("URL", "Your Grafana: alerts link to URL/d/<board>.", IN_RULES, show_default=False)
+]
+Kubernetes: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--kubernetes",
+        rich_help_panel=IN_OBJECTS,
+        help="Write objects for the Prometheus Operator and Grafana's sidecar instead.",
+    ),
+]
+Selector: TypeAlias = Annotated[
+    list[str] | None,
+    _option(
+        "KEY=VALUE",
+        "A label of the model servers' pods; may be repeated.",
+        IN_OBJECTS,
+        show_default=False,
+    ),
+]
+Port: TypeAlias = Annotated[
+    str, _option("NAME", "The name of the pods' port that serves /metrics.", IN_OBJECTS)
+]
+Namespace: TypeAlias = Annotated[
+    str, _option("NAME", "The namespace of objects and pods.", IN_OBJECTS, show_default="kubectl's")
+]
+Label: TypeAlias = Annotated[
+    list[str] | None,
+    _option(
+        "KEY=VALUE",
+        "A label of all objects, such as release=kube-prometheus-stack; may be repeated.",
+        IN_OBJECTS,
+        show_default=False,
+    ),
+]
