@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "mlmon_exporter"
@@ -21,22 +22,28 @@ def imported_modules(package: Path, path: Path, tree: ast.AST) -> Iterator[tuple
     is imported for types only counts as well: a reader follows it, too.
     """
     here = [package.name, *path.relative_to(package).parts[:-1]]
-    lazy = {
-        child
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for child in ast.walk(node)
-    }
-    for node in ast.walk(tree):
+    for node, is_lazy in import_statements(tree):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node in lazy) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = here[: len(here) - node.level + 1] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            for alias in node.names:
-                inner = f"{module}.{alias.name}"
-                is_inner = module == "urllib" or is_module(package, inner)
-                yield (inner if is_inner else module), node in lazy
+            yield from ((alias.name, is_lazy) for alias in node.names)
+            continue
+        base = here[: len(here) - node.level + 1] if node.level else []
+        module = ".".join([*base, *([node.module] if node.module else [])])
+        for alias in node.names:
+            inner = f"{module}.{alias.name}"
+            is_inner = module == "urllib" or is_module(package, inner)
+            yield (inner if is_inner else module), is_lazy
+
+
+def import_statements(
+    node: ast.AST, is_lazy: bool = False
+) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """Give each import of a tree, and whether it is within a function."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child, is_lazy
+        elif not isinstance(child, ast.expr):  # most of a tree, and no import is in one
+            is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+            yield from import_statements(child, is_lazy or is_function)
 
 
 def is_module(package: Path, name: str) -> bool:
@@ -59,6 +66,7 @@ def module_name(package: Path, path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
 def module_graph(package: Path = PACKAGE) -> Graph:
     """Return what each module imports of the package, imports within functions left out."""
     graph = {}
