@@ -9,7 +9,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	"$$python" -c 'import ensurepip, venv; $(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && break; done)
 
-.PHONY: help demo test oldest check format boards bench servers soak clean
+.PHONY: help demo quick test oldest check format boards bench servers soak clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -17,6 +17,9 @@ help: ## List what can be made
 # What tests need holds what the demo needs.
 demo: $(firstword $(wildcard $(VENV)/.test) $(VENV)/.demo) ## Serve real models, replay real drift, say what to open
 	$(BIN)/mlmon-exporter demo $(ARGS)
+
+quick: $(VENV)/.test ## Run the tests that need no other program and no simulation, in a minute
+	$(BIN)/python -m pytest --quiet -m "not slow" --hypothesis-profile quick $(IN_PROCESS) $(ARGS)
 
 # Two at a time, since many wait for servers; a file's tests stay together.
 test: $(VENV)/.test ## Run the tests

@@ -13,7 +13,15 @@ import mlmon_exporter.monitor
 
 # The same examples in every run, however slow the machine: a red test stays red.
 settings.register_profile("reproducible", deadline=None, derandomize=True)
+settings.register_profile("quick", settings.get_profile("reproducible"), max_examples=10)
 settings.load_profile("reproducible")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what drives other programs `slow`."""
+    for item in items:
+        if "require_binary" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)

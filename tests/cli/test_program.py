@@ -273,6 +273,7 @@ def test_a_progress_bar_is_drawn_on_terminals_only(capfd: pytest.CaptureFixture[
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_the_progress(train: Path) -> None:
     leader, follower = pty.openpty()
     with subprocess.Popen(

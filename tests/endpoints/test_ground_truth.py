@@ -28,6 +28,7 @@ TOKEN = "secret"
 NO_VALUE = "ground_truth: expected a number, a text or a boolean, got nothing"
 Options = Mapping[str, Any]
 Build = Callable[..., Monitor]
+IN_POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def server() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["memory", "shared", "postgresql"])
+@pytest.fixture(params=["memory", "shared", IN_POSTGRESQL])
 def options(request: pytest.FixtureRequest, tmp_path: Path, reference: Path) -> Options:
     options: dict[str, Any] = {"model": "m", "reference": str(reference), "flush_seconds": 3600}
     if request.param == "shared":
@@ -164,7 +165,7 @@ def test_a_kpi_is_counted_for_the_version_that_predicted(
         monitor.observe_kpi("revenue", model="typo")
 
 
-@pytest.mark.parametrize("options", ["shared", "postgresql"], indirect=True)
+@pytest.mark.parametrize("options", ["shared", IN_POSTGRESQL], indirect=True)
 def test_an_outcome_may_arrive_at_another_worker_and_before_its_prediction(
     options: Options, build: Build, request: pytest.FixtureRequest
 ) -> None:
@@ -179,7 +180,7 @@ def test_an_outcome_may_arrive_at_another_worker_and_before_its_prediction(
     assert counted == {"matched": 1.0}
 
 
-@pytest.mark.parametrize("options", ["shared", "postgresql"], indirect=True)
+@pytest.mark.parametrize("options", ["shared", IN_POSTGRESQL], indirect=True)
 def test_an_outcome_of_nobody_is_unknown_after_a_while(options: Options, build: Build) -> None:
     monitor = build(options)
     assert monitor.observe_ground_truth("nobody at all", 9.0, now=NOW) == "unknown"

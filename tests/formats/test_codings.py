@@ -74,6 +74,7 @@ def test_the_limit_itself_is_not_too_large() -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
+@pytest.mark.slow
 def test_a_bomb_takes_no_more_memory_than_the_limit(coding: str) -> None:
     compress = gzip.compress if coding == "gzip" else zlib.compress
     bomb = compress(b"[" * (200 * MEGABYTE))

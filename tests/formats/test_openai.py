@@ -47,6 +47,7 @@ def delta(content: str | None, finish: str | None = None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("body", STREAMS, ids=lambda body: body.name)
+@pytest.mark.slow
 def test_how_a_stream_was_cut_into_messages_does_not_matter(body: Body) -> None:
     whole = body.exchange.response_chunks[0]
     for i in range(len(whole) + 1):
@@ -55,6 +56,7 @@ def test_how_a_stream_was_cut_into_messages_does_not_matter(body: Body) -> None:
 
 
 @pytest.mark.parametrize("body", STREAMS, ids=lambda body: body.name)
+@pytest.mark.slow
 def test_a_stream_that_ends_anywhere_is_read_as_far_as_it_goes(body: Body) -> None:
     whole = body.exchange.response_chunks[0]
     full = parse(body.exchange, body.body_map).batch

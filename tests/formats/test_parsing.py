@@ -195,6 +195,7 @@ def test_the_version_is_short_text_or_a_number(answer: bytes, version: str | Non
         (b'{"a": 1}', b'{"label": [], "score": []}'),
     ],
 )
+@pytest.mark.slow
 def test_an_unreadable_body_is_let_go_at_once(request_: bytes, response: bytes) -> None:
     # A reference cycle through the error would keep each body until the collector comes by.
     gc.collect()

@@ -89,6 +89,7 @@ CUTS = {
 @DISTRIBUTION
 @pytest.mark.parametrize("order", ["as drawn", "sorted"])
 @pytest.mark.parametrize("cuts", CUTS)
+@pytest.mark.slow
 def test_parts_add_up_to_the_whole(distribution: Distribution, order: str, cuts: str) -> None:
     values = distribution.rows(np.random.default_rng(1), 20_000)
     values[50::97] = np.nan
@@ -107,6 +108,7 @@ def test_parts_add_up_to_the_whole(distribution: Distribution, order: str, cuts:
 
 
 @DISTRIBUTION
+@pytest.mark.slow
 def test_they_score_like_a_reference_that_is_built_at_once(distribution: Distribution) -> None:
     rng = np.random.default_rng(2)
     data = {"x": distribution.rows(rng, 40_000)}
@@ -140,6 +142,7 @@ def test_any_parts_of_anything_add_up(values: list[Any], at: list[int], draw: An
     assert exact(added(shuffled, like=cells)) == exact(Reference.build(data, like=cells))
 
 
+@pytest.mark.slow
 def test_a_thousand_parts_of_one_row_have_good_cells() -> None:
     values = np.random.default_rng(3).normal(size=1000)
     total = two_rounds(cut({"x": values}, range(1, 1000)))
@@ -167,6 +170,7 @@ def shops(rows: int = 12_000) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_discrete_columns_and_categories_are_those_built_at_once() -> None:
     data = shops()
     options: dict[str, Any] = {"categorical": ["season"], "predictions": "score"}

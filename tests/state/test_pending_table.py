@@ -27,7 +27,7 @@ def server() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Begin]:
     """Give what begins a transaction on an empty database."""
     if request.param == "sqlite":
@@ -174,6 +174,7 @@ def test_a_server_that_is_away_is_a_store_error_without_its_address(
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_what_is_merged_is_merged_when_all_else_went_well(server: str) -> None:
     merged: list[Any] = []
     transactions = PostgresqlTransactions(server, lambda *added: merged.append(added))

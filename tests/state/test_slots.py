@@ -133,6 +133,7 @@ def test_after_many_deployments_there_is_room_for_a_canary(deployments: Deployme
 
 
 @pytest.mark.parametrize("every", [IDLE_SECONDS + 60.0, HOUR * 6, DAY])
+@pytest.mark.slow
 def test_numbers_and_file_are_of_as_many_versions_as_there_may_be(
     deployments: Deployments, every: float
 ) -> None:
@@ -193,6 +194,7 @@ def test_what_is_too_many_adds_up_in_other_whoever_counts_and_whoever_is_asked(
 
 
 @pytest.mark.parametrize("seed", range(12))
+@pytest.mark.slow
 def test_no_counter_falls_but_that_of_a_version_that_was_dropped(
     deployments: Deployments, seed: int
 ) -> None:

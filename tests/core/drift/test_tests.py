@@ -62,12 +62,14 @@ def case(request: pytest.FixtureRequest, distribution: Distribution, engine: str
     return made_case(distribution, engine, request.param)
 
 
+@pytest.mark.slow
 def test_psi_and_js_distance_are_exact(case: Case) -> None:
     r, c = case.bin_rows()
     assert case["psi"] == pytest.approx(exact_psi(r, c), abs=1e-9)
     assert case["js_distance"] == pytest.approx(jensenshannon(r, c, base=2), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_ks_is_within_two_thousandths_and_exact_where_discrete(
     case: Case, distribution: Distribution, engine: str
 ) -> None:
@@ -78,6 +80,7 @@ def test_ks_is_within_two_thousandths_and_exact_where_discrete(
     assert exact - allowed <= case["ks_statistic"] <= exact + 1e-12
 
 
+@pytest.mark.slow
 def test_wasserstein_ratio_is_within_2_percent_of_an_sd(
     case: Case, distribution: Distribution
 ) -> None:

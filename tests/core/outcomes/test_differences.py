@@ -23,6 +23,7 @@ def rarely_positive(rng: np.random.Generator, n: int) -> OutcomeRows:
 
 
 @pytest.mark.parametrize("challenger_rows", [100, 1000])
+@pytest.mark.slow
 def test_alike_versions_of_unlike_traffic_raise_at_most_the_promised_alarms(
     challenger_rows: int,
 ) -> None:

@@ -69,6 +69,7 @@ SHIFTS: dict[str, Callable[[Rows], NDArray[Any]]] = {
 }
 
 
+@pytest.mark.slow
 def test_under_covariate_shift_the_estimate_is_far_closer_than_the_reference() -> None:
     model, traffic = income()
     before = overall(told(model), "reference_quality_")
@@ -91,6 +92,7 @@ def test_under_covariate_shift_the_estimate_is_far_closer_than_the_reference() -
     assert (3 * ours < always_the_references).all()
 
 
+@pytest.mark.slow
 def test_on_unchanged_rows_the_estimate_is_the_quality() -> None:
     model, traffic = income()
     predicted(model, {}, {"p": traffic["p"]}, at=NOW)
@@ -112,6 +114,7 @@ def test_few_rows_have_no_estimate() -> None:
     assert not overall(told(model, now=at), "estimated_quality_")
 
 
+@pytest.mark.slow
 def test_the_models_own_threshold_is_found() -> None:
     rng = np.random.default_rng(1)
     p = rng.random(20_000)

@@ -25,6 +25,7 @@ def fed(rows: Rows, model: Model | None = None) -> Values:
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_rates_and_parities_are_fairlearns(seed: int) -> None:
     rows = people(3000, seed)
     found = fed(rows)

@@ -97,6 +97,7 @@ def alarms(
 
 @pytest.mark.parametrize("generate", [classified, measured], ids=["classes", "numbers"])
 @pytest.mark.parametrize(("reference_rows", "window_rows"), [(2000, 100), (2000, 2000), (500, 400)])
+@pytest.mark.slow
 def test_unchanged_windows_raise_at_most_the_promised_alarms(
     generate: Generate, reference_rows: int, window_rows: int
 ) -> None:
@@ -112,6 +113,7 @@ def test_unchanged_windows_raise_at_most_the_promised_alarms(
     assert max(counts.values(), default=0) <= 25, counts
 
 
+@pytest.mark.slow
 def test_a_segment_of_rare_losses_raises_at_most_the_promised_alarms() -> None:
     rng, level, windows = np.random.default_rng(5), 0.01, 25
     counts: Counter[str] = Counter()
@@ -137,6 +139,7 @@ def test_a_worse_model_is_seen(generate: Generate, worse: float, seen: set[str])
     assert alarms(outcomes, reference, generate(rng, 3000, worse), 1e-6, Policy()) >= seen
 
 
+@pytest.mark.slow
 def test_what_is_too_little_to_matter_raises_nothing() -> None:
     rng = np.random.default_rng(1)
     outcomes, reference = reference_of(classified(rng, 50_000))

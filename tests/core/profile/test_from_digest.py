@@ -22,6 +22,7 @@ def digest_form(rows: Floats, delta: float = 0.01) -> dict[str, Any]:
     return form
 
 
+@pytest.mark.slow
 def test_a_digest_is_off_by_its_rank_error_at_most(distribution: Distribution) -> None:
     rows = distribution.rows(np.random.default_rng(9), 3000)
     column = reference_from_digest("x", digest_form(rows))
@@ -31,6 +32,7 @@ def test_a_digest_is_off_by_its_rank_error_at_most(distribution: Distribution) -
     assert column.mean == pytest.approx(rows.mean(), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_unchanged_rows_do_not_drift_from_a_digest(distribution: Distribution) -> None:
     rng = np.random.default_rng(10)
     frame = Frame([reference_from_digest("x", digest_form(distribution.rows(rng, 3000)))])

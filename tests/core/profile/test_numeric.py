@@ -86,6 +86,7 @@ def test_moments_are_those_of_numpy(distribution: Distribution) -> None:
         assert column.sd == pytest.approx(float(values.std()), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_how_rows_are_cut_into_chunks_does_not_matter(distribution: Distribution) -> None:
     values = distribution.rows(np.random.default_rng(6), 3000)
     whole = reference(values, chunk_rows=3000)

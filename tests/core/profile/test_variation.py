@@ -57,6 +57,7 @@ def verdicts(
     return found
 
 
+@pytest.mark.slow
 def test_weeks_of_the_same_season_alarm_without_times_and_are_calm_with_them(
     bike: dict[str, Floats], tmp_path: Path
 ) -> None:
@@ -65,6 +66,7 @@ def test_weeks_of_the_same_season_alarm_without_times_and_are_calm_with_them(
     assert sum(verdicts(bike, tmp_path, has_times=True, year=2012, season=3)) == 0
 
 
+@pytest.mark.slow
 def test_a_real_shift_is_still_seen(bike: dict[str, Floats], tmp_path: Path) -> None:
     winter = verdicts(bike, tmp_path, has_times=True, year=2012, season=1)
     assert np.mean(winter) > 0.9

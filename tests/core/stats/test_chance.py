@@ -39,6 +39,7 @@ def test_chi_square_quantile_says_what_it_takes(level: float, degrees: int) -> N
     "shares", [np.full(10, 0.1), np.array([0.9, 0.1]), np.array([0.5, 0.3, 0.15, 0.04, 0.01])]
 )
 @pytest.mark.parametrize(("n", "m"), [(1000, 500), (100_000, 2000)])
+@pytest.mark.slow
 def test_scores_of_unchanged_bins_are_over_their_noise_as_rarely_as_said(
     shares: np.ndarray[tuple[int], np.dtype[np.float64]], n: int, m: int
 ) -> None:
@@ -59,6 +60,7 @@ def test_scores_of_unchanged_bins_are_over_their_noise_as_rarely_as_said(
 
 
 @pytest.mark.parametrize("draw", ["normal", "exponential", "uniform"])
+@pytest.mark.slow
 def test_wasserstein_of_unchanged_rows_is_over_its_noise_more_rarely_than_said(draw: str) -> None:
     rng = np.random.default_rng(6)
     n, m = 5000, 500

@@ -75,6 +75,7 @@ def test_independent_rows_of_many_requests_are_nearly_as_many_draws() -> None:
 
 
 @pytest.mark.parametrize("alike", [0.3, 0.8])
+@pytest.mark.slow
 def test_a_mean_scatters_as_much_more_as_the_effect_says(alike: float) -> None:
     rng = np.random.default_rng(2)
     windows = [requests_of(rng, 100, 20, alike) for _ in range(400)]

@@ -72,6 +72,7 @@ def test_a_digest_of_one_value_is_that_value(engine: str) -> None:
     assert digest.quantiles([0.0, 0.3, 1.0]) == [3.5, 3.5, 3.5]
 
 
+@pytest.mark.slow
 def test_quantiles_have_the_ranks_that_were_asked_for(
     engine: str, distribution: Distribution
 ) -> None:
@@ -83,6 +84,7 @@ def test_quantiles_have_the_ranks_that_were_asked_for(
     assert rank_error(digest, values) < rank_error_bound(engine, values)
 
 
+@pytest.mark.slow
 def test_merged_parts_are_as_good_as_the_whole(engine: str, distribution: Distribution) -> None:
     values = distribution.rows(np.random.default_rng(2), 2000)
     merged = ENGINES[engine]()

@@ -68,6 +68,7 @@ def test_chance_share_is_the_beta_binomial_quantile(
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 500), (25, 500), (250, 500), (3, 10), (2, 5000)])
 @pytest.mark.parametrize("at", [0.01, 1e-6])
+@pytest.mark.slow
 def test_in_a_huge_window_chance_is_half_a_percent_more_at_most(
     hits: int, n: int, at: float
 ) -> None:
@@ -126,6 +127,7 @@ BINS = {
 
 @pytest.mark.parametrize("shares", BINS.values(), ids=BINS)
 @pytest.mark.parametrize(("n", "m"), [(100_000, 20_000), (5000, 500), (500, 5000), (20_000, 150)])
+@pytest.mark.slow
 def test_psi_of_unchanged_rows_stays_under_chance(shares: np.ndarray, n: int, m: int) -> None:
     rng = np.random.default_rng(n + m)
     windows, over = 4000, 0

@@ -542,6 +542,7 @@ def test_columns_are_read_in_groups_when_they_are_many(
     assert [c.name for c in apart.outputs] == ["open"]
 
 
+@pytest.mark.slow
 def test_a_chunk_of_wide_data_has_fewer_rows(tmp_path: Path) -> None:
     columns = {f"c{i}": np.zeros(3000) for i in range(5000)}
     files = DataFiles(write(tmp_path / "d.parquet", pa.table(columns)))

@@ -84,6 +84,7 @@ def test_a_learned_reference_of_a_chat_server_holds_no_text_of_prompts(tmp_path:
     monitor.close()
 
 
+@pytest.mark.slow
 def test_longer_prompts_and_answers_are_drift() -> None:
     app = chat_server()
     monitor = instrument(app, model="chat", learn_rows=1000, windows=["1h"])
