@@ -349,8 +349,8 @@ class Monitor:
         self._intake.flush(SCRAPE_WAIT_SECONDS)
         moment = time.time() if now is None else now
         blocks = [*self.blocks(moment, pause), *self._own_readings()]
-        pictures = [p for model in self.models.values() for p in model.pictures(moment, pause)]
-        return Snapshot(moment, blocks, pictures)
+        summaries = [p for model in self.models.values() for p in model.history(moment, pause)]
+        return Snapshot(moment, blocks, summaries)
 
     def _scrape(self, pause: Pause) -> Iterator[Readings | Histograms]:
         started = time.perf_counter()

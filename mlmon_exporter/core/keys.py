@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-FEATURES, OUTPUTS, ERRORS, SLICES = range(4)
+FEATURES, OUTPUTS, RESIDUALS, SEGMENTS = range(4)
 """The sides of a model."""
 
 
-class PartKey(NamedTuple):
+class TallyKey(NamedTuple):
     """Which part of a model's counts a tally is."""
 
     version: str

@@ -27,7 +27,11 @@ class Learner:
         self._on_overflow = on_overflow
         self._max_columns = settings.max_features
         self._features, self._outputs = (
-            Profiler(settings.engine, kept=settings.max_categories, columns=settings.max_features)
+            Profiler(
+                settings.engine,
+                max_categories=settings.max_categories,
+                columns=settings.max_features,
+            )
             for _ in range(2)
         )
         self.rows = 0
@@ -75,9 +79,9 @@ class Learner:
         Without those that too few rows have, and of ids and free text, which are added to
         `unnamed`, only the missing share.
         """
-        least = min(NAMED_ROWS, self.rows)  # whoever learns from fewer wants them
+        min_rows = min(NAMED_ROWS, self.rows)  # whoever learns from fewer wants them
         for column in columns:
-            if column.rows - column.missing < least:
+            if column.rows - column.missing < min_rows:
                 self._on_overflow("feature")
             elif column.is_id_like:
                 self._on_overflow("feature")

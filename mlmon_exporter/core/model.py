@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .counts.version_uses import OTHER_VERSION
-from .drift.history import Picture
-from .keys import PartKey
+from .drift.history import WindowSummary
+from .keys import TallyKey
 from .learner import Learner
 from .outcomes.reference import ModelReference
-from .outcomes.scorer import Outcomes, Parts, outcomes_of
+from .outcomes.scorer import OutcomeScorer, Parts, outcome_scorer
 from .outcomes.tally_bytes import AnyTally
 from .records import Batch, Histograms, Prediction, Readings
 from .settings import ModelSettings
@@ -39,7 +39,7 @@ class Model:
         self._on_overflow = on_overflow
         self._learner: Learner | None = None
         self._versions: Versions | None = None
-        self._outcomes: Outcomes | None = None
+        self._outcomes: OutcomeScorer | None = None
         self.reference = reference
         if reference is None:
             self._learner = Learner(settings, on_overflow)
@@ -48,7 +48,7 @@ class Model:
 
     def _use(self, reference: ModelReference) -> None:
         self.reference = reference
-        self._outcomes = outcomes_of(self.settings, reference, self._on_overflow)
+        self._outcomes = outcome_scorer(self.settings, reference, self._on_overflow)
         self._versions = Versions(self.settings, reference, self._outcomes, self._on_overflow)
 
     @property
@@ -113,10 +113,10 @@ class Model:
             version = OTHER_VERSION
         return outcomes.waiting(batch, version, now)
 
-    def outcome_parts(
+    def outcome_tallies(
         self, outcomes: Sequence[tuple[Prediction, Any]], now: float
     ) -> tuple[Parts, list[str | None]]:
-        """Return what outcomes add to the counts; `give_back` adds it. Changes nothing.
+        """Return what outcomes add to the counts; `restore` adds it. Changes nothing.
 
         Args:
             outcomes: Predictions, as `pending_of` gave them, and their ground truths. Those that
@@ -149,35 +149,35 @@ class Model:
         """Return all that was counted since the last call and start again at nothing."""
         return self._versions.take() if self._versions is not None else {}
 
-    def give_back(self, parts: Mapping[PartKey, AnyTally]) -> None:
+    def restore(self, parts: Mapping[TallyKey, AnyTally]) -> None:
         """Add what was taken, since it could not be kept elsewhere, or what outcomes add."""
         if self._versions is not None:
-            self._versions.give_back(parts)
+            self._versions.restore(parts)
 
-    def show(self, key: PartKey, data: bytes) -> None:
+    def load(self, key: TallyKey, data: bytes) -> None:
         """Have a part of what all processes have counted; one of other columns is passed over.
 
         Raises:
             ValueError: The bytes are no tally.
         """
         if self._versions is not None:
-            self._versions.show(key, data)
+            self._versions.load(key, data)
 
-    def shown(self) -> Parts:
+    def loaded(self) -> Parts:
         """Return all parts of what readings are of."""
-        return self._versions.shown() if self._versions is not None else {}
+        return self._versions.loaded() if self._versions is not None else {}
 
     def expire(self, now: float, named: Iterable[str] = ()) -> list[str]:
         """Drop the versions that were not used for long, and return them; see `Versions`."""
         return self._versions.expire(now, named) if self._versions is not None else []
 
-    def know(self, stored: Mapping[str, float], now: float) -> bool:
+    def set_versions(self, stored: Mapping[str, float], now: float) -> bool:
         """Know which versions all processes have, and since when; see `Versions`.
 
         Returns:
             Whether all that they have counted must be shown anew.
         """
-        return self._versions is not None and self._versions.know(stored, now)
+        return self._versions is not None and self._versions.set_versions(stored, now)
 
     def adopt(self, reference: ModelReference) -> None:
         """Use a reference that another process has learned."""
@@ -186,22 +186,24 @@ class Model:
                 self._use(reference)
                 self._learner = None
 
-    def settle(self, pause: Callable[[], None] = lambda: None) -> None:
+    def drain(self, pause: Callable[[], None] = lambda: None) -> None:
         """Tally all rows that were taken in, so that readings show them."""
         if self._versions is not None:
-            self._versions.settle(pause)
+            self._versions.drain(pause)
 
     def readings(
         self, now: float, pause: Callable[[], None] = lambda: None
     ) -> Iterator[Readings | Histograms]:
         """Give all readings at `now`, Unix seconds."""
         if not self.settings.is_shared:
-            self.settle(pause)
+            self.drain(pause)
         yield from self._reference_readings()
         if self._versions is not None:
             yield from self._versions.readings(now)
 
-    def pictures(self, now: float, pause: Callable[[], None] = lambda: None) -> Iterator[Picture]:
+    def history(
+        self, now: float, pause: Callable[[], None] = lambda: None
+    ) -> Iterator[WindowSummary]:
         """Give a picture of each side in each window at `now`; readings come first."""
         for picture in self._versions.pictures(now) if self._versions is not None else ():
             yield picture

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from .drift.history import ColumnPictures
-from .keys import PartKey
+from .drift.history import ColumnHistory
+from .keys import TallyKey
 from .records import Histograms, Readings
 from .windows.columns import TOTALS
 from .windows.window import Window
@@ -35,7 +35,7 @@ class Counted(Protocol):
     def parts(self) -> Mapping[tuple[int, int], Any]:
         """Return all that is counted; it stays."""
 
-    def settle(self, pause: Callable[[], None]) -> None:
+    def drain(self, pause: Callable[[], None]) -> None:
         """Tally all rows that were taken in."""
 
 
@@ -55,16 +55,16 @@ class Side(NamedTuple):
     """What readings are of: the same, or what all processes have counted."""
     readings: Shown | None
     """None where the reference has no such columns."""
-    pictures: ColumnPictures | None = None
+    pictures: ColumnHistory | None = None
     """None where there is nothing to be looked at."""
 
-    def key(self, version: str, side: int, part: tuple[int, int]) -> PartKey:
+    def key(self, version: str, side: int, part: tuple[int, int]) -> TallyKey:
         """Return the key of a part."""
         k, number = part
         seconds = self.counted.windows[k].seconds if part != TOTALS else 0.0
-        return PartKey(version, side, self.counted.fingerprint, seconds, number)
+        return TallyKey(version, side, self.counted.fingerprint, seconds, number)
 
-    def part(self, key: PartKey) -> tuple[int, int] | None:
+    def part(self, key: TallyKey) -> tuple[int, int] | None:
         """Return which part of this side a key means, None if there is none such."""
         if key.layout != self.counted.fingerprint:
             return None

@@ -8,29 +8,29 @@ from typing import NamedTuple
 
 from . import keys as part_keys
 from .counts.version_uses import OTHER_VERSION
-from .drift.history import ColumnPictures, Picture
+from .drift.history import ColumnHistory, WindowSummary
 from .drift.readings import FEATURES, OUTPUTS, ColumnReadings, Role
 from .drift.tests import count_tests
-from .keys import PartKey
+from .keys import TallyKey
 from .outcomes import tally_bytes
 from .outcomes.differences import differences
 from .outcomes.readings import (
-    ErrorReadings,
     EstimateReadings,
+    QualityReadings,
     ReferenceOutcomes,
-    Settled,
-    SliceReadings,
+    ResidualReadings,
+    ScoringContext,
 )
 from .outcomes.reference import ModelReference
-from .outcomes.scorer import Outcomes, Parts
-from .outcomes.tallies import SliceSums
+from .outcomes.scorer import OutcomeScorer, Parts
+from .outcomes.tallies import SegmentSums
 from .outcomes.tally_bytes import AnyTally
 from .outcomes.windows import SliceWindows
 from .records import Histograms, Readings
 from .settings import ModelSettings
 from .sides import Side
 from .windows.columns import Columns
-from .windows.matrix import Frame
+from .windows.matrix import ReferenceMatrix
 
 
 class Version(NamedTuple):
@@ -41,7 +41,7 @@ class Version(NamedTuple):
     slices: SliceWindows | None
     """None where the model has no task."""
     sides: Mapping[int, Side]
-    quality: SliceReadings | None = None
+    quality: QualityReadings | None = None
     estimates: EstimateReadings | None = None
     """None where the reference has no probabilities with their outcomes."""
 
@@ -57,7 +57,7 @@ class Versions:
         self,
         settings: ModelSettings,
         reference: ModelReference,
-        outcomes: Outcomes | None,
+        outcomes: OutcomeScorer | None,
         on_overflow: Callable[[str], None],
     ) -> None:
         self._settings = settings
@@ -67,7 +67,7 @@ class Versions:
         self._last: dict[str, float] = {}  # when they were used here, Unix seconds
         self._stored: Mapping[str, float] | None = None  # what the state on disk has, since when
         self._seconds = [window.seconds for window in settings.windows]
-        self.frames = (Frame(reference.features), Frame(reference.outputs))
+        self.frames = (ReferenceMatrix(reference.features), ReferenceMatrix(reference.outputs))
         self._reference = _reference_outcomes(reference, outcomes)
         self._tests = len(self._seconds) * self._count_tests()
         self.version(settings.version)
@@ -121,7 +121,7 @@ class Versions:
             self._last.pop(version, None)
         return unused
 
-    def know(self, stored: Mapping[str, float], now: float) -> bool:
+    def set_versions(self, stored: Mapping[str, float], now: float) -> bool:
         """Know which versions the state on disk has, and drop those that it has dropped.
 
         Args:
@@ -157,16 +157,16 @@ class Versions:
             else self._with_outcomes(version, self._outcomes, name)
         )
 
-    def _with_outcomes(self, version: Version, outcomes: Outcomes, name: str) -> Version:
+    def _with_outcomes(self, version: Version, outcomes: OutcomeScorer, name: str) -> Version:
         settled, sides = self._settled(name), dict(version.sides)
         slices = SliceWindows(outcomes, self._seconds)
         shown = SliceWindows(outcomes, self._seconds) if self._settings.is_shared else slices
-        quality = SliceReadings(shown, self._reference, settled)
-        sides[part_keys.SLICES] = Side(slices, shown, quality)
+        quality = QualityReadings(shown, self._reference, settled)
+        sides[part_keys.SEGMENTS] = Side(slices, shown, quality)
         if outcomes.errors is not None:
             errors = Columns(outcomes.errors, self._seconds, self._settings.engine)
-            readings = ErrorReadings(self._shown(errors), settled)
-            sides[part_keys.ERRORS] = Side(errors, readings.shown, readings)
+            readings = ResidualReadings(self._shown(errors), settled)
+            sides[part_keys.RESIDUALS] = Side(errors, readings.shown, readings)
         calibration = self._reference.calibration if self._reference is not None else None
         estimates = None
         shown_outputs = sides[part_keys.OUTPUTS].shown
@@ -174,9 +174,9 @@ class Versions:
             estimates = EstimateReadings(shown_outputs, outcomes.layout, calibration, settled)
         return version._replace(slices=slices, sides=sides, quality=quality, estimates=estimates)
 
-    def _settled(self, version: str) -> Settled:
+    def _settled(self, version: str) -> ScoringContext:
         s = self._settings
-        return Settled(s.name, version, s.windows, s.policy, self._tests)
+        return ScoringContext(s.name, version, s.windows, s.policy, self._tests)
 
     def _shown(self, columns: Columns) -> Columns:
         """Return what readings are of."""
@@ -198,7 +198,7 @@ class Versions:
         if not columns.frame.references:
             return Side(columns, shown, None)
         labels = (s.name, version)
-        pictures = ColumnPictures(shown, readings, role, labels, s.windows, s.policy, self._tests)
+        pictures = ColumnHistory(shown, readings, role, labels, s.windows, s.policy, self._tests)
         return Side(columns, shown, readings, pictures)
 
     def take(self) -> Parts:
@@ -209,7 +209,7 @@ class Versions:
             for part, tally in side.counted.take().items()
         }
 
-    def give_back(self, parts: Mapping[PartKey, AnyTally]) -> None:
+    def restore(self, parts: Mapping[TallyKey, AnyTally]) -> None:
         """Add what was taken, or what outcomes add."""
         for key, tally in parts.items():
             # Its rows were admitted when they came, mostly.
@@ -219,7 +219,7 @@ class Versions:
             if side is not None and part is not None:
                 side.counted.give_back({part: tally})
 
-    def show(self, key: PartKey, data: bytes) -> None:
+    def load(self, key: TallyKey, data: bytes) -> None:
         """Have a part of what all processes have counted; one of other columns is passed over.
 
         Raises:
@@ -230,7 +230,7 @@ class Versions:
         if side is not None and part is not None:
             side.shown.put(part, tally_bytes.from_bytes(data))
 
-    def shown(self) -> Parts:
+    def loaded(self) -> Parts:
         """Return all parts of what readings are of."""
         return {
             side.key(version, i, part): tally
@@ -252,10 +252,10 @@ class Versions:
             if stored is None or name == own or name in stored
         ]
 
-    def settle(self, pause: Callable[[], None]) -> None:
+    def drain(self, pause: Callable[[], None]) -> None:
         """Tally all rows that were taken in."""
         for _, _, side in self._all_sides():
-            side.counted.settle(pause)
+            side.counted.drain(pause)
 
     def readings(self, now: float) -> Iterator[Readings | Histograms]:
         """Give the readings of all sides that the reference knows."""
@@ -269,7 +269,7 @@ class Versions:
             if version is not champion and version.quality and champion.quality:
                 yield from differences(champion.quality, version.quality)
 
-    def pictures(self, now: float) -> Iterator[Picture]:
+    def pictures(self, now: float) -> Iterator[WindowSummary]:
         """Give a picture of each side in each window; readings come first."""
         for _, version in self._all_shown():
             for side in version.sides.values():
@@ -278,9 +278,9 @@ class Versions:
 
 
 def _reference_outcomes(
-    reference: ModelReference, outcomes: Outcomes | None
+    reference: ModelReference, outcomes: OutcomeScorer | None
 ) -> ReferenceOutcomes | None:
     if outcomes is None or outcomes.reference is None or reference.outcomes is None:
         return None
-    sums = SliceSums(outcomes.layout, outcomes.reference)
+    sums = SegmentSums(outcomes.layout, outcomes.reference)
     return ReferenceOutcomes(sums, reference.outcomes.error)

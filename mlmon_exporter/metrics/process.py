@@ -76,7 +76,7 @@ class CpuTime:
         """Add another's."""
         self.seconds += other.seconds
 
-    def at_least(self, other: CpuTime) -> None:
+    def merge_max(self, other: CpuTime) -> None:
         """Take another's if that is more."""
         self.seconds = max(self.seconds, other.seconds)
 

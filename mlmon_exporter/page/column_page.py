@@ -80,7 +80,7 @@ def _verdict(column: ColumnView) -> Html:
         state: Child = element(
             "span", mark(True), f"Drifted in {' and '.join(windows)}", class_="over-text"
         )
-    elif any(column.verdict(window).test for window in column.pictures):
+    elif any(column.verdict(window).test for window in column.summaries):
         state = "Not drifted"
     else:
         state = "Too few rows to say"
@@ -88,7 +88,7 @@ def _verdict(column: ColumnView) -> Html:
 
 
 def _scores(column: ColumnView) -> Html:
-    windows = list(column.pictures)
+    windows = list(column.summaries)
     by_score = {test.score: name for name, test in TESTS.items()}
     rows = []
     for score in TITLES:
@@ -153,7 +153,7 @@ def _counts(column: ColumnView) -> Html:
 
 
 def _bins(column: ColumnView, window: str) -> Html:
-    picture = column.pictures[window]
+    picture = column.summaries[window]
     reference = picture.bars.reference[column.index]
     current = picture.current[column.index]
     top = max(float(np.nanmax([*reference, *current], initial=0.0)), 1e-9)
@@ -187,7 +187,7 @@ def _bins(column: ColumnView, window: str) -> Html:
 
 
 def _history(column: ColumnView, window: str) -> Html | None:
-    picture = column.pictures[window]
+    picture = column.summaries[window]
     charts = []
     for test in column.severities(window):
         score = TESTS[test].score
@@ -220,8 +220,8 @@ def _at_last(history: History, score: str) -> str:
 def _quantiles(column: ColumnView) -> Html | None:
     if column.kind != "numeric":
         return None
-    windows = list(column.pictures)
-    reference = column.pictures[windows[0]].bars.quantiles[column.index].tolist()
+    windows = list(column.summaries)
+    reference = column.summaries[windows[0]].bars.quantiles[column.index].tolist()
     rows = [
         element(
             "tr",

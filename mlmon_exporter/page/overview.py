@@ -28,7 +28,7 @@ def verdict(view: View, models: Sequence[ModelView], place: Place) -> Html:
     """Return the answer to whether something is wrong, in a line, and how much was looked at."""
     columns = [column for model in models for column in model.columns]
     drifted = [column for column in columns if column.drifted_windows()]
-    scored = [c for c in columns if any(c.verdict(w).test for w in c.pictures)]
+    scored = [c for c in columns if any(c.verdict(w).test for w in c.summaries)]
     is_worse = bool(alarms(view, models))
     if drifted:
         all_ = figures.counted(len(columns), "column")

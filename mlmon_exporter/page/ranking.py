@@ -56,7 +56,7 @@ def ranked_table(title: str, columns: Sequence[ColumnView], place: Place) -> Htm
 def _ranked_row(column: ColumnView, place: Place) -> Html:
     window = place.window
     found = column.verdict(window)
-    picture = column.pictures[window]
+    picture = column.summaries[window]
     name = cut_name(column.name, place.links.column(column, window))
     test = TESTS.get(found.test)
     score = test.score if test else ""

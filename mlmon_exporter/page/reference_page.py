@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlmon_exporter.core.drift.history import reference_bars
 from mlmon_exporter.core.profile.column import ColumnReference
-from mlmon_exporter.core.windows.matrix import Frame
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 
 from . import figures
 from .document import cut_name, document
@@ -64,7 +64,7 @@ def _shape(column: ColumnReference, shares: Floats) -> Floats:
 def _table(title: str, columns: Sequence[ColumnReference]) -> Html | None:
     if not columns:
         return None
-    drawn = reference_bars(Frame(columns))
+    drawn = reference_bars(ReferenceMatrix(columns))
     rows = [
         element(
             "tr",

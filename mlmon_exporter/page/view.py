@@ -1,4 +1,4 @@
-"""What the page shows, from readings and pictures: numbers by name, models, ranked columns."""
+"""What the page shows, from readings and summaries: numbers by name, models, ranked columns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from mlmon_exporter.core.drift.history import History, Picture, Snapshot
+from mlmon_exporter.core.drift.history import History, Snapshot, WindowSummary
 from mlmon_exporter.core.drift.tests import TESTS
 
 from .numbers import Block, Labels, Numbers
@@ -34,14 +34,14 @@ class ColumnView:
     """A feature or an output of a model's version."""
 
     numbers: Numbers
-    pictures: Mapping[str, Picture]
+    summaries: Mapping[str, WindowSummary]
     """Window -> the picture of its side."""
     index: int
-    """Of the column in the pictures."""
+    """Of the column in the summaries."""
 
     @cached_property
-    def _any(self) -> Picture:
-        return next(iter(self.pictures.values()))
+    def _any(self) -> WindowSummary:
+        return next(iter(self.summaries.values()))
 
     @property
     def model(self) -> str:
@@ -71,18 +71,18 @@ class ColumnView:
 
     def history(self, test: str, window: str) -> History:
         """Return one deciding score pane by pane, each array of length panes."""
-        history = self.pictures[window].history[test]
+        history = self.summaries[window].history[test]
         return History(*(part[:, self.index] for part in history))
 
     def severities(self, window: str) -> dict[str, float]:
         """Return the severity of each deciding score that the column has."""
-        picture = self.pictures[window]
+        picture = self.summaries[window]
         found = {test: float(values[self.index]) for test, values in picture.severity.items()}
         return {test: value for test, value in found.items() if not math.isnan(value)}
 
     def by_chance(self, window: str) -> Mapping[str, float]:
-        """Return what scores that do not decide reach by chance; see `Picture.by_chance`."""
-        return self.pictures[window].by_chance(self.index)
+        """Return what scores that do not decide reach by chance; see `WindowSummary.by_chance`."""
+        return self.summaries[window].by_chance(self.index)
 
     def verdict(self, window: str) -> Verdict:
         """Return what the window's scores amount to."""
@@ -96,7 +96,7 @@ class ColumnView:
 
     def drifted_windows(self) -> list[str]:
         """Return the windows in which it drifted, shortest first."""
-        return [window for window in self.pictures if self.number("drifted", window) == 1.0]
+        return [window for window in self.summaries if self.number("drifted", window) == 1.0]
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class VersionView:
 
     def rows(self, window: str) -> float:
         """Return the rows in a window."""
-        return max((column.pictures[window].rows for column in self.columns), default=0)
+        return max((column.summaries[window].rows for column in self.columns), default=0)
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class View:
 
 def worst_severity(column: ColumnView) -> float:
     """Return the greatest severity of a column over its windows and scores, 0 without any."""
-    windows = column.pictures
+    windows = column.summaries
     return max((s for window in windows for s in column.severities(window).values()), default=0.0)
 
 
@@ -203,8 +203,8 @@ def ranked(columns: Iterable[ColumnView], window: str) -> list[ColumnView]:
 def view_of(snapshot: Snapshot, changes: Changes) -> View:
     """Return what a snapshot and the counts of late show."""
     numbers = Numbers(snapshot.blocks)
-    sides = _sides(snapshot.pictures)
-    windows = {p.window.label: p.window.seconds for p in snapshot.pictures}
+    sides = _sides(snapshot.summaries)
+    windows = {p.window.label: p.window.seconds for p in snapshot.summaries}
     models = tuple(
         _model(numbers, info, sides, changes.requests.get(info[0]))
         for info in numbers.rows("mlmon_model_info")
@@ -220,13 +220,13 @@ def view_of(snapshot: Snapshot, changes: Changes) -> View:
     )
 
 
-Sides = dict[tuple[str, str], dict[str, dict[str, Picture]]]
+Sides = dict[tuple[str, str], dict[str, dict[str, WindowSummary]]]
 """Model and version -> side -> window -> picture."""
 
 
-def _sides(pictures: Iterable[Picture]) -> Sides:
+def _sides(summaries: Iterable[WindowSummary]) -> Sides:
     sides: Sides = {}
-    for p in pictures:
+    for p in summaries:
         side = sides.setdefault((p.model, p.version), {}).setdefault(p.role.label, {})
         side[p.window.label] = p
     return sides
@@ -242,7 +242,7 @@ def _model(numbers: Numbers, info: Labels, sides: Sides, requests: Requests | No
         if model == name
     ]
     # A configured version is there from the start; where all rows name another, it stays empty.
-    longest = [list(v.columns[0].pictures)[-1] if v.columns else "" for v in versions]
+    longest = [list(v.columns[0].summaries)[-1] if v.columns else "" for v in versions]
     used = [v for v, window in zip(versions, longest, strict=True) if v.columns and v.rows(window)]
     return ModelView(
         name,
@@ -256,9 +256,9 @@ def _model(numbers: Numbers, info: Labels, sides: Sides, requests: Requests | No
     )
 
 
-def _columns(numbers: Numbers, pictures: Mapping[str, Picture]) -> tuple[ColumnView, ...]:
-    count = max((len(p.bars.names) for p in pictures.values()), default=0)
-    return tuple(ColumnView(numbers, pictures, index) for index in range(count))
+def _columns(numbers: Numbers, summaries: Mapping[str, WindowSummary]) -> tuple[ColumnView, ...]:
+    count = max((len(p.bars.names) for p in summaries.values()), default=0)
+    return tuple(ColumnView(numbers, summaries, index) for index in range(count))
 
 
 def _faults(blocks: Iterable[Block], changes: Changes) -> Iterator[Fault]:

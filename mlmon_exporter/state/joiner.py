@@ -13,7 +13,7 @@ from mlmon_exporter.core.outcomes.pending import Found, GroundTruth, sort_out
 from mlmon_exporter.core.records import Prediction
 
 Parts = Mapping[str, Mapping[Any, Any]]
-"""Model -> what `Model.outcome_parts` gave."""
+"""Model -> what `Model.outcome_tallies` gave."""
 
 
 class Session(Protocol):
@@ -163,7 +163,7 @@ def _score(
         prediction = found[truths[i].prediction_id].prediction
         if prediction is not None:
             outcomes.append((prediction, truths[i].value))
-    parts, problems = model.outcome_parts(outcomes, now)
+    parts, problems = model.outcome_tallies(outcomes, now)
     for i, problem in zip(matched, problems, strict=True):
         if problem is not None:
             joined.statuses[i], joined.reasons[i] = "invalid", problem

@@ -19,7 +19,7 @@ from mlmon_exporter.core.counts.feedback import Feedback
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import Traffic
 from mlmon_exporter.core.counts.version_uses import VersionUses
-from mlmon_exporter.core.keys import PartKey
+from mlmon_exporter.core.keys import TallyKey
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.records import Readings
 from mlmon_exporter.metrics.process import CPU, CpuTime, Process, process_readings
@@ -93,7 +93,7 @@ class _Taken:
         self._counts.traffic.merge(self.added.traffic)
         self._counts.feedback.merge(self.added.feedback)
         for name, taken in self.added.parts.items():
-            self._models[name].give_back(taken)
+            self._models[name].restore(taken)
 
 
 class SharedState:
@@ -232,7 +232,7 @@ class SharedState:
         if gone:
             self._written = {k: v for k, v in self._written.items() if not k.startswith(gone)}
         for name, model in self._models.items():
-            if model.know(uses.of(name), now):
+            if model.set_versions(uses.of(name), now):
                 self._stamp = -1
 
     def _fail(self, what: str, error: Exception) -> None:
@@ -303,7 +303,7 @@ class SharedState:
             "cpu": merge_cpu(self._cpu, seeding),
         }
         for name, model in self._models.items():
-            for part, tally in model.shown().items():
+            for part, tally in model.loaded().items():
                 changes[part_key(name, part)] = merge_part(tally, part, seeding)
         merged = self._store.merge(changes, now)
         for problem in merged.unreadable:
@@ -335,7 +335,7 @@ class SharedState:
         elif kind == "part":
             name, *part = orjson.loads(rest)
             if name in self._models:
-                self._models[name].show(PartKey(*part), data)
+                self._models[name].load(TallyKey(*part), data)
 
     def _pass_over(self, problem: str) -> None:
         self._counts.health.internal_error("store")

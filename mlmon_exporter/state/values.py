@@ -12,7 +12,7 @@ from mlmon_exporter.core.counts.feedback import Feedback
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import Traffic
 from mlmon_exporter.core.counts.version_uses import VersionName, VersionUses
-from mlmon_exporter.core.keys import PartKey
+from mlmon_exporter.core.keys import TallyKey
 from mlmon_exporter.core.outcomes import tally_bytes
 from mlmon_exporter.core.outcomes.tally_bytes import AnyTally
 from mlmon_exporter.core.settings import PANES
@@ -32,7 +32,7 @@ PANES_KEPT = 14
 class _Mergeable(Protocol):
     def merge(self, other: Self, /) -> None: ...
 
-    def at_least(self, other: Self, /) -> None: ...
+    def merge_max(self, other: Self, /) -> None: ...
 
 
 T = TypeVar("T", bound=_Mergeable)
@@ -83,13 +83,13 @@ def _merging(
             if seeding is None or seeding.is_first:
                 merged.merge(ours)
             else:
-                merged.at_least(ours)
+                merged.merge_max(ours)
             return Value(write(merged), expires)
 
     return merge
 
 
-def part_key(model: str, key: PartKey) -> str:
+def part_key(model: str, key: TallyKey) -> str:
     """Return the key of a part of a model."""
     return f"{PART}{orjson.dumps([model, *key]).decode()}"
 
@@ -108,7 +108,7 @@ def version_of_part(key: str) -> VersionName:
         return model, version
 
 
-def merge_part(tally: AnyTally, key: PartKey, seeding: Seeding | None = None) -> Merge:
+def merge_part(tally: AnyTally, key: TallyKey, seeding: Seeding | None = None) -> Merge:
     """Return what adds a tally; a pane is kept a little longer than its window needs it."""
     expires = None
     if key.window_seconds:

@@ -14,7 +14,7 @@ from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.profiler import Profiler
 from mlmon_exporter.core.settings import Policy
 from mlmon_exporter.core.windows.columns import Columns
-from mlmon_exporter.core.windows.matrix import Frame, Sums
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
 
 Floats = NDArray[np.float64]
 
@@ -27,13 +27,13 @@ def references(
     *,
     engine: str = "fastdigest",
     categorical: Iterable[str] = (),
-    kept: int = 50,
-    least: int = 1,
+    max_categories: int = 50,
+    min_rows: int = 1,
     chunk_rows: int = 8192,
     passes: int = 2,
 ) -> tuple[ColumnReference, ...]:
-    """The references of columns, from chunks of their rows; a category is named from `least` on."""
-    profiler = Profiler(engine, categorical, kept, least=least)
+    """The references of columns, from chunks of their rows; categories of `min_rows` are named."""
+    profiler = Profiler(engine, categorical, max_categories, min_rows=min_rows)
     for step in (profiler.profile, profiler.count)[:passes]:
         for chunk, rows in chunks(columns, chunk_rows):
             step(chunk, rows)
@@ -71,7 +71,7 @@ def chunks(columns: Mapping[str, Any], chunk_rows: int) -> Iterator[tuple[dict[s
 
 
 def fed(
-    frame: Frame,
+    frame: ReferenceMatrix,
     rows: Mapping[str, Any],
     *,
     engine: str = "fastdigest",
@@ -90,17 +90,17 @@ def fed(
             part = {name: values[0] for name, values in part.items()}
         columns.add(part, length, now)
         start += size
-    columns.settle()
+    columns.drain()
     return columns
 
 
-def sums_of(frame: Frame, rows: Mapping[str, Any], **options: Any) -> Sums:
+def sums_of(frame: ReferenceMatrix, rows: Mapping[str, Any], **options: Any) -> Sums:
     """What rows add up to."""
     return frame.sums(fed(frame, rows, **options).merged(0.0)[0])
 
 
 def scored(
-    frame: Frame,
+    frame: ReferenceMatrix,
     rows: Mapping[str, Any],
     *,
     policy: Policy = Policy(),  # noqa: B008 - frozen

@@ -51,8 +51,8 @@ def tell(
     model: Model, predictions: Sequence[Prediction], truths: Iterable[Any], now: float = NOW
 ) -> list[str | None]:
     """Have a model take in ground truths; return what is wrong with each."""
-    parts, problems = model.outcome_parts([*zip(predictions, truths, strict=True)], now)
-    model.give_back(through_bytes(parts))
+    parts, problems = model.outcome_tallies([*zip(predictions, truths, strict=True)], now)
+    model.restore(through_bytes(parts))
     return problems
 
 

@@ -15,7 +15,7 @@ import pytest
 from pyarrow import parquet
 
 from mlmon_exporter import Reference
-from mlmon_exporter.core.windows.matrix import Frame
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from tests.core.build import scored
 from tests.reference.test_distributed import column_of, exact
 
@@ -98,6 +98,6 @@ def test_spark_builds_what_one_machine_builds(spark: dict[str, str], tmp_path: P
         assert (ours.rows, ours.missing) == (theirs.rows, theirs.missing)
         assert (ours.mean, ours.sd) == pytest.approx((theirs.mean, theirs.sd), rel=1e-9)
         window = {name: table[name].to_numpy()[::5] * 1.1}
-        a, b = (scored(Frame([column]), window) for column in (ours, theirs))
+        a, b = (scored(ReferenceMatrix([column]), window) for column in (ours, theirs))
         assert a["ks_statistic"] == pytest.approx(b["ks_statistic"], abs=0.005)
         assert a["psi"] == pytest.approx(b["psi"], abs=0.005)

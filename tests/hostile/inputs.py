@@ -26,7 +26,7 @@ from mlmon_exporter.core.counts.feedback import Feedback
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import Traffic
 from mlmon_exporter.core.counts.tokens import TokenTimes
-from mlmon_exporter.core.keys import ERRORS, FEATURES, SLICES, PartKey
+from mlmon_exporter.core.keys import FEATURES, RESIDUALS, SEGMENTS, TallyKey
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.outcomes.tally_bytes import from_bytes, to_bytes
@@ -266,7 +266,7 @@ def state_rule(data: bytes) -> None:
 
 
 @cache
-def _counted(kind: str) -> tuple[Model, Mapping[PartKey, bytes]]:
+def _counted(kind: str) -> tuple[Model, Mapping[TallyKey, bytes]]:
     """Return a model, and a tally of each of its sides as bytes."""
     model = _model(reference(kind).for_model("file"))
     rng = np.random.default_rng(1)
@@ -275,14 +275,14 @@ def _counted(kind: str) -> tuple[Model, Mapping[PartKey, bytes]]:
     batch = Batch(features, {"score": rng.random(40)}, 40, None, ids)
     model.observe(batch, NOW)
     outcomes = [(each, i % 2) for i, each in enumerate(model.pending_of(batch, NOW))]
-    model.give_back(model.outcome_parts(outcomes, NOW)[0])
+    model.restore(model.outcome_tallies(outcomes, NOW)[0])
     parts = model.take()
     wanted = {
         key.side: (key, to_bytes(tally))
         for key, tally in parts.items()
         if key.window_seconds == 3600.0
     }
-    assert {FEATURES, ERRORS, SLICES} <= wanted.keys()
+    assert {FEATURES, RESIDUALS, SEGMENTS} <= wanted.keys()
     return model, dict(wanted.values())
 
 
@@ -306,16 +306,16 @@ def tally_rule(data: bytes) -> None:
     tally = from_bytes(good)
     try:
         with reading("part"):
-            model.show(key, data[2:])
+            model.load(key, data[2:])
         merged = merge_part(tally, key)(Value(data[2:]))
     except UnreadableError:
         return
     try:
         render(model.readings(NOW))
-        model.show(key, merged.data)
+        model.load(key, merged.data)
         render(model.readings(NOW))
     finally:
-        model.show(key, good)
+        model.load(key, good)
 
 
 # Content codings.

@@ -41,7 +41,7 @@ def test_this_process_uses_memory_and_files() -> None:
 def test_cpu_time_adds_up_or_is_raised() -> None:
     time = CpuTime(1.0)
     time.merge(CpuTime(2.0))
-    time.at_least(CpuTime(2.5))
+    time.merge_max(CpuTime(2.5))
     assert time.seconds == 3.0
-    time.at_least(CpuTime(4.0))
+    time.merge_max(CpuTime(4.0))
     assert time.seconds == 4.0

@@ -69,7 +69,7 @@ def test_what_drifted_in_any_window_is_firing_the_worst_first(filled: View) -> N
 def test_a_column_has_the_numbers_of_its_readings(filled: View) -> None:
     column = filled.find("churn", "", "output", "score")
     assert column is not None
-    assert column.number("window_rows", "24h") == column.pictures["24h"].rows > 0
+    assert column.number("window_rows", "24h") == column.summaries["24h"].rows > 0
     assert math.isnan(column.number("unseen_ratio", "24h"))
 
 

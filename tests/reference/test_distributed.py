@@ -23,7 +23,7 @@ from mlmon_exporter import Reference
 from mlmon_exporter.core.profile.categories import MOST_NAMED
 from mlmon_exporter.core.profile.column import MID_RANKS, ColumnReference
 from mlmon_exporter.core.profile.numeric import DISTINCT
-from mlmon_exporter.core.windows.matrix import Frame
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from tests.core.build import Floats, scored
 from tests.core.distributions import DISTRIBUTIONS, Distribution
 
@@ -113,7 +113,7 @@ def test_they_score_like_a_reference_that_is_built_at_once(distribution: Distrib
     rng = np.random.default_rng(2)
     data = {"x": distribution.rows(rng, 40_000)}
     parts = cut(data, range(2000, 40_000, 2000))
-    frames = [Frame([column_of(r)]) for r in (two_rounds(parts), Reference.build(data))]
+    frames = [ReferenceMatrix([column_of(r)]) for r in (two_rounds(parts), Reference.build(data))]
     for rows in (distribution.rows(rng, 5000), distribution.changed_rows(rng, 5000)):
         ours, theirs = (scored(frame, {"x": rows}) for frame in frames)
         assert ours["ks_statistic"] == pytest.approx(theirs["ks_statistic"], abs=0.002)
@@ -236,7 +236,8 @@ def test_without_like_the_order_of_adding_hardly_matters(name: str) -> None:
     built = [Reference.build({"x": rows(rng, 2000)}) for _ in range(10)]
     window = {"x": DISTRIBUTIONS[name].changed_rows(rng, 5000)}
     one, other = (
-        scored(Frame([column_of(reduce(add, parts))]), window) for parts in (built, built[::-1])
+        scored(ReferenceMatrix([column_of(reduce(add, parts))]), window)
+        for parts in (built, built[::-1])
     )
     assert one["ks_statistic"] == pytest.approx(other["ks_statistic"], abs=0.005)
     assert one["psi"] == pytest.approx(other["psi"], abs=0.01)

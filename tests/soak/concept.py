@@ -111,8 +111,8 @@ def ours(shown: Stream) -> list[Alarm]:
         batch = Batch(features, {"p": part["p"]}, count, None, [str(i) for i in range(count)])
         model.observe(batch, now)
         waiting = model.pending_of(batch, now)
-        parts, _ = model.outcome_parts([*zip(waiting, part["class"], strict=True)], now)
-        model.give_back(parts)
+        parts, _ = model.outcome_tallies([*zip(waiting, part["class"], strict=True)], now)
+        model.restore(parts)
         over = _over(model, now)
         alarms += [Alarm(start + count, name) for name in sorted(over - were)]
         were = over

@@ -132,7 +132,7 @@ class Feedback:
             model, version, name = read_labels(labels, 3)
             self._add((model, version, self._name(name)), sums)
 
-    def at_least(self, other: Feedback) -> None:
+    def merge_max(self, other: Feedback) -> None:
         """Raise each count to that of another, where that is more."""
         theirs = other.to_dict()
         with self._lock:

@@ -92,7 +92,7 @@ class Health:
         """Add the counts of another, such as another worker's; it stays as it is."""
         self._combine(other, add)
 
-    def at_least(self, other: Health) -> None:
+    def merge_max(self, other: Health) -> None:
         """Raise each count to another's where that is greater."""
         self._combine(other, max)
 

@@ -236,7 +236,7 @@ class Traffic:
         """Add what another has counted, such as another worker; it stays as it is."""
         self._combine(other, operator.add)
 
-    def at_least(self, other: Traffic) -> None:
+    def merge_max(self, other: Traffic) -> None:
         """Raise each count to another's where that is greater."""
         self._combine(other, max)
 

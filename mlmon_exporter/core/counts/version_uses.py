@@ -82,7 +82,7 @@ class VersionUses:
         for name, use in other.uses.items():
             self.uses[name] = Use(*map(max, self.uses.get(name, use), use))
 
-    at_least = merge
+    merge_max = merge
 
     def to_list(self) -> list[Any]:
         """Return all as plain lists, for the state on disk."""

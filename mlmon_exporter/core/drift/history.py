@@ -23,7 +23,7 @@ from mlmon_exporter.core.stats.chance import (
 )
 from mlmon_exporter.core.stats.thresholds import level
 from mlmon_exporter.core.windows.columns import Columns
-from mlmon_exporter.core.windows.matrix import QUANTILES, Frame, Sums
+from mlmon_exporter.core.windows.matrix import QUANTILES, ReferenceMatrix, Sums
 from mlmon_exporter.core.windows.tally import Tally
 
 from .readings import ColumnReadings, Role
@@ -65,7 +65,7 @@ class History(NamedTuple):
     """How far the score is on the way from unchanged, 0, to its threshold, 1, and beyond."""
 
 
-class Picture(NamedTuple):
+class WindowSummary(NamedTuple):
     """One window of one side of a model's version, beside the reference."""
 
     role: Role
@@ -113,10 +113,10 @@ class Snapshot(NamedTuple):
     now: float
     """Unix seconds."""
     blocks: Sequence[Readings | Histograms]
-    pictures: Sequence[Picture]
+    summaries: Sequence[WindowSummary]
 
 
-class ColumnPictures:
+class ColumnHistory:
     """The pictures of one side of a model's version.
 
     What was computed of a pane is kept until it changes, as only the newest one mostly does:
@@ -142,10 +142,10 @@ class ColumnPictures:
         self._tests = tests
         self._bars: Bars | None = None
         self._bases: Floats = np.empty(0)
-        self._pictures: dict[int, tuple[tuple[int, int], Picture]] = {}
+        self._pictures: dict[int, tuple[tuple[int, int], WindowSummary]] = {}
         self._panes: dict[int, dict[int, tuple[int, Floats]]] = {}
 
-    def at(self, now: float) -> Iterator[Picture]:
+    def at(self, now: float) -> Iterator[WindowSummary]:
         """Give a picture of each window at `now`, Unix seconds, once its readings were given."""
         if self._bars is None:
             self._bars = reference_bars(self._columns.frame)
@@ -157,7 +157,7 @@ class ColumnPictures:
                 self._pictures[k] = (key, self._picture(k, self._bars, key[1]))
             yield self._pictures[k][1]
 
-    def _picture(self, k: int, bars: Bars, newest: int) -> Picture:
+    def _picture(self, k: int, bars: Bars, newest: int) -> WindowSummary:
         window, frame = self._columns.windows[k], self._columns.frame
         numbers = range(newest - window.pane_count + 1, newest + 1)
         counted = self._columns.parts()
@@ -170,7 +170,7 @@ class ColumnPictures:
         severity = dict(zip(TESTS, self._severity(self._readings.scores(k)), strict=True))
         current = tuple(map(_shares, np.split(sums.bins, frame.bin_starts[1:])))
         model, version = self._model_version
-        return Picture(
+        return WindowSummary(
             self._role,
             model,
             version,
@@ -220,7 +220,7 @@ class ColumnPictures:
         return {name: History(*np.moveaxis(stacked[:, :, i], 1, 0)) for i, name in enumerate(TESTS)}
 
 
-def reference_bars(frame: Frame) -> Bars:
+def reference_bars(frame: ReferenceMatrix) -> Bars:
     """Return the shares of a reference."""
     bins = frame.layout.bins
     counts = np.split(frame.reference.bins, frame.bin_starts[1:]) if bins else []
@@ -236,7 +236,7 @@ def reference_bars(frame: Frame) -> Bars:
     )
 
 
-def _bases(frame: Frame) -> Floats:
+def _bases(frame: ReferenceMatrix) -> Floats:
     """Return what each deciding score is when nothing has changed, shape (tests, columns)."""
     unchanged = Comparison(frame, frame.reference, Policy(), level=0.05)
     return np.array([test.base(unchanged) for test in TESTS.values()])

@@ -14,7 +14,7 @@ from mlmon_exporter.core.records import Histograms, Readings
 from mlmon_exporter.core.settings import Policy, WindowName
 from mlmon_exporter.core.stats.thresholds import level
 from mlmon_exporter.core.windows.columns import Columns
-from mlmon_exporter.core.windows.matrix import QUANTILES, Frame, Sums
+from mlmon_exporter.core.windows.matrix import QUANTILES, ReferenceMatrix, Sums
 
 from .tests import Comparison, score
 
@@ -36,7 +36,7 @@ OUTPUTS = Role("mlmon_prediction", "output")
 class ReferenceReadings:
     """What a reference itself says; computed once."""
 
-    def __init__(self, frame: Frame, role: Role, model: str, version: str) -> None:
+    def __init__(self, frame: ReferenceMatrix, role: Role, model: str, version: str) -> None:
         self.base = (model, version)
         self.names = distinct_labels(frame.layout.names)
         self.columns: Labels = tuple((*self.base, name) for name in self.names)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from mlmon_exporter.core.settings import Policy
 from mlmon_exporter.core.stats import scores, thresholds
-from mlmon_exporter.core.stats.design_effect import worth
+from mlmon_exporter.core.stats.design_effect import effective_rows
 from mlmon_exporter.core.stats.thresholds import TYPICAL
-from mlmon_exporter.core.windows.matrix import Frame, Sums
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -29,7 +29,7 @@ CALM_SHARE = 0.9
 class Comparison(NamedTuple):
     """A window against the reference."""
 
-    frame: Frame
+    frame: ReferenceMatrix
     current: Sums
     policy: Policy
     level: float
@@ -39,10 +39,10 @@ class Comparison(NamedTuple):
     @property
     def draws(self) -> Floats:
         """As how many independent rows the window scatters, per column."""
-        return worth(self.frame.column_rows, self.current.rows, self.current.effects)
+        return effective_rows(self.frame.column_rows, self.current.rows, self.current.effects)
 
 
-def _for_numeric(frame: Frame, values: Floats) -> Floats:
+def _for_numeric(frame: ReferenceMatrix, values: Floats) -> Floats:
     column = np.full(len(frame.references), np.nan)
     column[frame.numeric] = values
     return column
@@ -181,7 +181,7 @@ TESTS: dict[str, Test] = {
 """Threshold's name -> the test."""
 
 
-def count_tests(frame: Frame) -> int:
+def count_tests(frame: ReferenceMatrix) -> int:
     """Return how many tests the columns take part in, for one window."""
     numeric = len(frame.numeric)
     categorical = len(frame.references) - numeric

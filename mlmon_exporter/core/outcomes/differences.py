@@ -9,12 +9,12 @@ from statistics import NormalDist
 from mlmon_exporter.core.records import Readings
 
 from .quality import QUALITY, Quality, qualities_of
-from .readings import SliceReadings
-from .tallies import SliceSums
+from .readings import QualityReadings
+from .tallies import SegmentSums
 from .thresholds import LEAST_OF_CLASS, LOSS_FLOOR, SHARES
 
 
-def differences(champion: SliceReadings, challenger: SliceReadings) -> Iterator[Readings]:
+def differences(champion: QualityReadings, challenger: QualityReadings) -> Iterator[Readings]:
     """Give the deciding qualities of all rows of a challenger less those of the champion.
 
     For each window; and how far apart chance alone brings two versions that are alike.
@@ -37,7 +37,7 @@ def differences(champion: SliceReadings, challenger: SliceReadings) -> Iterator[
             yield Readings(f"mlmon_quality_{name}_difference_threshold", names, labels, [bar])
 
 
-def compared(quality: Quality, *sides: SliceSums) -> tuple[float, float, float]:
+def compared(quality: Quality, *sides: SegmentSums) -> tuple[float, float, float]:
     """Return the quality of all rows on both sides, and the standard error of its difference.
 
     NaN where the rows do not say.
@@ -46,7 +46,7 @@ def compared(quality: Quality, *sides: SliceSums) -> tuple[float, float, float]:
     return ours, theirs, _noise(quality, sides)
 
 
-def _noise(quality: Quality, sides: Sequence[SliceSums]) -> float:
+def _noise(quality: Quality, sides: Sequence[SegmentSums]) -> float:
     if quality.error is None:
         return math.nan
     errors = [float(quality.error(side)[0]) for side in sides]
@@ -62,5 +62,5 @@ def _noise(quality: Quality, sides: Sequence[SliceSums]) -> float:
     return max(own, math.sqrt(variance * sum(1 / n for n in rows)))
 
 
-def _has_both_classes(side: SliceSums) -> bool:
+def _has_both_classes(side: SegmentSums) -> bool:
     return bool(side.points(0)[:, 1:].sum(axis=0).min() >= LEAST_OF_CLASS)

@@ -15,7 +15,7 @@ from mlmon_exporter.core.profile.bins import Bins, CategoryBins
 from mlmon_exporter.core.stats import roc
 
 from .losses import LEAST_PROBABILITY
-from .tallies import SliceSums
+from .tallies import SegmentSums
 from .task import HALF
 
 Floats = NDArray[np.float64]
@@ -58,7 +58,7 @@ def isotonic(hits: Floats, rows: Floats) -> Floats:
     return np.repeat([h / r for h, r, _ in pooled], [int(points) for _, _, points in pooled])
 
 
-def calibration_of(reference: SliceSums) -> Calibration | None:
+def calibration_of(reference: SegmentSums) -> Calibration | None:
     """Return the calibration of a binary classification's reference; None where there is none."""
     task, points = reference.layout.task, reference.points(0)
     if reference.layout.curves != 1 or not points[:, 1:].sum(axis=0).all():

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .tallies import SliceSums, ratio
+from .tallies import SegmentSums, ratio
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class Rates(NamedTuple):
     """Rows that turned out positive."""
 
 
-def rates(s: SliceSums, least_rows: int) -> Rates | None:
+def rates(s: SegmentSums, min_rows: int) -> Rates | None:
     """Return the rates of all slices; None where there is no positive class."""
     positive = s.layout.task.positive
     if positive is None:
@@ -49,7 +49,7 @@ def rates(s: SliceSums, least_rows: int) -> Rates | None:
     true, hits = s.each("true")[:, positive], s.each("hits")[:, positive]
     false_hits = s.each("predicted")[:, positive] - hits
     outcomes = s["rows"]
-    is_small, has_few_outcomes = rows < least_rows, outcomes < least_rows
+    is_small, has_few_outcomes = rows < min_rows, outcomes < min_rows
     return Rates(
         rows,
         np.where(is_small, np.nan, ratio(made[:, positive], rows)),

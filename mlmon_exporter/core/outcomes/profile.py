@@ -18,11 +18,11 @@ from mlmon_exporter.core.settings import MOST_SEGMENTS, Choice, SegmentFeature
 
 from .classes import in_order
 from .reference import OutcomeReference
-from .residuals import ERROR, errors_of
+from .residuals import ERROR, residuals_of
 from .scored_rows import scored_rows, tally_outcomes
-from .scorer import AT_ONCE, Outcomes
+from .scorer import AT_ONCE, OutcomeScorer
 from .segments import Segments, feature_segments
-from .tallies import SliceTally, new_tally, slices_of
+from .tallies import SegmentTally, new_tally, segment_indexes
 from .task import CLASSIFICATION, OutcomeRows, choose_task, kind_of, values_of
 
 Chunk = tuple[Mapping[str, Any], int]
@@ -68,19 +68,21 @@ def outcome_reference(
     task = start.task(columns.outputs, names) if start is not None else None
     if start is None or task is None:
         return None
-    outcomes = Outcomes(task, Segments(start.segments), start.center)
+    outcomes = OutcomeScorer(task, Segments(start.segments), start.center)
     tally = new_tally(outcomes.layout)
     known = [like.error] if like is not None and like.error is not None else []
     profiler = Profiler(engine, like=known)
     for rows, labels in _blocks(chunks, columns, outcomes):
         scored = scored_rows(outcomes.layout, rows)
-        tally.merge(tally_outcomes(outcomes.layout, scored, slices_of(outcomes.layout, labels)))
+        tally.merge(
+            tally_outcomes(outcomes.layout, scored, segment_indexes(outcomes.layout, labels))
+        )
         profiler.profile({ERROR: scored.errors}, len(scored.errors))
     if not tally.rows:
         return None
     if not profiler.is_exact:
         for rows, _ in _blocks(chunks, columns, outcomes):
-            profiler.count({ERROR: errors_of(rows, task)}, len(rows.truth))
+            profiler.count({ERROR: residuals_of(rows, task)}, len(rows.truth))
     error = next(iter(profiler.references()), None)
     tally.pack()
     return OutcomeReference(start.choice, start.classes, start.segments, start.center, tally, error)
@@ -90,7 +92,7 @@ def _start(
     chunks: Callable[[], Iterable[Chunk]], columns: OutcomeColumns, engine: str
 ) -> OutcomeReference | None:
     """Return outcomes without rows: what the task is, its classes and segments."""
-    profiler = Profiler(engine, kept=1000, least=1)  # a class is one, however rare
+    profiler = Profiler(engine, max_categories=1000, min_rows=1)  # a class is one, however rare
     for rows, count in chunks():
         profiler.profile({columns.truth: rows[columns.truth]}, count)
     truth = next(iter(profiler.references()), None)
@@ -113,11 +115,11 @@ def _start(
             score=score, label=names[task.label] if task.label is not None else ""
         )
     center = 0.0 if is_classes or not np.isfinite(truth.mean) else truth.mean
-    return OutcomeReference(choice, classes, segments, center, SliceTally(0, 0), None)
+    return OutcomeReference(choice, classes, segments, center, SegmentTally(0, 0), None)
 
 
 def _blocks(
-    chunks: Callable[[], Iterable[Chunk]], columns: OutcomeColumns, outcomes: Outcomes
+    chunks: Callable[[], Iterable[Chunk]], columns: OutcomeColumns, outcomes: OutcomeScorer
 ) -> Iterator[tuple[OutcomeRows, list[tuple[str, ...]]]]:
     """Give the rows that have prediction and ground truth, and the labels of their segments."""
     features = [f.feature for f in outcomes.segments.features]

@@ -13,36 +13,36 @@ from numpy.typing import NDArray
 
 from mlmon_exporter.core.stats import roc
 
-from .tallies import SliceSums, ratio
+from .tallies import SegmentSums, ratio
 from .task import CLASSIFICATION, REGRESSION, Task
 
 Floats = NDArray[np.float64]
-OfSlices = Callable[[SliceSums], Floats]
+OfSegments = Callable[[SegmentSums], Floats]
 
 
 class Quality(NamedTuple):
     """A quality of predictions."""
 
     task: str
-    of: OfSlices
-    error: OfSlices | None = None
+    of: OfSegments
+    error: OfSegments | None = None
     """Its standard error. Where there is one, it is held against thresholds."""
     sign: int = 1
     """1 where more is better, -1 where less is."""
     needs_scores: bool = False
 
 
-def _accuracy(s: SliceSums) -> Floats:
+def _accuracy(s: SegmentSums) -> Floats:
     return s.mean("correct")
 
 
-def _accuracy_error(s: SliceSums) -> Floats:
+def _accuracy_error(s: SegmentSums) -> Floats:
     # One row right and one wrong are added: without a mistake there would be no noise.
     share = (s["correct"] + 1) / (s["rows"] + 2)
     return np.sqrt(ratio(share * (1 - share), s["rows"]))
 
 
-def _by_class(s: SliceSums, count: Callable[[Floats, Floats, Floats], Floats]) -> Floats:
+def _by_class(s: SegmentSums, count: Callable[[Floats, Floats, Floats], Floats]) -> Floats:
     """Return a number of the positive class, or the mean of those of all classes that occur."""
     hits, true, predicted = (s.each(name) for name in ("hits", "true", "predicted"))
     positive = s.layout.task.positive
@@ -53,60 +53,60 @@ def _by_class(s: SliceSums, count: Callable[[Floats, Floats, Floats], Floats]) -
     return ratio(values.sum(axis=1), occurs.sum(axis=1).astype(np.float64))
 
 
-def _precision(s: SliceSums) -> Floats:
+def _precision(s: SegmentSums) -> Floats:
     return _by_class(s, lambda hits, true, predicted: ratio(hits, predicted))
 
 
-def _recall(s: SliceSums) -> Floats:
+def _recall(s: SegmentSums) -> Floats:
     return _by_class(s, lambda hits, true, predicted: ratio(hits, true))
 
 
-def _f1(s: SliceSums) -> Floats:
+def _f1(s: SegmentSums) -> Floats:
     return _by_class(s, lambda hits, true, predicted: ratio(2 * hits, true + predicted))
 
 
-def _roc_auc(s: SliceSums) -> Floats:
+def _roc_auc(s: SegmentSums) -> Floats:
     numbers = range(s.layout.curves)
-    areas = [[roc.area(s.points(i, n)) for n in numbers] for i in range(s.layout.slices)]
+    areas = [[roc.area(s.points(i, n)) for n in numbers] for i in range(s.layout.segment_count)]
     known = ~np.isnan(areas)
     return ratio(np.nan_to_num(areas).sum(axis=1), known.sum(axis=1).astype(np.float64))
 
 
-def _roc_auc_error(s: SliceSums) -> Floats:
+def _roc_auc_error(s: SegmentSums) -> Floats:
     if s.layout.curves != 1:
-        return np.full(s.layout.slices, np.nan)
-    return np.array([roc.area_error(s.points(i)) for i in range(s.layout.slices)])
+        return np.full(s.layout.segment_count, np.nan)
+    return np.array([roc.area_error(s.points(i)) for i in range(s.layout.segment_count)])
 
 
-def _calibration_error(s: SliceSums) -> Floats:
+def _calibration_error(s: SegmentSums) -> Floats:
     gaps = np.abs(s.each("bin_hits") - s.each("bin_scores")).sum(axis=1)
     return ratio(gaps, s["scored"])
 
 
-def _mean_of(name: str, rows: str = "rows") -> OfSlices:
+def _mean_of(name: str, rows: str = "rows") -> OfSegments:
     return lambda s: s.mean(name, rows)
 
 
-def _mean_error(name: str, squares: str, rows: str = "rows") -> OfSlices:
+def _mean_error(name: str, squares: str, rows: str = "rows") -> OfSegments:
     """Return what gives the standard error of a mean."""
 
-    def error(s: SliceSums) -> Floats:
+    def error(s: SegmentSums) -> Floats:
         variance = s.mean(squares, rows) - np.square(s.mean(name, rows))
         return np.sqrt(ratio(np.maximum(variance, 0.0), s[rows]))
 
     return error
 
 
-def _rmse(s: SliceSums) -> Floats:
+def _rmse(s: SegmentSums) -> Floats:
     return np.sqrt(s.mean("squares"))
 
 
-def _rmse_error(s: SliceSums) -> Floats:
+def _rmse_error(s: SegmentSums) -> Floats:
     # Of the root of a mean by the delta method: half the mean's error over the root.
     return ratio(_mean_error("squares", "fourths")(s), 2 * _rmse(s))
 
 
-def _r2(s: SliceSums) -> Floats:
+def _r2(s: SegmentSums) -> Floats:
     spread = s["truth_squares"] - ratio(np.square(s["truths"]), s["rows"])
     # What rounding leaves of equal ground truths is no spread.
     spread = np.where(spread > 1e-12 * s["truth_squares"], spread, 0.0)
@@ -151,7 +151,7 @@ def qualities_of(task: Task) -> Mapping[str, Quality]:
     }
 
 
-def quality(s: SliceSums) -> dict[str, Floats]:
+def quality(s: SegmentSums) -> dict[str, Floats]:
     """Return all qualities of each slice, finite or NaN."""
     with np.errstate(over="ignore", invalid="ignore"):
         values = {name: each.of(s) for name, each in qualities_of(s.layout.task).items()}

@@ -20,7 +20,7 @@ from mlmon_exporter.core.windows.matrix import Sums
 from .estimate import ESTIMATED, Calibration, calibration_of, estimates, middles
 from .fairness import PARITIES, parities, rates
 from .quality import quality
-from .tallies import SliceLayout, SliceSums
+from .tallies import SegmentLayout, SegmentSums
 from .task import REGRESSION
 from .thresholds import LossLaw, count_thresholds, loss_laws, quality_thresholds
 from .windows import SliceWindows
@@ -28,10 +28,10 @@ from .windows import SliceWindows
 Floats = NDArray[np.float64]
 Labels = tuple[tuple[str, ...], ...]
 
-OF_SLICE = ("segment_feature", "segment")
+OF_SEGMENT = ("segment_feature", "segment")
 
 
-class Settled(NamedTuple):
+class ScoringContext(NamedTuple):
     """What readings of outcomes are made with."""
 
     model: str
@@ -49,7 +49,7 @@ class Settled(NamedTuple):
 class ReferenceOutcomes:
     """The outcomes of the reference, laid out as those of the windows are."""
 
-    def __init__(self, sums: SliceSums, error: ColumnReference | None) -> None:
+    def __init__(self, sums: SegmentSums, error: ColumnReference | None) -> None:
         self.sums = sums
         self._error = error
 
@@ -75,21 +75,20 @@ class ReferenceOutcomes:
         return count_thresholds(self.sums)
 
 
-class SliceReadings:
+class QualityReadings:
     """All readings of a version's slices, kept while nothing has changed."""
 
     def __init__(
-        self, shown: SliceWindows, reference: ReferenceOutcomes | None, settled: Settled
+        self, shown: SliceWindows, reference: ReferenceOutcomes | None, settled: ScoringContext
     ) -> None:
         self._shown = shown
         self._reference = reference
         self.settled = settled
         base = (settled.model, settled.version)
         layout = shown.layout
-        self._of_reference: Labels = tuple((*base, *each) for each in layout.segments.slices)
+        self._of_reference: Labels = tuple((*base, *each) for each in layout.segments.all)
         self._of_slices: list[Labels] = [
-            tuple((*base, w.label, *each) for each in layout.segments.slices)
-            for w in settled.windows
+            tuple((*base, w.label, *each) for each in layout.segments.all) for w in settled.windows
         ]
         self._of_features: list[Labels] = [
             tuple((*base, w.label, f.feature) for f in layout.segments.features)
@@ -97,13 +96,13 @@ class SliceReadings:
         ]
         self._static = [*self._of_the_reference()]
         self._kept: dict[int, tuple[tuple[int, int], list[Readings]]] = {}
-        self.sums: dict[int, SliceSums] = {}
+        self.sums: dict[int, SegmentSums] = {}
         """The windows that were last read."""
 
     def _of_the_reference(self) -> Iterator[Readings]:
         if self._reference is None:
             return
-        names = ("model", "version", *OF_SLICE)
+        names = ("model", "version", *OF_SEGMENT)
         for name, values in self._reference.quality.items():
             yield Readings(f"mlmon_reference_quality_{name}", names, self._of_reference, values)
 
@@ -113,14 +112,14 @@ class SliceReadings:
         keys = [(self._shown.generation, w.pane_number(now)) for w in self._shown.windows]
         if any(k not in self._kept or self._kept[k][0] != key for k, key in enumerate(keys)):
             for k, tally in enumerate(self._shown.merged(now)):
-                self.sums[k] = SliceSums(self._shown.layout, tally)
+                self.sums[k] = SegmentSums(self._shown.layout, tally)
                 self._kept[k] = (keys[k], [*self._quality(k), *self._fairness(k)])
         for k in range(len(keys)):
             yield from self._kept[k][1]
 
     def _quality(self, k: int) -> Iterator[Readings]:
         sums, labels = self.sums[k], self._of_slices[k]
-        names = ("model", "version", "window", *OF_SLICE)
+        names = ("model", "version", "window", *OF_SEGMENT)
         rows = sums["rows"]
         is_small = rows < self.settled.policy.min_window_rows
         for name, values in quality(sums).items():
@@ -147,9 +146,9 @@ class SliceReadings:
         )
         if found is None or not layout.segments.features:
             return
-        names: tuple[str, ...] = ("model", "version", "window", *OF_SLICE)
+        names: tuple[str, ...] = ("model", "version", "window", *OF_SEGMENT)
         labels = self._of_slices[k]
-        no_segment = np.arange(layout.slices) == 0
+        no_segment = np.arange(layout.segment_count) == 0
         rows = np.where(no_segment | (found.rows == 0), np.nan, found.rows)
         yield Readings("mlmon_segment_rows", names, labels, rows)
         positives = np.where(no_segment | (sums["rows"] == 0), np.nan, found.positives)
@@ -168,7 +167,11 @@ class EstimateReadings:
     """The quality to be expected of the scores in each window."""
 
     def __init__(
-        self, outputs: Columns, layout: SliceLayout, calibration: Calibration, settled: Settled
+        self,
+        outputs: Columns,
+        layout: SegmentLayout,
+        calibration: Calibration,
+        settled: ScoringContext,
     ) -> None:
         self._outputs = outputs
         self._calibration = calibration
@@ -200,10 +203,10 @@ class EstimateReadings:
             yield Readings(f"mlmon_estimated_quality_{name}", names, labels, [found[name]])
 
 
-class ErrorReadings:
+class ResidualReadings:
     """How far the errors in each window are from the reference's: concept drift."""
 
-    def __init__(self, shown: Columns, settled: Settled) -> None:
+    def __init__(self, shown: Columns, settled: ScoringContext) -> None:
         self.shown = shown
         self._settled = settled
         base = (settled.model, settled.version)

@@ -17,7 +17,7 @@ from mlmon_exporter.core.stats.roc import RocCurve
 
 from .classes import in_order
 from .segments import FeatureSegments, Segments
-from .tallies import SliceLayout, SliceSums, SliceTally, aligned
+from .tallies import SegmentLayout, SegmentSums, SegmentTally, aligned
 from .task import CLASSIFICATION, REGRESSION, Task, choose_task
 
 NOT_ONE_TASK = (
@@ -36,7 +36,7 @@ class OutcomeReference:
     segments: tuple[FeatureSegments, ...]
     center: float
     """Mean of a regression's ground truths; 0 of classes."""
-    tally: SliceTally
+    tally: SegmentTally
     error: ColumnReference | None
     """The column of errors: log losses, residuals, or 0 and 1."""
 
@@ -44,14 +44,14 @@ class OutcomeReference:
         """Return the task that the outcomes are of, given the reference of the outputs."""
         return choose_task(self.choice, outputs, names, self.classes)
 
-    def layout(self, task: Task) -> SliceLayout:
+    def layout(self, task: Task) -> SegmentLayout:
         """Return the layout of the tally."""
-        return SliceLayout(task, Segments(self.segments), self.center)
+        return SegmentLayout(task, Segments(self.segments), self.center)
 
-    def sums(self, outputs: Sequence[ColumnReference]) -> SliceSums | None:
+    def sums(self, outputs: Sequence[ColumnReference]) -> SegmentSums | None:
         """Return what the outcomes add up to, given the reference of the outputs."""
         task = self.task(outputs, [column.name for column in outputs])
-        return SliceSums(self.layout(task), self.tally) if task is not None else None
+        return SegmentSums(self.layout(task), self.tally) if task is not None else None
 
     def segments_of(self, feature: str, edges: Sequence[float]) -> FeatureSegments | None:
         """Return the segments of a feature, if these are its edges."""
@@ -109,7 +109,7 @@ class OutcomeReference:
         choice = Choice(**{key: str(value) for key, value in form["task"].items()})
         if choice.kind not in (REGRESSION, CLASSIFICATION):
             raise ValueError(f"task: expected regression or classification, got {choice.kind!r}")
-        tally = SliceTally(0, 0)
+        tally = SegmentTally(0, 0)
         tally.rows = int(form["rows"])
         if tally.rows > MOST_ROWS:
             raise ValueError(f"rows: expected {MOST_ROWS} at most, got {tally.rows:.3g}")

@@ -14,7 +14,7 @@ ERROR = "error"
 """The column's name."""
 
 
-def errors_of(rows: OutcomeRows, task: Task) -> Floats:
+def residuals_of(rows: OutcomeRows, task: Task) -> Floats:
     """Return the errors of rows, finite; NaN of those that have none.
 
     A regression's are its residuals, ground truth less prediction; a classification's the log

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from mlmon_exporter.core.stats.roc import curves_of
 
 from .losses import LEAST_PROBABILITY, brier, class_chances, is_scorable, log_loss
-from .residuals import errors_of
-from .tallies import CALIBRATION_BINS, SliceLayout, SliceTally, new_tally
+from .residuals import residuals_of
+from .tallies import CALIBRATION_BINS, SegmentLayout, SegmentTally, new_tally
 from .task import REGRESSION, OutcomeRows
 
 Floats = NDArray[np.float64]
@@ -36,13 +36,13 @@ class ScoredRows(NamedTuple):
         return ScoredRows(sums[rows], scores[rows], is_positive[rows], errors[rows])
 
 
-def scored_rows(layout: SliceLayout, rows: OutcomeRows) -> ScoredRows:
+def scored_rows(layout: SegmentLayout, rows: OutcomeRows) -> ScoredRows:
     """Return what rows add. A number too large to be squared is infinite in sums."""
     n = len(rows.truth)
     sums = np.zeros((n, layout.width))
     made = _Sums(layout, sums)
     made.add("rows", np.ones(n))
-    errors = errors_of(rows, layout.task)
+    errors = residuals_of(rows, layout.task)
     none = np.empty((n, 0))
     with np.errstate(over="ignore", invalid="ignore"):
         if layout.task.kind == REGRESSION:
@@ -55,8 +55,8 @@ def scored_rows(layout: SliceLayout, rows: OutcomeRows) -> ScoredRows:
         return ScoredRows(sums, scores, is_positive, errors)
 
 
-def tally_outcomes(layout: SliceLayout, rows: ScoredRows, which: Codes) -> SliceTally:
-    """Add up rows, given the slices of each, as `slices_of` gives them."""
+def tally_outcomes(layout: SegmentLayout, rows: ScoredRows, which: Codes) -> SegmentTally:
+    """Add up rows, given the slices of each, as `segment_indexes` gives them."""
     tally = new_tally(layout)
     tally.rows = n = len(rows.sums)
     owners = which.ravel()
@@ -77,7 +77,7 @@ def tally_outcomes(layout: SliceLayout, rows: ScoredRows, which: Codes) -> Slice
 class _Sums:
     """Where rows' values go. Each row has at most one cell of those of a class or a bin."""
 
-    def __init__(self, layout: SliceLayout, sums: Floats) -> None:
+    def __init__(self, layout: SegmentLayout, sums: Floats) -> None:
         self._fields = layout.fields
         self._sums = sums
         self._rows = np.arange(len(sums))
@@ -109,7 +109,7 @@ def _add_classes(made: _Sums, rows: OutcomeRows) -> None:
 
 
 def _add_scores(
-    made: _Sums, rows: OutcomeRows, layout: SliceLayout
+    made: _Sums, rows: OutcomeRows, layout: SegmentLayout
 ) -> tuple[Floats, NDArray[np.bool_]]:
     task = layout.task
     is_scored = is_scorable(rows, task)

@@ -9,43 +9,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import number, scalar
-from mlmon_exporter.core.keys import ERRORS, SLICES, PartKey
+from mlmon_exporter.core.keys import RESIDUALS, SEGMENTS, TallyKey
 from mlmon_exporter.core.profile.bins import OTHER, category_name
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.records import Batch, Prediction
 from mlmon_exporter.core.settings import PANES, ModelSettings, SegmentFeature
-from mlmon_exporter.core.windows.matrix import Frame
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.tally import Layout, Tally
 
 from .reader import OutcomeReader
 from .reference import ModelReference
 from .scored_rows import ScoredRows, scored_rows, tally_outcomes
 from .segments import FeatureSegments, Segments, feature_segments, rows_by_value
-from .tallies import SliceLayout, SliceTally, aligned, slices_of
+from .tallies import SegmentLayout, SegmentTally, aligned, segment_indexes
 from .tally_bytes import AnyTally
 from .task import OutcomeRows, Task, choose_task
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
-Parts = dict[PartKey, AnyTally]
+Parts = dict[TallyKey, AnyTally]
 Rows = list[tuple[tuple[float | str | None, ...], tuple[str, ...]]]
 """Outputs and segments of some rows."""
 
 AT_ONCE = 4096
-"""Outcomes that are scored at once: what they take in memory is bounded."""
+"""OutcomeScorer that are scored at once: what they take in memory is bounded."""
 
 
-class Outcomes:
+class OutcomeScorer:
     """How predictions become rows that wait, and how those become counts. Thread-safe."""
 
     def __init__(self, task: Task, segments: Segments, center: float) -> None:
         self.task = task
         self.segments = segments
         self.reader = OutcomeReader(task)
-        self.layout = SliceLayout(task, segments, center)
-        self.errors: Frame | None = None
+        self.layout = SegmentLayout(task, segments, center)
+        self.errors: ReferenceMatrix | None = None
         """The reference of errors, if there is one."""
-        self.reference: SliceTally | None = None
+        self.reference: SegmentTally | None = None
         """The outcomes of the reference's rows, if they are of the same task."""
         self.left_out: Sequence[tuple[int, frozenset[str]]] = ()
         """Which segment features have more values than segments, and those that have none."""
@@ -138,7 +138,7 @@ class Outcomes:
     ) -> None:
         """Add rows without problems to parts."""
         scored = scored_rows(self.layout, rows)
-        which = slices_of(self.layout, [prediction.segments for prediction in predictions])
+        which = segment_indexes(self.layout, [prediction.segments for prediction in predictions])
         tallies: dict[tuple[int, ...], list[tuple[int, str, AnyTally]]] = {}
         for seconds in window_seconds:
             for (version, pane), own in _by_pane(predictions, seconds, now).items():
@@ -146,15 +146,15 @@ class Outcomes:
                 if own not in tallies:
                     tallies[own] = self._tallies(scored.of(np.array(own)), which[:, own])
                 for side, layout, tally in tallies[own]:
-                    _merge(parts, PartKey(version, side, layout, seconds, pane), tally)
+                    _merge(parts, TallyKey(version, side, layout, seconds, pane), tally)
 
     def _tallies(self, scored: ScoredRows, which: Codes) -> list[tuple[int, str, AnyTally]]:
         """Return side, layout and tally of all that some rows add to."""
         of_slices = tally_outcomes(self.layout, scored, which)
-        tallies: list[tuple[int, str, AnyTally]] = [(SLICES, self.layout.fingerprint, of_slices)]
+        tallies: list[tuple[int, str, AnyTally]] = [(SEGMENTS, self.layout.fingerprint, of_slices)]
         if self.errors is not None:
             layout = self.errors.layout
-            tallies.append((ERRORS, layout.fingerprint, _tally_errors(layout, scored.errors)))
+            tallies.append((RESIDUALS, layout.fingerprint, _tally_residuals(layout, scored.errors)))
         return tallies
 
     def _fitted(self, values: tuple[float | str | None, ...]) -> tuple[float | str | None, ...]:
@@ -177,7 +177,7 @@ def _by_pane(
     return {key: tuple(rows) for key, rows in found.items()}
 
 
-def _merge(parts: Parts, key: PartKey, tally: AnyTally) -> None:
+def _merge(parts: Parts, key: TallyKey, tally: AnyTally) -> None:
     """Add a tally to a part, which has nothing in common with it afterwards."""
     known = parts.get(key)
     if known is None:
@@ -186,7 +186,7 @@ def _merge(parts: Parts, key: PartKey, tally: AnyTally) -> None:
         known.merge(tally)  # type: ignore[arg-type]
 
 
-def _tally_errors(layout: Layout, errors: Floats) -> Tally:
+def _tally_residuals(layout: Layout, errors: Floats) -> Tally:
     """Count errors; nothing that is shown of them needs a digest."""
     tally = Tally(layout)
     known = errors[~np.isnan(errors)]
@@ -206,11 +206,11 @@ def _plain(value: Any) -> float | str | None:
     return value if abs(value) < float("inf") else None
 
 
-def outcomes_of(
+def outcome_scorer(
     settings: ModelSettings,
     reference: ModelReference,
     on_overflow: Callable[[str], None] = lambda label: None,
-) -> Outcomes | None:
+) -> OutcomeScorer | None:
     """Return how outcomes are read; None if nobody says what the task is.
 
     `on_overflow` is told of rows whose segment is `other` since there are too many.
@@ -237,13 +237,13 @@ def outcomes_of(
         column = columns.get(each.feature)
         return found or feature_segments(each, column, settings.max_segments)
 
-    made = Outcomes(task, Segments([*map(segments, wanted)]), _center(task, reference))
+    made = OutcomeScorer(task, Segments([*map(segments, wanted)]), _center(task, reference))
     made.on_overflow = on_overflow
     made.left_out = [*_left_out(made.segments, columns)]
     own = known.task(reference.outputs, own_names) if known is not None else None
     if known is not None and own is not None and own.meaning == task.meaning:
         made.reference = aligned(known.tally, known.layout(own), made.layout)
-        made.errors = Frame((known.error,)) if known.error is not None else None
+        made.errors = ReferenceMatrix((known.error,)) if known.error is not None else None
     return made
 
 

@@ -23,14 +23,14 @@ from mlmon_exporter.core.records import Column
 from mlmon_exporter.core.settings import MOST_SEGMENTS, NAMED_ROWS, SegmentFeature
 
 
-class Slice(NamedTuple):
+class Segment(NamedTuple):
     """Some of a model's rows; `("", "")` is all of them."""
 
     feature: str
     segment: str
 
 
-ALL = Slice("", "")
+ALL_ROWS = Segment("", "")
 
 
 class FeatureSegments:
@@ -104,16 +104,16 @@ class Segments:
         self.features = tuple(features)
 
     @cached_property
-    def slices(self) -> tuple[Slice, ...]:
+    def all(self) -> tuple[Segment, ...]:
         """All rows, then each feature's segments."""
-        return (ALL, *(Slice(f.feature, label) for f in self.features for label in f.labels))
+        return (ALL_ROWS, *(Segment(f.feature, label) for f in self.features for label in f.labels))
 
     @cached_property
     def indexes(self) -> tuple[Mapping[str, int], ...]:
         """For each feature: label -> which of the slices it is."""
-        where = {each: i for i, each in enumerate(self.slices)}
+        where = {each: i for i, each in enumerate(self.all)}
         return tuple(
-            {label: where[Slice(f.feature, label)] for label in f.labels} for f in self.features
+            {label: where[Segment(f.feature, label)] for label in f.labels} for f in self.features
         )
 
     @cached_property

@@ -22,7 +22,7 @@ NO_CURVE = RocCurve()
 _COUNTS = {"made", "rows", "correct", "true", "predicted", "hits", "scored", "bin_rows", "bin_hits"}
 
 
-class SliceLayout:
+class SegmentLayout:
     """Which sums there are of each slice, and where."""
 
     def __init__(self, task: Task, segments: Segments, center: float = 0.0) -> None:
@@ -63,22 +63,22 @@ class SliceLayout:
         places = [place for name, place in self.fields.items() if name in _COUNTS]
         return [i for place in places for i in range(place.start, place.stop)]
 
-    def check(self, tally: SliceTally) -> None:
+    def check(self, tally: SegmentTally) -> None:
         """Raise ValueError where a tally that was read is of another layout, or cannot be."""
-        shape = self.slices, self.width
+        shape = self.segment_count, self.width
         if np.shape(getattr(tally, "sums", ())) != shape:
             raise ValueError(f"tally: expected the {shape} sums of {self.fingerprint}, got others")
         counts = tally.sums[:, self._counts]
         is_count = (counts >= 0) & (counts <= tally.rows) & (counts == np.floor(counts))
         if not is_count.all():
             raise ValueError(f"tally: expected counts of its {tally.rows} rows, got others")
-        if not all(0 <= i < self.slices and 0 <= n < self.curves for i, n in tally.curves):
-            raise ValueError(f"tally: expected curves of {self.slices} slices, got others")
+        if not all(0 <= i < self.segment_count and 0 <= n < self.curves for i, n in tally.curves):
+            raise ValueError(f"tally: expected curves of {self.segment_count} slices, got others")
 
     @property
-    def slices(self) -> int:
+    def segment_count(self) -> int:
         """How many slices there are."""
-        return len(self.segments.slices)
+        return len(self.segments.all)
 
     @property
     def curves(self) -> int:
@@ -106,7 +106,7 @@ def _places(sizes: Mapping[str, int]) -> dict[str, slice]:
     return places
 
 
-class SliceTally:
+class SegmentTally:
     """Sums and curves of all slices. Not thread-safe: whoever holds it locks."""
 
     __slots__ = ("curves", "rows", "sums")
@@ -116,9 +116,9 @@ class SliceTally:
         """Rows that were added, predicted ones and those with an outcome."""
         self.sums: Floats = np.zeros((slices, width))
         self.curves: dict[tuple[int, int], RocCurve] = {}
-        """Slice and which of its curves -> curve."""
+        """Segment and which of its curves -> curve."""
 
-    def merge(self, other: SliceTally) -> None:
+    def merge(self, other: SegmentTally) -> None:
         """Add all that `other` has; it stays as it is."""
         self.rows += other.rows
         self.sums += other.sums
@@ -128,13 +128,13 @@ class SliceTally:
                 ours = self.curves[where] = RocCurve()
             ours.merge(curve)
 
-    def copy(self) -> SliceTally:
+    def copy(self) -> SegmentTally:
         """Return the same, to be merged into."""
-        other = SliceTally(*self.sums.shape)
+        other = SegmentTally(*self.sums.shape)
         other.merge(self)
         return other
 
-    def at_least(self, other: SliceTally) -> None:
+    def merge_max(self, other: SegmentTally) -> None:
         """Become another that has more rows: of two states of one tally that is the later."""
         if other.rows > self.rows:
             self.rows, self.sums, self.curves = other.rows, other.sums, other.curves
@@ -145,12 +145,12 @@ class SliceTally:
             curve.pack()
 
 
-def new_tally(layout: SliceLayout) -> SliceTally:
+def new_tally(layout: SegmentLayout) -> SegmentTally:
     """Return a tally without rows."""
-    return SliceTally(layout.slices, layout.width)
+    return SegmentTally(layout.segment_count, layout.width)
 
 
-def slices_of(layout: SliceLayout, labels: Sequence[tuple[str, ...]]) -> Codes:
+def segment_indexes(layout: SegmentLayout, labels: Sequence[tuple[str, ...]]) -> Codes:
     """Return the slices of rows, shape (1 + segment features, rows): all, then one a feature.
 
     A label that is not known any more, since segments were changed, is the feature's last but
@@ -163,13 +163,13 @@ def slices_of(layout: SliceLayout, labels: Sequence[tuple[str, ...]]) -> Codes:
     return which
 
 
-def tally_predicted(layout: SliceLayout, predicted: Floats, which: Codes) -> SliceTally:
+def tally_predicted(layout: SegmentLayout, predicted: Floats, which: Codes) -> SegmentTally:
     """Count predicted rows by class, for what is known without outcomes.
 
     Args:
         layout: Of a classification.
         predicted: Class numbers; NaN where there was no prediction.
-        which: Slices of the rows, as `slices_of` gives them.
+        which: Slices of the rows, as `segment_indexes` gives them.
     """
     tally = new_tally(layout)
     is_known = ~np.isnan(predicted)
@@ -178,24 +178,24 @@ def tally_predicted(layout: SliceLayout, predicted: Floats, which: Codes) -> Sli
     size = place.stop - place.start
     for slices in which[:, is_known]:
         cells = slices * size + predicted[is_known].astype(np.intp)
-        counts = np.bincount(cells, minlength=layout.slices * size)
-        tally.sums[:, place] += counts.reshape(layout.slices, size)
+        counts = np.bincount(cells, minlength=layout.segment_count * size)
+        tally.sums[:, place] += counts.reshape(layout.segment_count, size)
     return tally
 
 
-def aligned(tally: SliceTally, own: SliceLayout, wanted: SliceLayout) -> SliceTally:
+def aligned(tally: SegmentTally, own: SegmentLayout, wanted: SegmentLayout) -> SegmentTally:
     """Return a tally as one of another layout: slices and classes of the same name.
 
     Both are of tasks of one kind, with as many scores. What has no such name there is left out.
     """
     columns = _class_columns(own, wanted)
-    sums = np.zeros((own.slices, wanted.width))
+    sums = np.zeros((own.segment_count, wanted.width))
     sums[:, columns[1]] = tally.sums[:, columns[0]]
     _move_center(sums, own, wanted)
     other = new_tally(wanted)
     other.rows = tally.rows
-    where = {each: i for i, each in enumerate(wanted.segments.slices)}
-    for i, each in enumerate(own.segments.slices):
+    where = {each: i for i, each in enumerate(wanted.segments.all)}
+    for i, each in enumerate(own.segments.all):
         if each in where:
             other.sums[where[each]] = sums[i]
             for number in range(own.curves):
@@ -204,7 +204,7 @@ def aligned(tally: SliceTally, own: SliceLayout, wanted: SliceLayout) -> SliceTa
     return other
 
 
-def _class_columns(own: SliceLayout, wanted: SliceLayout) -> tuple[list[int], list[int]]:
+def _class_columns(own: SegmentLayout, wanted: SegmentLayout) -> tuple[list[int], list[int]]:
     """Return which sums of one layout are which of another."""
     classes = (*wanted.task.classes, None, True)
     names = (*own.task.classes, None, True)
@@ -221,7 +221,7 @@ def _class_columns(own: SliceLayout, wanted: SliceLayout) -> tuple[list[int], li
     return here, there
 
 
-def _move_center(sums: Floats, own: SliceLayout, wanted: SliceLayout) -> None:
+def _move_center(sums: Floats, own: SegmentLayout, wanted: SegmentLayout) -> None:
     if wanted.task.kind != REGRESSION:
         return
     gap = own.center - wanted.center
@@ -232,10 +232,10 @@ def _move_center(sums: Floats, own: SliceLayout, wanted: SliceLayout) -> None:
     truths += gap * rows
 
 
-class SliceSums:
+class SegmentSums:
     """What a tally says of each slice, by the names of its sums."""
 
-    def __init__(self, layout: SliceLayout, tally: SliceTally) -> None:
+    def __init__(self, layout: SegmentLayout, tally: SegmentTally) -> None:
         self.layout = layout
         self.tally = tally
 

@@ -17,19 +17,19 @@ from mlmon_exporter.core.stats.digests import ENGINES
 from mlmon_exporter.core.stats.roc import RocCurve
 from mlmon_exporter.core.windows.tally import AnyDigest, Tally
 
-from .tallies import SliceTally
+from .tallies import SegmentTally
 
 _HEADER = struct.Struct("<4sIQII")
 _MAGIC = b"MLT1"
 _SLICES_HEADER = struct.Struct("<4sIQII")
 _SLICES_MAGIC = b"MLS1"
 
-AnyTally = Tally | SliceTally
+AnyTally = Tally | SegmentTally
 
 
 def to_bytes(tally: AnyTally) -> bytes:
     """Return a tally as bytes that `from_bytes` reads."""
-    return _slices_to_bytes(tally) if isinstance(tally, SliceTally) else _columns_to_bytes(tally)
+    return _slices_to_bytes(tally) if isinstance(tally, SegmentTally) else _columns_to_bytes(tally)
 
 
 def from_bytes(data: bytes) -> AnyTally:
@@ -41,7 +41,7 @@ def from_bytes(data: bytes) -> AnyTally:
     return _slices(data) if data[:4] == _SLICES_MAGIC else _columns(data)
 
 
-def _slices_to_bytes(tally: SliceTally) -> bytes:
+def _slices_to_bytes(tally: SegmentTally) -> bytes:
     curves = [(where, curve.points) for where, curve in tally.curves.items()]
     head = np.array([(*where, len(points)) for where, points in curves], dtype="<u4")
     return b"".join(
@@ -54,7 +54,7 @@ def _slices_to_bytes(tally: SliceTally) -> bytes:
     )
 
 
-def _slices(data: bytes) -> SliceTally:
+def _slices(data: bytes) -> SegmentTally:
     try:
         _, curves, rows, slices, width = _SLICES_HEADER.unpack_from(data)
         if rows > MOST_ROWS:
@@ -62,7 +62,7 @@ def _slices(data: bytes) -> SliceTally:
         at = _SLICES_HEADER.size
         head = np.frombuffer(data, "<u4", 3 * curves, at).reshape(-1, 3).tolist()
         at += 12 * curves
-        tally = SliceTally(0, 0)
+        tally = SegmentTally(0, 0)
         tally.rows = rows
         tally.sums = np.frombuffer(data, "<f8", slices * width, at).reshape(slices, width).copy()
         at += 8 * slices * width

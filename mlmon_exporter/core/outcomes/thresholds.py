@@ -19,7 +19,7 @@ from mlmon_exporter.core.stats import roc
 from mlmon_exporter.core.stats.thresholds import chance_share, whole_steps
 
 from .quality import Quality, qualities_of
-from .tallies import SliceSums
+from .tallies import SegmentSums
 from .task import REGRESSION
 
 Floats = NDArray[np.float64]
@@ -73,7 +73,7 @@ def loss_laws(error: ColumnReference | None, *, is_regression: bool) -> Mapping[
 
 
 def worst_accuracy(
-    reference: SliceSums, current: SliceSums, policy: Policy, level: float
+    reference: SegmentSums, current: SegmentSums, policy: Policy, level: float
 ) -> Floats:
     """Return the least accuracy of each slice; NaN where a side has no rows."""
     bars = []
@@ -87,14 +87,16 @@ def worst_accuracy(
     return np.array(bars)
 
 
-def worst_roc_auc(reference: SliceSums, current: SliceSums, policy: Policy, level: float) -> Floats:
+def worst_roc_auc(
+    reference: SegmentSums, current: SegmentSums, policy: Policy, level: float
+) -> Floats:
     """Return the least area under the curve of each slice; NaN where a class has few rows.
 
     The area is taken as normal on the scale of its log odds, with its variance in the reference.
     Source: Pepe (2003), The Statistical Evaluation of Medical Tests, chapter 5.
     """
     z = NormalDist().inv_cdf(1 - level)
-    bars = [math.nan] * reference.layout.slices
+    bars = [math.nan] * reference.layout.segment_count
     for i in range(len(bars) if reference.layout.curves == 1 else 0):
         points = reference.points(i)
         n, m = points[:, 1:].sum(axis=0), current.points(i)[:, 1:].sum(axis=0)
@@ -111,8 +113,8 @@ def worst_roc_auc(reference: SliceSums, current: SliceSums, policy: Policy, leve
 
 
 def quality_thresholds(
-    reference: SliceSums,
-    current: SliceSums,
+    reference: SegmentSums,
+    current: SegmentSums,
     laws: Mapping[str, LossLaw],
     policy: Policy,
     level: float,
@@ -137,7 +139,7 @@ def quality_thresholds(
     return bars
 
 
-SHARES: Mapping[str, Callable[[SliceSums, SliceSums, Policy, float], Floats]] = {
+SHARES: Mapping[str, Callable[[SegmentSums, SegmentSums, Policy, float], Floats]] = {
     "accuracy": worst_accuracy,
     "roc_auc": worst_roc_auc,
 }
@@ -145,7 +147,7 @@ SHARES: Mapping[str, Callable[[SliceSums, SliceSums, Policy, float], Floats]] = 
 
 
 def _worst_loss(
-    name: str, reference: SliceSums, current: SliceSums, law: LossLaw, level: float
+    name: str, reference: SegmentSums, current: SegmentSums, law: LossLaw, level: float
 ) -> Floats:
     is_regression = reference.layout.task.kind == REGRESSION
     rows = reference["rows" if is_regression else "scored"]
@@ -160,7 +162,7 @@ def _worst_loss(
     return np.array(bars)
 
 
-def _spread(quality: Quality, reference: SliceSums, rows: Floats) -> Floats:
+def _spread(quality: Quality, reference: SegmentSums, rows: Floats) -> Floats:
     """Return how many times the variance of all rows' loss, of mean 1, each slice's has.
 
     1 or more: the law is that of all rows, and rare losses of a small slice may be in it alone.
@@ -172,7 +174,7 @@ def _spread(quality: Quality, reference: SliceSums, rows: Floats) -> Floats:
         return np.asarray(np.fmax(variance / variance[0], 1.0))
 
 
-def count_thresholds(reference: SliceSums) -> int:
+def count_thresholds(reference: SegmentSums) -> int:
     """Return how many tests the qualities are, for one window."""
     deciding = [q for q in qualities_of(reference.layout.task).values() if q.error is not None]
     return len(deciding) * int(np.count_nonzero(reference["rows"]))

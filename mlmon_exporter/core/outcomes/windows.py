@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from mlmon_exporter.core.settings import BUFFER_ROWS
 from mlmon_exporter.core.windows.window import Window
 
-from .scorer import Outcomes
-from .tallies import SliceTally, new_tally, slices_of, tally_predicted
+from .scorer import OutcomeScorer
+from .tallies import SegmentTally, new_tally, segment_indexes, tally_predicted
 
-Parts = dict[tuple[int, int], SliceTally]
+Parts = dict[tuple[int, int], SegmentTally]
 
 
 class SliceWindows:
     """The tallies of all slices, and a short buffer of predicted rows. Thread-safe: one lock."""
 
-    def __init__(self, outcomes: Outcomes, window_seconds: Sequence[float]) -> None:
+    def __init__(self, outcomes: OutcomeScorer, window_seconds: Sequence[float]) -> None:
         self.outcomes = outcomes
         self.layout = outcomes.layout
         self.windows = tuple(Window(seconds, self._new) for seconds in window_seconds)
@@ -32,7 +32,7 @@ class SliceWindows:
         self._now = 0.0
         self._pane_seconds = min(window.pane_seconds for window in self.windows)
 
-    def _new(self) -> SliceTally:
+    def _new(self) -> SegmentTally:
         return new_tally(self.layout)
 
     @property
@@ -58,13 +58,13 @@ class SliceWindows:
         if not rows:
             return
         predicted, _ = self.outcomes.reader.predictions([values for values, _ in rows])
-        which = slices_of(self.layout, [labels for _, labels in rows])
+        which = segment_indexes(self.layout, [labels for _, labels in rows])
         tally = tally_predicted(self.layout, predicted, which)
         for window in self.windows:
             window.add(tally, self._now)
         self.generation += 1
 
-    def settle(self, pause: Callable[[], None] = lambda: None) -> None:
+    def drain(self, pause: Callable[[], None] = lambda: None) -> None:
         """Tally what is in the buffer; `pause` is called once it is."""
         with self._lock:
             self._tally()
@@ -87,7 +87,7 @@ class SliceWindows:
                 self.windows[k].add_pane(number, tally)
             self.generation += 1
 
-    def put(self, part: tuple[int, int], tally: SliceTally) -> None:
+    def put(self, part: tuple[int, int], tally: SegmentTally) -> None:
         """Have a part as it was kept elsewhere, in place of what was here.
 
         Raises:
@@ -107,7 +107,7 @@ class SliceWindows:
                 for number, pane in window.panes().items()
             }
 
-    def merged(self, now: float) -> list[SliceTally]:
+    def merged(self, now: float) -> list[SegmentTally]:
         """Return each window's tally at `now`."""
         with self._lock:
             return [window.merged(now) for window in self.windows]

@@ -59,15 +59,19 @@ class UncountedRows(NamedTuple):
 
 
 def category_column(
-    name: str, rows: Mapping[str, int], kept: int, rest: UncountedRows, least: int = NAMED_ROWS
+    name: str,
+    rows: Mapping[str, int],
+    max_categories: int,
+    rest: UncountedRows,
+    min_rows: int = NAMED_ROWS,
 ) -> ColumnReference:
     """Return a categorical column's reference that keeps its most frequent categories.
 
-    These are `kept` at most, of `least` rows each or more. Of the others, too, only the most
-    frequent are remembered where there are more than `MOST_NAMED`.
+    These are at most `max_categories`, of `min_rows` rows or more. Of the others, too, only the
+    most frequent are remembered where there are more than `MOST_NAMED`.
     """
     ranked = sorted(rows, key=lambda category: (-rows[category], category))
-    shown = min(kept, sum(count >= least for count in rows.values()))
+    shown = min(max_categories, sum(count >= min_rows for count in rows.values()))
     top, low = ranked[:shown], {category: rows[category] for category in ranked[shown:MOST_NAMED]}
     other = rest.other + sum(rows[category] for category in ranked[shown:])
     counts = [*(rows[category] for category in top), other, 0, rest.missing]
@@ -77,7 +81,7 @@ def category_column(
         CategoryBins(tuple(top), frozenset(low), is_complete),
         np.array(counts, dtype=np.int64),
         rare_rows=low,
-        max_categories=kept,
+        max_categories=max_categories,
     )
 
 
@@ -107,14 +111,14 @@ class CategoryProfile:
     def __init__(
         self,
         name: str,
-        kept: int,
+        max_categories: int,
         only: Collection[str] | None = None,
-        least: int = NAMED_ROWS,
+        min_rows: int = NAMED_ROWS,
     ) -> None:
         """Start without rows; if names are given, `only` they are counted one by one."""
         self.name = name
-        self._kept = kept
-        self._least = least
+        self._max_categories = max_categories
+        self._min_rows = min_rows
         self._only = only
         self._rows: dict[str, int] = {}
         self._is_complete = only is None
@@ -140,4 +144,4 @@ class CategoryProfile:
     def reference(self) -> ColumnReference:
         other = self._total - sum(self._rows.values())
         rest = UncountedRows(other, self._missing, self._is_complete)
-        return category_column(self.name, self._rows, self._kept, rest, self._least)
+        return category_column(self.name, self._rows, self._max_categories, rest, self._min_rows)

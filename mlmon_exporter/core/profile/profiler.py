@@ -33,14 +33,14 @@ class Profiler:
         self,
         engine: str = "fastdigest",
         categorical: Iterable[str] = (),
-        kept: int = 50,
+        max_categories: int = 50,
         columns: int = 10_000,
         like: Iterable[ColumnReference] = (),
-        least: int = NAMED_ROWS,
+        min_rows: int = NAMED_ROWS,
     ) -> None:
         self._engine = engine
         self._categorical = frozenset(categorical)
-        self._kept, self._least = kept, least
+        self._max_categories, self._min_rows = max_categories, min_rows
         self._max_columns = columns
         self._profiles = {column.name: _profile_like(column, engine) for column in like}
         self._expect_numbers = {
@@ -96,7 +96,7 @@ class Profiler:
         before = self._rows.pop(name, self.rows)
         profile: NumericProfile | CategoryProfile
         if is_category:
-            profile = CategoryProfile(name, self._kept, least=self._least)
+            profile = CategoryProfile(name, self._max_categories, min_rows=self._min_rows)
             profile.profile(CategoryCounts((), (), before))
         else:
             profile = NumericProfile(name, self._engine, missing=before)

@@ -92,7 +92,7 @@ def of_sizes(sizes: Sequence[int], sums: Floats) -> RequestRows:
     return RequestRows(float(sum(sizes)), float(sum(size**2 for size in sizes)), sums)
 
 
-def added(ours: RequestRows | None, theirs: RequestRows | None) -> RequestRows | None:
+def merged(ours: RequestRows | None, theirs: RequestRows | None) -> RequestRows | None:
     """Return the sums of both, of which none need be there."""
     if ours is None or theirs is None:
         return ours or theirs
@@ -142,7 +142,7 @@ def _doubt(requests: float) -> float:
     return float(requests / (degrees * root**3)) if root > 0 else np.inf
 
 
-def worth(reference_rows: NDArray[Any], rows: int, effects: Floats) -> Floats:
+def effective_rows(reference_rows: NDArray[Any], rows: int, effects: Floats) -> Floats:
     """Return as how many independent rows a window scatters against its reference, 1 or more.
 
     The reference's rows came in the same requests, as far as anybody knows: their noise counts

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from mlmon_exporter.core.coerce import matrix, vector
 from mlmon_exporter.core.profile.bins import CategoryBins
 from mlmon_exporter.core.settings import BUFFER_ROWS
-from mlmon_exporter.core.stats.design_effect import RequestRows, Scale, added, of_sizes
+from mlmon_exporter.core.stats.design_effect import RequestRows, Scale, merged, of_sizes
 
-from .matrix import Frame
+from .matrix import ReferenceMatrix
 from .tally import Tally, tally_columns
 from .window import Window
 
@@ -58,7 +58,9 @@ class Columns:
     tallied without the lock by who filled it, unless somebody tallies already.
     """
 
-    def __init__(self, frame: Frame, window_seconds: Sequence[float], engine: str) -> None:
+    def __init__(
+        self, frame: ReferenceMatrix, window_seconds: Sequence[float], engine: str
+    ) -> None:
         self.frame = frame
         self.windows = tuple(Window(seconds, self._new) for seconds in window_seconds)
         self.generation = 0
@@ -131,7 +133,7 @@ class Columns:
             with self._lock:
                 self._add_waiting()
                 self._add_rows(block, now, is_request)
-                self._long_requests = added(self._long_requests, alike)
+                self._long_requests = merged(self._long_requests, alike)
         if self._aside:
             self._tally_aside(pause)
 
@@ -216,7 +218,7 @@ class Columns:
 
     def take(self) -> Parts:
         """Return all that was counted since the last call and start again at nothing."""
-        self.settle()
+        self.drain()
         with self._lock:
             parts: Parts = {
                 (k, number): pane
@@ -262,7 +264,7 @@ class Columns:
             }
             return parts | ({TOTALS: self._totals} if self._totals.rows else {})
 
-    def settle(self, pause: Callable[[], None] = lambda: None) -> None:
+    def drain(self, pause: Callable[[], None] = lambda: None) -> None:
         """Tally all that was added before."""
         with self._lock:
             self._add_waiting()
@@ -333,4 +335,4 @@ class Columns:
         for j in range(0, len(columns), step):
             sums[:, j : j + step] = self._scale.sums(columns[j : j + step], sizes, j)
             pause()
-        return added(of_sizes(sizes, sums), aside.long_requests)
+        return merged(of_sizes(sizes, sums), aside.long_requests)

@@ -44,7 +44,7 @@ class Sums(NamedTuple):
     """Shape (numeric columns, QUANTILES)."""
 
 
-class Frame:
+class ReferenceMatrix:
     """The reference of all columns, and how tallies are added up to compare with it."""
 
     def __init__(self, references: Sequence[ColumnReference]) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import summable
 from mlmon_exporter.core.profile.bins import Bins, CategoryBins, NumericBins
-from mlmon_exporter.core.stats.design_effect import RequestRows, added
+from mlmon_exporter.core.stats.design_effect import RequestRows, merged
 from mlmon_exporter.core.stats.digests import ENGINES, FastDigest, PureDigest, of_engine
 
 Floats = NDArray[np.float64]
@@ -106,7 +106,7 @@ class Tally:
     def merge(self, other: Tally) -> None:
         """Add all that `other` counts; `other` stays as it is."""
         self.merge_counts(other)
-        self.requests = added(self.requests, other.requests)
+        self.requests = merged(self.requests, other.requests)
         for j, theirs in enumerate(other.digests):
             if theirs is not None:
                 ours = self.digests[j]
@@ -114,7 +114,7 @@ class Tally:
                     ours = self.digests[j] = type(theirs)()
                 ours.merge(of_engine(type(ours), theirs))  # type: ignore[arg-type]
 
-    def at_least(self, other: Tally) -> None:
+    def merge_max(self, other: Tally) -> None:
         """Raise each count to another's where that is greater; digests are of who has more rows.
 
         For two states of one tally, neither of which has all that the other has.

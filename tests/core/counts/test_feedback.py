@@ -92,11 +92,11 @@ def test_at_least_raises_each_count_and_lowers_none() -> None:
     more, less = filled(), Feedback()
     more.kpi("m", "1", "profit", -5.0)
     less.ground_truths({("m", "1", "late"): 2, ("m", "1", "matched"): 1})
-    less.at_least(more)
+    less.merge_max(more)
     assert less.statuses == {**more.statuses, ("m", "1", "late"): 2}
     assert less.kpis == more.kpis
     assert less.delays.cells == more.delays.cells
-    less.at_least(filled())
+    less.merge_max(filled())
     assert less.kpis["m", "1", "profit"][:2] == [2.0, -7.0]
 
 

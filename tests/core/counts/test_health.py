@@ -131,7 +131,7 @@ def test_the_greater_of_two_counts_is_kept() -> None:
     ours.drop("queue_full", 5)
     theirs.drop("queue_full", 3)
     theirs.internal_error("store")
-    ours.at_least(theirs)
+    ours.merge_max(theirs)
     assert ours.counts["mlmon_dropped_total"]["queue_full",] == 5
     assert ours.counts["mlmon_internal_errors_total"]["store",] == 1
     assert not ours.is_empty()

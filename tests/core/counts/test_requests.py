@@ -470,7 +470,7 @@ def test_the_greater_of_two_counts_is_kept() -> None:
             traffic.record(request(), FAST)
         for _ in range(errors):
             traffic.record(request(status=500, outcome="server_error"), FAST)
-    ours.at_least(theirs)
+    ours.merge_max(theirs)
     assert counts(ours)["bike", "1", "/predict", "POST", "200", "ok"] == 5
     assert counts(ours)["bike", "1", "/predict", "POST", "500", "server_error"] == 2
     durations = [one for key, one in histograms(ours).items() if key[0] == DURATION]

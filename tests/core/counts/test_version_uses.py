@@ -58,7 +58,7 @@ def test_what_was_dropped_is_known_by_when_it_came_back() -> None:
     assert before.gone(after) == {("m", "b"), ("m", "c")}
 
 
-@pytest.mark.parametrize("how", ["merge", "at_least"])
+@pytest.mark.parametrize("how", ["merge", "merge_max"])
 def test_of_two_files_the_later_times_count(how: str) -> None:
     ours = VersionUses({("m", "a"): Use(1.0, 5.0), ("m", "b"): Use(1.0, 1.0)})
     theirs = VersionUses({("m", "a"): Use(2.0, 3.0), ("m", "c"): Use(4.0, 4.0)})

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlmon_exporter.core.drift.history import Picture
+from mlmon_exporter.core.drift.history import WindowSummary
 from mlmon_exporter.core.drift.tests import TESTS
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.reference import ModelReference
@@ -44,9 +44,9 @@ def observe(model: Model, count: int, seed: int, *, panes_ago: int = 0, shift: f
     model.observe(Batch(rows(count, seed, shift), {}, count), NOW - panes_ago * PANE)
 
 
-def picture(model: Model, now: float = NOW) -> Picture:
+def picture(model: Model, now: float = NOW) -> WindowSummary:
     list(model.readings(now))
-    (found,) = model.pictures(now)
+    (found,) = model.history(now)
     return found
 
 

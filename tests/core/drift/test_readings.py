@@ -15,7 +15,7 @@ from mlmon_exporter.core.labels import LABEL_LENGTH
 from mlmon_exporter.core.records import Histograms, Readings
 from mlmon_exporter.core.settings import Policy, WindowName
 from mlmon_exporter.core.windows.columns import Columns
-from mlmon_exporter.core.windows.matrix import QUANTILES, Frame
+from mlmon_exporter.core.windows.matrix import QUANTILES, ReferenceMatrix
 from mlmon_exporter.metrics.table import METRICS
 from tests.core.build import references
 
@@ -34,13 +34,13 @@ def rows(count: int, seed: int = 0, shift: float = 0.0) -> dict[str, Any]:
     }
 
 
-FRAME = Frame(references(rows(5000)))
+FRAME = ReferenceMatrix(references(rows(5000)))
 
 
 def side(
     role: Role = FEATURES,
     *,
-    frame: Frame = FRAME,
+    frame: ReferenceMatrix = FRAME,
     windows: tuple[WindowName, ...] = (HOUR, DAY),
     with_histograms: bool = True,
 ) -> tuple[Columns, ColumnReadings]:
@@ -54,7 +54,7 @@ def side(
 
 def add(columns: Columns, values: dict[str, Any], now: float = NOW) -> None:
     columns.add(values, len(next(iter(values.values()))), now)
-    columns.settle()
+    columns.drain()
 
 
 def samples(readings: Iterable[AnyReadings]) -> dict[tuple[str, ...], float]:
@@ -279,7 +279,7 @@ def test_readings_at_an_earlier_time_are_those_of_then() -> None:
 
 def test_odd_names_become_labels_that_are_told_apart() -> None:
     names = ["x" * 300, "x" * 300 + "y", "\ud800", "missing", ""]
-    frame = Frame(references({name: [1.0, 2.0] for name in names}))
+    frame = ReferenceMatrix(references({name: [1.0, 2.0] for name in names}))
     columns, readings = side(frame=frame)
     add(columns, {name: [1.0, 2.0] for name in names})
     found = samples(readings.at(NOW))
@@ -291,7 +291,7 @@ def test_odd_names_become_labels_that_are_told_apart() -> None:
 
 def test_categories_that_have_the_names_of_our_bins_are_told_apart() -> None:
     values = ["missing", "other", "unseen", "", "a\ud800"] * 30
-    frame = Frame(references({"c": values}))
+    frame = ReferenceMatrix(references({"c": values}))
     columns, readings = side(frame=frame)
     add(columns, {"c": values})
     found = samples(readings.at(NOW))

@@ -16,7 +16,7 @@ from mlmon_exporter.core.drift.tests import SCORES, TESTS, Comparison, count_tes
 from mlmon_exporter.core.profile.bins import NumericBins
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.settings import Policy
-from mlmon_exporter.core.windows.matrix import Frame
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.tally import Tally
 from tests.core.build import LEVEL, fed, reference, references, scored, sums_of
 from tests.core.distributions import Distribution, Floats
@@ -35,7 +35,7 @@ class Case:
         self.reference = made.rows(rng, reference_rows)
         self.window = (made.changed_rows if has_changed else made.rows)(rng, window_rows)
         self.column = reference(self.reference, engine=engine)
-        self.frame = Frame([self.column])
+        self.frame = ReferenceMatrix([self.column])
         rows = {"x": self.window}
         self.scores = scored(self.frame, rows, engine=engine, rng=np.random.default_rng(8))
 
@@ -151,7 +151,7 @@ def test_scores_of_categories_are_exact(engine: str) -> None:
     rng = np.random.default_rng(4)
     before = mixed(rng, 20_000, (0.5, 0.3, 0.19, 0.0, 0.01))["colour"]
     after = mixed(rng, 5000, (0.4, 0.3, 0.19, 0.06, 0.05))["colour"]
-    s = scored(Frame([reference(before)]), {"x": after}, engine=engine, rng=rng)
+    s = scored(ReferenceMatrix([reference(before)]), {"x": after}, engine=engine, rng=rng)
     names = ["red", "green", "blue", "other", "grey", ""]
     r, c = ([int((side == name).sum()) for name in names] for side in (before, after))
     shares = [np.array(side) / sum(side) for side in (r, c)]
@@ -164,7 +164,9 @@ def test_scores_of_categories_are_exact(engine: str) -> None:
 
 
 def test_missing_and_unseen_shares_are_those_of_raw_rows() -> None:
-    frame = Frame(references({"x": [1.0, 2.0, 3.0, None], "c": ["red", "red", "green", ""]}))
+    frame = ReferenceMatrix(
+        references({"x": [1.0, 2.0, 3.0, None], "c": ["red", "red", "green", ""]})
+    )
     window = {
         "x": [1.0] * 40 + [None, math.nan, "", math.inf, "text"] * 2 + [9.0] * 50,
         "c": ["red"] * 50 + ["blue", "pink"] * 10 + [None, "", math.nan, [], {}] * 6,
@@ -179,10 +181,10 @@ def test_columns_beside_each_other_score_as_they_do_alone() -> None:
     rng = np.random.default_rng(5)
     before, after = mixed(rng, 10_000), mixed(rng, 2000)
     after["b"][:] = np.nan
-    frame = Frame(references(before))
+    frame = ReferenceMatrix(references(before))
     together = scored(frame, after)
     for j, column in enumerate(frame.references):
-        alone = scored(Frame([column]), {column.name: after[column.name]})
+        alone = scored(ReferenceMatrix([column]), {column.name: after[column.name]})
         for name, values in together.items():
             assert values[j] == pytest.approx(alone[name][0], rel=1e-9, abs=1e-12, nan_ok=True)
     assert together["missing_ratio"][2] == 1.0
@@ -191,7 +193,7 @@ def test_columns_beside_each_other_score_as_they_do_alone() -> None:
 
 def test_a_column_without_a_value_hides_no_other() -> None:
     rng = np.random.default_rng(2)
-    frame = Frame(references({name: rng.normal(size=1000) for name in "abcd"}))
+    frame = ReferenceMatrix(references({name: rng.normal(size=1000) for name in "abcd"}))
     window = {name: rng.normal(size=200) for name in "abcd"}
     whole, holed = scored(frame, window), scored(frame, {**window, "b": np.full(200, np.nan)})
     assert np.isnan([holed["ks_statistic"][1], holed["wasserstein_ratio"][1]]).all()
@@ -201,7 +203,7 @@ def test_a_column_without_a_value_hides_no_other() -> None:
 
 def test_scores_and_thresholds_that_a_kind_lacks_are_absent() -> None:
     rng = np.random.default_rng(6)
-    frame = Frame(references(mixed(rng, 1000)))
+    frame = ReferenceMatrix(references(mixed(rng, 1000)))
     results = scored(frame, mixed(rng, 1000))
     numeric, categorical = (
         {name for name, values in results.items() if not math.isnan(values[j])} for j in (0, 1)
@@ -215,7 +217,7 @@ def test_scores_and_thresholds_that_a_kind_lacks_are_absent() -> None:
 
 def test_every_score_and_threshold_is_absent_below_the_least_rows() -> None:
     rng = np.random.default_rng(6)
-    frame = Frame(references(mixed(rng, 1000)))
+    frame = ReferenceMatrix(references(mixed(rng, 1000)))
     few, enough = (scored(frame, mixed(rng, rows)) for rows in (99, 100))
     assert few.keys() == enough.keys() == {*SCORES, *TESTS, "drifted"}
     assert all(np.isnan(values).all() for values in few.values())
@@ -224,12 +226,12 @@ def test_every_score_and_threshold_is_absent_below_the_least_rows() -> None:
 
 
 def test_a_frame_without_rows_or_columns_has_no_scores() -> None:
-    empty = Frame(())
+    empty = ReferenceMatrix(())
     assert all(len(values) == 0 for values in scored(empty, {"x": np.ones(200)}).values())
     without_rows = ColumnReference(
         "x", NumericBins(np.empty(0), np.empty(0)), np.zeros(2, dtype=np.int64)
     )
-    s = scored(Frame([without_rows]), {"x": np.ones(200)})
+    s = scored(ReferenceMatrix([without_rows]), {"x": np.ones(200)})
     assert all(np.isnan(values).all() for values in s.values())
 
 
@@ -237,7 +239,9 @@ def test_a_column_without_reference_rows_does_not_drift_beside_one_that_has() ->
     without_rows = ColumnReference(
         "x", NumericBins(np.empty(0), np.empty(0)), np.zeros(2, dtype=np.int64)
     )
-    s = scored(Frame([without_rows, reference(np.arange(500.0))]), {"x": np.arange(500.0)})
+    s = scored(
+        ReferenceMatrix([without_rows, reference(np.arange(500.0))]), {"x": np.arange(500.0)}
+    )
     assert s["drifted"].tolist() == [0.0, 0.0]
     assert np.isnan([s["psi"][0], s["ks_statistic"][0], s["missing_threshold"][0]]).all()
 
@@ -248,7 +252,7 @@ def test_a_column_without_reference_rows_does_not_drift_beside_one_that_has() ->
 def test_each_test_alone_can_raise_the_flag() -> None:
     rng = np.random.default_rng(4)
     columns = {"x": rng.normal(size=20_000), "c": rng.choice(["a", "b"], 20_000)}
-    frame = Frame(references(columns))
+    frame = ReferenceMatrix(references(columns))
     same = {"x": columns["x"][:5000], "c": columns["c"][:5000]}
 
     def over(changed: Mapping[str, Any]) -> tuple[set[str], list[float]]:
@@ -269,7 +273,7 @@ def test_a_tail_that_grows_fivefold_drifts() -> None:
     rng = np.random.default_rng(8)
     before, after = rng.normal(size=100_000), rng.normal(size=20_000)
     after[:200] = 5.0
-    s = scored(Frame([reference(before)]), {"x": after})
+    s = scored(ReferenceMatrix([reference(before)]), {"x": after})
     assert s["psi"][0] < s["psi_threshold"][0]
     assert s["tail_ratio"][0] > s["tail_threshold"][0]
     assert s["drifted"][0] == 1.0
@@ -277,7 +281,7 @@ def test_a_tail_that_grows_fivefold_drifts() -> None:
 
 def test_a_score_that_hovers_at_its_threshold_does_not_flap() -> None:
     rng = np.random.default_rng(9)
-    frame = Frame([reference(rng.normal(size=100_000))])
+    frame = ReferenceMatrix([reference(rng.normal(size=100_000))])
     current = rng.normal(size=20_000)
 
     def missing(rows: int) -> Comparison:
@@ -302,7 +306,7 @@ def test_fifty_windows_of_unchanged_rows_raise_no_alarm() -> None:
         "mostly_one": np.where(rng.random(20_000) < 0.001, math.nan, 1.0),
         "colour": rng.choice(["a", "b", "c"], 20_000, p=[0.9, 0.09, 0.01]),
     }
-    frame = Frame(references(columns))
+    frame = ReferenceMatrix(references(columns))
     for rows in [100, 200, 500, 1000, 5000] * 10:
         picked = rng.integers(0, 20_000, rows)
         window = {name: values[picked] for name, values in columns.items()}
@@ -314,7 +318,7 @@ def test_fifty_windows_of_unchanged_rows_raise_no_alarm() -> None:
 
 def test_thresholds_are_floors_where_rows_are_many() -> None:
     rng = np.random.default_rng(10)
-    frame = Frame([reference(rng.normal(size=100_000))])
+    frame = ReferenceMatrix([reference(rng.normal(size=100_000))])
     s = scored(frame, {"x": rng.normal(size=100_000)})
     assert s["psi_threshold"][0] == 0.1
     assert s["ks_threshold"][0] == 0.1
@@ -329,9 +333,9 @@ def test_thresholds_follow_each_column_s_own_rows() -> None:
     holed = np.where(np.arange(500) % 2, math.nan, few)
     columns = [reference(values) for values in (rng.normal(size=50_000), few, holed)]
     window = {"x": rng.normal(size=5000)}
-    together = scored(Frame(columns), window, policy=LOOSE)
+    together = scored(ReferenceMatrix(columns), window, policy=LOOSE)
     for j, column in enumerate(columns):
-        alone = scored(Frame([column]), window, policy=LOOSE)
+        alone = scored(ReferenceMatrix([column]), window, policy=LOOSE)
         for name in TESTS:
             assert together[name][j] == pytest.approx(alone[name][0], nan_ok=True)
     assert together["missing_threshold"][2] > 0.5
@@ -341,7 +345,7 @@ def test_the_ks_threshold_rises_with_the_reference_s_rank_error() -> None:
     column = reference(np.random.default_rng(6).normal(size=5000))
     blurred = ColumnReference(column.name, column.bins, column.counts, rank_error=0.2)
     window = {"x": np.random.default_rng(7).normal(size=1000)}
-    exact, wide = (scored(Frame([c]), window, policy=LOOSE) for c in (column, blurred))
+    exact, wide = (scored(ReferenceMatrix([c]), window, policy=LOOSE) for c in (column, blurred))
     assert wide["ks_threshold"] == pytest.approx(exact["ks_threshold"] + 0.2)
 
 
@@ -350,7 +354,7 @@ def test_the_ks_threshold_rises_with_the_reference_s_rank_error() -> None:
 
 def test_windows_of_eight_workers_score_as_one(distribution: Distribution) -> None:
     rng = np.random.default_rng(9)
-    frame = Frame([reference(distribution.rows(rng, 20_000))])
+    frame = ReferenceMatrix([reference(distribution.rows(rng, 20_000))])
     rows = distribution.changed_rows(rng, 8_000)
     one, merged = fed(frame, {"x": rows}, rng=rng).merged(0.0)[0], Tally(frame.layout)
     for part in np.split(rows, 8):
@@ -368,7 +372,7 @@ def test_windows_of_eight_workers_score_as_one(distribution: Distribution) -> No
 def test_totals_do_not_depend_on_batches() -> None:
     rng = np.random.default_rng(11)
     rows = mixed(rng, 4000)
-    frame = Frame(references(rows))
+    frame = ReferenceMatrix(references(rows))
     whole, parts = (fed(frame, rows, rng=batches).merged(0.0)[0] for batches in (None, rng))
     np.testing.assert_array_equal(whole.counts, parts.counts)
     np.testing.assert_array_equal(whole.invalid, parts.invalid)

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from mlmon_exporter.core.outcomes.reference import OutcomeReference
-from mlmon_exporter.core.outcomes.tallies import SliceSums
+from mlmon_exporter.core.outcomes.tallies import SegmentSums
 from mlmon_exporter.reference.reference import Reference
 
 from .test_scorer import Rows, people
@@ -29,21 +29,24 @@ def cut(rows: Rows, start: int, end: int) -> Rows:
     return {name: values[start:end] for name, values in rows.items()}
 
 
-def outcomes_of(reference: Reference) -> OutcomeReference:
+def outcome_scorer(reference: Reference) -> OutcomeReference:
     assert reference.outcomes is not None
     return reference.outcomes
 
 
-def sums(reference: Reference) -> SliceSums:
-    outcomes = outcomes_of(reference)
+def sums(reference: Reference) -> SegmentSums:
+    outcomes = outcome_scorer(reference)
     task = outcomes.task(reference.outputs, [column.name for column in reference.outputs])
     assert task is not None
-    return SliceSums(outcomes.layout(task), outcomes.tally)
+    return SegmentSums(outcomes.layout(task), outcomes.tally)
 
 
 def test_a_file_holds_all_of_it() -> None:
     reference = built(people(2000, 0))
-    ours, read = outcomes_of(reference), outcomes_of(Reference.from_bytes(reference.to_bytes()))
+    ours, read = (
+        outcome_scorer(reference),
+        outcome_scorer(Reference.from_bytes(reference.to_bytes())),
+    )
     assert read.choice == ours.choice
     assert read.classes == ours.classes == ("no", "yes")
     assert [s.labels for s in read.segments] == [s.labels for s in ours.segments]
@@ -67,8 +70,8 @@ def test_parts_that_are_built_alike_add_up_to_the_whole() -> None:
     first = built(cut(rows, 0, 1000))
     parts = [built(cut(rows, i, i + 500), like=first) for i in range(0, 3000, 500)]
     whole, added = built(rows, like=first), sum(parts[1:], start=parts[0])
-    assert outcomes_of(added).tally.sums == pytest.approx(outcomes_of(whole).tally.sums)
-    errors = [outcomes_of(side).error for side in (whole, added)]
+    assert outcome_scorer(added).tally.sums == pytest.approx(outcome_scorer(whole).tally.sums)
+    errors = [outcome_scorer(side).error for side in (whole, added)]
     assert errors[0] is not None
     assert errors[1] is not None
     assert errors[0].counts.tolist() == errors[1].counts.tolist()
@@ -86,10 +89,10 @@ def test_parts_with_other_classes_and_segments_add_up_too() -> None:
     kept = np.concatenate((without, np.ones(1000, dtype=bool)))
     whole = built({name: values[kept] for name, values in rows.items()}, **options)
     added = first + second
-    assert outcomes_of(added).classes == ("maybe", "no", "yes")
+    assert outcome_scorer(added).classes == ("maybe", "no", "yes")
     ours, theirs = sums(added), sums(whole)
-    for i, each in enumerate(ours.layout.segments.slices):
-        j = theirs.layout.segments.slices.index(each)
+    for i, each in enumerate(ours.layout.segments.all):
+        j = theirs.layout.segments.all.index(each)
         assert ours.tally.sums[i].tolist() == theirs.tally.sums[j].tolist(), each
 
 
@@ -127,7 +130,7 @@ def test_the_ground_truth_tells_the_task(truth: Any, task: str) -> None:
     label = truth if truth.dtype == object else p
     rows = {"x": p, "label": label, "y": truth}
     reference = Reference.build(rows, predictions="label", ground_truth="y")
-    assert outcomes_of(reference).choice.kind == task
+    assert outcome_scorer(reference).choice.kind == task
 
 
 def test_outputs_and_classes_that_are_not_there_are_told() -> None:
@@ -145,7 +148,7 @@ def test_rows_without_ground_truth_or_prediction_are_left_out() -> None:
     rows["y"][:100] = None
     rows["label"][100:150] = None
     rows["p"][100:150] = np.nan
-    assert outcomes_of(built(rows)).tally.rows == 850
+    assert outcome_scorer(built(rows)).tally.rows == 850
     rows["y"][:] = None
     assert built(rows).outcomes is None
 

@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from mlmon_exporter.core.keys import SLICES
+from mlmon_exporter.core.keys import SEGMENTS
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes import tally_bytes
 from mlmon_exporter.core.outcomes.reference import ModelReference
-from mlmon_exporter.core.outcomes.tallies import SliceTally
+from mlmon_exporter.core.outcomes.tallies import SegmentTally
 from mlmon_exporter.core.records import Batch, Prediction
 from mlmon_exporter.core.settings import ModelSettings, SegmentFeature
 from mlmon_exporter.core.stats.roc import RocCurve
@@ -38,12 +38,12 @@ def people(count: int, seed: int) -> Rows:
 
 
 FEATURES = ("sex", "age")
-SEGMENTS = ["sex", ("age", (30.0, 50.0))]
+BY = ["sex", ("age", (30.0, 50.0))]
 
 
 def people_model(settings: ModelSettings = SETTINGS) -> Model:
     data = people(3000, 0)
-    return model_of(data, ["p", "label"], settings, ground_truth="y", segments=SEGMENTS)
+    return model_of(data, ["p", "label"], settings, ground_truth="y", segments=BY)
 
 
 def parts(rows: Rows, *names: str) -> Rows:
@@ -124,7 +124,7 @@ def test_outcomes_add_up_over_panes_workers_and_any_order() -> None:
         own = {name: values[chosen] for name, values in rows.items()}
         feed(workers[i % 3], own, at=NOW - float(rng.integers(0, 3000)))
     for worker in workers[1:]:
-        workers[0].give_back(worker.take())
+        workers[0].restore(worker.take())
     assert_equal(overall(told(workers[0])), binary_oracle(rows))
     assert_equal(overall(told(workers[0], window="24h")), binary_oracle(rows))
 
@@ -134,12 +134,12 @@ def test_what_all_processes_have_is_shown_from_bytes() -> None:
     rows = people(1000, 4)
     feed(counting, rows)
     for key, tally in counting.take().items():
-        showing.show(key, tally_bytes.to_bytes(tally))
+        showing.load(key, tally_bytes.to_bytes(tally))
     assert_equal(overall(told(showing)), binary_oracle(rows))
     assert told(showing)["concept_drifted", "v1"] == 0.0
 
 
-def _forged(tally: SliceTally, damage: str) -> bytes:
+def _forged(tally: SegmentTally, damage: str) -> bytes:
     if damage == "negative":
         tally.sums[0, 0] = -1.0
     elif damage == "a part of a row":
@@ -166,10 +166,10 @@ def test_counts_that_cannot_be_are_refused_before_they_are_shown(damage: str) ->
     key, tally = next(
         (key, part)
         for key, part in counting.take().items()
-        if isinstance(part, SliceTally) and part.curves
+        if isinstance(part, SegmentTally) and part.curves
     )
     with pytest.raises(ValueError, match="tally: expected"):
-        showing.show(key, _forged(tally, damage))
+        showing.load(key, _forged(tally, damage))
 
 
 def test_one_row_at_a_time_counts_as_all_at_once() -> None:
@@ -263,8 +263,8 @@ def test_without_a_task_nothing_waits_and_nothing_is_scored() -> None:
     model = Model(SETTINGS, plain)
     assert predicted(model, {}, {"p": [0.5]}) == []
     stray = Prediction("1", NOW, "v1", (0.5,), ())
-    assert model.outcome_parts([(stray, 1)], NOW)[0] == {}
-    assert model.outcome_parts([(stray, 1)], NOW)[1][0] is not None
+    assert model.outcome_tallies([(stray, 1)], NOW)[0] == {}
+    assert model.outcome_tallies([(stray, 1)], NOW)[1][0] is not None
 
 
 def test_nothing_waits_while_the_reference_is_learned() -> None:
@@ -343,7 +343,7 @@ def test_equal_ground_truths_have_no_r2() -> None:
 
 def test_no_rows_give_no_numbers() -> None:
     model = people_model()
-    assert model.outcome_parts([], NOW) == ({}, [])
+    assert model.outcome_tallies([], NOW) == ({}, [])
     assert overall(told(model)) == {"rows": 0.0}
 
 
@@ -361,7 +361,7 @@ def test_few_rows_and_small_segments_are_absent() -> None:
 
 def test_predictions_of_other_outputs_are_told() -> None:
     stray = Prediction("1", NOW, "v1", (0.5,), ("m",))
-    assert people_model().outcome_parts([(stray, "yes")], NOW)[1] == [
+    assert people_model().outcome_tallies([(stray, "yes")], NOW)[1] == [
         "expected a prediction, got none"
     ]
 
@@ -381,7 +381,7 @@ def test_outcomes_older_than_a_window_add_nothing_to_it() -> None:
     model, rows = people_model(), people(50, 11)
     waiting = predicted(model, parts(rows, *FEATURES), parts(rows, "p", "label"), at=NOW)
     later = NOW + 2 * HOUR
-    added, _ = model.outcome_parts([*zip(waiting, rows["y"], strict=True)], later)
+    added, _ = model.outcome_tallies([*zip(waiting, rows["y"], strict=True)], later)
     assert {key.window_seconds for key in added} == {86400.0}
 
 
@@ -389,10 +389,10 @@ def test_asking_for_parts_changes_nothing() -> None:
     model, rows = people_model(), people(50, 12)
     waiting = predicted(model, parts(rows, *FEATURES), parts(rows, "p", "label"))
     outcomes = [*zip(waiting, rows["y"], strict=True)]
-    first, _ = model.outcome_parts(outcomes, NOW)
-    model.give_back(first)
+    first, _ = model.outcome_tallies(outcomes, NOW)
+    model.restore(first)
     before = told(model)
-    second, _ = model.outcome_parts(outcomes, NOW)
+    second, _ = model.outcome_tallies(outcomes, NOW)
     assert told(model) == before
     for key, tally in first.items():
         assert tally.rows == second[key].rows == 50
@@ -401,8 +401,8 @@ def test_asking_for_parts_changes_nothing() -> None:
 def test_parts_have_nothing_in_common() -> None:
     model, rows = people_model(), people(50, 21)
     waiting = predicted(model, parts(rows, *FEATURES), parts(rows, "p", "label"))
-    added, _ = model.outcome_parts([*zip(waiting, rows["y"], strict=True)], NOW)
-    one, other = (key for key in added if key.side == SLICES)
+    added, _ = model.outcome_tallies([*zip(waiting, rows["y"], strict=True)], NOW)
+    one, other = (key for key in added if key.side == SEGMENTS)
     before = tally_bytes.to_bytes(added[other])
     merged: Any = added[one]
     merged.merge(added[one])

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mlmon_exporter.core.outcomes.segments import (
-    ALL,
+    ALL_ROWS,
     FeatureSegments,
+    Segment,
     Segments,
-    Slice,
     feature_segments,
 )
 from mlmon_exporter.core.settings import SegmentFeature
@@ -60,7 +60,7 @@ def test_numbers_are_segments_by_value() -> None:
 @pytest.mark.parametrize("few", ["b", 7.0])
 def test_a_value_of_few_rows_is_no_segment(few: Any) -> None:
     many = "a" if isinstance(few, str) else 1.0
-    column = reference([many] * 10 + [few] * 9, least=10)
+    column = reference([many] * 10 + [few] * 9, min_rows=10)
     assert len(feature_segments(SegmentFeature("x"), column).values) == 1
 
 
@@ -87,5 +87,5 @@ def test_a_value_that_is_called_other_keeps_a_label_of_its_own() -> None:
 
 def test_slices_are_all_rows_and_then_each_segment() -> None:
     segments = Segments([SEX])
-    assert segments.slices[:2] == (ALL, Slice("sex", "male"))
-    assert [segments.slices[i].segment for i in segments.indexes[0].values()] == [*SEX.labels]
+    assert segments.all[:2] == (ALL_ROWS, Segment("sex", "male"))
+    assert [segments.all[i].segment for i in segments.indexes[0].values()] == [*SEX.labels]

@@ -14,8 +14,8 @@ from mlmon_exporter.core.outcomes.losses import LEAST_PROBABILITY
 from mlmon_exporter.core.outcomes.quality import QUALITY, quality
 from mlmon_exporter.core.outcomes.readings import ReferenceOutcomes
 from mlmon_exporter.core.outcomes.scored_rows import scored_rows, tally_outcomes
-from mlmon_exporter.core.outcomes.scorer import Outcomes, outcomes_of
-from mlmon_exporter.core.outcomes.tallies import SliceSums
+from mlmon_exporter.core.outcomes.scorer import OutcomeScorer, outcome_scorer
+from mlmon_exporter.core.outcomes.tallies import SegmentSums
 from mlmon_exporter.core.outcomes.task import OutcomeRows
 from mlmon_exporter.core.outcomes.thresholds import LossLaw, quality_thresholds
 from mlmon_exporter.core.settings import ModelSettings, Policy
@@ -53,7 +53,7 @@ def mostly_undecided(rng: Generator, n: int) -> tuple[OutcomeRows, NDArray[np.bo
 
 def reference_of(
     rows: OutcomeRows, plan: NDArray[np.bool_] | None = None
-) -> tuple[Outcomes, ReferenceOutcomes]:
+) -> tuple[OutcomeScorer, ReferenceOutcomes]:
     data = {"p": rows.scores[:, 0] if rows.scores.size else rows.predicted, "y": rows.truth}
     if plan is None:
         built = Reference.build(data, predictions="p", ground_truth="y")
@@ -63,26 +63,26 @@ def reference_of(
             data | {"plan": plans}, predictions="p", ground_truth="y", segments=["plan"]
         )
     made = built.for_model("")
-    outcomes = outcomes_of(ModelSettings("m"), made)
+    outcomes = outcome_scorer(ModelSettings("m"), made)
     assert outcomes is not None
     assert outcomes.reference is not None
     assert made.outcomes is not None
-    sums = SliceSums(outcomes.layout, outcomes.reference)
+    sums = SegmentSums(outcomes.layout, outcomes.reference)
     return outcomes, ReferenceOutcomes(sums, made.outcomes.error)
 
 
 def window_of(
-    outcomes: Outcomes, rows: OutcomeRows, plan: NDArray[np.bool_] | None = None
-) -> SliceSums:
+    outcomes: OutcomeScorer, rows: OutcomeRows, plan: NDArray[np.bool_] | None = None
+) -> SegmentSums:
     which = np.zeros((1, len(rows.truth)), dtype=np.intp)
     if plan is not None:
         which = np.stack([which[0], np.where(plan, FREE, PAID)])
     scored = scored_rows(outcomes.layout, rows)
-    return SliceSums(outcomes.layout, tally_outcomes(outcomes.layout, scored, which))
+    return SegmentSums(outcomes.layout, tally_outcomes(outcomes.layout, scored, which))
 
 
 def alarms(
-    outcomes: Outcomes,
+    outcomes: OutcomeScorer,
     reference: ReferenceOutcomes,
     rows: OutcomeRows,
     level: float,

@@ -19,7 +19,7 @@ from mlmon_exporter.core.profile.categories import (
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.profiler import Profiler
 from mlmon_exporter.core.settings import NAMED_ROWS
-from mlmon_exporter.core.windows.matrix import Frame
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from tests.core.build import reference, rows_by_category, scored
 
 
@@ -30,7 +30,7 @@ def categorical(column: ColumnReference) -> CategoryBins:
 
 def test_categories_are_counted_and_the_most_frequent_kept() -> None:
     values = ["b"] * 3 + ["a"] * 3 + ["c"] * 5 + ["d", "e", None, "", math.nan]
-    column = reference(values, kept=3, chunk_rows=4)
+    column = reference(values, max_categories=3, chunk_rows=4)
     bins = categorical(column)
     assert bins.categories == ("c", "a", "b")
     assert bins.rare == {"d", "e"}
@@ -41,7 +41,7 @@ def test_categories_are_counted_and_the_most_frequent_kept() -> None:
 
 def test_a_category_of_few_rows_is_not_named_but_known() -> None:
     rows = ["often"] * NAMED_ROWS + ["seldom"] * (NAMED_ROWS - 1) + ["once", None]
-    column = reference(rows, least=NAMED_ROWS)
+    column = reference(rows, min_rows=NAMED_ROWS)
     bins = categorical(column)
     assert bins.bin_names == ("often", "other", "unseen", "missing")
     assert column.counts.tolist() == [NAMED_ROWS, NAMED_ROWS, 0, 1]
@@ -55,7 +55,7 @@ SOME: list[Any] = ["a"] * 20 + [1] * 12 + ["b"] * 3 + ["c", "7", 2.5, True, "\ud
 
 
 def test_hidden_names_score_as_if_they_were_there() -> None:
-    column = reference(SOME, categorical=["x"], least=NAMED_ROWS)
+    column = reference(SOME, categorical=["x"], min_rows=NAMED_ROWS)
     hidden = with_hidden_names(column, b"key")
     bins, kept = categorical(hidden), categorical(column)
     assert hidden.rows_by_category == {"a": 20, "1": 12}
@@ -63,14 +63,14 @@ def test_hidden_names_score_as_if_they_were_there() -> None:
     for value in (*SOME, 7, 7.0, "2.5", "true", False, 0, "new", 8, [1], ""):
         np.testing.assert_array_equal(bins.code(value), kept.code(value))
     window = {"x": [*SOME, *SOME, *SOME, "new", "newer", False]}
-    both = [scored(Frame([each]), window) for each in (column, hidden)]
+    both = [scored(ReferenceMatrix([each]), window) for each in (column, hidden)]
     for name in both[0]:
         np.testing.assert_array_equal(both[0][name], both[1][name])
     assert both[0]["unseen_ratio"] == pytest.approx(3 / len(window["x"]))
 
 
 def test_hidden_names_are_told_apart_by_their_key() -> None:
-    column = reference(SOME, categorical=["x"], least=NAMED_ROWS)
+    column = reference(SOME, categorical=["x"], min_rows=NAMED_ROWS)
     one, two = (categorical(with_hidden_names(column, key)).hidden for key in (b"1", b"2"))
     assert len(one.hashes) == len(two.hashes) == 6
     assert not one.hashes & two.hashes
@@ -136,7 +136,7 @@ def test_countless_categories_keep_the_frequent_ones_and_all_rows(different: int
 def test_categories_counted_already_are_as_good_as_values() -> None:
     values = ["a", "b", "a", None, "c"]
     counted = reference(values)
-    profiler = Profiler(least=1)
+    profiler = Profiler(min_rows=1)
     profiler.profile({"x": CategoryCounts(("a", "b"), (1, 1), 0)}, 2)
     profiler.profile({"x": CategoryCounts(("a", "c"), (1, 1), 1)}, 3)
     (column,) = profiler.references()
@@ -145,7 +145,7 @@ def test_categories_counted_already_are_as_good_as_values() -> None:
 
 
 def test_rows_of_unnamed_categories_are_other_and_nothing_is_unseen() -> None:
-    profiler = Profiler(least=1)
+    profiler = Profiler(min_rows=1)
     profiler.profile({"x": CategoryCounts(("a",), (3,), 1, other=4)}, 8)
     (column,) = profiler.references()
     assert column.counts.tolist() == [3, 4, 0, 1]

@@ -12,7 +12,7 @@ import pytest
 from mlmon_exporter.core.profile.categories import with_hidden_names
 from mlmon_exporter.core.profile.column import ColumnReference, numeric_column
 from mlmon_exporter.core.profile.form import column_from_dict, column_to_dict
-from mlmon_exporter.core.windows.matrix import Frame
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from tests.core.build import edges_of, reference, scored
 from tests.core.distributions import Distribution
 
@@ -42,7 +42,7 @@ def test_a_column_comes_out_as_it_went_in(distribution: Distribution, engine: st
 
 
 def test_categories_come_out_as_they_went_in() -> None:
-    column = reference(["a", "a", "b", "", "true", "1", "\ud800", "x" * 10_000], kept=2)
+    column = reference(["a", "a", "b", "", "true", "1", "\ud800", "x" * 10_000], max_categories=2)
     again = kept(column)
     assert again.bins == column.bins
     np.testing.assert_array_equal(again.counts, column.counts)
@@ -53,7 +53,7 @@ def test_categories_come_out_as_they_went_in() -> None:
 
 def test_hidden_names_come_out_as_they_went_in_and_are_not_in_the_form() -> None:
     rows = ["a"] * 12 + ["rare", "rarer", "rarer"]
-    column = with_hidden_names(reference(rows, least=10), b"key")
+    column = with_hidden_names(reference(rows, min_rows=10), b"key")
     assert kept(column).bins == column.bins
     assert kept(column).singletons == 1
     assert "rare" not in json.dumps(column_to_dict(column)["hidden"])
@@ -84,7 +84,7 @@ def test_what_is_not_finite_is_null() -> None:
     assert math.isnan(again.sd)
     window = {"x": [0.0] * 200}
     for ours, theirs in zip(
-        *(scored(Frame([c]), window).values() for c in (column, again)), strict=True
+        *(scored(ReferenceMatrix([c]), window).values() for c in (column, again)), strict=True
     ):
         np.testing.assert_array_equal(ours, theirs)
 

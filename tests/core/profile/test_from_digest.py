@@ -10,7 +10,7 @@ import tdigest
 
 from mlmon_exporter.core.profile.from_digest import reference_from_digest
 from mlmon_exporter.core.stats.digests import ENGINES
-from mlmon_exporter.core.windows.matrix import Frame
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from tests.core.build import off_by, scored
 from tests.core.distributions import DISTRIBUTIONS, Distribution, Floats
 
@@ -35,7 +35,7 @@ def test_a_digest_is_off_by_its_rank_error_at_most(distribution: Distribution) -
 @pytest.mark.slow
 def test_unchanged_rows_do_not_drift_from_a_digest(distribution: Distribution) -> None:
     rng = np.random.default_rng(10)
-    frame = Frame([reference_from_digest("x", digest_form(distribution.rows(rng, 3000)))])
+    frame = ReferenceMatrix([reference_from_digest("x", digest_form(distribution.rows(rng, 3000)))])
     unchanged = scored(frame, {"x": distribution.rows(rng, 3000)})
     assert unchanged["drifted"] == [0.0]
     assert unchanged["psi"] < 0.05
@@ -59,7 +59,7 @@ def test_the_engine_s_own_form_may_come_from_fastdigest() -> None:
     form = {"centroids": [{"m": m, "c": c} for m, c in pairs]}
     column = reference_from_digest("x", form)
     assert off_by(column, rows) <= max(column.rank_error, 0.02)
-    assert scored(Frame([column]), {"x": rows[:5000]})["drifted"] == [0.0]
+    assert scored(ReferenceMatrix([column]), {"x": rows[:5000]})["drifted"] == [0.0]
 
 
 def test_an_empty_digest_is_a_column_without_rows() -> None:

@@ -16,7 +16,7 @@ from mlmon_exporter.core.profile.column import ColumnReference, numeric_column
 from mlmon_exporter.core.profile.form import column_to_dict
 from mlmon_exporter.core.profile.merge import merge_columns
 from mlmon_exporter.core.stats.digests import ENGINES
-from mlmon_exporter.core.windows.matrix import Frame
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from tests.core.build import edges_of, off_by, reference, rows_by_category, scored
 from tests.core.distributions import DISTRIBUTIONS, Distribution
 
@@ -48,7 +48,7 @@ def test_parts_of_any_column_score_like_the_whole(distribution: Distribution) ->
         assert parts.sd == pytest.approx(rows.std(), rel=1e-9, abs=1e-15)
     for generate in (distribution.rows, distribution.changed_rows):
         window = {"x": generate(rng, 5000)}
-        ours, theirs = (scored(Frame([column]), window) for column in (parts, one))
+        ours, theirs = (scored(ReferenceMatrix([column]), window) for column in (parts, one))
         assert ours["ks_statistic"] == pytest.approx(theirs["ks_statistic"], abs=0.006)
         if parts.bins.intervals == one.bins.intervals:
             assert ours["psi"] == pytest.approx(theirs["psi"], abs=0.01)
@@ -139,7 +139,7 @@ def test_a_side_of_one_category_does_not_bound_the_others() -> None:
 
 
 def test_a_category_is_named_once_both_sides_rows_are_enough() -> None:
-    a, b = (reference([*"aaaaaa", *last], least=10) for last in ("bbb", "c"))
+    a, b = (reference([*"aaaaaa", *last], min_rows=10) for last in ("bbb", "c"))
     assert rows_by_category(a) == rows_by_category(b) == {}
     both = merge_columns(a, b)
     assert rows_by_category(both) == {"a": 12}
@@ -147,8 +147,8 @@ def test_a_category_is_named_once_both_sides_rows_are_enough() -> None:
 
 
 def test_where_names_are_hidden_on_a_side_nothing_is_unseen_after_merging() -> None:
-    a = with_hidden_names(reference(["a"] * 12 + ["b"] * 3, least=10), b"key")
-    b = reference(["a"] * 5 + ["b"] * 9, least=10)
+    a = with_hidden_names(reference(["a"] * 12 + ["b"] * 3, min_rows=10), b"key")
+    b = reference(["a"] * 5 + ["b"] * 9, min_rows=10)
     both = merge_columns(a, b)
     assert rows_by_category(both) == {"a": 17}
     assert both.counts.tolist() == [17, 12, 0, 0]
@@ -171,7 +171,8 @@ def test_merged_categories_keep_the_most_frequent() -> None:
 
 def test_a_user_s_cap_on_categories_holds_where_it_was_reached() -> None:
     a, b = (
-        reference([f"{side}{n}" for n in range(10) for _ in range(n + 9)], kept=4) for side in "ab"
+        reference([f"{side}{n}" for n in range(10) for _ in range(n + 9)], max_categories=4)
+        for side in "ab"
     )
     both = merge_columns(a, b)
     assert isinstance(both.bins, CategoryBins)
@@ -180,7 +181,7 @@ def test_a_user_s_cap_on_categories_holds_where_it_was_reached() -> None:
 
 
 def test_rare_on_one_side_and_kept_on_the_other_is_kept() -> None:
-    a = reference(["x"] * 15 + ["y"] * 13 + ["z"], kept=2)
+    a = reference(["x"] * 15 + ["y"] * 13 + ["z"], max_categories=2)
     b = reference(["z"] * 19 + ["x"])
     both = merge_columns(a, b)
     assert isinstance(both.bins, CategoryBins)

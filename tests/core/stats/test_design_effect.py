@@ -16,15 +16,21 @@ from mlmon_exporter.core.outcomes.tally_bytes import from_bytes, to_bytes
 from mlmon_exporter.core.profile.bins import CategoryBins, NumericBins
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.settings import Policy
-from mlmon_exporter.core.stats.design_effect import RequestRows, Scale, added, design_effects, worth
+from mlmon_exporter.core.stats.design_effect import (
+    RequestRows,
+    Scale,
+    design_effects,
+    effective_rows,
+    merged,
+)
 from mlmon_exporter.core.windows.columns import Columns
-from mlmon_exporter.core.windows.matrix import Frame
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.tally import Tally
 
 HOUR = 3600.0
 NUMBER = NumericBins(np.linspace(-2, 2, 41), np.array([0.0]))
 COLOUR = CategoryBins(("blue", "green", "red"))
-FRAME = Frame(
+FRAME = ReferenceMatrix(
     [
         ColumnReference(name, bins, np.full(bins.cell_count, 100, dtype=np.int64))
         for name, bins in (("n", NUMBER), ("c", COLOUR))
@@ -36,7 +42,7 @@ def tally_of(requests: list[dict[str, list[Any]]], *, is_request: bool = True) -
     columns = Columns(FRAME, [HOUR], "fastdigest")
     for request in requests:
         columns.add(request, len(request["n"]), 0.0, request_bytes=0 if is_request else None)
-    columns.settle()
+    columns.drain()
     return columns.merged(0.0)[0]
 
 
@@ -132,13 +138,13 @@ def test_parts_add_up_to_the_whole_and_stay_as_they_are() -> None:
     whole = tally_of(requests)
     parts = [tally_of(requests[i::3]) for i in range(3)]
     before = [to_bytes(part) for part in parts]
-    merged = Tally(FRAME.layout)
+    total = Tally(FRAME.layout)
     for part in parts:
-        merged.merge(part)
-    assert effects_of(merged) == pytest.approx(effects_of(whole))
-    assert effects_of(merged.copy()) == effects_of(merged)
+        total.merge(part)
+    assert effects_of(total) == pytest.approx(effects_of(whole))
+    assert effects_of(total.copy()) == effects_of(total)
     assert [to_bytes(part) for part in parts] == before
-    assert added(None, None) is None
+    assert merged(None, None) is None
 
 
 def test_a_request_longer_than_the_buffer_is_one_request() -> None:
@@ -196,7 +202,7 @@ def test_a_reference_without_values_has_a_scale(ranks: NDArray[np.float64]) -> N
 
 def test_a_window_is_worth_fewer_rows_the_more_alike_they_are() -> None:
     effects = np.array([1.0, 2.0, 10.0, 1e9])
-    draws = worth(np.full(4, 1000), 500, effects)
+    draws = effective_rows(np.full(4, 1000), 500, effects)
     assert draws[0] == 500
     assert all(more > less for more, less in pairwise(draws))
     assert draws[-1] == 1.0

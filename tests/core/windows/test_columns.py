@@ -17,7 +17,7 @@ from mlmon_exporter.core.profile.bins import CategoryBins, NumericBins
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.settings import BUFFER_ROWS, PANES
 from mlmon_exporter.core.windows.columns import SMALL_BYTES, Columns
-from mlmon_exporter.core.windows.matrix import Frame
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.tally import Tally
 
 NAN, INF = math.nan, math.inf
@@ -30,16 +30,16 @@ def column(name: str, bins: NumericBins | CategoryBins) -> ColumnReference:
 
 NUMBER = column("n", NumericBins(np.array([0.0, 1.0, 2.0]), np.array([1.0])))
 COLOUR = column("c", CategoryBins(("red", "1"), frozenset({"rare"})))
-FRAME = Frame([NUMBER, COLOUR])
+FRAME = ReferenceMatrix([NUMBER, COLOUR])
 LOW, ZERO_TO_ONE, ONE_TO_TWO, HIGH, NO_NUMBER, RED, ONE, RARE, NEW, NO_COLOUR = range(10)
 
 
-def columns(frame: Frame = FRAME, *windows: float) -> Columns:
+def columns(frame: ReferenceMatrix = FRAME, *windows: float) -> Columns:
     return Columns(frame, windows or [HOUR], "fastdigest")
 
 
 def totals(made: Columns) -> Tally:
-    made.settle()
+    made.drain()
     return made.totals()
 
 
@@ -238,7 +238,7 @@ def test_a_column_of_another_length_is_refused_whole(values: Any) -> None:
 
 
 def test_a_frame_without_columns_takes_rows() -> None:
-    made = columns(Frame([]))
+    made = columns(ReferenceMatrix([]))
     made.add({"n": 1}, 1, 0.0)
     made.add({"n": [1, 2]}, 2, 0.0)
     assert totals(made).rows == 3
@@ -271,8 +271,8 @@ def test_small_requests_that_wait_together_count_in_the_panes_of_their_time(
         row = {"n": 0.5, "c": "red"} if i % 3 else {"c": "1", "x": 1, "n": 1.5}
         together.add(row, 1, moment, request_bytes=9)
         alone.add(row, 1, moment)
-    together.settle()
-    alone.settle()
+    together.drain()
+    alone.drain()
     ours, theirs = together.parts(), alone.parts()
     assert ours.keys() == theirs.keys()
     for part, tally in ours.items():
@@ -301,9 +301,9 @@ def test_rows_show_once_they_are_tallied() -> None:
     made = columns()
     made.add({"n": 1}, 1, 0.0)
     assert (made.totals().rows, made.merged(0.0)[0].rows, made.generation) == (0, 0, 0)
-    made.settle()
+    made.drain()
     assert (made.totals().rows, made.merged(0.0)[0].rows, made.generation) == (1, 1, 1)
-    made.settle()
+    made.drain()
     assert made.generation == 1
 
 
@@ -314,7 +314,7 @@ def test_rows_that_cannot_be_tallied_do_not_come_again() -> None:
     made = columns()
     made.add({"n": 1}, 1, 0.0)
     with pytest.raises(RuntimeError, match="stopped"):
-        made.settle(fail)
+        made.drain(fail)
     made.add({"n": 1}, 1, 0.0)
     assert totals(made).rows == 1
 
@@ -327,7 +327,7 @@ def test_rows_go_to_the_panes_of_their_time_though_they_wait_together() -> None:
     pane = HOUR / PANES
     for now in (0.0, pane - 1, pane, 2 * pane, 0.5 * pane):
         made.add({"n": 1}, 1, now)
-    made.settle()
+    made.drain()
     assert [tally.rows for tally in made.merged(2 * pane)] == [5, 5]
     assert [tally.rows for tally in made.merged(HOUR)] == [2, 5]
     assert [tally.rows for tally in made.merged(HOUR + pane)] == [1, 5]
@@ -339,7 +339,7 @@ def test_windows_of_odd_lengths_part_rows_at_their_own_edges() -> None:
     made = columns(FRAME, 7 * 60.0, HOUR)
     for second in range(0, 1000, 3):
         made.add({"n": 1}, 1, float(second))
-    made.settle()
+    made.drain()
     for now in (999.0, 1100.0):
         for window, tally in zip(made.windows, made.merged(now), strict=True):
             oldest = (window.pane_number(now) - PANES + 1) * window.pane_seconds
@@ -348,7 +348,7 @@ def test_windows_of_odd_lengths_part_rows_at_their_own_edges() -> None:
 
 def test_merged_windows_are_one_s_own() -> None:
     made = one({"n": 1})
-    made.settle()
+    made.drain()
     made.merged(0.0)[0].merge(made.merged(0.0)[0])
     assert made.merged(0.0)[0].rows == 1
     made.totals().merge_counts(made.totals())
@@ -377,7 +377,7 @@ def test_two_threads_add_while_one_reads_and_no_row_is_lost() -> None:
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
-        made.settle()
+        made.drain()
         for tally in (made.totals(), *made.merged(10.0 * rounds)):
             assert tally.counts.sum() == 2 * tally.rows
     for thread in threads:
@@ -404,7 +404,7 @@ def test_who_adds_rows_does_not_wait_for_one_who_pauses_in_a_tally() -> None:
         paused.set()
         assert go.wait(60)
 
-    tallying = threading.Thread(target=made.settle, args=(pause,))
+    tallying = threading.Thread(target=made.drain, args=(pause,))
     tallying.start()
     assert paused.wait(60)
     adding = threading.Thread(target=made.add, args=({"n": 0.5, "c": "new"}, 1, 0.0))
@@ -423,7 +423,7 @@ def test_a_tally_that_somebody_waits_for_pauses_no_more() -> None:
     made = columns()
     made.add({"n": [1.5, 1.5], "c": ["red", "red"]}, 2, 0.0)
     pauses: list[bool] = []
-    waiting = threading.Thread(target=made.settle)
+    waiting = threading.Thread(target=made.drain)
 
     def pause() -> None:
         pauses.append(True)
@@ -431,7 +431,7 @@ def test_a_tally_that_somebody_waits_for_pauses_no_more() -> None:
         while not made._awaited:
             pass
 
-    made.settle(pause)
+    made.drain(pause)
     waiting.join()
     assert pauses == [True]
 

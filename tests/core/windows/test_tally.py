@@ -136,7 +136,7 @@ def test_packed_counts_are_as_narrow_as_they_may_be(most: int, size: int) -> Non
         packed.merge(packed.copy())
         packed.pack()
     assert packed.counts.tolist() == [0, 4 * most, *[0] * (len(packed.counts) - 2)]
-    packed.at_least(tally([]))
+    packed.merge_max(tally([]))
     assert packed.counts[1] == 4 * most
     assert packed.counts.dtype.kind in "iu"
 
@@ -185,6 +185,6 @@ def test_the_greater_of_two_counts_is_kept_and_the_digests_of_more_rows() -> Non
     theirs = tally([[0.0, RED, 1.0]] * 2 + [[2.0, GREEN, 1.0]] * 2)
     expected = np.maximum(ours.counts, theirs.counts)
     digests = theirs.digests
-    ours.at_least(theirs)
+    ours.merge_max(theirs)
     np.testing.assert_array_equal(ours.counts, expected)
     assert (ours.rows, ours.digests) == (4, digests)
