@@ -429,11 +429,6 @@ class Monitor:
 
         return report(self.snapshot(now=now), window)
 
-    def _repr_html_(self) -> str:
-        from .page.report import framed
-
-        return framed(self.report(), height=600)
-
     def flush(self, timeout: float = 5.0) -> bool:
         """Take in all that was queued before; False if that took over `timeout` seconds."""
         return self._intake.flush(timeout)

@@ -70,7 +70,6 @@ ROOMS: Mapping[str, str] = {
 """Room -> the rooms that it may import; `core` stands for all rooms within."""
 LAZY = {
     "monitor -> page": "the page is loaded when somebody looks at it",
-    "reference -> page": "notebooks draw a reference",
     "reference -> reference": "the extra pyarrow, which readers of data files import",
     "sources -> instrumentation": "the default monitor",
     "cli -> .": "a command loads what it needs, so that `--help` is quick",

@@ -1,4 +1,4 @@
-"""The exporter's own page, its report, and its pictures for notebooks.
+"""The exporter's own page, and its report.
 
 Readings and pictures -> view (what is shown) -> HTML. No JavaScript, nothing from outside.
 """

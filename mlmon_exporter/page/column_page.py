@@ -95,17 +95,11 @@ def _scores(column: ColumnView) -> Html:
         values = [column.number(score, window) for window in windows]
         if all(math.isnan(value) for value in values):
             continue
-        is_deciding = score in by_score
         limits = [
-            column.number(by_score[score], window)
-            if is_deciding
-            else column.by_chance(window).get(score, math.nan)
+            column.number(by_score[score], window) if score in by_score else math.nan
             for window in windows
         ]
-        cells = [
-            _score_cells(score, value, limit, is_deciding=is_deciding)
-            for value, limit in zip(values, limits, strict=True)
-        ]
+        cells = [_score_cell(score, *pair) for pair in zip(values, limits, strict=True)]
         meaning = element("small", MEANINGS[score], class_="wide")
         title = element("th", element("div", TITLES[score]), meaning, scope="row")
         rows.append(element("tr", title, cells))
@@ -125,9 +119,9 @@ def _scores(column: ColumnView) -> Html:
     )
 
 
-def _score_cells(score: str, value: float, limit: float, *, is_deciding: bool) -> Html:
-    is_over = is_deciding and value > limit
-    allowed = f"{'of' if is_deciding else 'chance'} {figures.of_score(score, limit)}"
+def _score_cell(score: str, value: float, limit: float) -> Html:
+    is_over = value > limit
+    allowed = f"of {figures.of_score(score, limit)}"
     is_known = not math.isnan(limit) and not math.isnan(value)
     return element(
         "td",

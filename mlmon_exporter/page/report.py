@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 
 from mlmon_exporter.core.drift.history import Snapshot
 
 from . import figures, firing, overview
 from .column_page import column_section
 from .document import document, header
-from .html import Html, element
+from .html import element
 from .links import AnchorLinks
 from .ranking import Place
 from .traffic import since_the_start
@@ -69,16 +68,3 @@ def _told_of(view: View, window: str) -> Iterator[ColumnView]:
                     calm += not is_drifted
                     if is_drifted or calm <= CALM_SHOWN:
                         yield column
-
-
-def framed(page: str, height: int) -> Html:
-    """Return a page as a part of another, such as a notebook's: neither's styles reach the other.
-
-    Args:
-        page: HTML.
-        height: In pixels.
-    """
-    return Html(
-        f'<iframe srcdoc="{escape(page)}" sandbox width="100%" height="{height}" frameborder="0">'
-        "</iframe>"
-    )

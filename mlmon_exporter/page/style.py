@@ -82,7 +82,6 @@ svg.key{display:inline-block;vertical-align:-.1em;margin:0 .35rem 0 0}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));
 gap:0 2rem}
 .grid>*{min-width:0}
-table.side{table-layout:fixed}table.side th:first-child{width:30%}
 table.bins{table-layout:fixed}
 table.bins col.number{width:5.5rem}table.bins col.drawn{width:48%}
 table.quality,table.segments,table.rates,table.kpis{table-layout:fixed}

@@ -80,10 +80,6 @@ class ColumnView:
         found = {test: float(values[self.index]) for test, values in picture.severity.items()}
         return {test: value for test, value in found.items() if not math.isnan(value)}
 
-    def by_chance(self, window: str) -> Mapping[str, float]:
-        """Return what scores that do not decide reach by chance; see `WindowSummary.by_chance`."""
-        return self.summaries[window].by_chance(self.index)
-
     def verdict(self, window: str) -> Verdict:
         """Return what the window's scores amount to."""
         drifted = self.number("drifted", window)

@@ -230,11 +230,6 @@ class Reference:
         c = read(data, engine)
         return cls(c.features, c.outputs, outcomes=c.outcomes, model=c.model, created=c.created)
 
-    def _repr_html_(self) -> str:
-        from mlmon_exporter.page.reference_page import framed_reference
-
-        return framed_reference(self.model, self.created, self.features, self.outputs)
-
     def __add__(self, other: Reference) -> Reference:
         """Return the reference of both sides' rows; columns of one side only are kept."""
         outputs = _merge(self.outputs, other.outputs)

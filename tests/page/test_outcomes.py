@@ -222,15 +222,8 @@ def test_without_a_reference_quality_is_shown_and_nothing_is_compared() -> None:
     assert "Concept drift" not in text
 
 
-def test_a_score_that_does_not_decide_has_what_chance_makes_of_it(shown: View) -> None:
-    place = {"model": CREDIT, "version": "1"}
-    numeric = tables(page(shown, **place, feature="age"), "scores")[0]
-    texts = tables(page(shown, **place, feature="region"), "scores")[0]
-    names = ("Jensen-Shannon", "Wasserstein", "Greatest gap")
-    found = [row for row in (*numeric, *texts) if row[0].startswith(names)]
-    assert len(found) == 4
-    for _, *cells in found:
-        for value, noise in (cell.split("chance") for cell in cells):
-            assert 0 <= float(value) < float(noise) < 1
-    psi = next(row for row in numeric if row[0].startswith("PSI"))
-    assert all("of" in cell and "chance" not in cell for cell in psi[1:])
+def test_only_a_score_that_decides_has_a_threshold(shown: View) -> None:
+    found = tables(page(shown, model=CREDIT, version="1", feature="age"), "scores")[0]
+    with_threshold = {row[0].split("  ")[0] for row in found if " of " in row[1]}
+    assert with_threshold == {"PSI", "KS statistic", "Missing", "Tails"}
+    assert {"Jensen-Shannon", "Wasserstein"} < {row[0].split("  ")[0] for row in found}

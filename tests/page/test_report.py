@@ -1,17 +1,14 @@
-"""Facts about the report and the pictures for notebooks."""
+"""Facts about the report."""
 
 from __future__ import annotations
 
 import html
-import math
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from mlmon_exporter import Config, Monitor, Reference
-from mlmon_exporter.page.reference_page import _shape
+from mlmon_exporter import Config, Monitor
 
 from .served import HOSTILE, MODELS, NOW, configured, fill, rows
 
@@ -70,50 +67,3 @@ def test_two_versions_at_once_are_told_apart(tmp_path: Path) -> None:
 
 def test_a_monitor_without_a_reference_has_a_report() -> None:
     assert "Nothing to compare yet" in Monitor(model="m").report()
-
-
-def test_a_notebook_shows_a_monitor_in_a_frame_of_its_own(monitor: Monitor) -> None:
-    shown = monitor._repr_html_()
-    assert shown.startswith("<iframe srcdoc=")
-    assert " sandbox " in shown
-    assert "<section" not in shown
-
-
-def test_a_notebook_shows_the_pictures_of_a_reference() -> None:
-    reference = Reference.build(
-        rows(500, 1, features=FEATURES),
-        predictions="score",
-        model="<b>",
-    )
-    shown = html.unescape(re.findall('srcdoc="(.*?)"', reference._repr_html_(), re.DOTALL)[0])
-    assert "Reference of &lt;b&gt;" in shown
-    assert shown.count("<svg") == FEATURES + 1
-    assert "500 rows" in shown
-
-
-def test_a_reference_of_very_many_columns_shows_the_first(tmp_path: Path) -> None:
-    columns = {f"f{i}": [1.0, 2.0] for i in range(250)}
-    shown = html.unescape(Reference.build(columns)._repr_html_())
-    assert shown.count("<svg") == 200
-    assert "and 50 more" in shown
-
-
-def test_an_empty_reference_can_be_shown() -> None:
-    assert "0 rows" in html.unescape(Reference(())._repr_html_())
-
-
-def test_the_shape_of_a_column_is_that_of_its_values() -> None:
-    values = np.concatenate((np.zeros(900), np.linspace(0, 10, 100)))
-    (column,) = Reference.build({"x": values}).features
-    shape = _shape(column, np.zeros(3))
-    assert shape[0] == pytest.approx(0.9, abs=0.02)
-    assert shape.sum() == pytest.approx(1.0)
-
-
-@pytest.mark.parametrize("values", [[3.0, 3.0], [1e308, -1e308, 0.0, 5.0], [math.nan, math.nan]])
-def test_columns_of_any_span_have_a_shape(values: list[float]) -> None:
-    columns = Reference.build({"x": np.array(values), "y": [1.0] * len(values)}).features
-    for column in columns:
-        shape = _shape(column, np.ones(1))
-        assert len(shape) >= 1
-        assert np.isfinite(shape).all()

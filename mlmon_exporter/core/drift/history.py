@@ -16,11 +16,6 @@ from mlmon_exporter.core.labels import distinct_labels
 from mlmon_exporter.core.profile.column import MID_RANKS
 from mlmon_exporter.core.records import Histograms, Readings
 from mlmon_exporter.core.settings import Policy, WindowName
-from mlmon_exporter.core.stats.chance import (
-    noise_of_js_distance,
-    noise_of_l_infinity,
-    noise_of_wasserstein_ratio,
-)
 from mlmon_exporter.core.stats.thresholds import level
 from mlmon_exporter.core.windows.columns import Columns
 from mlmon_exporter.core.windows.matrix import QUANTILES, ReferenceMatrix, Sums
@@ -44,12 +39,6 @@ class Bars(NamedTuple):
     """Per column, shares of the reference's rows, 0 to 1; NaN where it has no rows."""
     quantiles: tuple[Floats, ...]
     """Per column, the reference's values at `QUANTILES`; NaN for a category."""
-    counts: tuple[NDArray[np.int64], ...]
-    """Per column, the reference's rows per bin, missing last."""
-    ranks: tuple[Floats, ...]
-    """Per column, the reference's values at evenly spaced mid-ranks; NaN for a category."""
-    sd: Floats
-    """Per column, the standard deviation of the reference's values; NaN for a category."""
 
 
 class History(NamedTuple):
@@ -82,29 +71,6 @@ class WindowSummary(NamedTuple):
     """Unix seconds, oldest first: always as many as the window has panes."""
     history: Mapping[str, History]
     """Threshold's name -> its score, pane by pane."""
-    level: float
-    """Probability that one score of unchanged traffic is over what chance does, 0 to 0.05."""
-
-    def by_chance(self, column: int) -> Mapping[str, float]:
-        """Return what scores that do not decide reach by chance at the level, for a column.
-
-        NaN where the window or the reference has no rows; a score that the column lacks is left
-        out.
-        """
-        counts = self.bars.counts[column]
-        n, usable = int(counts.sum()), int(counts[:-1].sum())
-        # A bin that the reference lacks adds next to nothing by chance.
-        found = {
-            "js_distance": noise_of_js_distance(
-                int(np.count_nonzero(counts)), n, self.rows, self.level
-            )
-        }
-        if self.bars.kinds[column] == "categorical":
-            return found | {"l_infinity": noise_of_l_infinity(counts, self.rows, self.level)}
-        values = round(self.rows * (1 - self.current[column][-1])) if self.rows else 0
-        sd, ranks = float(self.bars.sd[column]), self.bars.ranks[column]
-        noise = noise_of_wasserstein_ratio(ranks, sd, usable, values, self.level)
-        return found | {"wasserstein_ratio": noise}
 
 
 class Snapshot(NamedTuple):
@@ -181,7 +147,6 @@ class ColumnHistory:
             severity,
             np.array(numbers, dtype=np.float64) * window.pane_seconds,
             self._history([self._panes[k].get(n) for n in numbers]),
-            self._level(k),
         )
 
     def _level(self, k: int) -> float:
@@ -230,9 +195,6 @@ def reference_bars(frame: ReferenceMatrix) -> Bars:
         tuple(b.intervals for b in bins),
         tuple(map(_shares, counts)),
         tuple(np.interp(QUANTILES, MID_RANKS, column.quantiles) for column in frame.references),
-        tuple(counts),
-        tuple(column.quantiles for column in frame.references),
-        frame.sd,
     )
 
 

@@ -13,11 +13,6 @@ from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.records import Batch, Readings
 from mlmon_exporter.core.settings import ModelSettings, Policy, WindowName
-from mlmon_exporter.core.stats.chance import (
-    noise_of_js_distance,
-    noise_of_l_infinity,
-    noise_of_wasserstein_ratio,
-)
 from tests.core.build import references
 
 DAY = WindowName("24h", 86400.0)
@@ -143,36 +138,3 @@ def test_a_pane_leaves_the_picture_with_its_window(model: Model) -> None:
     later = picture(model, NOW + 12 * PANE)
     assert later.rows == 0
     assert np.isnan(later.history["psi_threshold"].values).all()
-
-
-def test_what_chance_does_is_that_of_the_rows_of_both_sides(model: Model) -> None:
-    observe(model, 1000, seed=1)
-    found = picture(model)
-    reference = rows(5000, 0)
-    colours = [int((reference["colour"] == c).sum()) for c in ("red", "green", "blue")]
-    chance = found.by_chance(1)
-    assert chance.keys() == {"js_distance", "l_infinity"}
-    assert chance["js_distance"] == noise_of_js_distance(3, 5000, 1000, found.level)
-    assert chance["l_infinity"] == pytest.approx(
-        noise_of_l_infinity(colours, 1000, found.level), rel=0.05
-    )
-    of_ages = found.by_chance(0)
-    assert of_ages.keys() == {"js_distance", "wasserstein_ratio"}
-    ages = np.quantile(reference["age"], (np.arange(100) + 0.5) / 100)
-    assert of_ages["wasserstein_ratio"] == pytest.approx(
-        noise_of_wasserstein_ratio(ages, float(reference["age"].std()), 5000, 1000, found.level),
-        rel=0.02,
-    )
-
-
-def test_unchanged_rows_are_within_chance_and_others_over_it(model: Model) -> None:
-    observe(model, 1000, seed=1)
-    for name in ("js_distance", "wasserstein_ratio"):
-        assert reading(model, name)[0] < picture(model).by_chance(0)[name]
-    observe(model, 4000, seed=2, shift=1.0)
-    for name in ("js_distance", "wasserstein_ratio"):
-        assert reading(model, name)[0] > picture(model).by_chance(0)[name]
-
-
-def test_a_window_without_rows_has_no_chance(model: Model) -> None:
-    assert all(np.isnan(value) for i in range(3) for value in picture(model).by_chance(i).values())
