@@ -107,6 +107,7 @@ def test_on_unchanged_rows_the_estimate_is_the_quality() -> None:
         assert found[name] == pytest.approx(before[name], abs=0.03), name
 
 
+@pytest.mark.slow
 def test_few_rows_have_no_estimate() -> None:
     model, _ = income()
     at = NOW + 1e6
