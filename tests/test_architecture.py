@@ -88,7 +88,8 @@ OUTSIDE: Mapping[str, frozenset[str]] = {
     | {
         *("base64", "binascii", "csv", "email", "gzip", "io", "numpy", "orjson", "urllib.parse"),
         "gc",  # for is_tracked, which tells what cannot hold a container
-        "importlib",  # for decompressors that may be installed
+        "importlib",  # for decoders that may be installed
+        "zipfile",
     },
 }
 """Room -> what it may import that is not ours; other rooms may import all but the below."""

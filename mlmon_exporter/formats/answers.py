@@ -155,7 +155,7 @@ def read_answer(message: Message) -> Answer:
     content = message.content
     if message.media_type != MEDIA_TYPE and not is_stream(content):
         answer = Answer()
-        answer.add(message.json())
+        answer.add(message.value())
         return answer
     answer = Answer(is_whole=GAP not in content)
     for data in events(content):

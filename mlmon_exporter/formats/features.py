@@ -11,8 +11,8 @@ from .errors import FormatError
 from .flatten import CONTAINERS
 from .tables import Record, Table
 
-HOLDERS = ("instances", "inputs", "features", "data")
-"""Keys that hold the rows, most telling first; other keys beside a holder are ignored."""
+HOLDERS = ("instances", "inputs", "Inputs", "features", "data")
+"""Keys that hold the rows, most telling first: `Inputs` is Azure's. Others beside are ignored."""
 MAX_HOLDERS = 4
 """Holders within holders, as in `{"instances": [{"features": [5.1, 3.5]}]}`."""
 

@@ -21,12 +21,12 @@ def recognises(_request: Message) -> bool:
 
 def request(message: Message, body_map: BodyMap) -> Table:
     """Return the features. Raises FormatError."""
-    return features_in(message.json(), body_map)
+    return features_in(message.value(), body_map)
 
 
 def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
     """Return the predictions for `rows` rows. Raises FormatError."""
-    return predictions_in(message.json(), body_map, rows)
+    return predictions_in(message.value(), body_map, rows)
 
 
 def version(message: Message) -> str | None:

@@ -18,3 +18,8 @@ def loads(text: bytes) -> list[Any]:
     lines = _LINE_ENDS.sub(b",", text.strip())
     values: list[Any] = json_text.loads(b"[" + lines + b"]")
     return values
+
+
+def lines(text: bytes) -> list[bytes]:
+    """Return the lines that are not blank."""
+    return [line for line in _LINE_ENDS.split(text) if line.strip()]

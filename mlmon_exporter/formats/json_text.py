@@ -38,7 +38,7 @@ def loads(text: bytes) -> Any:
         string fails to encode.
 
     Raises:
-        FormatError: `empty_body`, `bad_encoding` (not UTF-8), `too_deep`, `not_json`.
+        FormatError: `empty_body`, `bad_encoding` (no UTF), `too_deep`, `not_json`.
     """
     try:
         return orjson.loads(text)
@@ -50,9 +50,13 @@ def _loads_leniently(text: bytes) -> Any:
     if not text.strip():
         raise FormatError("empty_body", "body: expected JSON, got nothing")
     try:
-        characters = text.decode()
+        # UTF-16 and UTF-32 too, as Python's own parser takes them and so do many apps.
+        encoding = json.detect_encoding(text)
+        characters = text.decode(encoding)
     except UnicodeDecodeError as error:
-        raise FormatError("bad_encoding", "body: expected UTF-8") from error
+        raise FormatError("bad_encoding", "body: expected UTF-8, UTF-16 or UTF-32") from error
+    if encoding not in ("utf-8", "utf-8-sig"):
+        return loads(characters.encode())
     if _depth(text) > MAX_DEPTH:
         raise FormatError("too_deep", f"body: expected {MAX_DEPTH} levels at most")
     try:

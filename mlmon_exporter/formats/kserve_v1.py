@@ -76,7 +76,7 @@ def _payload(message: Message) -> Any:
     """Return the body, or the `data` of the CloudEvent that it is."""
     if message.path.endswith(_EXPLAIN):
         raise FormatError("not_a_prediction", "path: expected predict, classify or regress")
-    body = message.json()
+    body = message.value()
     if type(body) is not dict or "specversion" not in body:
         return body
     if "data" not in body:

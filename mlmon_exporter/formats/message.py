@@ -9,14 +9,18 @@ import orjson
 
 from mlmon_exporter.core.records import Headers
 
-from . import codings, json_text
+from . import codings, decoders, event_stream, json_lines, json_text
 from .errors import FormatError, Reason
 
 T = TypeVar("T")
 
 _UNREAD = object()
-_MAYBE_JSON = ("", "text/plain", "application/x-www-form-urlencoded")
+_MAYBE_JSON = ("", "text/plain", decoders.FORM)
 """Media types under which JSON is sent too: curl's default is the last."""
+
+
+STREAMS = frozenset((*json_lines.MEDIA_TYPES, event_stream.MEDIA_TYPE))
+"""Media types of bodies that hold a value an event or a line."""
 
 
 class _Unreadable(NamedTuple):
@@ -66,19 +70,20 @@ class Message:
         coding = self.header(b"content-encoding").decode("latin-1")
         return codings.decode(self.raw, coding, self._max_inflated_bytes)
 
-    def json(self) -> Any:
-        """Return the body's JSON value.
+    def value(self) -> Any:
+        """Return the body's value: that of its JSON, or what `decoders` make of another body.
 
         Raises:
-            FormatError: As `codings.decode` and `json_text.loads` do; `unsupported_media` where
-                it is not JSON and does not claim to be.
+            FormatError: As `codings.decode`, `json_text.loads` and `decoders` do;
+                `unsupported_media` where it is none of these, or a stream, which has `parts`.
         """
         value = self._value
         if value is _UNREAD:
             # No compressed body is JSON as it stands, so the search through the headers that
-            # each message would need can wait until this fails.
+            # each message would need can wait until this fails. A single byte may be a number
+            # in MessagePack, and another one in JSON.
             try:
-                value = orjson.loads(self.raw)
+                value = orjson.loads(self.raw) if len(self.raw) > 1 else self._decode()
             except orjson.JSONDecodeError:
                 value = self._decode()
             self._value = value
@@ -99,14 +104,45 @@ class Message:
         if type(self._value) is dict:
             return self._value
         try:
-            value = self.json()
+            value = self.value()
         except FormatError:
             return {}
         return value if type(value) is dict else {}
 
+    def parts(self) -> list[Any] | None:
+        """Return the values of a stream's events or lines, in order; None where it is no stream.
+
+        Those that are no JSON are texts. Raises FormatError as `codings.decode` does, and
+        `mismatched_rows` where the middle of the stream was not kept.
+        """
+        content = self.content
+        if self.media_type not in STREAMS and not event_stream.is_stream(content):
+            return None
+        if event_stream.GAP in content:
+            raise FormatError("mismatched_rows", "stream: expected all of it, got its ends")
+        events = list(event_stream.events(content)) if event_stream.is_stream(content) else None
+        if events is None:  # BentoML's event streams are the bytes that the function yields
+            events = json_lines.lines(content)
+        return [_part(event) for event in events if event != b"[DONE]"]
+
+    def of_part(self, value: Any) -> Message:
+        """Return this message with one value for its body, such as a part of its stream."""
+        part = Message(self.path, {}, (), self._max_inflated_bytes)
+        part._value = value
+        return part
+
     def _decode(self) -> Any:
         try:
-            return json_text.loads(self.content)
+            content = self.content
+            media = self.media_type
+            decode = decoders.BY_MEDIA.get(media)
+            if content.startswith(decoders.NPY_MAGIC):
+                decode = decoders.npy
+            if decode is not None:
+                return decode(content, self.header(b"content-type"), self._max_inflated_bytes)
+            if media in STREAMS:
+                return _Unreadable("unsupported_media", "body: expected one value, got a stream")
+            return json_text.loads(content)
         except FormatError as error:
             if error.reason in ("not_json", "bad_encoding") and not self._claims_json():
                 return _Unreadable("unsupported_media", "Content-Type: expected JSON")
@@ -115,3 +151,10 @@ class Message:
     def _claims_json(self) -> bool:
         media = self.media_type
         return media in _MAYBE_JSON or "json" in media
+
+
+def _part(event: bytes) -> Any:
+    try:
+        return json_text.loads(event)
+    except FormatError:
+        return event.decode("utf-8", "replace")

@@ -36,7 +36,7 @@ def request(message: Message, body_map: BodyMap) -> Table:
         return _csv(message.content, body_map)
     if media == parquet.MEDIA_TYPE:
         return parquet.table(message.content, body_map)
-    body = message.json()
+    body = message.value()
     if type(body) is dict and body_map.features is None:
         for key, read in _REQUESTS.items():
             if key in body:
@@ -46,7 +46,7 @@ def request(message: Message, body_map: BodyMap) -> Table:
 
 def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
     """Return the predictions for `rows` rows. Raises FormatError."""
-    return json.predictions_in(message.json(), body_map, rows)
+    return json.predictions_in(message.value(), body_map, rows)
 
 
 def _csv(content: bytes, body_map: BodyMap) -> Table:

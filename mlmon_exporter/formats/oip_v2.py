@@ -22,13 +22,17 @@ _PATH = re.compile(
     r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[\w.-]+))?/infer(?:_stream)?$", re.ASCII
 )
 _JSON_LENGTH = b"inference-header-content-length"
+_SAGEMAKER_JSON_LENGTH = re.compile(
+    rb"^application/vnd\.sagemaker-triton\.binary\+json;\s*json-header-size=([^;\s]*)"
+)
+"""SageMaker lets no header of the client's through, so that its content type holds the length."""
 _MAX_DIGITS = 18
 
 
 def recognises(request: Message) -> bool:
     """By the binary extension's header, by its path, by inputs that have a datatype."""
     return (
-        request.header(_JSON_LENGTH) != b""
+        _json_length(request) is not None
         or _PATH.search(request.path) is not None
         or _are_tensors(request.top.get("inputs"))
     )
@@ -45,7 +49,10 @@ def request(message: Message, body_map: BodyMap) -> Table:
     found = _tensors(message, "inputs")
     if not found:
         raise FormatError("no_columns", "inputs: expected tensors, got none")
-    return _table(found, found[0].rows, body_map, body_map.feature_names)
+    names = body_map.feature_names
+    if len(found) == 1 and _is_one_row(found[0], names):
+        found = [found[0].as_row()]
+    return _table(found, found[0].rows, body_map, names)
 
 
 def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
@@ -53,7 +60,10 @@ def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
     found = _tensors(message, "outputs")
     if not found:
         raise FormatError("no_predictions", "outputs: expected tensors, got none")
-    of_rows = [tensor for tensor in found if tensor.rows == rows] or found
+    of_rows = [tensor for tensor in found if tensor.rows == rows]
+    if not of_rows:
+        of_rows = [tensor.as_row() for tensor in found if tensor.is_flat] if rows == 1 else []
+    of_rows = of_rows or found
     return _table(of_rows, of_rows[0].rows, body_map, body_map.output_names)
 
 
@@ -77,6 +87,11 @@ def _are_tensors(inputs: Any) -> bool:
 
 def _is_tensor(value: Any) -> bool:
     return type(value) is dict and type(value.get("datatype")) is str
+
+
+def _is_one_row(tensor: Tensor, names: Sequence[str]) -> bool:
+    """Return whether a tensor without a batch dimension holds a value for each feature."""
+    return tensor.is_flat and 1 < tensor.rows == len(names) and tensor.name not in names
 
 
 def _table(found: list[Tensor], rows: int, body_map: BodyMap, known: Sequence[str]) -> Table:
@@ -114,9 +129,9 @@ def _top(message: Message) -> Mapping[str, Any]:
 
 def _parts(message: Message) -> tuple[Any, bytes, int]:
     """Return the JSON of a message, its bytes, and where in them the binary tensors start."""
-    length = message.header(_JSON_LENGTH)
-    if not length:
-        return message.json(), b"", 0
+    length = _json_length(message)
+    if length is None:
+        return message.value(), b"", 0
     content = message.content
     is_length = length.isdigit() and len(length) <= _MAX_DIGITS and int(length) <= len(content)
     if not is_length:
@@ -125,6 +140,15 @@ def _parts(message: Message) -> tuple[Any, bytes, int]:
         )
     end = int(length)
     return json_text.loads(content[:end]), content, end
+
+
+def _json_length(message: Message) -> bytes | None:
+    """Return how long the JSON before binary tensors is, as it was sent; None where it is all."""
+    length = message.header(_JSON_LENGTH)
+    if length:
+        return length
+    match = _SAGEMAKER_JSON_LENGTH.match(message.header(b"content-type"))
+    return match and match[1]
 
 
 def _tensors(message: Message, key: str) -> list[Tensor]:

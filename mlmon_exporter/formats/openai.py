@@ -21,7 +21,7 @@ from .answers import Answer, read_answer
 from .body_map import BodyMap
 from .errors import FormatError
 from .message import Message
-from .prompts import are_messages, are_texts, characters, holds_prompt
+from .prompts import are_messages, are_texts, characters, holds_prompt, pictures
 from .tables import Record, Table
 
 _PATH = re.compile(r"/chat/completions/?$|/v\d+/(?:completions|embeddings|responses)/?$", re.ASCII)
@@ -47,7 +47,7 @@ def request(message: Message, body_map: BodyMap) -> Table:
     """Return how much was asked, and how. Raises FormatError."""
     if _UNREAD_PATH.search(message.path):
         raise FormatError("not_a_prediction", "path: expected chat, completions or embeddings")
-    body = message.json()
+    body = message.value()
     if body_map.features is not None:
         return json.features_in(body, body_map)
     key = next((key for key in ENDPOINTS if type(body) is dict and key in body), None)
@@ -62,7 +62,9 @@ def request(message: Message, body_map: BodyMap) -> Table:
         "messages": _count(asked),
         "prompt_characters": characters(asked) + characters(body.get("instructions")),
     }
-    return (features if endpoint == "embeddings" else features | _settings(body)), 1
+    if endpoint == "embeddings":
+        return features, 1
+    return features | {"pictures": pictures(asked)} | _settings(body), 1
 
 
 def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
@@ -70,7 +72,7 @@ def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
     if _UNREAD_PATH.search(message.path):
         raise FormatError("not_a_prediction", "path: expected chat, completions or embeddings")
     if body_map.predictions is not None:
-        return json.predictions_in(message.json(), body_map, rows)
+        return json.predictions_in(message.value(), body_map, rows)
     outputs = message.once(read_answer).outputs()
     if outputs is None:
         raise FormatError("no_predictions", "response: expected choices or output, got none")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mlmon_exporter.core.records import Batch, Column, Exchange
 
-from . import json, kserve_v1, mlflow, oip_v2, openai, sagemaker, seldon
+from . import json, kserve_v1, mlflow, oip_v2, openai, sagemaker, seldon, streamed
 from .body_map import BodyMap
 from .errors import FormatError, Reason
 from .message import Message
@@ -142,28 +142,39 @@ def parse(
         return predicted._replace(named=name)
     if not is_answered:
         return Parsed(row.name, Batch(features, _NOTHING, rows), (), name)
-    predictions, problems = _predictions(row, response, body_map, rows)
+    predictions, problems, version = _predictions(row, response, body_map, rows)
     if rows == 1 and (measured := row.measured(response)):
         features = {**features, **measured}
-    batch = Batch(features, predictions, rows, _version(row, request, response))
-    return Parsed(row.name, batch, problems, name)
-
-
-def _version(row: Format, request: Message, response: Message) -> str | None:
-    """Return the version of the answer; one that repeats the model's name tells nothing."""
-    found = row.version(response)
-    return None if found is not None and found == row.model(request) else found
+    if version is not None and version == row.model(request):
+        version = None  # one that repeats the model's name tells nothing
+    return Parsed(row.name, Batch(features, predictions, rows, version), problems, name)
 
 
 def _predictions(
     row: Format, response: Message, body_map: BodyMap, rows: int
-) -> tuple[Mapping[str, Column], tuple[Reason, ...]]:
-    """Return the predictions for so many rows, or none and why."""
+) -> tuple[Mapping[str, Column], tuple[Reason, ...], str | None]:
+    """Return the predictions for so many rows, or none and why; and the version."""
     try:
-        predictions, count = row.response(response, body_map, rows)
+        (predictions, count), version = _answer(row, response, body_map, rows)
     except FormatError as error:
-        return _NOTHING, (error.reason,)
-    return (predictions, ()) if count == rows else (_NOTHING, ("mismatched_rows",))
+        return _NOTHING, (error.reason,), row.version(response)
+    if count != rows:
+        return _NOTHING, ("mismatched_rows",), version
+    return predictions, (), version
+
+
+def _answer(
+    row: Format, response: Message, body_map: BodyMap, rows: int | None
+) -> tuple[Table, str | None]:
+    """Return the predictions of an answer, streamed or not, and its version."""
+    try:
+        return row.response(response, body_map, rows), row.version(response)
+    except FormatError:
+        parts = response.parts()
+        if parts is None:
+            raise
+    version = row.version(response.of_part(parts[0])) if parts else None
+    return streamed.read(response, parts, row.response, body_map, rows), version
 
 
 def _without_features(
@@ -171,10 +182,10 @@ def _without_features(
 ) -> Parsed | None:
     """Return the predictions of a request that cannot be read, None where there are none."""
     try:
-        predictions, rows = row.response(response, body_map, None)
+        (predictions, rows), version = _answer(row, response, body_map, None)
     except FormatError:
         return None
-    return Parsed(row.name, Batch(_NOTHING, predictions, rows, row.version(response)), (problem,))
+    return Parsed(row.name, Batch(_NOTHING, predictions, rows, version), (problem,))
 
 
 def _fits_another(row: Format, request: Message) -> bool:

@@ -21,6 +21,9 @@ OUTPUTS: Mapping[str, str] = {
     "output": UNNAMED,
     "results": UNNAMED,
     "result": UNNAMED,
+    "Results": UNNAMED,  # Azure's
+    "generated_text": "generated_text",  # Hugging Face's
+    "text_output": "text_output",  # Triton's
     "score": "score",
     "scores": "score",
     "probability": "probability",

@@ -7,6 +7,8 @@ from typing import Any
 MAX_LEVELS = 8
 TEXTS = ("text", "content", "input_text", "output_text", "output", "arguments", "refusal")
 """Keys of an item that hold its text, or items that do."""
+PICTURES = ("image_url", "input_image", "image")
+"""Types of an item that is a picture."""
 
 
 def holds_prompt(body: Any) -> bool:
@@ -39,3 +41,15 @@ def characters(value: Any, levels: int = MAX_LEVELS) -> int:
     if type(value) is dict:
         return sum(characters(value[key], levels - 1) for key in TEXTS if key in value)
     return 0
+
+
+def pictures(value: Any, levels: int = MAX_LEVELS) -> int:
+    """Return how many pictures there are in messages and items: by address, or within."""
+    if not levels:
+        return 0
+    if type(value) is list:
+        return sum(pictures(item, levels - 1) for item in value)
+    if type(value) is not dict:
+        return 0
+    is_picture = value.get("type") in PICTURES
+    return int(is_picture) or pictures(value.get("content"), levels - 1)

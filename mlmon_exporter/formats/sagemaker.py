@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from . import csv_text, json, json_lines, predictions, tables
+from . import csv_text, decoders, json, json_lines, predictions, tables
 from .body_map import BodyMap
 from .errors import FormatError
 from .flatten import CONTAINERS
@@ -22,9 +22,9 @@ _TEXT_ANSWERS = frozenset((_CSV, "text/html"))
 
 
 def recognises(request: Message) -> bool:
-    """By JSON lines, by CSV whose first row has a number, by rows that hold features."""
+    """By JSON lines or NumPy's files, by CSV whose first row has a number, by rows of features."""
     media = request.media_type
-    if media in json_lines.MEDIA_TYPES:
+    if media in json_lines.MEDIA_TYPES or media in decoders.ARRAYS:
         return True
     if media == _CSV:
         return _has_no_header(request)
@@ -37,7 +37,9 @@ def request(message: Message, body_map: BodyMap) -> Table:
     if media == _CSV:
         rows = csv_text.rows(message.content, body_map)
         return csv_text.table(rows, body_map.name_features, body_map)
-    value = json_lines.loads(message.content) if media in json_lines.MEDIA_TYPES else message.json()
+    value = (
+        json_lines.loads(message.content) if media in json_lines.MEDIA_TYPES else message.value()
+    )
     if type(value) is dict and type(value.get("instances")) is list:
         value = value["instances"]
     sparse = [_sparse(row) for row in value] if type(value) is list else []
@@ -48,11 +50,8 @@ def request(message: Message, body_map: BodyMap) -> Table:
 
 def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
     """Return the predictions for `rows` rows. Raises FormatError."""
-    media = message.media_type
-    if media in json_lines.MEDIA_TYPES:
-        return json.predictions_in(json_lines.loads(message.content), body_map, rows)
-    if media not in _TEXT_ANSWERS:
-        return json.predictions_in(message.json(), body_map, rows)
+    if message.media_type not in _TEXT_ANSWERS:
+        return json.predictions_in(message.value(), body_map, rows)
     cells = csv_text.rows(message.content, body_map)
     values: list[Any] = [[csv_text.value(cell) for cell in row] for row in cells]
     # XGBoost answers all rows in one line, others a line each.

@@ -128,7 +128,7 @@ def _field(message: Message) -> bytes | None:
 def _body(message: Message) -> Any:
     field = message.once(_field)
     if field is None:
-        return message.json()
+        return message.value()
     return json_text.loads(unquote_to_bytes(field[len(_FIELD) :].replace(b"+", b" ")))
 
 

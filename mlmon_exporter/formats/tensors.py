@@ -26,6 +26,12 @@ class Tensor(NamedTuple):
     """Flat, last index fastest."""
     rows: int
     width: int
+    is_flat: bool = False
+    """Whether its shape has but one dimension, which need not be that of the rows."""
+
+    def as_row(self) -> Tensor:
+        """Return the tensor with all its values in one row."""
+        return self._replace(rows=1, width=self.rows * self.width, is_flat=False)
 
     def names(self) -> Sequence[str]:
         """Return its name, or its parts' where it has several columns."""
@@ -71,12 +77,12 @@ def from_json(name: str, shape: Any, data: Any) -> Tensor:
     rows = len(data)
     if is_needed or len(values) % (rows or 1):
         raise FormatError("malformed", "tensor: expected as many values as its shape has")
-    return Tensor(name, values, rows, len(values) // (rows or 1))
+    return Tensor(name, values, rows, len(values) // (rows or 1), not is_nested)
 
 
 def _shaped(name: str, shape: Sequence[int], values: list[Any] | NDArray[Any]) -> Tensor:
     rows = shape[0] if shape else 1
-    return Tensor(name, values, rows, len(values) // (rows or 1))
+    return Tensor(name, values, rows, len(values) // (rows or 1), len(shape) == 1)
 
 
 def count(shape: Any) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import sys
+import time
 import zlib
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -81,6 +83,33 @@ def test_a_bomb_takes_no_more_memory_than_the_limit(coding: str) -> None:
     # zlib's output in blocks, the same in one piece, and what it has not read of the input.
     with at_most_traced(int(2.5 * MEGABYTE) + len(bomb)):
         assert _reason(bomb, coding, MEGABYTE) == "compressed_too_large"
+
+
+@pytest.mark.parametrize("cuts", [(7,), (1, 2, 3), (0,), (500, 500)])
+def test_all_members_of_a_gzip_file_are_undone(cuts: tuple[int, ...]) -> None:
+    starts = (0, *cuts, len(TEXT))
+    parts = [TEXT[a:b] for a, b in pairwise(starts)]
+    content = b"".join(gzip.compress(part, mtime=0) for part in parts)
+    assert decode(content, "gzip", 10_000) == TEXT
+    assert _reason(content, "gzip", len(TEXT) - 1) == "compressed_too_large"
+
+
+def test_a_later_member_that_is_large_or_cut_short_says_so() -> None:
+    first, second = gzip.compress(b"[", mtime=0), gzip.compress(bytes(range(256)) * 400, mtime=0)
+    assert len(decode(first + second, "gzip", 200_000)) == 1 + 256 * 400
+    assert _reason(first + second, "gzip", 50_000) == "compressed_too_large"
+    assert _reason(first + second[:-9], "gzip", 200_000) == "bad_encoding"
+
+
+def test_what_follows_the_last_member_is_passed_over() -> None:
+    assert decode(gzip.compress(b"{}", mtime=0) + b"\0\0junk", "gzip", 10_000) == b"{}"
+
+
+def test_many_members_take_time_by_their_number() -> None:
+    member = gzip.compress(b"", mtime=0)
+    started = time.process_time()
+    assert decode(member * 50_000, "gzip", MEGABYTE) == b""
+    assert time.process_time() - started < 20e-6 * 50_000 * len(member)
 
 
 def test_compressed_bodies_of_both_directions_are_read() -> None:

@@ -100,3 +100,10 @@ def test_nothing_is_no_rows_or_no_columns(value: Any) -> None:
     with pytest.raises(FormatError) as raised:
         read(value, UNNAMED)
     assert raised.value.reason in {"no_rows", "no_columns"}
+
+
+def test_azures_inputs_hold_rows_under_a_name_or_as_data() -> None:
+    settings = {"GlobalParameters": {"method": "predict"}}
+    assert read({"Inputs": {"WebServiceInput0": [{"x": 1, "y": 2}]}, **settings}, TWO) == ROW
+    assert read({"Inputs": {"data": [{"x": 1, "y": 2}]}, **settings}, TWO) == ROW
+    assert read({"Inputs": [[1, 2]], **settings}, TWO) == ROW

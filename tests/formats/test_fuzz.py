@@ -64,7 +64,9 @@ PATHS = st.sampled_from(
     /seldon/ns/m/api/v1.0/predictions /api/v0.1/feedback""".split()
 )
 MEDIA = """text/csv text/csv;label_size=0 application/jsonlines application/vnd.apache.parquet
-    application/x-www-form-urlencoded text/event-stream text/html""".split()
+    application/x-www-form-urlencoded text/event-stream text/html application/x-npy
+    application/x-npz application/msgpack application/x-ndjson
+    multipart/form-data;boundary=x""".split()
 HEADERS = st.sampled_from(
     [
         {},
@@ -209,6 +211,7 @@ HOSTILE = {
     "float_out_of_range": b"[1e400, -1e400, 1e-400]",
     "lone_surrogates": rb'{"\ud800": ["\udfff", "\ud83d"]}',
     "byte_order_mark": b'\xef\xbb\xbf{"a": 1}',
+    "utf_32": '[{"a": 1}]'.encode("utf-32"),
     "utf_16": '{"a": 1}'.encode("utf-16"),
     "invalid_utf_8": b'{"a": "\xff\xc0\x80"}',
     "nul": b'{"a\x00": 1}',
@@ -230,6 +233,13 @@ COSTLY = {
     "lines_of_text": b"a_b,c\n" * 3_000,
     "form": b"json=" + b"%5B" * 6_000,
     "fields_of_a_form": b"&json=" * 3_000,
+    "names_of_a_form": b"&".join(b"k%d=" % i for i in range(1_900)),
+    "fields_of_one_name": b"a=1&" * 5_000,
+    "parts_of_a_form": b'--x\r\nname="a"\r\n\r\n' * 1_000 + b"--x--",
+    "events": b"data:1\n\n" * 3_000,
+    "events_of_lists": b"data:[1,2]\n\n" * 3_000,
+    "arrays_in_messagepack": b"\xdc\x20\x00" + b"\x91\xc0" * 8_192,
+    "levels_in_messagepack": b"\x91" * 900 + b"\xc0",
     "tensors": b'{"inputs":[%s]}' % b",".join([b'{"datatype":"FP32","data":[1]}'] * 600),
     "tensor_of_a_long_name": b'{"inputs":[{"name":"%s","datatype":"FP32","data":[[%s1]]}]}'
     % (b"n" * 20_000, b"1," * 1_999),
@@ -250,6 +260,10 @@ TABLE_BYTES, TABLE_SECONDS = 1_000_000, 0.5
 SPARSE_BYTES = 24_000_000
 """What sparse rows may take besides: a table as large as the limits allow."""
 MEDIA_OF = {
+    "json": [
+        *("application/json", "application/x-www-form-urlencoded", "text/event-stream"),
+        *("multipart/form-data; boundary=x", "application/msgpack", "application/x-ndjson"),
+    ],
     "sagemaker": ["application/json", "text/csv", "application/jsonlines"],
     "mlflow": ["application/json", "text/csv", "application/vnd.apache.parquet"],
     "seldon": ["application/json", "application/x-www-form-urlencoded"],

@@ -84,8 +84,14 @@ def test_nothing_is_an_empty_body(text: bytes) -> None:
     assert _reason(text) == "empty_body"
 
 
-@pytest.mark.parametrize("text", [b'"\xff"', '["ä"]'.encode("latin-1"), "[1]".encode("utf-16")])
-def test_what_is_not_utf_8_is_a_bad_encoding(text: bytes) -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_json_in_another_utf_is_read_as_python_reads_it(encoding: str) -> None:
+    assert loads('{"größe": [1, NaN]}'.encode(encoding)).keys() == {"größe"}
+    assert loads('["😀"]'.encode(encoding)) == ["😀"]
+
+
+@pytest.mark.parametrize("text", [b'"\xff"', '["ä"]'.encode("latin-1"), b"\xff\xfe[\x00\x00"])
+def test_what_is_no_utf_is_a_bad_encoding(text: bytes) -> None:
     assert _reason(text) == "bad_encoding"
 
 

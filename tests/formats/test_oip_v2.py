@@ -211,3 +211,34 @@ def test_header_path_and_keys_tell_formats_apart(
     except FormatError as error:
         found = error.format
     assert found == expected
+
+
+def test_a_tensor_without_a_batch_dimension_is_one_row_of_known_features() -> None:
+    four = BodyMap(feature_names=("a", "b", "c", "d"))
+    batch = parse(asked(tensor([4], [10, 11, 12, 13])), four).batch
+    assert (batch.features, batch.rows) == ({"a": 10, "b": 11, "c": 12, "d": 13}, 1)
+    content = struct.pack("<4d", 10, 11, 12, 13)
+    assert features(binary([4], content, "FP64"), four) == {"a": 10, "b": 11, "c": 12, "d": 13}
+
+
+def test_a_tensor_of_one_dimension_that_is_a_feature_is_its_rows() -> None:
+    known = BodyMap(feature_names=("x", "y"))
+    assert features(asked(tensor([2], [10, 11])), known) == {"x": [10, 11]}
+    assert features(asked(tensor([4], [1, 2, 3, 4]))) == {"x": [1, 2, 3, 4]}
+
+
+def test_outputs_without_a_batch_dimension_are_one_row_where_one_was_sent() -> None:
+    answer = json.dumps({"outputs": [tensor([2], [0.25, 0.75], name="p")]}).encode()
+    sent = asked(tensor([1, 3], [1, 2, 3]))._replace(response_chunks=[answer])
+    assert parse(sent, ANY).batch.predictions == {"p[0]": 0.25, "p[1]": 0.75}
+
+
+def test_sagemaker_says_in_the_content_type_where_binary_tensors_start() -> None:
+    plain = binary([2, 1], struct.pack("<2f", 1, 2), "FP32")
+    (length,) = plain.request_headers.values()
+    media = b"application/vnd.sagemaker-triton.binary+json;json-header-size=" + length
+    sent = plain._replace(request_headers={b"Content-Type": media}, path="/invocations")
+    assert parse(sent, ANY).format == "oip_v2"
+    assert features(sent) == {"x": [1, 2]}
+    wrong = plain._replace(request_headers={b"content-type": media.replace(b"=", b"=9")})
+    assert reason(wrong) == "malformed"

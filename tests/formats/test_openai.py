@@ -289,3 +289,16 @@ def test_whatever_stands_where_only_numbers_and_known_words_come_out(
     assert batch.rows == 1
     for value in (*batch.features.values(), *batch.predictions.values()):
         assert value is None or type(value) in (int, float) or value in ALLOWED
+
+
+def test_pictures_are_counted_and_not_looked_at() -> None:
+    items = [
+        {"type": "text", "text": "What is it?"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+        {"type": "input_image", "image_url": "https://example.com/a.png"},
+        {"type": "image", "source": {}},
+    ]
+    request = json.dumps({"messages": [{"role": "user", "content": items}]}).encode()
+    found = read(answered(delta("A cat.", "stop")), request)
+    assert (found["pictures"], found["prompt_characters"]) == (3, 11)
+    assert read(answered(delta("Hi", "stop")))["pictures"] == 0

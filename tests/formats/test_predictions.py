@@ -136,3 +136,9 @@ def test_objects_within_objects_are_not_followed_without_end(key: str) -> None:
     for _ in range(1000):  # orjson reads 1024 levels
         answer = {key: answer}
     assert read(answer, UNNAMED, 1)[1] == 1
+
+
+def test_azures_results_are_the_predictions() -> None:
+    assert read({"Results": [0.5, 1.5]}, BodyMap(), 2) == ({"prediction": [0.5, 1.5]}, 2)
+    scored = {"Results": {"WebServiceOutput0": [{"Scored Labels": "yes"}]}}
+    assert read(scored, BodyMap(), 1) == ({"Scored Labels": "yes"}, 1)
