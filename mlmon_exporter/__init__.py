@@ -6,13 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .config.keys import Config, ConfigError
+    from .config.keys import Config, ConfigError, ModelConfig
     from .core.records import Reading
     from .formats import FormatError
-    from .instrumentation import instrument
-    from .monitor import Monitor
+    from .monitor import Monitor, MonitorMiddleware, instrument
     from .reference.reference import Reference
-    from .sources.asgi.middleware import MonitorMiddleware
+    from .state.store import StoreError
 
 __version__ = "0.1.0"
 
@@ -20,10 +19,12 @@ __all__ = [
     "Config",
     "ConfigError",
     "FormatError",
+    "ModelConfig",
     "Monitor",
     "MonitorMiddleware",
     "Reading",
     "Reference",
+    "StoreError",
     "instrument",
 ]
 
@@ -32,11 +33,13 @@ _MODULES = {
     "Config": "config.keys",
     "ConfigError": "config.keys",
     "FormatError": "formats",
+    "ModelConfig": "config.keys",
     "Monitor": "monitor",
-    "MonitorMiddleware": "sources.asgi.middleware",
+    "MonitorMiddleware": "monitor",
     "Reading": "core.records",
     "Reference": "reference.reference",
-    "instrument": "instrumentation",
+    "StoreError": "state.store",
+    "instrument": "monitor",
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import settings
 
-import mlmon_exporter.monitor
+from mlmon_exporter import Monitor
 
 # The same examples in every run, however slow the machine: a red test stays red.
 settings.register_profile("reproducible", deadline=None, derandomize=True)
@@ -35,7 +35,7 @@ def _no_mlmon_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def _scrapes_wait() -> Iterator[None]:
     """Have a scrape wait for the rows that came before it, however slow the machine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mlmon_exporter.monitor, "SCRAPE_WAIT_SECONDS", 60.0)
+        patch.setattr(Monitor, "wait_seconds", 60.0)
         yield
 
 

@@ -59,19 +59,17 @@ ROOMS: Mapping[str, str] = {
     "sources": "core formats config runtime",
     "intake": "core formats config runtime",
     "state": "core config metrics runtime",
-    "endpoints": "core formats metrics runtime sources state",
+    "endpoints": "core formats intake metrics runtime sources state",
     "page": "core endpoints metrics runtime",
     "assets": "core metrics",
     "monitor": "config core endpoints formats intake metrics reference runtime sources state",
-    "instrumentation": "config core metrics monitor sources",
-    "__init__": "config core formats instrumentation monitor reference sources",
+    "__init__": "config core formats monitor reference state",
     "cli": "assets config core endpoints formats intake monitor reference",
 }
 """Room -> the rooms that it may import; `core` stands for all rooms within."""
 LAZY = {
     "monitor -> page": "the page is loaded when somebody looks at it",
     "reference -> reference": "the extra pyarrow, which readers of data files import",
-    "sources -> instrumentation": "the default monitor",
     "cli -> .": "a command loads what it needs, so that `--help` is quick",
 }
 """Imports within functions, and why; those of extras need no reason."""

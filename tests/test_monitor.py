@@ -149,14 +149,14 @@ def test_a_scrape_that_fails_says_why_and_is_counted(
     reference: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     app, monitor = served(model="m", reference=reference)
-    monitor.in_flight[0] = {"endpoint": served}  # a scope without a path
+    monitor._in_flight[0] = {"method": "GET", "endpoint": served}  # a scope without a path
     for _ in range(2):
         failed = get(app, "/metrics")
         assert (failed.status_code, failed.text) == (500, "the scrape failed: KeyError: 'path'\n")
     assert [record.levelname for record in caplog.records if "scrape failed" in record.message] == [
         "ERROR"
     ]
-    del monitor.in_flight[0]
+    del monitor._in_flight[0]
     assert 'mlmon_internal_errors_total{where="scrape"} 2\n' in get(app, "/metrics").text
     monitor.close()
 
@@ -285,27 +285,6 @@ def test_observe_needs_the_model_where_there_are_several() -> None:
     assert value(monitor, "mlmon_prediction_rows_total", model="b") == 1
 
 
-def test_routes_belong_to_the_models_that_name_them() -> None:
-    monitor = Monitor(models=[{"name": "a", "routes": ["/a"], "version": "3"}, {"name": "rest"}])
-    assert monitor.model_of({"method": "POST"}, "/a") == ("a", "3")
-    assert monitor.model_of({"method": "POST"}, "/x") == ("rest", "")
-    assert monitor.model_of({"method": "GET"}, "/x") == ("", "")
-    assert monitor.model_of({"method": "POST"}, "other") == ("", "")
-    only = Monitor(models=[{"name": "a", "routes": ["/a"]}])
-    assert only.model_of({"method": "POST"}, "/x") == ("", "")
-
-
-def test_a_parameter_of_the_route_names_the_model() -> None:
-    monitor = Monitor(models=[{"name": "iris", "version": "2"}, {"name": "wine"}])
-    route = "/v1/models/{model_name}:predict"
-    scope = {"method": "POST", "path_params": {"model_name": "iris"}}
-    assert monitor.model_of(scope, route) == ("iris", "2")
-    assert monitor.model_of(scope | {"path_params": {"model_name": "wine"}}, route) == ("wine", "")
-    assert monitor.model_of(scope | {"path_params": {"model_name": "x"}}, route) == ("other", "")
-    alone = Monitor(model="iris")
-    assert alone.model_of(scope | {"path_params": {"model_name": "x"}}, route) == ("iris", "")
-
-
 async def bare(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer as an app of no framework does, which leaves nothing in the scope."""
     while (await receive()).get("more_body"):
@@ -341,14 +320,8 @@ def test_an_app_whose_routes_nobody_names_is_counted_and_the_log_says_what_to_do
 
 def test_the_configured_route_of_a_request_in_progress_is_known() -> None:
     monitor = Monitor(model="m", routes=["/predict"])
-    monitor.in_flight[1] = {"type": "http", "method": "POST", "path": "/predict"}
+    monitor._in_flight[1] = {"type": "http", "method": "POST", "path": "/predict"}
     assert value(monitor, "mlmon_requests_in_progress", model="m", route="/predict") == 1
-
-
-def test_requests_that_only_a_body_can_assign_are_counted_for_other() -> None:
-    monitor = Monitor(models=[{"name": "small"}, {"name": "large"}])
-    assert monitor.model_of({"method": "POST"}, "/v1/chat/completions") == ("other", "")
-    assert monitor.model_of({"method": "GET"}, "/v1/chat/completions") == ("", "")
 
 
 def test_error_series_of_configured_routes_exist_before_the_first_request() -> None:
@@ -431,11 +404,11 @@ def test_a_fault_of_ours_leaves_the_rest_of_a_registry_alone(reference: str) -> 
     registry = CollectorRegistry()
     Gauge("theirs", "A metric of the user's own", registry=registry).set(3)
     registry.register(monitor.collector())
-    monitor.in_flight[0] = {"endpoint": served}  # a scope without a path
+    monitor._in_flight[0] = {"method": "GET", "endpoint": served}  # a scope without a path
     text = generate_latest(registry)
     assert b"\ntheirs 3.0\n" in text
     assert b"\nmlmon_" not in text
-    assert monitor.health.counts["mlmon_internal_errors_total"]["scrape",] == 1
+    assert monitor._counts.health.counts["mlmon_internal_errors_total"]["scrape",] == 1
 
 
 def test_every_reading_is_in_the_table_of_metrics(reference: str) -> None:

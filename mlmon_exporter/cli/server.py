@@ -17,22 +17,24 @@ from mlmon_exporter.monitor import Monitor
 from .openapi import openapi
 
 
-def reader_of(config: Config) -> Monitor:
-    """Return a monitor that shows what the host's model servers have counted, and counts nothing.
+class Reader(Monitor):
+    """Shows what the host's model servers have counted, and counts nothing but feedback."""
 
-    With a token, `/ground-truth` and `/kpi`, too.
+    is_reader = True
+
+
+def reader_of(config: Config) -> Monitor:
+    """Return a reader of the host's state; with a token it takes `/ground-truth` and `/kpi`, too.
 
     Raises:
-        ConfigError: There is no `state_dir`, so there would be nothing to show.
+        ConfigError: There is no `state_dir` to read.
     """
     if config.state_dir is None:
         raise ConfigError(
             "state_dir: expected the folder that the model server writes to, got none; "
             "set state_dir in both configurations, or MLMON_STATE_DIR"
         )
-    monitor = Monitor(config)
-    monitor.is_reader = True
-    return monitor
+    return Reader(config)
 
 
 def server_app(config: Config) -> Starlette:

@@ -103,6 +103,10 @@ class Histograms(NamedTuple):
     """Per histogram: bucket index -> exemplar; empty where there are none."""
 
 
+Block = Readings | Histograms
+"""Numbers of one name."""
+
+
 class Exemplar(NamedTuple):
     """One observation of a histogram with the trace that it belongs to."""
 

@@ -105,11 +105,6 @@ class FeedbackDesk:
             yield Readings("mlmon_pending_predictions", ("model", "version"), tuple(rows), counts)
 
 
-def row_ids(prediction_id: str, rows: int) -> Sequence[str]:
-    """Return the id of each row of a request: the request's, with a number if there are several."""
-    return [prediction_id] if rows == 1 else [f"{prediction_id}:{i}" for i in range(rows)]
-
-
 def kpi_event(name: str, value: float, prediction_id: str | None, model: str | None) -> KpiEvent:
     """Return an event that was given in code; raises ValueError where it cannot be counted."""
     if not math.isfinite(value):

@@ -16,17 +16,18 @@ from starlette.types import Receive, Scope, Send
 from mlmon_exporter.core.outcomes.pending import GroundTruth
 from mlmon_exporter.formats import FormatError
 from mlmon_exporter.formats.codings import decode
-from mlmon_exporter.metrics.collector import is_authorized
-from mlmon_exporter.runtime.threads import Threads
+from mlmon_exporter.runtime.threads import LimitedThreads
 from mlmon_exporter.sources.asgi.ids import valid_id
 from mlmon_exporter.state.store import StoreError
+
+from .auth import BEARER, is_authorized
 
 MOST_RECORDS = 10_000
 MOST_BYTES = 8 * 2**20
 MOST_ERRORS = 5
 """So many faults are told one by one."""
 MOST_NAME = 128
-_THREADS = Threads("feedback", 4)
+_THREADS = LimitedThreads("feedback", 4)
 RETRY_SECONDS = "5"
 
 Answer = Mapping[str, Any]
@@ -79,7 +80,7 @@ class FeedbackApp:
         if request.method != "POST":
             return JSONResponse({"error": "use POST"}, 405, {"Allow": "POST"})
         if not is_authorized(request, self._token):
-            headers = {"WWW-Authenticate": "Bearer"}
+            headers = {"WWW-Authenticate": BEARER}
             return JSONResponse({"error": "a bearer token is needed"}, 401, headers)
         try:
             body = await _body(request)

@@ -1,4 +1,4 @@
-"""A bounded queue and the one thread that empties it: from the request path to the monitor."""
+"""A bounded queue between the request path and the one thread that takes exchanges in."""
 
 from __future__ import annotations
 
@@ -13,39 +13,51 @@ from typing import Any
 
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.records import Exchange, Headers
-from mlmon_exporter.runtime.pace import REST_RATIO, Others, Pace
+from mlmon_exporter.runtime.once import Once
+from mlmon_exporter.runtime.pace import REST_RATIO, OtherThreads, Pace
 
 logger = logging.getLogger(__name__)
 
 LINGER_SECONDS = 0.02
-"""How long the thread waits for more before it goes to sleep: one wake-up serves many requests."""
+"""The thread waits so long for more before it sleeps: one wake-up serves many requests."""
+WAIT_SECONDS = 0.1
+"""A scrape waits so long for the exchanges queued before it."""
 
 MOST_SHARE, LEAST_SHARE = 0.25, 0.03
-"""Of a core that the thread takes: at most, and where requests leave it nothing."""
+"""Shares of a core for the thread: its most, and its least when requests leave it nothing."""
 BUSY = 0.95
-"""Of a core that requests and the thread take together at most, if requests do not take more."""
+"""Share of a core that requests and the thread take together at most."""
 
 Consume = Callable[[Exchange, Pace], None]
 
 
 class Intake:
-    """Hands exchanges to `consume`, off the request path.
+    """Hands exchanges to `consume`, off the request path. Thread-safe.
 
-    At most `max_exchanges` and `max_bytes` wait; what comes on top is dropped and counted. The
-    thread starts with the first exchange, in each process anew, and works in short slices.
+    At most `max_exchanges` and `max_bytes` wait; the rest is dropped and counted. The thread
+    starts with the first exchange in each process, and works in short slices.
 
-    What waits are tuples of plain values, which the garbage collector lets go of soon. Of other
-    objects so many would come of age here that it would look through all that the app has in
-    memory, again and again: the app stands still for a tenth of a second meanwhile.
+    The queue holds tuples of plain values, which the garbage collector soon stops tracking. Tracked
+    objects would reach its oldest generation in such numbers that it would scan the app's whole
+    memory again and again, and the app would stand still for a tenth of a second each time.
     """
 
     def __init__(
-        self, consume: Consume, health: Health, *, max_exchanges: int, max_bytes: int
+        self,
+        consume: Consume,
+        health: Health,
+        *,
+        max_exchanges: int,
+        max_bytes: int,
+        wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self._consume = consume
         self._health = health
         self._max_exchanges = max_exchanges
         self._max_bytes = max_bytes
+        self._wait_seconds = wait_seconds
+        self.emptied = time.time()
+        """When all that was queued before had last been taken in, Unix seconds."""
         self._reset()
         # Between exchanges the thread holds no lock of ours: that is when a fork may happen.
         fork = weakref.WeakMethod(self._before_fork), weakref.WeakMethod(self._after_fork)
@@ -58,7 +70,7 @@ class Intake:
 
     def _reset(self) -> None:
         self._queue: deque[tuple[Any, ...]] = deque()
-        self._headers: deque[Headers] = deque()  # apart: a tuple with a dict stays in view
+        self._headers: deque[Headers] = deque()  # apart: a tuple with a dict stays tracked
         self._lock = threading.Lock()
         self._busy = threading.Lock()
         self._wake = threading.Event()
@@ -67,9 +79,9 @@ class Intake:
         self._submitted = self._submitted_bytes = 0
         self._done = self._done_bytes = 0
         self._is_closed = False
-        self._awaited = 0  # how many wait until all is taken in
+        self._awaited = 0  # threads in `flush`
         self._is_asleep = False
-        self._has_logged = False
+        self._is_first_fault = Once()
 
     def _before_fork(self) -> None:
         self._busy.acquire()
@@ -78,12 +90,12 @@ class Intake:
         self._busy.release()
 
     def _after_fork(self) -> None:
-        # What waits belongs to the parent, which takes it in itself.
+        # The queued exchanges are the parent's, which takes them in.
         self._reset()
 
     @property
     def waiting(self) -> int:
-        """Exchanges that wait."""
+        """Number of queued exchanges."""
         return len(self._queue)
 
     def submit(self, exchange: Exchange) -> None:
@@ -122,8 +134,16 @@ class Intake:
             self._awaited -= 1
         return is_done
 
+    def catch_up(self) -> float:
+        """Wait shortly until all that was queued before is taken in; return the time then."""
+        is_done = self.flush(self._wait_seconds)
+        now = time.time()
+        if is_done:
+            self.emptied = now
+        return now
+
     def close(self, timeout: float = 5.0) -> None:
-        """Take in what waits and end the thread; a later exchange starts it again."""
+        """Take in the queued exchanges and end the thread; a later exchange starts it again."""
         self.flush(timeout)
         with self._lock:
             thread, self._thread = self._thread, None
@@ -133,7 +153,7 @@ class Intake:
             thread.join(timeout)
 
     def _run(self) -> None:
-        others = Others()
+        others = OtherThreads()
         pace = Pace(lambda: REST_RATIO if self._awaited else rest_ratio(others.busy))
         me = threading.current_thread()
         while not self._is_closed and self._thread is me:
@@ -181,18 +201,17 @@ class Intake:
 
     def _fail(self, error: Exception) -> None:
         self._health.internal_error("intake")
-        if not self._has_logged:
-            self._has_logged = True
+        if self._is_first_fault():
             logger.error(
                 "mlmon: an exchange was not taken in; later ones are only counted", exc_info=error
             )
 
 
 def rest_ratio(busy: float) -> float:
-    """Return how long to rest by how long was worked, while others are so busy, in cores.
+    """Return seconds of rest per second of work, while other threads take `busy` cores.
 
-    Requests come first: what they leave of a core is what bodies are read in. Where others take
-    more than a core, they compute outside of Python, and leave its interpreter free.
+    Requests come first: bodies are read in the share of a core that they leave. Threads that take
+    more than a core compute outside of Python, and leave its interpreter free.
     """
     left = BUSY - busy if busy < 1.0 else MOST_SHARE
     share = min(max(left, LEAST_SHARE), MOST_SHARE)

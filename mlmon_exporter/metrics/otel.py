@@ -1,28 +1,31 @@
-"""Readings through the OpenTelemetry meter API, for those who push by OTLP and scrape nothing."""
+"""Readings through the OpenTelemetry meter API, for servers that push by OTLP."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from weakref import WeakMethod
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
-from mlmon_exporter.core.records import Histograms, Readings
+from mlmon_exporter.core.records import Block, Readings
 
 from .table import METRICS
 
-Source = Callable[[], Iterable[Readings | Histograms]]
+Source = Callable[[float], Iterable[Block]]
+"""Gives all readings at a time, Unix seconds."""
 KEPT_SECONDS = 1.0
-"""An exporter asks instrument by instrument: one computation answers all of one export."""
+"""Exporters ask instrument by instrument: one computation answers all of one export."""
 
 
 class Snapshot:
     """The readings of one export, by name."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        # Meters live as long as the process; the object that gives readings need not.
+        self._source = WeakMethod(source)
         self._taken = 0.0
         self._by_name: dict[str, list[Readings]] = {}
 
@@ -31,7 +34,8 @@ class Snapshot:
         now = time.monotonic()
         if now - self._taken > KEPT_SECONDS or not self._by_name:
             self._by_name = {}
-            for block in self._source():
+            source = self._source()
+            for block in source(time.time()) if source is not None else ():
                 if isinstance(block, Readings):
                     self._by_name.setdefault(block.name, []).append(block)
             self._taken = now
@@ -46,6 +50,9 @@ def observe_readings(source: Source) -> None:
     """Make an observable instrument of every gauge and counter; histograms stay with Prometheus.
 
     Nothing is computed until an exporter of the process's meter provider asks.
+
+    Args:
+        source: A bound method; its object is not kept alive.
     """
     meter = metrics.get_meter("mlmon_exporter")
     snapshot = Snapshot(source)

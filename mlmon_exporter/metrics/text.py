@@ -8,15 +8,26 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mlmon_exporter.core.records import Exemplar, Histograms, Readings
+from mlmon_exporter.core.records import Block, Exemplar, Histograms, Readings
+from mlmon_exporter.runtime.pace import Pause
+
+from .table import METRICS
 
 CLASSIC = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-Block = Readings | Histograms
+
+def families(blocks: Iterable[Block]) -> Iterator[tuple[str, str, str, Sequence[Block]]]:
+    """Group readings by metric, in the table's order: name, type, help text, readings."""
+    by_name: dict[str, list[Block]] = {}
+    for block in blocks:
+        by_name.setdefault(block.name, []).append(block)
+    for name, (kind, help_text) in METRICS.items():
+        if name in by_name:
+            yield name, kind, help_text, by_name[name]
 
 
 class Exposition:
@@ -31,7 +42,7 @@ class Exposition:
     def render(
         self,
         families: Iterable[tuple[str, str, str, Sequence[Block]]],
-        pause: Callable[[], None] = lambda: None,
+        pause: Pause = lambda: None,
     ) -> bytes:
         """Return the text of families, each a name, a type, a help text and its blocks."""
         used: set[tuple[str, int]] = set()

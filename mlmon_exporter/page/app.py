@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
 import threading
 from collections.abc import Callable, Mapping
 
@@ -13,9 +10,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from mlmon_exporter.core.drift.history import Snapshot
-from mlmon_exporter.metrics.collector import is_authorized
+from mlmon_exporter.endpoints.auth import BASIC_OR_BEARER, is_authorized
 from mlmon_exporter.runtime.pace import Pace, Pause
-from mlmon_exporter.runtime.threads import Threads
+from mlmon_exporter.runtime.threads import LimitedThreads
 
 from . import column_page, overview
 from .document import REFRESH_SECONDS, document, header
@@ -38,8 +35,7 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 NOT_THERE = element("h1", "There is no such model, feature or output")
-_THREADS = Threads("page", 2)
-CHALLENGE = 'Basic realm="mlmon", charset="UTF-8", Bearer'
+_THREADS = LimitedThreads("page", 2)
 
 
 class PageApp:
@@ -58,8 +54,8 @@ class PageApp:
     async def _respond(self, request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):
             return PlainTextResponse("use GET\n", 405, {**HEADERS, "Allow": "GET, HEAD"})
-        if not is_let_in(request, self._token):
-            headers = {**HEADERS, "WWW-Authenticate": CHALLENGE}
+        if not is_authorized(request, self._token, by_password=True):
+            headers = {**HEADERS, "WWW-Authenticate": BASIC_OR_BEARER}
             return PlainTextResponse("the metrics token is needed\n", 401, headers)
         query = dict(request.query_params)
         status, body = await _THREADS.run(self._render, query)
@@ -106,20 +102,3 @@ def _page(
     path = [(place.links.model(name), name), ("", column.name)]
     body = column_page.of_column(view, column, place)
     return 200, f"{column.name} · {name} · mlmon-exporter", path, body
-
-
-def is_let_in(request: Request, token: str | None) -> bool:
-    """Return whether a request has the token: as bearer, or as a browser's password.
-
-    Compared in constant time; the user's name does not matter.
-    """
-    if is_authorized(request, token):
-        return True
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic" or token is None:
-        return False
-    try:
-        decoded = base64.b64decode(given.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return hmac.compare_digest(decoded.partition(b":")[2], token.encode())

@@ -7,6 +7,8 @@ import os
 import threading
 from collections.abc import Callable
 
+from .once import Once
+
 logger = logging.getLogger(__name__)
 
 
@@ -17,7 +19,7 @@ class Flusher:
         self._flush = flush
         self._seconds = seconds
         self._process = 0
-        self._has_logged = False
+        self._is_first_fault = Once()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -35,8 +37,7 @@ class Flusher:
             try:
                 self._flush()
             except Exception:
-                if not self._has_logged:
-                    self._has_logged = True
+                if self._is_first_fault():
                     logger.exception("mlmon: counts were not added; it is tried again")
 
     def close(self) -> None:

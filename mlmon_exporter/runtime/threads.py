@@ -1,4 +1,4 @@
-"""Threads of our own for work off the event loop: the app's may all be taken, and by slow calls."""
+"""Threads of ours for work off the event loop: the app's may all be busy with slow calls."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from anyio.lowlevel import RunVar
 T = TypeVar("T")
 
 
-class Threads:
-    """At most `most` at a time, in each event loop; who comes then waits."""
+class LimitedThreads:
+    """At most `most` threads at a time in each event loop; further calls wait."""
 
     def __init__(self, name: str, most: int) -> None:
-        """Have a name that no others have."""
+        """Make a pool.
+
+        Args:
+            name: Unique among the pools.
+            most: Threads at a time.
+        """
         self._most = most
         self._limiter: RunVar[CapacityLimiter] = RunVar(f"mlmon_{name}")
 
     async def run(self, work: Callable[..., T], *args: object) -> T:
-        """Return what the work returns, or raise what it raises."""
+        """Run a function in a thread; return its result or raise its exception."""
         try:
             limiter = self._limiter.get()
         except LookupError:

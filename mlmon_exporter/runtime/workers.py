@@ -1,4 +1,4 @@
-"""Whether this process is one of several workers of a server."""
+"""Detection of several workers: sibling processes that run the same server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SPAWNED = b"multiprocessing.spawn"
 
 
 def is_one_of_many() -> bool:
-    """Return whether a sibling process is a worker like this one. False where /proc is not."""
+    """Return whether a sibling process is a worker like this one. False without /proc."""
     parent = os.getppid()
     try:
         ours = _command(os.getpid())

@@ -15,8 +15,7 @@ import numpy as np
 
 from mlmon_exporter import Config, Monitor
 from mlmon_exporter.core.records import Exchange
-from mlmon_exporter.metrics.collector import families
-from mlmon_exporter.metrics.text import Exposition
+from mlmon_exporter.metrics.text import Exposition, families
 
 from .asgi import ANSWER, BODY
 from .peers import ours, reference_file
@@ -31,11 +30,11 @@ def exchanges_per_second(count: int = 50_000) -> float:
     exchange = Exchange(
         time.time(), "bench", "/predict", "/predict", 200, "id", headers, [BODY], headers, [ANSWER]
     )
-    monitor.submit(exchange)
+    monitor._intake.submit(exchange)
     monitor.flush(timeout=60)
     started = time.process_time()
     for _ in range(count):
-        monitor.submit(exchange)
+        monitor._intake.submit(exchange)
     monitor.flush(timeout=60)
     taken = time.process_time() - started
     monitor.close()
@@ -71,7 +70,7 @@ def scrape_milliseconds(features: int = 1000) -> dict[str, float]:
 
     def scrape() -> tuple[float, int]:
         started = time.process_time()
-        body = exposition.render(families(monitor.blocks(now)))
+        body = exposition.render(families(monitor._readout.blocks(now)))
         return (time.process_time() - started) * 1e3, len(body.splitlines())
 
     for pane in range(12):
@@ -112,7 +111,7 @@ def fill(features: int) -> None:
     for pane in range(24 * 12):
         rows = rng.standard_normal((features, 200))
         monitor.observe(dict(zip(names, rows, strict=True)), now=start + pane * 300.0)
-    list(monitor.blocks(start + 24 * 3600.0))
+    list(monitor._readout.blocks(start + 24 * 3600.0))
     print(_resident() - before)
 
 
@@ -158,12 +157,12 @@ def shared_costs(
                 monitor.models["bench"].drain()
             started = time.process_time()
             for monitor in others:
-                monitor._tick()
+                monitor._upkeep.tick()
             return time.process_time() - started
 
         def scrape() -> float:
             started = time.process_time()
-            exposition.render(families(monitors[0].blocks(now)))
+            exposition.render(families(monitors[0]._readout.blocks(now)))
             return (time.process_time() - started) * 1e3
 
         now = time.time()

@@ -65,7 +65,7 @@ def intake_microseconds(features: int, rows: int, models: int = 1) -> float:
 
     def take_in() -> None:
         for exchange in exchanges * count:
-            monitor._take_in(exchange, pace)
+            monitor._consumer(exchange, pace)
 
     return _least_seconds(take_in) / (count * models) * 1e6
 

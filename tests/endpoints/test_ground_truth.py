@@ -175,7 +175,7 @@ def test_an_outcome_may_arrive_at_another_worker_and_before_its_prediction(
     # The first worker holds its predictions until its next flush.
     assert two.observe_ground_truth(name, 9.0, now=NOW) == "unknown"
     assert statuses(two) == {}
-    one._tick(NOW + 1)
+    one._upkeep.tick(NOW + 1)
     counted = statuses(one, NOW + 1)
     assert counted == {"matched": 1.0}
 
@@ -184,9 +184,9 @@ def test_an_outcome_may_arrive_at_another_worker_and_before_its_prediction(
 def test_an_outcome_of_nobody_is_unknown_after_a_while(options: Options, build: Build) -> None:
     monitor = build(options)
     assert monitor.observe_ground_truth("nobody at all", 9.0, now=NOW) == "unknown"
-    monitor._tick(NOW + 3600.0)
+    monitor._upkeep.tick(NOW + 3600.0)
     assert "unknown" not in statuses(monitor, NOW + 3600.0)
-    monitor._tick(NOW + 4 * 3600.0)
+    monitor._upkeep.tick(NOW + 4 * 3600.0)
     assert statuses(monitor, NOW + 4 * 3600.0)["unknown"] >= 1.0
 
 
@@ -194,7 +194,7 @@ def test_an_outcome_of_nobody_is_unknown_after_a_while(options: Options, build: 
 def test_what_was_answered_survives_the_process(options: Options, build: Build) -> None:
     one = build(options, min_window_rows=1)
     predict(one, ["a", "b"])
-    one._tick(NOW)
+    one._upkeep.tick(NOW)
     assert one.observe_ground_truth("a", 9.0, now=NOW) == "matched"
     # No flush and no close: as after SIGKILL.
     two = build(options, min_window_rows=1)
@@ -209,7 +209,7 @@ def test_the_oldest_of_too_many_predictions_go_and_are_counted(
 ) -> None:
     monitor = build(options, pending_rows=3)
     predict(monitor, list("abcde"))
-    monitor._tick(NOW)
+    monitor._upkeep.tick(NOW)
     assert shown(monitor, "mlmon_dropped_total", reason="pending_full") == [2.0]
     answers = [monitor.observe_ground_truth(name, 9.0, now=NOW) for name in "abcde"]
     assert answers == ["unknown", "unknown", "matched", "matched", "matched"]
@@ -221,9 +221,9 @@ def test_a_prediction_under_an_id_that_waits_is_counted_and_the_first_stays(
 ) -> None:
     monitor = build(options)
     predict(monitor, list("ab"))
-    monitor._tick(NOW)
+    monitor._upkeep.tick(NOW)
     predict(monitor, list("bcc"))
-    monitor._tick(NOW)
+    monitor._upkeep.tick(NOW)
     assert shown(monitor, "mlmon_dropped_total", reason="pending_duplicate") == [2.0]
     assert shown(monitor, "mlmon_dropped_total", reason="pending_full") == [0.0]
     assert shown(monitor, "mlmon_pending_predictions") == [3.0]
@@ -234,7 +234,7 @@ def test_a_store_that_cannot_be_written_takes_nothing(
 ) -> None:
     monitor = build({"model": "m", "reference": str(reference), "state_dir": str(tmp_path / "s")})
     predict(monitor, ["a"])
-    monitor._tick(NOW)
+    monitor._upkeep.tick(NOW)
     (tmp_path / "s").rename(tmp_path / "away")
     (tmp_path / "s").write_text("a file where the folder was")
     with pytest.raises(StoreError):

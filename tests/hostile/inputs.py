@@ -35,9 +35,8 @@ from mlmon_exporter.core.settings import ModelSettings, window_names
 from mlmon_exporter.endpoints.feedback import MOST_BYTES
 from mlmon_exporter.formats import REASONS, FormatError
 from mlmon_exporter.formats.codings import CODINGS, decode
-from mlmon_exporter.metrics.collector import families
 from mlmon_exporter.metrics.process import Process, process_readings
-from mlmon_exporter.metrics.text import Exposition
+from mlmon_exporter.metrics.text import Exposition, families
 from mlmon_exporter.state.store import Merge, UnreadableError, Value
 from mlmon_exporter.state.values import (
     merge_cpu,
@@ -123,7 +122,7 @@ def config_rule(data: bytes) -> None:
         str(error).encode()
         return
     monitor.observe({"x": [1.0, 2.0]}, model=config.models[0].name, now=NOW)
-    render(monitor.blocks(NOW))
+    render(monitor._readout.blocks(NOW))
 
 
 @cache
@@ -376,7 +375,7 @@ def feedback_rule(data: bytes) -> None:
     """Any body is answered with a status of the documented ones, and scrapes go on."""
     choice = data[0] if data else 0
     monitor = _writable(_TASKS[choice >> 1 & 1])
-    now, ids = monitor._caught_up(), [f"p{i}" for i in range(3)]
+    now, ids = monitor._intake.catch_up(), [f"p{i}" for i in range(3)]
     rows = {"x": [0.0, 1.0, 2.0], "k": [1, 2, 3], "c": ["a", "b", "c"]}
     monitor.observe(rows, [0.1, 0.5, 0.9], prediction_ids=ids, now=now)
     headers = {"authorization": f"Bearer {TOKEN}"}
@@ -385,7 +384,7 @@ def feedback_rule(data: bytes) -> None:
     answer = _runner().run(_post(monitor.writing_apps[path], data[1:], headers))
     assert answer.status_code in TAKEN, answer.text
     assert isinstance(orjson.loads(answer.content), dict)
-    consumed = [*monitor.blocks(now)]
+    consumed = [*monitor._readout.blocks(now)]
     render(block for block in consumed if block.name.startswith(_FED_BACK))
 
 

@@ -75,7 +75,7 @@ def _use(monitor: Monitor, turn: int) -> None:
 
 
 def _scrape(monitor: Monitor) -> None:
-    for _ in monitor.blocks(NOW):
+    for _ in monitor._readout.blocks(NOW):
         pass
 
 
@@ -89,8 +89,8 @@ def _rule(file: bytes) -> None:
     try:
         for turn in range(1, 4):
             _use(monitor, turn)
-        assert monitor._shared is not None
-        assert monitor._shared.flush(NOW) or _is_left_alone(path)
+        assert monitor._upkeep.shared is not None
+        assert monitor._upkeep.shared.flush(NOW) or _is_left_alone(path)
     finally:
         monitor.close()
 

@@ -11,7 +11,7 @@ import pytest
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.intake.queue import Consume, Intake, rest_ratio
-from mlmon_exporter.runtime.pace import Others, Pace
+from mlmon_exporter.runtime.pace import OtherThreads, Pace
 
 
 def exchange(body: bytes = b"{}", route: str = "/predict") -> Exchange:
@@ -251,7 +251,7 @@ def test_how_busy_others_are_leaves_out_the_thread_that_asks(
     times = dict.fromkeys(("perf_counter", "process_time", "thread_time"), 0.0)
     for name in times:
         monkeypatch.setattr(time, name, lambda name=name: times[name])
-    others = Others()
+    others = OtherThreads()
     assert others.busy == 0.0
     times.update(perf_counter=0.2, process_time=0.15, thread_time=0.05)
     assert others.busy == pytest.approx(0.5)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ def test_an_otlp_exporter_gets_the_same_gauges_as_a_scrape(
     rng = np.random.default_rng(0)
     Reference.build({"age": rng.normal(size=2000)}).save(tmp_path / "reference.json")
     monitor = Monitor(model="m", reference=str(tmp_path / "reference.json"))
-    observe_readings(lambda: monitor.blocks(1_000_000.0))
+    observe_readings(monitor._readout.blocks)
+    monkeypatch.setattr(time, "time", lambda: 1_000_000.0)
     monitor.observe({"age": rng.normal(size=500) + 1.0}, now=1_000_000.0)
     data = reader.get_metrics_data()
     assert data is not None

@@ -12,9 +12,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_classic
 
 from mlmon_exporter.core.records import Exemplar, Histograms, Readings
-from mlmon_exporter.metrics.collector import MlmonCollector, families
+from mlmon_exporter.metrics.collector import MlmonCollector
 from mlmon_exporter.metrics.table import METRICS
-from mlmon_exporter.metrics.text import Exposition
+from mlmon_exporter.metrics.text import Exposition, families
 
 Block = Readings | Histograms
 MARK = Exemplar("a" * 32, "b" * 16, 0.02, 1_700_000_000.5)

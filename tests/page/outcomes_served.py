@@ -72,7 +72,7 @@ def fill_outcomes(monitor: Monitor, *, now: float = NOW, drifted: bool = True) -
         _tell(monitor, RENTALS, rental_rows(200, pane), ("rentals", "cnt"), "", at)
     rows = credit_rows(400, 99)
     _tell(monitor, CREDIT, rows, ("p", "said", "paid"), "2", now)
-    monitor.feedback.ground_truths([GroundTruth("nobody", "yes")], now)
+    monitor._desk.ground_truths([GroundTruth("nobody", "yes")], now)
     for i in range(30):
         monitor.observe_kpi("revenue", 10.5 + i, f"credit-1-{now}-{i}", now=now)
     monitor.observe_kpi("calls", 2.0, now=now)
@@ -90,4 +90,4 @@ def _tell(
     )
     truths = rows[truth].tolist()
     known = [GroundTruth(i, t) for i, t in zip(ids, truths, strict=True)][: len(ids) * 7 // 10]
-    monitor.feedback.ground_truths(known, at)
+    monitor._desk.ground_truths(known, at)

@@ -177,9 +177,9 @@ def test_a_model_that_learns_its_reference_has_a_page() -> None:
 def test_faults_of_the_last_minutes_fire(tmp_path: Path) -> None:
     monitor = Monitor(model="m", page_path="/mlmon")
     now = [1000.0]
-    app = PageApp(lambda pause: monitor.snapshot(pause, now[0]))
+    app = PageApp(lambda pause: monitor._readout.snapshot(pause, now[0]))
     assert "Firing" not in get(app, "/").text
-    monitor.health.drop("queue_full", 4)
+    monitor._counts.health.drop("queue_full", 4)
     now[0] += 60
     shown = get(app, "/").text
     assert re.search("Firing.*Dropped</b> 4: queue_full", shown)

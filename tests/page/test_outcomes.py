@@ -23,7 +23,7 @@ from .served import configured as without_outcomes
 
 
 def view(monitor: Monitor) -> View:
-    snapshot = monitor.snapshot(now=NOW)
+    snapshot = monitor._readout.snapshot(now=NOW)
     return view_of(snapshot, since_the_start(snapshot.blocks))
 
 
@@ -214,7 +214,7 @@ def test_without_a_reference_quality_is_shown_and_nothing_is_compared() -> None:
         ids = [f"{name}{i}" for i in range(500)]
         rows = {"x": [float(i) for i in range(500)]}
         monitor.observe(rows, [1.0] * 500, prediction_ids=ids, now=NOW)
-        monitor.feedback.ground_truths([GroundTruth(i, 3.0) for i in ids], NOW)
+        monitor._desk.ground_truths([GroundTruth(i, 3.0) for i in ids], NOW)
     text = page(view(monitor), model="m")
     (found,) = tables(text, "quality")
     mae = next(row for row in found if row[0].startswith("MAE"))

@@ -17,7 +17,7 @@ FEATURES = 12
 
 
 def view(monitor: Monitor, now: float = NOW) -> View:
-    snapshot = monitor.snapshot(now=now)
+    snapshot = monitor._readout.snapshot(now=now)
     return view_of(snapshot, since_the_start(snapshot.blocks))
 
 
@@ -97,7 +97,7 @@ def test_a_version_without_rows_gives_way_to_those_with_some(tmp_path: Path) -> 
 def test_counts_about_the_monitor_are_shown_unless_they_are_zero(tmp_path: Path) -> None:
     monitor = Monitor(Config(**configured(tmp_path, features=FEATURES)))
     assert view(monitor).faults == ()
-    monitor.health.parse_error("json", "not_json")
+    monitor._counts.health.parse_error("json", "not_json")
     (fault,) = view(monitor).faults
     assert (fault.counter, fault.labels) == ("mlmon_parse_errors_total", "json, not_json")
     assert fault.total == 1

@@ -73,8 +73,8 @@ class Host:
         """Give what the last worker shows at `now`, once all have added what they have."""
         *others, shown = self._monitors
         for monitor in others:
-            monitor._tick(now)  # the flusher goes by the clock, not by the simulation
-        return shown.blocks(now)
+            monitor._upkeep.tick(now)  # the flusher goes by the clock, not by the simulation
+        return shown._readout.blocks(now)
 
     def close(self) -> None:
         """End the threads that would flush by the clock, an hour later."""

@@ -128,7 +128,7 @@ def test_what_was_counted_before_another_engine_was_chosen_still_counts(workers:
     for pane in range(3):
         observe(first, rows(500, seed=pane), now=NOW - 600.0 * pane)
     before = numbers(first)
-    first._tick(NOW)
+    first._upkeep.tick(NOW)
     second = workers.start(digest="tdigest")
     observe(second, rows(500, seed=3))
     after = numbers(second)
@@ -145,7 +145,7 @@ def test_what_was_counted_before_another_engine_was_chosen_still_counts(workers:
 def test_a_worker_that_died_leaves_its_counts_and_restarts_go_on(workers: Workers) -> None:
     first = workers.start()
     observe(first, rows(300, seed=1))
-    first._tick(NOW)  # then it is killed: nothing is closed
+    first._upkeep.tick(NOW)  # then it is killed: nothing is closed
     second = workers.start()
     observe(second, rows(200, seed=2))
     assert predicted(second) == 500
@@ -209,7 +209,7 @@ ERRORS = "mlmon_internal_errors_total"
 
 
 def errors(monitor: Monitor) -> float:
-    return monitor.health.counts[ERRORS]["store",]
+    return monitor._counts.health.counts[ERRORS]["store",]
 
 
 def test_while_the_file_is_locked_counts_wait_and_the_fault_is_logged_once(
@@ -250,8 +250,8 @@ def test_no_counter_goes_back_when_the_file_is_lost(workers: Workers, fault: str
             Path(f"{path}{suffix}").unlink(missing_ok=True)
         path.write_bytes(b"noise" * 5000)
     observe(unscraped, rows(50, seed=3))
-    unscraped._tick(NOW)
-    unscraped._tick(NOW)
+    unscraped._upkeep.tick(NOW)
+    unscraped._upkeep.tick(NOW)
     observe(one, rows(100, seed=4))
     # Nobody knows whether another worker has shown more, until it had the time to restore that.
     assert [predicted(worker) for worker in workers.all] == [0, 0, 0]
@@ -266,11 +266,11 @@ def test_what_nobody_had_scraped_is_restored_by_who_wrote_it(workers: Workers) -
     observe(scraped, rows(300, seed=1))
     assert predicted(scraped) == 300
     observe(unscraped, rows(200, seed=2))
-    unscraped._tick(NOW)
+    unscraped._upkeep.tick(NOW)
     (workers.folder / FILE).unlink()
     for worker in workers.all:
-        worker._tick(NOW)
-        worker._tick(NOW)
+        worker._upkeep.tick(NOW)
+        worker._upkeep.tick(NOW)
     assert {predicted(worker, SETTLED) for worker in workers.all} == {500}
 
 
@@ -306,7 +306,7 @@ def test_workers_learn_one_reference(tmp_path: Path) -> None:
 def test_a_server_of_its_own_shows_the_same(workers: Workers, reference: str) -> None:
     worker = workers.start()
     observe(worker, rows(400, seed=1), now=time.time())
-    worker._tick()
+    worker._upkeep.tick()
     config = Config.from_options(
         None, model="m", reference=reference, state_dir=str(workers.folder)
     )

@@ -46,9 +46,9 @@ class Deployments:
 
     def stop(self, monitor: Monitor, now: float) -> None:
         """Have its last counts added, and close but the file: all else would be by the clock."""
-        monitor._tick(now)
-        assert monitor._shared is not None
-        monitor._shared.close()
+        monitor._upkeep.tick(now)
+        assert monitor._upkeep.shared is not None
+        monitor._upkeep.shared.close()
         self.all.remove(monitor)
 
     def execute(self, statement: str, *values: Any) -> list[Any]:
@@ -80,7 +80,9 @@ def observe(monitor: Monitor, now: float, count: int = 10, version: str | None =
 
 
 def request(monitor: Monitor, version: str) -> None:
-    monitor.traffic.record(("m", version, "/predict", "POST", 200, "ok"), (0.01, 0.01, 10, 10))
+    monitor._counts.traffic.record(
+        ("m", version, "/predict", "POST", 200, "ok"), (0.01, 0.01, 10, 10)
+    )
 
 
 def scraped(monitor: Monitor, now: float) -> list[Reading]:
@@ -164,10 +166,10 @@ def test_versions_of_several_workers_are_never_other_and_no_counter_falls(
     asked, before, after = (deployments.start(f"v{i}") for i in (9, 8, 10))
     for step in range(1, 5):
         observe(before, NOW, 100)
-        before._tick(NOW)
+        before._upkeep.tick(NOW)
         assert rows(asked, NOW)["v8"] == 100 * step
         observe(after, NOW, 5)
-        after._tick(NOW)
+        after._upkeep.tick(NOW)
         assert rows(asked, NOW)["v10"] == 5 * step
         assert "other" not in rows(asked, NOW)
 
@@ -183,7 +185,7 @@ def test_what_is_too_many_adds_up_in_other_whoever_counts_and_whoever_is_asked(
             for version in (f"a{number}", f"b{number}"):
                 observe(worker, NOW, 10 + turn, version=version)
                 expected += 10 + turn
-            worker._tick(NOW)
+            worker._upkeep.tick(NOW)
             shown = [rows(each, NOW) for each in workers]
             assert shown == [shown[0]] * 3
             assert sum(shown[0].values()) == expected
@@ -216,7 +218,7 @@ def test_no_counter_falls_but_that_of_a_version_that_was_dropped(
         elif what == "request":
             request(worker, worker.config.models[0].version or "")
         elif what == "flush":
-            worker._tick(now)
+            worker._upkeep.tick(now)
         elif what == "scrape":
             _check(worker, now, shown)
 
@@ -224,8 +226,8 @@ def test_no_counter_falls_but_that_of_a_version_that_was_dropped(
 def _check(worker: Monitor, now: float, shown: dict[tuple[str, ...], tuple[float, float]]) -> None:
     """See that no counter is lower than shown before, unless its version is there anew."""
     found = scraped(worker, now)
-    assert worker._shared is not None
-    since = worker._shared._uses.of("m")
+    assert worker._upkeep.shared is not None
+    since = worker._upkeep.shared._uses.of("m")
     assert len(since.keys() - {"other"}) <= 3 + 6
     for reading in found:
         if reading.labels.get("model") != "m" or not reading.name.endswith(("_total", "_bucket")):
@@ -250,7 +252,7 @@ def test_a_version_that_comes_back_begins_anew_and_the_configured_one_never_goes
     later = NOW + KEPT + 2
     # Only features, so that of the outputs nothing is written that a reader would see.
     worker.observe({"x": 1.0}, now=later, version="v2")
-    worker._tick(later)
+    worker._upkeep.tick(later)
     for each in deployments.all:
         found = scraped(each, later)
         assert by_version(found, "mlmon_feature_bin_rows_total") == {"v1": 30, "v2": 1}
@@ -313,16 +315,16 @@ def test_what_a_lost_file_had_is_restored_without_what_was_dropped(
 ) -> None:
     worker, unscraped = deployments.start("v1"), deployments.start("v1")
     observe(unscraped, NOW, 20, version="v2")
-    unscraped._tick(NOW)
+    unscraped._upkeep.tick(NOW)
     observe(worker, NOW, 30)
     assert rows(worker, NOW) == {"v1": 30, "v2": 20}
     later = NOW + KEPT + 1
-    worker._tick(later)
-    unscraped._tick(later)
+    worker._upkeep.tick(later)
+    unscraped._upkeep.tick(later)
     (deployments.folder / FILE).unlink()
     for _ in range(2):
-        unscraped._tick(later)
-        worker._tick(later)
+        unscraped._upkeep.tick(later)
+        worker._upkeep.tick(later)
     settled = later + 3700
     assert rows(worker, settled) == rows(unscraped, settled) == {"v1": 30}
     assert deployments.versions_kept() == {"v1"}

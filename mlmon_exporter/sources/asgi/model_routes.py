@@ -1,59 +1,84 @@
-"""Which model a request is for, by its route and the path's parameters."""
+"""The model that a request is for, by its route and the path's parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from starlette.types import Scope
 
 from mlmon_exporter.config.keys import ModelConfig
+from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import OTHER, Traffic
 from mlmon_exporter.core.model import Model
+from mlmon_exporter.runtime.once import Once
 
+from .routes import route_of
 from .templates import RouteTemplates
+
+logger = logging.getLogger(__name__)
 
 ROUTES_KEPT = 1000
 
 
 class ModelRoutes:
-    """The routes of each model. What was found of a route is remembered."""
+    """The routes of each model; the model of each route is looked up once."""
 
-    def __init__(self, configured: Sequence[ModelConfig], models: Mapping[str, Model]) -> None:
+    def __init__(
+        self, configured: Sequence[ModelConfig], models: Mapping[str, Model], health: Health
+    ) -> None:
         self._models = models
+        self._health = health
+        self._is_first_missed = Once()
         self._routes = {route: model.name for model in configured for route in model.routes}
         rest = [model.name for model in configured if not model.routes]
         self._rest = rest[0] if len(rest) == 1 else OTHER if rest else None
-        self.templates = RouteTemplates(self._routes)
-        """The routes that the models name."""
+        self._templates = RouteTemplates(self._routes)
         self._known: dict[tuple[str, str], tuple[str, str]] = {}
 
-    @property
-    def are_any(self) -> bool:
-        """Whether any POST may be a model's, as long as its route is known."""
-        return self._rest is not None
-
     def declare(self, traffic: Traffic) -> None:
-        """Have the counts of each model and configured route at 0 before the first request."""
+        """Start the counts of each model and configured route at 0, before the first request."""
         for name in self._models:
             traffic.declare_rows(name, self._version(name))
         for route, name in self._routes.items():
             traffic.declare(name, self._version(name), route, "POST")
 
-    def model_of(self, scope: Scope, route: str) -> tuple[str, str]:
-        """Return the model and version that a request is counted for, or empty texts.
+    def find(self, scope: Scope) -> tuple[str, str, str]:
+        """Return the model, version and route that a request is counted for.
 
-        That is the model which a parameter of the route names, else the route's; `other` where
-        several models share the route, and only the body may tell which one is meant.
+        The model is the one that a parameter of the route names, else the route's; `other` where
+        several models share the route and only the body can tell. Model and version are empty
+        where the request is for none.
         """
-        method = scope["method"]
+        method, route = scope["method"], route_of(scope, self._templates)
         labels = self._known.get((method, route))
         if labels is None:
             labels = self._find_model(method, route)
             if len(self._known) < ROUTES_KEPT:
                 self._known[method, route] = labels
         if len(self._models) > 1 and labels[0] and "{" in route:
-            return self._model_in_path(scope) or labels
-        return labels
+            labels = self._model_in_path(scope) or labels
+        return (*labels, route)
+
+    def in_progress(self, scopes: Iterable[Scope]) -> Mapping[tuple[str, ...], int]:
+        """Return the number of requests being served by model, version and route."""
+        return Counter(map(self.find, scopes))
+
+    def missed(self, route: str) -> None:
+        """Count a POST that may have been a model's, on a route that nothing names.
+
+        The first one logs what to do.
+        """
+        if self._rest is None or route != OTHER:
+            return
+        self._health.drop("unknown_route")
+        if self._is_first_missed():
+            logger.warning(
+                "mlmon: a POST was answered, but the app does not name its route, so its body is "
+                'not read; set routes = ["/predict"] to the paths of your model '
+                "(later ones are only counted, as unknown_route)"
+            )
 
     def _find_model(self, method: str, route: str) -> tuple[str, str]:
         name = self._routes.get(route)

@@ -154,7 +154,7 @@ def worse(prepared: Prepared, model: str, stretch: str, rows: int) -> set[str]:
     monitor.observe(columns, outputs, model=model, prediction_ids=ids, now=NOW)
     outcomes = [parts.traffic[stretch].outcomes[i] for i in chosen]
     truths = [GroundTruth(i, outcome) for i, outcome in zip(ids, outcomes, strict=True)]
-    monitor.feedback.ground_truths(truths, NOW)
+    monitor._desk.ground_truths(truths, NOW)
     found = measures(monitor.readings(now=NOW))
     assert {m.rows for m in found if m.model == model} == {rows}
     return {measure.name for measure in found if measure.is_worse}

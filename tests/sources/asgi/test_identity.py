@@ -31,9 +31,10 @@ from starlette.websockets import WebSocket
 
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import Traffic
-from mlmon_exporter.core.records import Exchange
-from mlmon_exporter.sources.asgi.middleware import MonitorMiddleware
-from mlmon_exporter.sources.asgi.templates import RouteTemplates
+from mlmon_exporter.sources.asgi.middleware import AsgiSource
+from mlmon_exporter.sources.asgi.model_routes import ModelRoutes
+from mlmon_exporter.sources.asgi.routes import route_of
+from mlmon_exporter.sources.asgi.sink import Sink
 
 # --- A server in process ---
 
@@ -171,29 +172,32 @@ def _story(error: BaseException) -> str:
     return ", ".join(parts)
 
 
-class Sink:
-    """All that the middleware needs of a monitor, with every route a model's, or none."""
+class AllRoutes(ModelRoutes):
+    """Every route is a model's, or none."""
 
     def __init__(self, model: str) -> None:
-        self.service_apps: Mapping[str, ASGIApp] = {"/metrics": PlainTextResponse("")}
-        self.max_body_bytes = 1000
-        self.health = Health()
-        self.traffic = Traffic()
-        self.in_flight: dict[int, Scope] = {}
-        self.exchanges: list[Exchange] = []
-        self.templates = RouteTemplates()
+        super().__init__([], {}, Health())
         self._labels = (model, "1") if model else ("", "")
 
-    def model_of(self, scope: Scope, route: str) -> tuple[str, str]:
-        return self._labels
+    def find(self, scope: Scope) -> tuple[str, str, str]:
+        return (*self._labels, route_of(scope))
 
-    def submit(self, exchange: Exchange) -> None:
-        self.exchanges.append(exchange)
 
-    def without_route(self) -> None: ...
-
-    async def shutdown(self) -> None:
+def new_sink(model: str) -> Sink:
+    async def shutdown() -> None:
         await asyncio.sleep(0)
+
+    return Sink(
+        traffic=Traffic(),
+        health=Health(),
+        routes=AllRoutes(model),
+        in_flight={},
+        max_body_bytes=1000,
+        submit=lambda exchange: None,
+        wake=lambda: None,
+        shutdown=shutdown,
+        service_apps={"/metrics": PlainTextResponse("")},
+    )
 
 
 # --- Apps ---
@@ -587,20 +591,20 @@ def trace(new_app: Callable[[Log], Any], call: Call, wrap: Callable[[Any], ASGIA
 def added(sink: Sink, times: int = 1) -> Callable[[Any], ASGIApp]:
     def wrap(app: Any) -> ASGIApp:
         for _ in range(times):
-            app.add_middleware(MonitorMiddleware, monitor=sink)
+            app.add_middleware(AsgiSource, sink=sink)
         return app  # type: ignore[no-any-return]
 
     return wrap
 
 
 def around(sink: Sink) -> Callable[[Any], ASGIApp]:
-    return lambda app: MonitorMiddleware(app, monitor=sink)
+    return lambda app: AsgiSource(app, sink)
 
 
 def assert_identical(new_app: Callable[[Log], Any], call: Call, *, can_add: bool) -> None:
     bare = trace(new_app, call, wrap=lambda app: app)
     for model in ("model", ""):
-        sinks = [Sink(model) for _ in range(3)]
+        sinks = [new_sink(model) for _ in range(3)]
         wraps = [around(sinks[0])]
         if can_add:
             wraps += [added(sinks[1]), added(sinks[2], times=2)]

@@ -7,9 +7,15 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from mlmon_exporter.formats.event_stream import GAP
+from mlmon_exporter.sources.asgi import call
+from mlmon_exporter.sources.asgi import stream as streamed_answer
 from mlmon_exporter.sources.asgi.stream import StreamedAnswer
+
+from .seen import BODY, PART, START, BoomError, predict, sends, serve, watched
 
 PARTS = st.lists(st.binary(max_size=40), max_size=30)
 
@@ -76,3 +82,82 @@ def test_parts_are_kept_by_reference() -> None:
     assert kept is not None
     assert all(a is b for a, b in zip(kept, parts, strict=True))
     assert not any(a == b for a, b in pairwise(kept))
+
+
+# --- Within a call ---
+
+
+EVENTS: Message = {**START, "headers": [(b"content-type", b"text/event-stream; charset=utf-8")]}
+
+
+def events(count: int) -> list[Message]:
+    return [{**PART, "body": b"data: %d\n\n" % i} for i in range(count)]
+
+
+def test_a_streamed_answer_is_timed_and_handed_over() -> None:
+    app, sink = watched(sends(EVENTS, *events(5), {**BODY, "body": b""}))
+    served = serve(app)
+    assert [message["body"] for message in served.sent[1:-1]] == [e["body"] for e in events(5)]
+    [exchange] = sink.exchanges
+    assert b"".join(exchange.response_chunks) == b"".join(e["body"] for e in events(5))
+    assert sink.histogram("mlmon_request_first_token_seconds")[0] == 1
+    assert sink.histogram("mlmon_output_token_seconds")[0] == 4
+
+
+def test_tokens_are_timed_as_they_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([0.0, 0.5, 1.0, 1.25, 1.75, 2.0])  # call, start, three events, end
+    monkeypatch.setattr(call, "perf_counter", lambda: next(moments))
+    monkeypatch.setattr(streamed_answer, "perf_counter", lambda: next(moments))
+    app, sink = watched(sends(EVENTS, *events(3), {**BODY, "body": b""}))
+    serve(app)
+    assert sink.histogram("mlmon_request_first_byte_seconds") == (1, 0.5)
+    assert sink.histogram("mlmon_request_first_token_seconds") == (1, 1.0)
+    assert sink.histogram("mlmon_output_token_seconds") == (2, 0.75)
+    assert sink.histogram("mlmon_request_duration_seconds") == (1, 2.0)
+
+
+def test_an_interrupted_stream_is_timed_and_makes_no_exchange() -> None:
+    app, sink = watched(sends(EVENTS, *events(3), error=BoomError()))
+    serve(app)
+    assert sink.outcome() == ("200", "interrupted")
+    assert sink.histogram("mlmon_output_token_seconds")[0] == 2
+    assert not sink.exchanges
+
+
+def test_of_a_stream_beyond_the_cap_both_ends_are_handed_over() -> None:
+    app, sink = watched(sends(EVENTS, *events(100), {**BODY, "body": b""}), max_body_bytes=100)
+    serve(app)
+    [exchange] = sink.exchanges
+    kept = b"".join(exchange.response_chunks)
+    assert kept.startswith(b"data: 0\n\ndata: 1\n\n")
+    assert kept.endswith(b"data: 98\n\ndata: 99\n\n")
+    assert len(kept) <= 100 + len(GAP)
+    assert not sink.drops()
+    # The size is counted over all of it.
+    size = sum(len(event["body"]) for event in events(100))
+    assert sink.histogram("mlmon_response_size_bytes") == (1, size)
+
+
+def test_a_long_stream_of_an_app_that_never_read_the_body_was_not_too_large() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = Route("/predict", predict)
+        for message in (EVENTS, *events(100), {**BODY, "body": b""}):
+            await send(message)
+
+    watching, sink = watched(app, max_body_bytes=100)
+    serve(watching)
+    assert sink.drops() == {"request_unread": 1}
+
+
+def test_a_compressed_stream_beyond_the_cap_is_dropped_and_counted() -> None:
+    start = {**EVENTS, "headers": [*EVENTS["headers"], (b"content-encoding", b"gzip")]}
+    app, sink = watched(sends(start, *events(100), {**BODY, "body": b""}), max_body_bytes=100)
+    serve(app)
+    assert not sink.exchanges
+    assert sink.drops() == {"body_too_large": 1}
+
+
+def test_a_stream_of_no_model_is_not_timed() -> None:
+    app, sink = watched(sends(EVENTS, *events(3), {**BODY, "body": b""}))
+    serve(app, method="GET")
+    assert sink.histogram("mlmon_output_token_seconds")[0] == 0

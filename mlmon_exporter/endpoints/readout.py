@@ -1,0 +1,136 @@
+"""The readout: all numbers of a process, or of a host whose processes share a state."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+
+from mlmon_exporter import __version__
+from mlmon_exporter.core.drift.history import Snapshot
+from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.records import Block, Readings
+from mlmon_exporter.intake.queue import Intake
+from mlmon_exporter.metrics.process import CPU, Process, process_readings
+from mlmon_exporter.runtime.once import Once
+from mlmon_exporter.runtime.pace import Pause
+from mlmon_exporter.runtime.workers import is_one_of_many
+from mlmon_exporter.state.shared import Counts
+from mlmon_exporter.state.upkeep import Upkeep
+
+from .desk import FeedbackDesk
+
+logger = logging.getLogger(__name__)
+
+
+class Readout:
+    """Collects all numbers, for a scrape, a registry or the page. Thread-safe.
+
+    `pause` is called between steps of the work.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        counts: Counts,
+        desk: FeedbackDesk,
+        intake: Intake,
+        upkeep: Upkeep,
+        process: Callable[[], Process],
+        digest: str,
+    ) -> None:
+        """Wire it up.
+
+        Args:
+            models: By name.
+            counts: Requests, feedback, and counts about ourselves.
+            desk: Knows how many predictions wait.
+            intake: Holds the exchanges that came before a scrape.
+            upkeep: Exchanges counts with other processes.
+            process: Gives what others should know of this process.
+            digest: The engine of quantile digests.
+        """
+        self._models = models
+        self._counts = counts
+        self._desk = desk
+        self._intake = intake
+        self._upkeep = upkeep
+        self._process = process
+        self._digest = digest
+        self._is_first_fault = Once()
+
+    def blocks(self, now: float, pause: Pause = lambda: None) -> Iterator[Block]:
+        """Give the numbers of models, requests and processes at `now`, Unix seconds."""
+        shared, counts = self._upkeep.shared, self._counts
+        if shared is not None:
+            if not self._upkeep.load(shared, now):
+                return
+            yield from shared.process_readings(now)
+        else:
+            self._expire(now)
+            process = self._process()
+            routes = counts.traffic.routes()
+            yield from process_readings([process], process.numbers.get(CPU), routes)
+        for model in self._models.values():
+            yield from model.readings(now, pause)
+        yield from counts.shown_traffic.readings(now)
+        yield from counts.shown_feedback.readings()
+        yield from self._desk.readings(now)
+        yield from counts.shown_health.readings()
+
+    def scrape(self, pause: Pause) -> Iterator[Block]:
+        """Give all numbers now, with those of the exporter."""
+        started = time.perf_counter()
+        self._intake.catch_up()
+        yield from [*self.blocks(time.time(), pause), *self._own()]
+        duration = time.perf_counter() - started
+        yield Readings("mlmon_readings_duration_seconds", (), ((),), [duration])
+
+    def snapshot(self, pause: Pause = lambda: None, now: float | None = None) -> Snapshot:
+        """Return all numbers with the history that only the page shows."""
+        caught_up = self._intake.catch_up()
+        moment = caught_up if now is None else now
+        blocks = [*self.blocks(moment, pause), *self._own()]
+        summaries = [p for model in self._models.values() for p in model.history(moment, pause)]
+        return Snapshot(moment, blocks, summaries)
+
+    def failed(self, error: Exception) -> None:
+        """Count a scrape that failed; the first is logged."""
+        self._counts.health.internal_error("scrape")
+        if self._is_first_fault():
+            logger.error("mlmon: a scrape failed; later ones are only counted", exc_info=error)
+
+    def _expire(self, now: float) -> None:
+        """Drop the versions that have not been used for long."""
+        traffic, feedback = self._counts.traffic, self._counts.feedback
+        named = traffic.named() | feedback.named()
+        dead = {
+            (name, version)
+            for name, model in self._models.items()
+            for version in model.expire(now, [v for of, v in named if of == name])
+        }
+        if dead:
+            traffic.drop(dead)
+            feedback.drop(dead)
+
+    def _own(self) -> Iterator[Readings]:
+        shared = self._upkeep.shared
+        if shared is not None:
+            yield Readings("mlmon_state_size_bytes", (), ((),), [shared.size_bytes()])
+        yield Readings("mlmon_queue_exchanges", (), ((),), [self._intake.waiting])
+        last = self._upkeep.last_flush(self._intake.emptied)
+        yield Readings("mlmon_last_flush_timestamp_seconds", (), ((),), [last])
+        info = ((__version__, self._digest, "shared" if shared is not None else self._alone),)
+        yield Readings("mlmon_build_info", ("version", "digest", "state"), info, [1])
+
+    @cached_property
+    def _alone(self) -> str:
+        """Where counts are without a shared state: in `memory`, or `unshared` by mistake."""
+        if not is_one_of_many():
+            return "memory"
+        logger.warning(
+            "mlmon: several workers, but no state_dir: each worker counts for itself, and "
+            "a scrape shows whichever answers; set state_dir (or MLMON_STATE_DIR)"
+        )
+        return "unshared"

@@ -1,0 +1,85 @@
+"""The ASGI app that answers a scrape, rendered in a thread off the event loop."""
+
+from __future__ import annotations
+
+import re
+import threading
+import zlib
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from mlmon_exporter.metrics.collector import OnFault, Source
+from mlmon_exporter.metrics.text import Exposition, families
+from mlmon_exporter.runtime.pace import Pace
+from mlmon_exporter.runtime.threads import LimitedThreads
+
+from .auth import BEARER, is_authorized
+
+_THREADS = LimitedThreads("scrapes", 2)
+
+
+class MetricsApp:
+    """Answers with the source's readings, in the format that the scraper asks for."""
+
+    def __init__(self, source: Source, on_fault: OnFault, token: str | None = None) -> None:
+        """Wire it up.
+
+        Args:
+            source: Gives all readings; where it fails, the answer is the reason, with status 500.
+            on_fault: Called with that failure.
+            token: A scraper must carry it; None answers all.
+        """
+        self._source = source
+        self._on_fault = on_fault
+        self._token = token
+        self._lock = threading.Lock()
+        self._expositions = {is_open: Exposition(is_open) for is_open in (False, True)}
+        self._packed: tuple[bytes, bytes] = (b"", zlib.compress(b""))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._respond(Request(scope))
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return PlainTextResponse("use GET\n", 405, {"Allow": "GET, HEAD"})
+        if not is_authorized(request, self._token):
+            headers = {"WWW-Authenticate": BEARER}
+            return PlainTextResponse("a bearer token is needed\n", 401, headers)
+        is_open_metrics = _accepts("application/openmetrics-text", request, "accept")
+        takes_gzip = _accepts("gzip", request, "accept-encoding")
+        try:
+            body = await _THREADS.run(self._render, is_open_metrics, takes_gzip)
+        except Exception as error:  # noqa: BLE001 - any fault: it is the user's server that we are in
+            self._on_fault(error)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            return PlainTextResponse(f"the scrape failed: {reason:.300}\n", 500)
+        headers = {
+            "Content-Type": self._expositions[is_open_metrics].content_type,
+            "Vary": "Accept, Accept-Encoding",
+        }
+        if takes_gzip:
+            headers["Content-Encoding"] = "gzip"
+        return Response(body, headers=headers)
+
+    def _render(self, is_open_metrics: bool, takes_gzip: bool) -> bytes:
+        pace = Pace()
+        with self._lock:
+            exposition = self._expositions[is_open_metrics]
+            body = exposition.render(families(self._source(pace)), pace)
+            return self._pack(body) if takes_gzip else body
+
+    def _pack(self, body: bytes) -> bytes:
+        if self._packed[0] != body:
+            # The fastest level: a scrape is read once, on the same network, and very repetitive.
+            packer = zlib.compressobj(1, wbits=31)
+            self._packed = (body, packer.compress(body) + packer.flush())
+        return self._packed[1]
+
+
+def _accepts(name: str, request: Request, header: str) -> bool:
+    """Return whether a header names something, other than with `q=0`, which refuses it."""
+    parts = request.headers.get(header, "").lower().split(",")
+    return any(name in part and not re.search(r";\s*q=0(\.0*)?\s*(;|$)", part) for part in parts)

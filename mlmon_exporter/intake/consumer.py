@@ -1,0 +1,95 @@
+"""The last step of the intake: rows are added to windows, counts and pending predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlmon_exporter.core.coerce import scalar
+from mlmon_exporter.core.counts.requests import Traffic
+from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.records import Batch, Exchange
+from mlmon_exporter.runtime.pace import Pace
+
+from .bodies import BodyReader
+
+Keep = Callable[[str, Batch, float], None]
+"""Keeps the predictions of rows that have ids: the model, the rows, Unix seconds."""
+
+
+class Consumer:
+    """Reads exchanges and adds their rows. `add` is thread-safe; the rest is the intake's."""
+
+    def __init__(
+        self, reader: BodyReader, models: Mapping[str, Model], traffic: Traffic, keep: Keep
+    ) -> None:
+        self._reader = reader
+        self._models = models
+        self._traffic = traffic
+        self._keep = keep
+
+    def __call__(self, exchange: Exchange, pace: Pace) -> None:
+        """Take in an exchange; only answers of status 2xx count as predictions."""
+        if not 200 <= exchange.status < 300:
+            return
+        read = self._reader.read(exchange)
+        if read is None:
+            return
+        name, batch = read
+        model = self._models[name]
+        version = model.observe(batch, exchange.arrived, pace, request_bytes=exchange.size)
+        self._traffic.record_rows(name, version, batch.rows)
+        if model.has_task:
+            ids = batch.prediction_ids or row_ids(exchange.prediction_id, batch.rows)
+            self._keep(name, batch._replace(prediction_ids=ids), exchange.arrived)
+
+    def add(self, name: str, batch: Batch, now: float) -> None:
+        """Take in rows of a model that were seen at `now`, Unix seconds."""
+        version = self._models[name].observe(batch, now)
+        self._traffic.record_rows(name, version, batch.rows)
+        if batch.prediction_ids is not None:
+            self._keep(name, batch, now)
+
+
+def row_ids(prediction_id: str, rows: int) -> Sequence[str]:
+    """Return the id of each row of a request: the request's, with a number if there are several."""
+    return [prediction_id] if rows == 1 else [f"{prediction_id}:{i}" for i in range(rows)]
+
+
+def batch_of(
+    model: Model,
+    features: Mapping[str, Any],
+    predictions: Mapping[str, Any] | Sequence[Any] | float | str | None,
+    version: str | None,
+    prediction_ids: Sequence[str] | None,
+) -> Batch:
+    """Return rows that were given in code as a batch; see `Monitor.observe`.
+
+    Raises:
+        ValueError: Columns differ in length.
+    """
+    if predictions is None:
+        outputs: Mapping[str, Any] = {}
+    elif isinstance(predictions, Mapping):
+        outputs = predictions
+    else:
+        outputs = {(model.output_names() or ("prediction",))[0]: predictions}
+    lengths = {_length(values) for columns in (features, outputs) for values in columns.values()}
+    if len(lengths) > 1:
+        raise ValueError(f"observe: expected columns of one length, got {sorted(lengths)}")
+    rows = lengths.pop() if lengths else 0
+    if rows == 1:
+        features, outputs = _scalars(features), _scalars(outputs)
+    return Batch(features, outputs, rows, version, prediction_ids)
+
+
+def _scalars(columns: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: scalar(values) for name, values in columns.items()}
+
+
+def _length(values: Any) -> int:
+    if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
+        return 1
+    return len(values) if np.ndim(values) else 1

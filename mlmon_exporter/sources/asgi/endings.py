@@ -1,0 +1,75 @@
+"""Status and outcome of a request, by how it ended: one table."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Mapping
+from itertools import product
+from typing import Literal
+
+Error = Literal["none", "raised", "cancelled", "exited"]
+"""What came out of the app: an Exception, a cancellation from around us, the process's end."""
+Ending = tuple[bool, bool, bool, Error]
+"""Whether the response had started, its last byte was sent, and the client had left; the error."""
+
+CLIENT_LEFT = 499
+"""Status of a request whose client left before there was one: nginx's, which no app sends."""
+CANCELLED = 504
+"""Status of a request cancelled before there was one: that of a time limit around us.
+
+Servers tell the app that a client has left and let it go on; they cancel for other reasons.
+(Daphne also cancels an app that goes on for ten seconds after that.)
+"""
+OWN = 0
+"""The response's own status."""
+BY_STATUS = ""
+"""The outcome that the status stands for."""
+
+NO, YES, ANY = (False,), (True,), (False, True)
+NONE: tuple[Error, ...] = ("none",)
+RAISED: tuple[Error, ...] = ("raised",)
+STOPPED: tuple[Error, ...] = ("cancelled",)
+EXITED: tuple[Error, ...] = ("exited",)
+ERRORS = NONE + RAISED + STOPPED + EXITED
+
+RULES = (
+    # started, answered, left, error -> status, outcome
+    ((NO, ANY, NO, NONE + RAISED + EXITED), (500, "server_error")),
+    ((NO, ANY, NO, STOPPED), (CANCELLED, "server_error")),
+    ((NO, ANY, YES, ERRORS), (CLIENT_LEFT, "disconnected")),
+    ((YES, ANY, YES, ERRORS), (OWN, "disconnected")),
+    ((YES, NO, NO, ERRORS), (OWN, "interrupted")),
+    ((YES, YES, NO, RAISED), (OWN, "interrupted")),
+    # After the last byte, a cancellation hits work that is no part of the answer.
+    ((YES, YES, NO, NONE + STOPPED + EXITED), (OWN, BY_STATUS)),
+)
+ENDINGS: Mapping[Ending, tuple[int, str]] = {
+    ending: result for causes, result in RULES for ending in product(*causes)
+}
+
+
+def ended(
+    status: int, is_answered: bool, has_left: bool, error: BaseException | None
+) -> tuple[int, str]:
+    """Return the status and outcome that a request is counted under.
+
+    Args:
+        status: The response's, 0 if it never started.
+        is_answered: Its last byte was sent.
+        has_left: The client left before that.
+        error: The exception that came out of the app.
+    """
+    cause: Error = "none" if error is None else _kind(error)
+    counted, outcome = ENDINGS[status != 0, is_answered, has_left, cause]
+    return counted or status, outcome or outcome_of(status)
+
+
+def outcome_of(status: int) -> str:
+    """Return the outcome of a response that was sent whole."""
+    return "ok" if status < 400 else "client_error" if status < 500 else "server_error"
+
+
+def _kind(error: BaseException) -> Error:
+    if isinstance(error, (CancelledError, GeneratorExit)):
+        return "cancelled"
+    return "raised" if isinstance(error, Exception) else "exited"

@@ -1,0 +1,45 @@
+"""The sink of the ASGI source: everything the middleware asks for and hands over."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Scope
+
+from mlmon_exporter.core.counts.health import Health
+from mlmon_exporter.core.counts.requests import Traffic
+from mlmon_exporter.core.records import Exchange
+
+from .model_routes import ModelRoutes
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sink:
+    """Where the middleware counts requests and hands over exchanges."""
+
+    traffic: Traffic
+    health: Health
+    routes: ModelRoutes
+    in_flight: dict[int, Scope]
+    """Scopes of the requests being served, by identity."""
+    max_body_bytes: int
+    """Longer bodies are not kept."""
+    submit: Callable[[Exchange], None]
+    """Takes a finished exchange; neither blocks nor raises."""
+    wake: Callable[[], None]
+    """Called with each request, since a forked worker starts its threads on first use."""
+    shutdown: Callable[[], Awaitable[None]]
+    """Called when the server stops."""
+    service_apps: Mapping[str, ASGIApp]
+    """Path -> our app that answers it; such requests are neither passed on nor counted."""
+
+    def fail(self, fault: Exception) -> None:
+        """Count a fault of ours; the request that met it goes on."""
+        with suppress(Exception):
+            self.health.internal_error("middleware")
+            logger.debug("mlmon: a request was served but not watched", exc_info=fault)

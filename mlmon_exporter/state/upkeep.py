@@ -1,0 +1,92 @@
+"""Upkeep of a process: its counts go to the shared state, and what others added comes back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from mlmon_exporter.runtime.flusher import Flusher
+
+from .joiner import PendingStore
+from .shared import SharedState
+
+
+class Upkeep:
+    """Flushes the counts and pending predictions of a process every few seconds.
+
+    A reader flushes nothing: it shows what other processes have counted. Without a shared state or
+    a store of predictions no thread runs.
+    """
+
+    def __init__(
+        self,
+        shared: SharedState | None,
+        pending: PendingStore,
+        adopt_learned: Callable[[], None],
+        *,
+        seconds: float,
+        is_needed: bool,
+        is_reader: bool,
+    ) -> None:
+        """Wire it up; nothing runs yet.
+
+        Args:
+            shared: The state shared by the host's processes, if there is any.
+            pending: Predictions that wait for their ground truth.
+            adopt_learned: Uses references that other processes have learned.
+            seconds: Between two flushes.
+            is_needed: There is something to flush to.
+            is_reader: The process only shows what others have counted.
+        """
+        self.shared = shared
+        self._pending = pending
+        self._adopt_learned = adopt_learned
+        self._is_reader = is_reader
+        self._runs = is_needed and not is_reader
+        self._flusher = Flusher(self.tick, seconds)
+
+    def ensure_running(self) -> None:
+        """Start the flushes, unless they run in this process; cheap enough for every request."""
+        if self._runs:
+            self._flusher.ensure_running()
+
+    def tick(self, now: float | None = None) -> None:
+        """Flush once, at `now`, Unix seconds."""
+        moment = time.time() if now is None else now
+        if self.shared is not None:
+            self._adopt_learned()
+        if not self._is_reader:
+            self._pending.flush(moment)
+            if self.shared is not None:
+                self.shared.flush(moment)
+
+    def load(self, shared: SharedState, now: float) -> bool:
+        """Flush, then read what all processes have added; False if it is not fit to be shown."""
+        # Not for requests only: what was shown must be restored soon if the file is lost.
+        self.ensure_running()
+        self.tick(now)
+        return shared.load(now)
+
+    def last_flush(self, taken_in: float) -> float:
+        """Return when all was last counted and shared, Unix seconds.
+
+        Args:
+            taken_in: When the queue was last seen empty.
+        """
+        if self.shared is None or self._is_reader:
+            return taken_in
+        return min(taken_in, self.shared.last_flush)
+
+    def forget(self) -> None:
+        """Drop what a forked process has from its parent."""
+        self._pending.forget()
+        if self.shared is not None:
+            self.shared.forget()
+
+    def close(self) -> None:
+        """Flush a last time and close the state; the next use opens it again."""
+        self._flusher.close()
+        self.tick()
+        self._pending.close()
+        if self.shared is not None:
+            self.shared.close()
