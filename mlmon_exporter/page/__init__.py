@@ -1,4 +1,4 @@
 """The exporter's own page, and its report.
 
-Readings and pictures -> view (what is shown) -> HTML. No JavaScript, nothing from outside.
+Readings and summaries -> view -> HTML. No JavaScript, nothing from outside.
 """

@@ -1,4 +1,4 @@
-"""The ASGI app that answers with the page, rendered in a thread off the event loop."""
+"""The ASGI app of the page, which renders in a thread off the event loop."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from mlmon_exporter.runtime.threads import LimitedThreads
 from . import column_page, overview
 from .document import REFRESH_SECONDS, document, header
 from .html import Child, element
-from .links import QueryLinks
-from .ranking import Place
+from .links import Context, QueryLinks
+from .recent import Recent
 from .style import POLICY
-from .traffic import Recent
 from .view import View, view_of
 
 Source = Callable[[Pause], Snapshot]
@@ -39,7 +38,7 @@ _THREADS = LimitedThreads("page", 2)
 
 
 class PageApp:
-    """Answers at one path; what is shown there, the query says."""
+    """Serves the page at one path; the query selects model, column and window."""
 
     def __init__(self, source: Source, token: str | None = None) -> None:
         self._source = source
@@ -75,30 +74,35 @@ class PageApp:
 def rendered(
     view: View, query: Mapping[str, str], pause: Pause = lambda: None
 ) -> tuple[int, bytes]:
-    """Return status and HTML of what a query asks for."""
+    """Return the status and HTML for a query."""
     links = QueryLinks(dict(query))
     window = query.get("window", "")
     if window not in view.windows:
         window = view.windows[-1] if view.windows else ""
-    place = Place(links, window, view.windows, pause)
-    status, title, path, body = _page(view, query, place)
+    context = Context(links, window, view.windows, pause)
+    status, title, path, body = _page(view, query, context)
     top = header(view, links, path, "paused" in query)
     return status, document(title, top, element("main", body))
 
 
 def _page(
-    view: View, query: Mapping[str, str], place: Place
+    view: View, query: Mapping[str, str], context: Context
 ) -> tuple[int, str, list[tuple[str, str]], list[Child]]:
     if "model" not in query:
-        return 200, "mlmon-exporter", [], overview.first(view, place)
+        return 200, "mlmon-exporter", [], overview.first(view, context)
     name = query["model"]
     model = next((model for model in view.models if model.name == name), None)
     side = next((side for side in ("feature", "output") if side in query), None)
     if model is not None and side is None:
-        return 200, f"{name} · mlmon-exporter", [("", name)], overview.of_model(view, model, place)
+        return (
+            200,
+            f"{name} · mlmon-exporter",
+            [("", name)],
+            overview.of_model(view, model, context),
+        )
     column = view.find(name, query.get("version", ""), side or "", query.get(side or "", ""))
     if column is None:
         return 404, "Not there · mlmon-exporter", [("", "not there")], [NOT_THERE]
-    path = [(place.links.model(name), name), ("", column.name)]
-    body = column_page.of_column(view, column, place)
+    path = [(context.links.model(name), name), ("", column.name)]
+    body = column_page.of_column(view, column, context)
     return 200, f"{column.name} · {name} · mlmon-exporter", path, body

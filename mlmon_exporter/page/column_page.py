@@ -1,4 +1,4 @@
-"""A feature's or an output's own page: its scores, its bins, its quantiles and its last panes."""
+"""The page of one feature or output: scores, bins, panes, quantiles."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from mlmon_exporter.core.drift.history import History
-from mlmon_exporter.core.drift.tests import TESTS
+from mlmon_exporter.core.drift.tests import SCORES, TESTS
 from mlmon_exporter.core.windows.matrix import QUANTILES
 
-from . import figures
-from .document import cut_name, key, mark, name_of, tiles, window_choice
+from . import formatting, labels
+from .document import cut_name, legend, name_of, tiles, warning_mark, window_choice
 from .drawings import chart, pair
 from .html import Child, Html, element, text
-from .ranking import Place
+from .links import Context
 from .view import ColumnView, View
-from .words import MEANINGS, TITLES
 
 SINCE_START = ("missing", "invalid", "unseen", "out_of_range")
 COUNTED = {
@@ -26,49 +25,49 @@ COUNTED = {
     "unseen": "Unseen categories",
     "out_of_range": "Out of range",
 }
-"""End of a counter's name -> what it is called."""
+"""End of a counter's name -> its title."""
 
 
-def of_column(view: View, column: ColumnView, place: Place) -> list[Child]:
-    """Return one column's page, but its header."""
-    addresses = [place.links.column(column, window) for window in view.windows]
+def of_column(view: View, column: ColumnView, context: Context) -> list[Child]:
+    """Return the body of one column's page."""
+    addresses = [context.links.column(column, window) for window in view.windows]
     return [
         element(
             "div",
             element(
                 "div",
                 element("h1", name_of(column.name)),
-                window_choice(view.windows, place.window, addresses),
+                window_choice(view.windows, context.window, addresses),
                 class_="bar",
             ),
             element("p", _verdict(column)),
             class_="verdict",
         ),
-        *column_parts(column, place),
+        *column_parts(column, context),
     ]
 
 
-def column_section(column: ColumnView, place: Place, anchor: str) -> Html:
-    """Return a column's part of a file that has them all."""
+def column_section(column: ColumnView, context: Context, anchor: str) -> Html:
+    """Return a column's section in the report."""
     return element(
         "section",
         element("h2", name_of(column.name)),
         element("p", _verdict(column), class_="soft"),
-        [part for part in _parts(column, place) if part is not None],
+        [part for part in _parts(column, context) if part is not None],
         id=anchor,
         class_="column",
     )
 
 
-def column_parts(column: ColumnView, place: Place) -> list[Html]:
-    """Return the parts as sections of their own."""
-    return [element("section", part) for part in _parts(column, place) if part is not None]
+def column_parts(column: ColumnView, context: Context) -> list[Html]:
+    """Return the parts of a column, a section each."""
+    return [element("section", part) for part in _parts(column, context) if part is not None]
 
 
-def _parts(column: ColumnView, place: Place) -> Iterator[Html | None]:
-    yield _bins(column, place.window)
+def _parts(column: ColumnView, context: Context) -> Iterator[Html | None]:
+    yield _bins(column, context.window)
     yield text(_scores(column), _counts(column))
-    yield _history(column, place.window)
+    yield _history(column, context.window)
     yield _quantiles(column)
 
 
@@ -78,12 +77,12 @@ def _verdict(column: ColumnView) -> Html:
     windows = column.drifted_windows()
     if windows:
         state: Child = element(
-            "span", mark(True), f"Drifted in {' and '.join(windows)}", class_="over-text"
+            "span", warning_mark(True), f"Drifted in {' and '.join(windows)}", class_="over-text"
         )
     elif any(column.verdict(window).test for window in column.summaries):
         state = "Not drifted"
     else:
-        state = "Too few rows to say"
+        state = "Too few rows to tell"
     return text(state, ". ", about, name_of(column.model), version, ".")
 
 
@@ -91,7 +90,7 @@ def _scores(column: ColumnView) -> Html:
     windows = list(column.summaries)
     by_score = {test.score: name for name, test in TESTS.items()}
     rows = []
-    for score in TITLES:
+    for score in dict.fromkeys((*labels.SCORES, *SCORES)):
         values = [column.number(score, window) for window in windows]
         if all(math.isnan(value) for value in values):
             continue
@@ -100,12 +99,14 @@ def _scores(column: ColumnView) -> Html:
             for window in windows
         ]
         cells = [_score_cell(score, *pair) for pair in zip(values, limits, strict=True)]
-        meaning = element("small", MEANINGS[score], class_="wide")
-        title = element("th", element("div", TITLES[score]), meaning, scope="row")
+        label = labels.score_label(score)
+        meaning = element("small", label.meaning, class_="wide")
+        title = element("th", element("div", label.title), meaning, scope="row")
         rows.append(element("tr", title, cells))
     heads = [element("th", w, class_="n", scope="col") for w in windows]
     shown = [
-        element("td", figures.count(column.number("window_rows", w)), class_="n") for w in windows
+        element("td", formatting.count(column.number("window_rows", w)), class_="n")
+        for w in windows
     ]
     rows.append(element("tr", element("th", "Rows", scope="row"), shown))
     return text(
@@ -121,14 +122,14 @@ def _scores(column: ColumnView) -> Html:
 
 def _score_cell(score: str, value: float, limit: float) -> Html:
     is_over = value > limit
-    allowed = f"of {figures.of_score(score, limit)}"
+    allowed = f"of {formatting.score(score, limit)}"
     is_known = not math.isnan(limit) and not math.isnan(value)
     return element(
         "td",
         element(
             "span",
-            mark(is_over),
-            figures.of_score(score, value),
+            warning_mark(is_over),
+            formatting.score(score, value),
             class_="over-text" if is_over else None,
         ),
         element("small", allowed, class_="limit-value") if is_known else None,
@@ -142,7 +143,7 @@ def _counts(column: ColumnView) -> Html:
         value = column.number(f"{what}_total")
         applies = column.kind == ("categorical" if what == "unseen" else "numeric")
         if not math.isnan(value) and (applies or what in ("missing", "invalid")):
-            entries.append((COUNTED[what], figures.count(value)))
+            entries.append((COUNTED[what], formatting.count(value)))
     return text(element("h3", "Rows since the start"), tiles(entries))
 
 
@@ -155,8 +156,8 @@ def _bins(column: ColumnView, window: str) -> Html:
         element(
             "tr",
             element("th", cut_name(name), scope="row"),
-            element("td", figures.percent(r), class_="n"),
-            element("td", figures.percent(c), class_="n"),
+            element("td", formatting.percent(r), class_="n"),
+            element("td", formatting.percent(c), class_="n"),
             element("td", pair(r, c, top)),
         )
         for name, r, c in zip(
@@ -170,13 +171,13 @@ def _bins(column: ColumnView, window: str) -> Html:
         element("h2", f"Reference and the last {window}"),
         element(
             "table",
-            element("caption", f"{figures.counted(picture.rows, 'row')} in the window"),
+            element("caption", f"{formatting.counted(picture.rows, 'row')} in the window"),
             element("colgroup", [element("col", class_=width) for width in widths]),
             element("thead", element("tr", head)),
             element("tbody", rows),
             class_="bins",
         ),
-        element("div", key(), class_="below"),
+        element("div", legend(), class_="below"),
     )
 
 
@@ -187,28 +188,29 @@ def _history(column: ColumnView, window: str) -> Html | None:
         score = TESTS[test].score
         history = column.history(test, window)
         known = history.values[~np.isnan(history.values)]
+        title = labels.score_label(score).title
         if len(known):
-            low, high = (figures.of_score(score, float(f(known))) for f in (np.min, np.max))
-            label = f"{TITLES[score]} over the last {window}, from {low} to {high}"
+            low, high = (formatting.score(score, float(f(known))) for f in (np.min, np.max))
+            label = f"{title} over the last {window}, from {low} to {high}"
             drawn = chart(history, picture.pane_starts, label)
             said = f"highest {high}, {_at_last(history, score)}"
-            title = element("h3", TITLES[score], element("small", said))
-            charts.append(element("div", title, drawn))
+            heading = element("h3", title, element("small", said))
+            charts.append(element("div", heading, drawn))
     if not charts:
         return None
-    each = figures.span(picture.window.seconds / len(picture.pane_starts))
+    each = formatting.span(picture.window.seconds / len(picture.pane_starts))
     return text(
         element("h2", f"The last {window}"),
-        element("p", f"Each point is {each} of rows on its own.", class_="soft"),
+        element("p", f"Each point scores {each} of rows.", class_="soft"),
         element("div", charts, class_="grid"),
     )
 
 
 def _at_last(history: History, score: str) -> str:
-    """Return the newest pane that has the score, in words."""
+    """Return the newest pane's score and threshold as text."""
     last = np.flatnonzero(~np.isnan(history.values))[-1]
     value, limit = (float(part[last]) for part in (history.values, history.thresholds))
-    return f"last {figures.of_score(score, value)} of {figures.of_score(score, limit)}"
+    return f"last {formatting.score(score, value)} of {formatting.score(score, limit)}"
 
 
 def _quantiles(column: ColumnView) -> Html | None:
@@ -220,9 +222,9 @@ def _quantiles(column: ColumnView) -> Html | None:
         element(
             "tr",
             element("th", f"{100 * q:g} %", scope="row"),
-            element("td", figures.figure(r), class_="n"),
+            element("td", formatting.number(r), class_="n"),
             [
-                element("td", figures.figure(column.number("quantile", str(q), w)), class_="n")
+                element("td", formatting.number(column.number("quantile", str(q), w)), class_="n")
                 for w in windows
             ],
         )

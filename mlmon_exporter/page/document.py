@@ -1,10 +1,10 @@
-"""What all pages have: head, header, the windows to choose from, the key to the drawings."""
+"""Parts of every page: head, header, choice of window, legend, tables' heads, tiles."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import figures
+from . import formatting
 from .html import Child, Html, element, text
 from .links import Links
 from .style import DOCUMENT_POLICY, STYLE
@@ -19,7 +19,7 @@ def document(title: str, *body: Child, is_file: bool = False) -> bytes:
     Args:
         title: Of the browser's tab.
         body: What is in it.
-        is_file: Whether no server says what the page may do, so that it must say it itself.
+        is_file: The page is a file, and carries the policy that a server would send.
     """
     policy = element("meta", http_equiv="Content-Security-Policy", content=DOCUMENT_POLICY)
     page = element(
@@ -40,27 +40,27 @@ def document(title: str, *body: Child, is_file: bool = False) -> bytes:
 
 
 def header(view: View, links: Links, path: Sequence[tuple[str, str]], is_paused: bool) -> Html:
-    """Return the line at the top: where one is, what time it is, whether the page refreshes.
+    """Return the line at the top: breadcrumbs, the time, whether the page refreshes.
 
     Args:
-        path: Address and name of each place on the way here; the last one is here.
+        path: Address and name of each breadcrumb after the first; the last is this page.
     """
     steps = [
         element("li", element("a", name_of(name), href=link) if link else name_of(name))
         for link, name in [(links.overview(), "mlmon-exporter"), *path]
     ]
     here = element("nav", element("ol", steps), class_="path", aria_label="You are here")
-    time = element("time", figures.moment(view.now))
+    time = element("time", formatting.moment(view.now))
     switch = links.same(paused=not is_paused)
     if not switch:
         return element("header", here, element("span", time))
-    says = "stands still · " if is_paused else f"refreshes every {REFRESH_SECONDS} s · "
-    does = element("a", "refresh" if is_paused else "pause", href=switch)
-    return element("header", here, element("span", time, " · ", says, does, class_="live"))
+    state = "paused · " if is_paused else f"refreshes every {REFRESH_SECONDS} s · "
+    action = element("a", "refresh" if is_paused else "pause", href=switch)
+    return element("header", here, element("span", time, " · ", state, action, class_="live"))
 
 
 def window_choice(windows: Sequence[str], chosen: str, addresses: Sequence[str]) -> Html | None:
-    """Return links to the same place in another window; None where all lead to one place."""
+    """Return links to the same context in another window; None where all lead to one context."""
     if len(set(addresses)) < 2:
         return None
     items = [
@@ -76,19 +76,19 @@ def window_choice(windows: Sequence[str], chosen: str, addresses: Sequence[str])
 
 
 def name_of(text_: str) -> Html:
-    """Return text of users: cut where it is long, whole in its title, its direction its own."""
+    """Return text of users: its own direction, and its whole in the title if it is long."""
     return element("bdi", text_, title=text_ if len(text_) > 40 else None)
 
 
 def cut_name(text_: str, href: str | None = None) -> Html:
-    """Return the same on one line, as far as there is room, as a link if an address is given."""
+    """Return text of users on one line, cut where room ends; a link if an address is given."""
     title = text_ if len(text_) > 12 else None
     name = element("bdi", text_)
     return element("a" if href else "span", name, class_="cut", href=href or None, title=title)
 
 
-def key() -> Html:
-    """Return what the colours and shapes of the drawings mean."""
+def legend() -> Html:
+    """Return the legend of colours and shapes."""
     wide = element("rect", class_="reference", width=11, height=11)
     narrow = element("rect", class_="now", x=3, width=5, height=11)
     dashes = element("path", class_="limit", d="M0 6h14")
@@ -97,22 +97,35 @@ def key() -> Html:
     drawn = [
         element(
             "span",
-            element("svg", mark, class_="key", width=14, height=11, aria_hidden="true"),
+            element("svg", shape, class_="key", width=14, height=11, aria_hidden="true"),
             meaning,
         )
-        for mark, meaning in entries
+        for shape, meaning in entries
     ]
     return element("div", drawn, class_="legend")
 
 
 def tiles(entries: Sequence[tuple[str, Child]]) -> Html:
-    """Return a few numbers, each under what it is called."""
+    """Return a few numbers, each under its title."""
     pairs = [element("div", element("dt", term), element("dd", value)) for term, value in entries]
     return element("dl", pairs, class_="tiles")
 
 
-def mark(is_wrong: bool | None, meaning: str = "drifted") -> Html | None:
-    """Return the sign of what is wrong, None where nothing is."""
+def warning_mark(is_wrong: bool | None, meaning: str = "drifted") -> Html | None:
+    """Return the warning sign, or None if nothing is wrong."""
     if not is_wrong:
         return None
     return text(element("span", "▲", class_="mark", role="img", aria_label=meaning), " ")
+
+
+def table_head(*titles: str) -> Html:
+    """Return a table's head.
+
+    A prefix of a title is the class of its column: `n:` for numbers, `wide:` for columns that small
+    screens leave out, `wide n:` for both.
+    """
+    cells = []
+    for title in titles:
+        kind, _, name = title.rpartition(":")
+        cells.append(element("th", name, scope="col", class_=kind or None))
+    return element("thead", element("tr", cells))

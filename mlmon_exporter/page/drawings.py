@@ -1,7 +1,7 @@
 """Small drawings as inline SVG; their colours are the style sheet's, by class.
 
-Colour says one thing: blue is now, grey is the reference, vermilion is over the threshold. Each is
-told by shape, too: now is the narrow bar, over the threshold is a filled dot.
+Blue is the current window, grey the reference, vermilion a score over its threshold. Shapes say the
+same: the current window is the narrow bar, a score over its threshold a filled dot.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mlmon_exporter.core.drift.history import History
 
-from . import figures
+from . import formatting
 from .html import Child, Html, element
 
 Floats = NDArray[np.float64]
@@ -59,7 +59,7 @@ def _dots(points: Iterable[tuple[float, float]], class_: str) -> Html | None:
 def _points(
     values: Floats, left: float, right: float, height: float, top: float
 ) -> list[tuple[float, float] | None]:
-    """Return where values of evenly spaced panes are drawn: 0 at the bottom, `top` near the top."""
+    """Return the points of evenly spaced panes: 0 at the bottom, `top` near the top."""
     xs = np.linspace(left, right, len(values)) if len(values) > 1 else [right]
     return [
         (float(x), float(3 + (height - 6) * (1 - min(v, top) / top))) if v == v else None
@@ -68,7 +68,7 @@ def _points(
 
 
 def sparkline(history: History, label: str) -> Html:
-    """Draw how severe one score was, pane by pane; the dashed line is its threshold."""
+    """Draw the severity of one score, pane by pane; the dashed line is its threshold."""
     severity = history.severity
     top = max(1.6, float(np.nanmax(severity, initial=0.0)))
     points = _points(severity, 4, SPARK_WIDTH - 4, SPARK_HEIGHT, top)
@@ -87,7 +87,7 @@ def sparkline(history: History, label: str) -> Html:
 
 
 def bars(reference: Floats, current: Floats, label: str) -> Html:
-    """Draw shares per bin: the reference's wide, the window's narrow in front of it."""
+    """Draw shares per bin: the window's narrow in front of the reference's wide."""
     top = max(float(np.nanmax([*reference, *current], initial=0.0)), 1e-9)
     step = BARS_WIDTH / max(len(reference), 1)
     return _svg(
@@ -113,7 +113,7 @@ def _columns(shares: Floats, step: float, top: float, wide: float, class_: str) 
 
 
 def pair(reference: float, current: float, top: float) -> Html:
-    """Draw one bin's two shares as bars that lie; decoration beside the numbers."""
+    """Draw one bin's two shares as horizontal bars, decoration beside the numbers."""
     width, height = 200, 16
     parts = [
         element("rect", class_=class_, x=0, y=y, width=width * share / top, height=tall)
@@ -166,7 +166,7 @@ def _ticks(starts: Floats, left: float, right: float) -> list[Html]:
     return [
         element(
             "text",
-            figures.clock(float(starts[i]), seconds),
+            formatting.clock(float(starts[i]), seconds),
             x=left + i * step if i else 0,
             y=CHART_HEIGHT - 4,
             text_anchor="middle" if i else "start",

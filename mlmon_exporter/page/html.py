@@ -1,22 +1,22 @@
-"""HTML, built of elements: text is escaped unless it is markup by its type."""
+"""HTML elements: text is escaped unless its type is `Html`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
 
-# A template engine would be one more package in the model server's process, and its templates
-# could not be checked for types. What a page needs of one is this.
+# A template engine would be one more package in the model server's process, and mypy cannot check
+# templates.
 
 
 class Html(str):
-    """Text that is markup already; only this module makes it of text that was not."""
+    """Markup; only this module makes it from text."""
 
     __slots__ = ()
 
 
 Child = str | int | Iterable["Child"] | None
-"""Text, which is escaped; Html, which is not; None is left out; the items of all else."""
+"""Text, escaped; `Html`, as it is; None, left out; or an iterable of these."""
 
 VOID = frozenset(("col", "meta"))
 
@@ -26,7 +26,7 @@ def element(tag: str, *children: Child, **attributes: str | float | bool | None)
 
     Args:
         tag: Its name.
-        children: What is in it.
+        children: Its content.
         attributes: `class_` is class, `aria_label` is aria-label. False and None leave an
             attribute out, True gives it no value.
     """
@@ -37,7 +37,7 @@ def element(tag: str, *children: Child, **attributes: str | float | bool | None)
 
 
 def text(*children: Child) -> Html:
-    """Return children one after another, escaped where they are not markup."""
+    """Return the children joined, text escaped."""
     return Html("".join(map(_markup, children)))
 
 

@@ -1,16 +1,16 @@
-"""Where the parts of the page are: further queries of one path, or anchors of one file."""
+"""Links between parts of the page: queries of one path, or anchors in one file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
 from urllib.parse import urlencode
 
 from .view import ColumnView, ModelView
 
 
 class Links(Protocol):
-    """Gives addresses, of the window that is looked at unless another is named."""
+    """Addresses of parts of the page, in the current window unless another is named."""
 
     def overview(self, window: str = "") -> str: ...
 
@@ -19,20 +19,31 @@ class Links(Protocol):
     def column(self, column: ColumnView, window: str = "") -> str: ...
 
     def same(self, *, paused: bool) -> str:
-        """Return the address of what is shown now, refreshing itself or not; empty in a file."""
+        """Return the address of this page, refreshing or paused; empty in a file."""
+
+
+class Context(NamedTuple):
+    """What is shown of a page: the window, and how it links."""
+
+    links: Links
+    window: str
+    windows: tuple[str, ...] = ()
+    """All windows, shortest first."""
+    pause: Callable[[], None] = lambda: None
+    """Called now and then during long work, to yield the core."""
 
 
 class QueryLinks:
-    """Relative to wherever the page is, so that it works behind any proxy."""
+    """Relative queries, which work behind any proxy."""
 
     def __init__(self, query: dict[str, str]) -> None:
         self._query = {key: value for key, value in query.items() if key in QUERY_KEYS}
 
-    def _link(self, window: str, **place: str) -> str:
+    def _link(self, window: str, **target: str) -> str:
         kept = {key: self._query[key] for key in ("window", "paused") if key in self._query}
         if window:
             kept["window"] = window
-        return f"?{urlencode(place | kept)}"
+        return f"?{urlencode(target | kept)}"
 
     def overview(self, window: str = "") -> str:
         return self._link(window)
@@ -41,8 +52,8 @@ class QueryLinks:
         return self._link(window, model=name)
 
     def column(self, column: ColumnView, window: str = "") -> str:
-        place = {"model": column.model, "version": column.version, column.side: column.name}
-        return self._link(window, **place)
+        target = {"model": column.model, "version": column.version, column.side: column.name}
+        return self._link(window, **target)
 
     def same(self, *, paused: bool) -> str:
         rest = {key: value for key, value in self._query.items() if key != "paused"}
@@ -53,7 +64,7 @@ QUERY_KEYS = ("model", "version", "feature", "output", "window", "paused")
 
 
 class AnchorLinks:
-    """Within one file, in one window; only some columns have a place of their own there."""
+    """Anchors within one file of one window; only some columns have a section there."""
 
     def __init__(self, models: Iterable[ModelView], columns: Iterable[ColumnView]) -> None:
         self._models = {model.name: f"model-{i}" for i, model in enumerate(models)}
@@ -66,8 +77,8 @@ class AnchorLinks:
         return f"#{self._models[name]}"
 
     def column(self, column: ColumnView, window: str = "") -> str:  # noqa: ARG002
-        place = self._columns.get(_key(column))
-        return f"#{place}" if place else ""
+        anchor = self._columns.get(_key(column))
+        return f"#{anchor}" if anchor else ""
 
     def same(self, *, paused: bool) -> str:  # noqa: ARG002 - a file never refreshes
         return ""

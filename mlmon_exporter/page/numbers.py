@@ -1,4 +1,4 @@
-"""Readings by name and label values, as the page looks them up."""
+"""Readings by name and label values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Labels = tuple[str, ...]
 
 
 class Numbers:
-    """Readings by name and label values; what is not there, or NaN, is absent."""
+    """Readings by name and label values, without NaN."""
 
     def __init__(self, blocks: Iterable[Block]) -> None:
         self._by_name: dict[str, list[Readings]] = {}

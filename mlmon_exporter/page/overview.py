@@ -1,6 +1,6 @@
-"""The first page: what is firing, then each model's requests and its columns, most drifted first.
+"""The first page: alerts, then each model's requests, quality and columns, most drifted first.
 
-What another part of the monitor can say of a model is a row of `MODEL_PARTS`.
+A further section of a model is a row of `MODEL_PARTS`.
 """
 
 from __future__ import annotations
@@ -8,41 +8,44 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from . import figures
-from .document import key, mark, name_of, tiles, window_choice
-from .fairness_part import fairness_part, kpi_part, kpis
-from .firing import alarms, fault_list, firing
+from . import formatting
+from .alerts import alerts_section, fault_list, quality_alerts
+from .document import legend, name_of, tiles, warning_mark, window_choice
+from .fairness_section import fairness_section, kpi_section, kpi_table
 from .html import Child, Html, element, text
-from .outcomes import ModelOutcomes
-from .quality_part import quality_part
-from .ranking import Place, ranked_table
-from .traffic import Requests
+from .labels import GROUND_TRUTHS
+from .links import Context
+from .outcome_view import ModelOutcomes
+from .quality_section import quality_section
+from .ranking import ranked_table
+from .recent import Requests
 from .view import ColumnView, ModelView, VersionView, View, ranked
-from .words import GROUND_TRUTHS
 
 SHOWN = 10
-"""Columns of a model on the first page; all that drifted, up to three times as many."""
+"""Columns of a model on the first page; up to three times as many if they drifted."""
 
 
-def verdict(view: View, models: Sequence[ModelView], place: Place) -> Html:
-    """Return the answer to whether something is wrong, in a line, and how much was looked at."""
+def verdict(view: View, models: Sequence[ModelView], context: Context) -> Html:
+    """Return the verdict over models in a line, and the number of columns that it covers."""
     columns = [column for model in models for column in model.columns]
     drifted = [column for column in columns if column.drifted_windows()]
     scored = [c for c in columns if any(c.verdict(w).test for w in c.summaries)]
-    is_worse = bool(alarms(view, models))
+    is_worse = bool(quality_alerts(view, models))
     if drifted:
-        all_ = figures.counted(len(columns), "column")
+        all_ = formatting.counted(len(columns), "column")
         also = ", and quality is worse" if is_worse else ""
-        line: Child = text(mark(True), f"{figures.count(len(drifted))} of {all_} drifted{also}")
+        line: Child = text(
+            warning_mark(True), f"{formatting.count(len(drifted))} of {all_} drifted{also}"
+        )
     elif is_worse:
-        line = text(mark(True, "worse"), "Quality is worse than chance explains")
+        line = text(warning_mark(True, "worse"), "Quality is worse than chance explains")
     elif scored:
         line = "Nothing has drifted"
     else:
         line = "Nothing to compare yet"
-    is_one = len(models) == 1 and len(view.models) > 1
+    is_model_page = len(models) == 1 and len(view.models) > 1
     addresses = [
-        place.links.model(models[0].name, w) if is_one else place.links.overview(w)
+        context.links.model(models[0].name, w) if is_model_page else context.links.overview(w)
         for w in view.windows
     ]
     return element(
@@ -50,39 +53,41 @@ def verdict(view: View, models: Sequence[ModelView], place: Place) -> Html:
         element(
             "div",
             element("h1", line),
-            window_choice(view.windows, place.window, addresses),
+            window_choice(view.windows, context.window, addresses),
             class_="bar",
         ),
-        element("p", _looked_at(models, columns, scored)),
+        element("p", _coverage(models, columns, scored)),
         class_="verdict",
     )
 
 
-def _looked_at(
+def _coverage(
     models: Sequence[ModelView], columns: Sequence[ColumnView], scored: Sequence[ColumnView]
 ) -> str:
     outputs = sum(column.side == "output" for column in columns)
-    features = figures.counted(len(columns) - outputs, "feature")
-    said = f"{features} and {figures.counted(outputs, 'output')}"
+    features = formatting.counted(len(columns) - outputs, "feature")
+    said = f"{features} and {formatting.counted(outputs, 'output')}"
     if len(models) > 1:
-        said += f" of {figures.counted(len(models), 'model')}"
+        said += f" of {formatting.counted(len(models), 'model')}"
     if len(scored) < len(columns):
         waiting = len(columns) - len(scored)
-        said += f"; {figures.counted(waiting, 'column')} with too few rows to say"
+        said += f"; {formatting.counted(waiting, 'column')} with too few rows to tell"
     return f"{said}."
 
 
-def model_section(model: ModelView, place: Place, anchor: str, shown: int | None = None) -> Html:
-    """Return what there is of a model.
+def model_section(
+    model: ModelView, context: Context, anchor: str, shown: int | None = None
+) -> Html:
+    """Return the section of a model.
 
     Args:
         model: The model.
-        place: How it is looked at.
+        context: How it is looked at.
         anchor: The id of the section.
-        shown: How many columns of a version are shown; all by default.
+        shown: Number of columns shown for each version; all by default.
     """
-    parts = [part(model, place, shown) for part in MODEL_PARTS]
-    link = place.links.model(model.name)
+    parts = [part(model, context, shown) for part in MODEL_PARTS]
+    link = context.links.model(model.name)
     return element(
         "section",
         element(
@@ -100,24 +105,24 @@ def _about(model: ModelView) -> str:
     only = model.versions[0].version if len(model.versions) == 1 else ""
     said = [part for part in (only and f"version {only}", model.task) if part]
     if model.reference == "learning":
-        said.append(f"learning its reference: {figures.counted(model.reference_rows, 'row')}")
+        said.append(f"learning its reference: {formatting.counted(model.reference_rows, 'row')}")
     else:
         said.append(f"reference {model.reference}")
-        said.append(figures.counted(model.reference_rows, "row"))
-        said.append(f"of {figures.moment(model.reference_time)[:10]}")
+        said.append(formatting.counted(model.reference_rows, "row"))
+        said.append(f"of {formatting.moment(model.reference_time)[:10]}")
     return " · ".join(said)
 
 
-def _numbers(model: ModelView, place: Place, _shown: int | None) -> Html:
-    rows = sum(version.rows(place.window) for version in model.versions)
+def _numbers(model: ModelView, context: Context, _shown: int | None) -> Html:
+    rows = sum(version.rows(context.window) for version in model.versions)
     columns = list(model.columns)
-    drifted = sum(bool(column.verdict(place.window).is_drifted) for column in columns)
+    drifted = sum(bool(column.verdict(context.window).is_drifted) for column in columns)
     entries: list[tuple[str, Child]] = [
         *_requests(model.requests),
-        (f"Rows in {place.window or 'window'}", figures.count(rows)),
+        (f"Rows in {context.window or 'window'}", formatting.count(rows)),
         (
-            f"Drifted in {place.window or 'window'}",
-            text(mark(drifted > 0), f"{figures.count(drifted)} of {len(columns)}"),
+            f"Drifted in {context.window or 'window'}",
+            text(warning_mark(drifted > 0), f"{formatting.count(drifted)} of {len(columns)}"),
         ),
     ]
     return tiles(entries)
@@ -127,108 +132,114 @@ def _requests(requests: Requests | None) -> Iterator[tuple[str, Child]]:
     if requests is None:
         return
     if math.isnan(requests.seconds):
-        yield "Requests since the start", figures.count(requests.total)
+        yield "Requests since the start", formatting.count(requests.total)
     else:
-        rate = figures.figure(requests.total / requests.seconds)
-        yield f"Requests, last {figures.span(requests.seconds)}", text(rate, " /s")
+        rate = formatting.number(requests.total / requests.seconds)
+        yield f"Requests, last {formatting.span(requests.seconds)}", text(rate, " /s")
     ratio, failed = requests.error_ratio(), requests.server_errors > 0
-    yield "Server errors", text(mark(failed, "failed"), figures.percent(ratio))
-    middle, high = (figures.seconds(requests.quantile(q)) for q in (0.5, 0.95))
+    yield "Server errors", text(warning_mark(failed, "failed"), formatting.percent(ratio))
+    middle, high = (formatting.seconds(requests.quantile(q)) for q in (0.5, 0.95))
     yield "Latency, median", middle
     yield "Latency, 95 %", high
 
 
-def _versions(model: ModelView, place: Place, shown: int | None) -> Iterator[Html]:
+def _versions(model: ModelView, context: Context, shown: int | None) -> Iterator[Html]:
     for version in model.versions:
         if len(model.versions) > 1:
-            rows = figures.counted(version.rows(place.window), "row")
+            rows = formatting.counted(version.rows(context.window), "row")
             yield element(
                 "h3", "Version ", name_of(version.version), element("small", f" · {rows}")
             )
-        yield from _version(version, place, shown)
+        yield from _version(version, context, shown)
     more = None
     if shown is not None and any(len(v.features) > shown for v in model.versions):
-        every = figures.counted(max(len(v.features) for v in model.versions), "feature")
-        link = place.links.model(model.name)
+        every = formatting.counted(max(len(v.features) for v in model.versions), "feature")
+        link = context.links.model(model.name)
         more = element("p", element("a", f"All {every} of ", name_of(model.name), href=link))
     if any(version.columns for version in model.versions):
-        yield element("div", more, key(), class_="bar below")
+        yield element("div", more, legend(), class_="bar below")
 
 
-def _version(version: VersionView, place: Place, shown: int | None) -> Iterator[Html]:
+def _version(version: VersionView, context: Context, shown: int | None) -> Iterator[Html]:
     for title, columns in (("Outputs", version.outputs), ("Features", version.features)):
         if columns:
-            order = ranked(columns, place.window)
+            order = ranked(columns, context.window)
             if shown is not None:
-                drifted = sum(bool(c.verdict(place.window).is_drifted) for c in order)
+                drifted = sum(bool(c.verdict(context.window).is_drifted) for c in order)
                 order = order[: max(shown, min(drifted, 3 * shown))]
-            yield ranked_table(title, order, place)
+            yield ranked_table(title, order, context)
 
 
-Part = Callable[[ModelView, Place, int | None], Child]
-MODEL_PARTS: tuple[Part, ...] = (_numbers, quality_part, fairness_part, kpi_part, _versions)
-"""What there is to say of a model, in this order; None where there is nothing."""
+Part = Callable[[ModelView, Context, int | None], Child]
+MODEL_PARTS: tuple[Part, ...] = (
+    _numbers,
+    quality_section,
+    fairness_section,
+    kpi_section,
+    _versions,
+)
+"""Parts of a model's section, in order; each may be None."""
 
 
 def feedback_section(view: View) -> Html | None:
-    """Return what came back and belongs to no model; None without any."""
-    nobody = ModelOutcomes(view.numbers, "", "")
-    counts = [(GROUND_TRUTHS[s], figures.count(n)) for s, n in nobody.statuses.items() if n]
-    if not counts and not nobody.kpis:
+    """Return ground truths and business numbers of no known model, None without any."""
+    unassigned = ModelOutcomes(view.numbers, "", "")
+    counts = [(GROUND_TRUTHS[s], formatting.count(n)) for s, n in unassigned.statuses.items() if n]
+    if not counts and not unassigned.kpis:
         return None
-    said = "Ground truths whose prediction is not known, and what was not one, since the start."
+    about = "Ground truths of unknown predictions, and invalid ones, since the start."
     return element(
         "section",
         element("h2", "Of no model"),
-        (element("p", said, class_="soft"), tiles(counts)) if counts else None,
-        kpis(nobody.kpis),
+        (element("p", about, class_="soft"), tiles(counts)) if counts else None,
+        kpi_table(unassigned.kpis),
         id="feedback",
     )
 
 
 def monitor_section(view: View) -> Html | None:
-    """Return what the monitor has to say of itself; None where all is well."""
+    """Return faults of the monitor and a warning of unshared workers, None without any."""
     faults = fault_list(view.faults)
-    apart = len(view.build) == 3 and view.build[2] == "unshared"
-    if faults is None and not apart:
+    is_unshared = len(view.build) == 3 and view.build[2] == "unshared"
+    if faults is None and not is_unshared:
         return None
     warning = element(
         "p",
-        mark(True, "fault"),
-        "Several workers count each for itself, and this page shows one of them: set state_dir.",
+        warning_mark(True, "fault"),
+        "Workers do not share their counts, and this page shows one of them: set state_dir.",
     )
     return element(
         "section",
         element("h2", "The monitor itself, since the start"),
-        warning if apart else None,
+        warning if is_unshared else None,
         faults,
         id="monitor",
     )
 
 
 def footer(view: View) -> Html:
-    """Return what the numbers mean."""
+    """Return the footnotes."""
     build = f"mlmon-exporter {view.build[0]}. " if view.build else ""
     return element(
         "footer",
         element(
             "p",
-            "A column has drifted when one of its scores is over its threshold, which is what "
-            "unchanged traffic of as many rows stays under. Shown is the score that is farthest on "
-            "its way there. Lines: each point is a twelfth of the window on its own.",
+            "A column has drifted when one of its scores is over its threshold, which unchanged "
+            "traffic of as many rows stays under. The score shown is the one closest to its "
+            "threshold, or farthest over it. Each point of a line scores a twelfth of the window.",
         ),
         element("p", f"{build}Times are UTC."),
     )
 
 
-def first(view: View, place: Place) -> list[Child]:
-    """Return the first page's body, but its header."""
+def first(view: View, context: Context) -> list[Child]:
+    """Return the body of the first page."""
     models = [
-        model_section(model, place, f"model-{i}", SHOWN) for i, model in enumerate(view.models)
+        model_section(model, context, f"model-{i}", SHOWN) for i, model in enumerate(view.models)
     ]
     return [
-        verdict(view, view.models, place),
-        firing(view, place),
+        verdict(view, view.models, context),
+        alerts_section(view, context),
         models,
         feedback_section(view),
         monitor_section(view),
@@ -236,10 +247,10 @@ def first(view: View, place: Place) -> list[Child]:
     ]
 
 
-def of_model(view: View, model: ModelView, place: Place) -> list[Child]:
-    """Return one model's page, but its header."""
+def of_model(view: View, model: ModelView, context: Context) -> list[Child]:
+    """Return the body of one model's page."""
     return [
-        verdict(view, [model], place),
-        model_section(model, place, "model"),
+        verdict(view, [model], context),
+        model_section(model, context, "model"),
         footer(view),
     ]

@@ -1,4 +1,4 @@
-"""The page as one file: all models and all their columns, with nothing to load."""
+"""The report: the page as one HTML file that loads nothing."""
 
 from __future__ import annotations
 
@@ -6,26 +6,24 @@ from collections.abc import Iterator
 
 from mlmon_exporter.core.drift.history import Snapshot
 
-from . import figures, firing, overview
+from . import alerts, formatting, overview
 from .column_page import column_section
 from .document import document, header
 from .html import element
-from .links import AnchorLinks
-from .ranking import Place
-from .traffic import since_the_start
+from .links import AnchorLinks, Context
+from .recent import since_the_start
 from .view import ColumnView, View, ranked, view_of
 
 CALM_SHOWN = 5
-"""Columns of a side that did not drift and yet have a section; a thousand would take long to load.
-"""
+"""Columns of a side that have a section without drift; a thousand would load slowly."""
 
 
 def report(snapshot: Snapshot, window: str | None = None) -> str:
     """Return the report of a snapshot, HTML.
 
     Args:
-        snapshot: What the monitor says.
-        window: Which window is drawn; the longest by default. Scores are given of all.
+        snapshot: Readings and summaries of the monitor.
+        window: The window to draw, the longest by default. Scores cover all windows.
 
     Raises:
         ValueError: There is no such window.
@@ -35,18 +33,19 @@ def report(snapshot: Snapshot, window: str | None = None) -> str:
         known = ", ".join(view.windows) or "none yet: no model has a reference"
         raise ValueError(f"window: expected one of {known}, got {window!r}")
     window = window or (view.windows[-1] if view.windows else "")
-    columns = list(_told_of(view, window))
+    columns = list(_with_section(view, window))
     links = AnchorLinks(view.models, columns)
-    place = Place(links, window, view.windows)
+    context = Context(links, window, view.windows)
     sections = [
-        column_section(column, place, links.column(column).removeprefix("#")) for column in columns
+        column_section(column, context, links.column(column).removeprefix("#"))
+        for column in columns
     ]
-    over = f", {place.window} window" if place.window else ""
-    title = f"Drift report, {figures.moment(view.now)}{over}"
+    over = f", {context.window} window" if context.window else ""
+    title = f"Drift report, {formatting.moment(view.now)}{over}"
     body = [
-        overview.verdict(view, view.models, place),
-        firing.firing(view, place),
-        [overview.model_section(m, place, f"model-{i}") for i, m in enumerate(view.models)],
+        overview.verdict(view, view.models, context),
+        alerts.alerts_section(view, context),
+        [overview.model_section(m, context, f"model-{i}") for i, m in enumerate(view.models)],
         overview.feedback_section(view),
         overview.monitor_section(view),
         sections,
@@ -57,7 +56,7 @@ def report(snapshot: Snapshot, window: str | None = None) -> str:
     return page.decode()
 
 
-def _told_of(view: View, window: str) -> Iterator[ColumnView]:
+def _with_section(view: View, window: str) -> Iterator[ColumnView]:
     """Give the columns that have a section: those that drifted, and the next `CALM_SHOWN`."""
     for model in view.models:
         for version in model.versions:

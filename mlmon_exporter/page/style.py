@@ -1,4 +1,4 @@
-"""The style sheet, and the one policy that lets it in and nothing else."""
+"""The style sheet, and the content security policy that allows it alone."""
 
 from __future__ import annotations
 
@@ -134,5 +134,5 @@ _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 DOCUMENT_POLICY = (
     f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
 )
-"""What a file may say of itself."""
+"""The policy that a file carries."""
 POLICY = f"{DOCUMENT_POLICY}; frame-ancestors 'none'"

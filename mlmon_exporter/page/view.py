@@ -1,4 +1,4 @@
-"""What the page shows, from readings and summaries: numbers by name, models, ranked columns."""
+"""The page as data, from readings and summaries: models, versions, ranked columns, faults."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mlmon_exporter.core.drift.history import History, Snapshot, WindowSummary
 from mlmon_exporter.core.drift.tests import TESTS
 
 from .numbers import Block, Labels, Numbers
-from .outcomes import ModelOutcomes
-from .traffic import Changes, Requests, fault_counts
+from .outcome_view import ModelOutcomes
+from .recent import Changes, Requests, fault_counts
 
 
 class Verdict(NamedTuple):
-    """A column in one window: the score that says most about it."""
+    """A column in one window: its score of the greatest severity."""
 
     is_drifted: bool | None
     """None while rows are too few."""
     test: str
-    """The threshold's name of the score that is farthest on its way there; empty without one."""
+    """Name of that score's threshold; empty without a score."""
     severity: float
     """0 unchanged, 1 at the threshold."""
     value: float
@@ -81,7 +81,7 @@ class ColumnView:
         return {test: value for test, value in found.items() if not math.isnan(value)}
 
     def verdict(self, window: str) -> Verdict:
-        """Return what the window's scores amount to."""
+        """Return the verdict on the column in a window."""
         drifted = self.number("drifted", window)
         severities = self.severities(window)
         if math.isnan(drifted) or not severities:
@@ -91,7 +91,7 @@ class ColumnView:
         return Verdict(drifted == 1.0, test, severities[test], value, threshold)
 
     def drifted_windows(self) -> list[str]:
-        """Return the windows in which it drifted, shortest first."""
+        """Return the windows in which the column drifted, shortest first."""
         return [window for window in self.summaries if self.number("drifted", window) == 1.0]
 
 
@@ -119,7 +119,7 @@ class ModelView:
     name: str
     task: str
     reference: str
-    """Where the reference came from: a file's name, `learned` or `learning`."""
+    """Source of the reference: a file's name, `learned` or `learning`."""
     reference_rows: float
     reference_time: float
     """Unix seconds; NaN while it is being learned."""
@@ -133,7 +133,7 @@ class ModelView:
 
 
 class Fault(NamedTuple):
-    """A count about the monitor itself that is not 0."""
+    """A counter of the monitor's faults that is not 0."""
 
     counter: str
     labels: str
@@ -141,7 +141,7 @@ class Fault(NamedTuple):
     total: float
     """Since the start."""
     risen: float
-    """In the last minutes; NaN where that is not known."""
+    """Increase over the last minutes; NaN if unknown."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class View:
     models: tuple[ModelView, ...]
     faults: tuple[Fault, ...]
     build: Labels
-    """Version, digest and state of the monitor; empty if it did not say."""
+    """Version, digest and state of the monitor; empty if unknown."""
     numbers: Numbers
 
     @property
@@ -170,7 +170,7 @@ class View:
         return sorted(drifted, key=lambda column: -worst_severity(column))
 
     def find(self, model: str, version: str, side: str, name: str) -> ColumnView | None:
-        """Return a column by its names, None if there is none such."""
+        """Return a column by its names, None if there is none."""
         wanted = (model, version, side, name)
         for known in self.models:
             for column in known.columns:
@@ -197,7 +197,7 @@ def ranked(columns: Iterable[ColumnView], window: str) -> list[ColumnView]:
 
 
 def view_of(snapshot: Snapshot, changes: Changes) -> View:
-    """Return what a snapshot and the counts of late show."""
+    """Return the view of a snapshot and recent changes of counters."""
     numbers = Numbers(snapshot.blocks)
     sides = _sides(snapshot.summaries)
     windows = {p.window.label: p.window.seconds for p in snapshot.summaries}

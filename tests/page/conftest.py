@@ -7,11 +7,13 @@ import pytest
 
 from mlmon_exporter import Config, Monitor
 from mlmon_exporter.cli.server import server_app
+from mlmon_exporter.page.view import View
 from tests.e2e.servers import serving
 
 from .browser import Browser, chromium
 from .outcomes_served import fill_outcomes, options
 from .served import MODELS, configured, fill
+from .shown import view
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +61,22 @@ def browser(
     with chromium(program, tmp_path_factory.mktemp("chromium") / "profile") as page:
         page.resize(1200)
         yield page
+
+
+@pytest.fixture(scope="session")
+def outcomes_monitor(tmp_path_factory: pytest.TempPathFactory) -> Monitor:
+    monitor = Monitor(Config(**options(tmp_path_factory.mktemp("outcomes"))))
+    fill_outcomes(monitor)
+    return monitor
+
+
+@pytest.fixture(scope="session")
+def shown(outcomes_monitor: Monitor) -> View:
+    return view(outcomes_monitor)
+
+
+@pytest.fixture(scope="session")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> View:
+    monitor = Monitor(Config(**options(tmp_path_factory.mktemp("calm"))))
+    fill_outcomes(monitor, drifted=False)
+    return view(monitor)

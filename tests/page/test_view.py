@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlmon_exporter import Config, Monitor
-from mlmon_exporter.page.traffic import since_the_start
+from mlmon_exporter.page.recent import since_the_start
 from mlmon_exporter.page.view import View, ranked, view_of
 
 from .served import HOSTILE, NOW, configured, fill, rows

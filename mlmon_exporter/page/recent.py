@@ -1,4 +1,4 @@
-"""Request numbers of each model: since the start, or of the last minutes where that is known."""
+"""Request and fault counts of the last minutes, or since the start."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Counts = dict[str, NDArray[np.float64]]
 
 RECENT_SECONDS = 300.0
 LEAST_SECONDS = 10.0
-"""Two looks that are closer than this are taken for one."""
+"""Looks closer than this count as one."""
 OUTCOMES = ("client_error", "server_error")
 
 
@@ -28,11 +28,11 @@ Faults = dict[tuple[str, ...], float]
 
 
 class Requests(NamedTuple):
-    """What a model was asked."""
+    """Requests to a model over a span of time."""
 
     total: float
     seconds: float
-    """In how much time; NaN where all is counted since the start, which is not known."""
+    """Length of the span; NaN if it began at the start."""
     client_errors: float
     server_errors: float
     bounds: tuple[float, ...]
@@ -61,16 +61,16 @@ class Requests(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What was counted lately."""
+    """Requests and faults over the last minutes."""
 
     requests: Mapping[str, Requests]
     """By model."""
     faults: Mapping[tuple[str, ...], float]
-    """Counter and label values -> how many more; empty where it is not known."""
+    """Counter and label values -> increase; empty if unknown."""
 
 
 class Recent:
-    """The counts of the last minutes, as far as somebody looked.
+    """Counts at the looks of the last minutes.
 
     At most 31 looks, each some thirty numbers a model and one a fault. Not thread-safe: the page
     locks.
@@ -80,7 +80,7 @@ class Recent:
         self._looks: deque[tuple[float, Counts, Faults]] = deque()
 
     def look(self, blocks: Sequence[Block], now: float) -> Changes:
-        """Return what was counted since the oldest look of the last five minutes, and note it."""
+        """Return changes since the oldest look of the last five minutes, and record this look."""
         (bounds, counts), faults = request_counts(blocks), fault_counts(blocks)
         while self._looks and not 0 <= now - self._looks[0][0] <= RECENT_SECONDS:
             self._looks.popleft()
@@ -98,7 +98,7 @@ class Recent:
 
 
 def since_the_start(blocks: Sequence[Block]) -> Changes:
-    """Return all that was ever counted; which faults are new is not known."""
+    """Return the totals; the increase of faults is unknown."""
     bounds, counts = request_counts(blocks)
     requests = {model: _requests(total, None, math.nan, bounds) for model, total in counts.items()}
     return Changes(requests, {})
@@ -117,7 +117,7 @@ def _requests(
 
 
 def request_counts(blocks: Iterable[Block]) -> tuple[tuple[float, ...], Counts]:
-    """Return the bounds of durations, and the counts of each model over its versions and routes."""
+    """Return the bounds of durations, and each model's counts summed over versions and routes."""
     bounds: tuple[float, ...] = ()
     heads: Counts = {}
     buckets: Counts = {}
@@ -136,7 +136,7 @@ def request_counts(blocks: Iterable[Block]) -> tuple[tuple[float, ...], Counts]:
 
 
 def fault_counts(blocks: Iterable[Block]) -> Faults:
-    """Return all counts about the monitor itself."""
+    """Return the counters of the monitor's faults."""
     return {
         (block.name, *labels): float(value)
         for block in blocks

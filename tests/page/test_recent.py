@@ -9,7 +9,7 @@ import pytest
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import Traffic
 from mlmon_exporter.core.records import Histograms, Readings
-from mlmon_exporter.page.traffic import Recent, since_the_start
+from mlmon_exporter.page.recent import Recent, since_the_start
 
 Blocks = list[Readings | Histograms]
 

@@ -1,4 +1,4 @@
-"""What came true of predictions, as the page shows it: quality, concept drift, parities, counts."""
+"""Outcomes as the page shows them: quality, concept drift, parities, counts."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from mlmon_exporter.core.outcomes.quality import QUALITY
 
 from .numbers import Numbers
 
-Slice = tuple[str, str]
-"""A feature's name and one of its segments."""
-ALL: Slice = ("", "")
+Segment = tuple[str, str]
+"""Feature and value."""
+ALL: Segment = ("", "")
 """All rows."""
 RATES = ("selection", "true_positive", "false_positive")
 ESTIMATED = "mlmon_estimated_quality_accuracy"
-"""It is there wherever anything is estimated."""
+"""Present whenever any quality is estimated."""
 
 
-class Held(NamedTuple):
-    """A quality beside the reference's; NaN where a number is absent."""
+class Quality(NamedTuple):
+    """A quality, its value in the reference and its threshold; NaN where a number is absent."""
 
     name: str
     value: float
     reference: float
     threshold: float
-    """The worst that chance makes of it."""
+    """The worst value that chance explains."""
 
     @property
     def is_worse(self) -> bool:
-        """Whether it is worse than chance explains."""
+        """True if it is beyond its threshold."""
         return QUALITY[self.name].sign * (self.value - self.threshold) < 0
 
     @property
     def severity(self) -> float:
-        """How far it is from the reference's, 0, to the threshold, 1, and beyond."""
+        """0 at the reference's value, 1 at the threshold, more beyond it."""
         way = self.threshold - self.reference
         return (self.value - self.reference) / way if way else math.nan
 
 
 class Concept(NamedTuple):
-    """Whether the errors are those of the reference; NaN where a number is absent."""
+    """The verdict on concept drift; NaN where a number is absent."""
 
     is_drifted: bool | None
     """None while outcomes are too few."""
@@ -54,47 +54,47 @@ class Concept(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """How much a version's quality is above the champion's; NaN where a number is absent."""
+    """A version's quality less the champion's; NaN where a number is absent."""
 
     value: float
     threshold: float
-    """How far from 0 chance brings it."""
+    """The greatest distance from 0 that chance explains."""
 
 
 @dataclass(frozen=True)
 class VersionOutcomes:
-    """What came true of one version's predictions."""
+    """Outcomes of one version's predictions."""
 
     numbers: Numbers
     model: str
     version: str
 
-    def held(self, name: str, window: str, of: Slice = ALL) -> Held:
-        """Return a quality by the end of its name, such as `accuracy`."""
+    def quality(self, name: str, window: str, segment: Segment = ALL) -> Quality:
+        """Return a quality by the end of its metric's name, such as `accuracy`."""
         key = (self.model, self.version)
         get = self.numbers.get
-        return Held(
+        return Quality(
             name,
-            get(f"mlmon_quality_{name}", *key, window, *of),
-            get(f"mlmon_reference_quality_{name}", *key, *of),
-            get(f"mlmon_quality_{name}_threshold", *key, window, *of),
+            get(f"mlmon_quality_{name}", *key, window, *segment),
+            get(f"mlmon_reference_quality_{name}", *key, *segment),
+            get(f"mlmon_quality_{name}_threshold", *key, window, *segment),
         )
 
     @property
     def has_reference(self) -> bool:
-        """Whether the reference has outcomes to compare with."""
-        return any(not math.isnan(self.held(name, "").reference) for name in QUALITY)
+        """True if the reference has outcomes to compare with."""
+        return any(not math.isnan(self.quality(name, "").reference) for name in QUALITY)
 
     def estimate(self, name: str, window: str) -> float:
-        """Return what the scores alone say of a quality."""
+        """Return the estimate of a quality from the scores alone."""
         return self.numbers.get(f"mlmon_estimated_quality_{name}", self.model, self.version, window)
 
-    def rows(self, window: str, of: Slice = ALL) -> float:
-        """Return the rows with ground truth; NaN where there are none."""
-        return self.numbers.get("mlmon_quality_rows", self.model, self.version, window, *of)
+    def rows(self, window: str, segment: Segment = ALL) -> float:
+        """Return the number of rows with ground truth; NaN if absent."""
+        return self.numbers.get("mlmon_quality_rows", self.model, self.version, window, *segment)
 
     def concept(self, window: str) -> Concept:
-        """Return what the errors say."""
+        """Return the verdict on concept drift."""
         names = ("concept_drifted", "error_ks_statistic", "error_ks_threshold")
         drifted, *rest = (
             self.numbers.get(f"mlmon_{n}", self.model, self.version, window) for n in names
@@ -102,13 +102,13 @@ class VersionOutcomes:
         return Concept(None if math.isnan(drifted) else drifted == 1.0, *rest)
 
     def difference(self, name: str, window: str) -> Difference:
-        """Return how much a quality is above the champion's."""
+        """Return a quality less the champion's."""
         full = f"mlmon_quality_{name}_difference"
         key = (self.model, self.version, window)
         return Difference(self.numbers.get(full, *key), self.numbers.get(f"{full}_threshold", *key))
 
-    def segments(self, window: str) -> list[Slice]:
-        """Return the segments that have outcomes, the worst first, those with few last."""
+    def segments(self, window: str) -> list[Segment]:
+        """Return the segments with outcomes, worst first; those with too few to judge last."""
         key = (self.model, self.version, window)
         rows = self.numbers.rows("mlmon_quality_rows")
         found = [
@@ -116,12 +116,12 @@ class VersionOutcomes:
         ]
         return sorted(((f, s) for f, s in found), key=lambda of: -self._worst(window, of))
 
-    def _worst(self, window: str, of: Slice) -> float:
-        severities = (self.held(name, window, of).severity for name in QUALITY)
+    def _worst(self, window: str, segment: Segment) -> float:
+        severities = (self.quality(name, window, segment).severity for name in QUALITY)
         return max((s for s in severities if not math.isnan(s)), default=-math.inf)
 
     def parities(self, window: str) -> Mapping[str, Mapping[str, float]]:
-        """Return feature -> parity -> its number, of features that have any."""
+        """Return feature -> parity -> value."""
         found: dict[str, dict[str, float]] = {}
         for parity in PARITIES:
             for labels, value in self.numbers.rows(f"mlmon_{parity}").items():
@@ -130,7 +130,7 @@ class VersionOutcomes:
         return found
 
     def rates(self, window: str, feature: str) -> Mapping[str, Mapping[str, float]]:
-        """Return segment -> `rows` and `RATES` -> its number; NaN where it has none."""
+        """Return segment -> `rows` and `RATES` -> value; NaN if absent."""
         key = (self.model, self.version, window, feature)
         rows = self.numbers.rows("mlmon_segment_rows")
         return {
@@ -140,14 +140,14 @@ class VersionOutcomes:
             if labels[:4] == key
         }
 
-    def worse(self, windows: Iterable[str]) -> Iterator[tuple[str, Slice, Held]]:
-        """Give what is worse than chance explains: window, all rows or a segment, its quality."""
+    def worse(self, windows: Iterable[str]) -> Iterator[tuple[str, Segment, Quality]]:
+        """Give each quality beyond its threshold, with its window and segment (or `ALL`)."""
         for window in windows:
-            for of in (ALL, *self.segments(window)):
+            for segment in (ALL, *self.segments(window)):
                 for name in QUALITY:
-                    held = self.held(name, window, of)
-                    if held.is_worse:
-                        yield window, of, held
+                    quality = self.quality(name, window, segment)
+                    if quality.is_worse:
+                        yield window, segment, quality
 
 
 class Kpi(NamedTuple):
@@ -162,16 +162,16 @@ class Kpi(NamedTuple):
 
 @dataclass(frozen=True)
 class ModelOutcomes:
-    """What came back about a model's predictions."""
+    """Outcomes and business numbers of one model."""
 
     numbers: Numbers
     model: str
     configured: str
-    """The version that others are held against."""
+    """The champion: other versions are compared with it."""
 
     @cached_property
     def versions(self) -> tuple[VersionOutcomes, ...]:
-        """Those with an outcome or a prediction in a window, the configured one first."""
+        """Versions with an outcome or a prediction in a window, the configured one first."""
         names = dict.fromkeys(
             labels[1]
             for name in ("mlmon_quality_rows", "mlmon_segment_rows", ESTIMATED)
@@ -183,20 +183,20 @@ class ModelOutcomes:
 
     @property
     def waiting(self) -> float:
-        """Predictions that wait for their ground truth; NaN where that is not known."""
+        """Pending predictions; NaN if unknown."""
         rows = self.numbers.rows("mlmon_pending_predictions").items()
         return next((n for labels, n in rows if labels[0] == self.model), math.nan)
 
     @property
     def statuses(self) -> Mapping[str, float]:
-        """What became of ground truths -> how many since the start; empty without a task."""
+        """Status of ground truths -> their count since the start; empty without a task."""
         rows = self.numbers.rows("mlmon_ground_truth_total").items()
         found = [(labels[2], n) for labels, n in rows if labels[0] == self.model]
         return {s: sum(n for status, n in found if status == s) for s in STATUSES} if found else {}
 
     @property
     def kpis(self) -> list[Kpi]:
-        """The business numbers."""
+        """Business numbers by name and version."""
         get = self.numbers.get
         kpis = []
         for key, events in self.numbers.rows("mlmon_kpi_events_total").items():

@@ -1,4 +1,4 @@
-"""Numbers and times as people read them."""
+"""Numbers and times as text."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 MINUS = "\N{MINUS SIGN}"
 NO_VALUE = "\N{EN DASH}"
 SHARES = frozenset(("missing_ratio", "unseen_ratio", "tail_ratio"))
-"""Scores that are shares of rows, which read best as percentages."""
+"""Scores that are shares of rows, shown in percent."""
 
 
-def figure(value: float) -> str:
-    """Return a number with three significant digits; a dash for NaN."""
+def number(value: float) -> str:
+    """Return a number with three significant digits, a dash for NaN."""
     if math.isnan(value):
         return NO_VALUE
     if math.isinf(value):
@@ -45,11 +45,11 @@ def counted(value: float, noun: str, plural: str | None = None) -> str:
     return f"{count(value)} {noun if value == 1 else plural or noun + 's'}"
 
 
-def of_score(name: str, value: float) -> str:
-    """Return a score as it reads best: shares of rows in percent, all else as a number."""
+def score(name: str, value: float) -> str:
+    """Return a score: a share of rows in percent, any other as a number."""
     if name in SHARES:
         return percent(value)
-    return "< 0.001" if 0 < value < 1e-3 else figure(value)
+    return "< 0.001" if 0 < value < 1e-3 else number(value)
 
 
 def seconds(value: float) -> str:
@@ -58,14 +58,14 @@ def seconds(value: float) -> str:
         return NO_VALUE
     if math.isinf(value):
         return "∞"
-    return f"{figure(value)} s" if value >= 1 else f"{figure(1000 * value)} ms"
+    return f"{number(value)} s" if value >= 1 else f"{number(1000 * value)} ms"
 
 
 def span(value: float) -> str:
     """Return a span of seconds in its greatest unit: `2 h`, `5 min`."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if value >= size:
-            return f"{figure(value / size).removesuffix('.00').removesuffix('.0')} {unit}"
+            return f"{number(value / size).removesuffix('.00').removesuffix('.0')} {unit}"
     return f"{value:.0f} s"
 
 
@@ -75,6 +75,6 @@ def moment(unix_seconds: float) -> str:
 
 
 def clock(unix_seconds: float, step_seconds: float = 60.0) -> str:
-    """Return the day's time in UTC, as precise as tells times apart that are a step away."""
+    """Return the time of day in UTC, with seconds if steps are shorter than a minute."""
     form = "%H:%M" if step_seconds >= 60 else "%H:%M:%S"
     return datetime.fromtimestamp(unix_seconds, UTC).strftime(form)

@@ -1,0 +1,112 @@
+"""The alerts of the page: drifted columns, worse quality, faults of the monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from mlmon_exporter.core.drift.tests import TESTS
+from mlmon_exporter.core.outcomes.quality import QUALITY
+
+from . import formatting
+from .document import cut_name, name_of, table_head, warning_mark
+from .html import Child, Html, element, text
+from .labels import FAULTS, QUALITIES, Label, score_label
+from .links import Context
+from .outcome_view import ALL, Segment, VersionOutcomes
+from .view import ColumnView, Fault, ModelView, View
+
+SHOWN = 10
+"""Lines of worse qualities; drifted columns get twice as many."""
+
+
+def alerts_section(view: View, context: Context) -> Html | None:
+    """Return the section of current alerts, None without any."""
+    drifted, faults, worse = view.drifted, view.firing_faults, quality_alerts(view, view.models)
+    if not drifted and not faults and not worse:
+        return None
+    shown = [_drifted_row(column, context) for column in drifted[: 2 * SHOWN]]
+    more = len(drifted) - len(shown)
+    head = table_head("Drifted", "wide:Model", "wide:In windows", "Score", "n:Value", "n:Threshold")
+    return element(
+        "section",
+        element("h2", "Firing"),
+        element("table", head, element("tbody", shown), class_="firing") if shown else None,
+        element("p", f"and {formatting.counted(more, 'column')} more", class_="soft")
+        if more > 0
+        else None,
+        _worse_list(worse),
+        fault_list(faults),
+        class_="firing",
+        aria_label="Firing",
+    )
+
+
+def _drifted_row(column: ColumnView, context: Context) -> Html:
+    windows = column.drifted_windows()
+    worst = max((column.verdict(window) for window in windows), key=lambda v: v.severity)
+    score = TESTS[worst.test].score
+    link = context.links.column(column, context.window)
+    return element(
+        "tr",
+        element("th", cut_name(column.name, link), scope="row"),
+        element("td", cut_name(column.model), class_="wide"),
+        element("td", ", ".join(windows), class_="wide"),
+        element("td", score_label(score).title),
+        element("td", warning_mark(True), formatting.score(score, worst.value), class_="n value"),
+        element("td", formatting.score(score, worst.threshold), class_="n"),
+        class_="over",
+    )
+
+
+def _worse_list(items: Sequence[Html]) -> Html | None:
+    more = len(items) - SHOWN
+    rest = element("li", f"and {formatting.count(more)} more", class_="soft") if more > 0 else None
+    return element("ul", items[:SHOWN], rest, class_="faults") if items else None
+
+
+def fault_list(faults: Iterable[Fault]) -> Html | None:
+    """Return the list of the monitor's faults, None without any."""
+    items = [_fault_item(fault, FAULTS[fault.counter]) for fault in faults]
+    return element("ul", items, class_="faults") if items else None
+
+
+def _fault_item(fault: Fault, label: Label) -> Html:
+    is_recent = fault.risen > 0
+    count = formatting.count(fault.risen if is_recent else fault.total)
+    meaning = element("small", f"({label.meaning})")
+    title = element("b", label.title)
+    return element(
+        "li", warning_mark(is_recent, "fault"), title, f" {count}: {fault.labels} ", meaning
+    )
+
+
+def quality_alerts(view: View, models: Iterable[ModelView]) -> list[Html]:
+    """Return list items: concept drift and worse qualities of models in any window."""
+    items: list[Html] = []
+    for model in models:
+        several = len(model.outcomes.versions) > 1
+        for version in model.outcomes.versions:
+            named = (" ", name_of(version.version)) if several else None
+            subject = text(name_of(model.name), named)
+            drifted = [w for w in view.windows if version.concept(w).is_drifted]
+            if drifted:
+                items.append(_alert("Concept drift", subject, f" in {' and '.join(drifted)}"))
+            items += _worse(version, view.windows, subject)
+    return items
+
+
+def _worse(version: VersionOutcomes, windows: Sequence[str], subject: Html) -> Iterator[Html]:
+    found: dict[tuple[Segment, str], list[str]] = {}
+    for window, segment, quality in version.worse(windows):
+        side = "under" if QUALITY[quality.name].sign > 0 else "over"
+        numbers = (
+            f"{formatting.number(quality.value)} {side} {formatting.number(quality.threshold)}"
+        )
+        found.setdefault((segment, window), []).append(f"{QUALITIES[quality.name].title} {numbers}")
+    for (segment, window), each in found.items():
+        where = text(", ", name_of(f"{segment[0]} = {segment[1]}")) if segment != ALL else None
+        yield _alert("Quality", subject, text(where, f" in {window}: {', '.join(each)}"))
+
+
+def _alert(title: str, subject: Child, rest: Child) -> Html:
+    return element("li", warning_mark(True, "worse"), element("b", title), " of ", subject, rest)
