@@ -1,21 +1,21 @@
-"""The description of what the exporter's own server answers, in OpenAPI."""
+"""OpenAPI description of the exporter's own server."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
 
+from pydantic import BaseModel
+
 from mlmon_exporter import __version__
 from mlmon_exporter.core.counts.feedback import STATUSES
 from mlmon_exporter.endpoints.desk import GROUND_TRUTH_PATH, KPI_PATH
-from mlmon_exporter.endpoints.feedback import MOST_NAME, MOST_RECORDS
+from mlmon_exporter.endpoints.records import MOST_RECORDS, GroundTruthRecord, KpiRecord
 
 Form = dict[str, Any]
 
 TEXT: Form = {"type": "string"}
 COUNT: Form = {"type": "integer", "minimum": 0}
-ID: Form = {"type": "string", "pattern": "^[!-~]{1,128}$"}
-NAME: Form = {"type": "string", "minLength": 1, "maxLength": MOST_NAME}
 
 
 def openapi(paths: Collection[str], with_metrics_token: bool) -> Form:
@@ -28,8 +28,8 @@ def openapi(paths: Collection[str], with_metrics_token: bool) -> Form:
     described = {
         "/metrics": {"get": _metrics(with_metrics_token)},
         "/healthz": {"get": _healthz()},
-        GROUND_TRUTH_PATH: {"post": _writing("ground truths", _ground_truth(), STATUSES)},
-        KPI_PATH: {"post": _writing("events of business numbers", _kpi(), ("counted",))},
+        GROUND_TRUTH_PATH: {"post": _writing("ground truths", GroundTruthRecord, STATUSES)},
+        KPI_PATH: {"post": _writing("events of business numbers", KpiRecord, ("counted",))},
     }
     wanted = {"/metrics", "/healthz", *paths}
     bearer = {"type": "http", "scheme": "bearer"}
@@ -60,11 +60,12 @@ def _plain(description: str) -> Form:
 
 def _healthz() -> Form:
     health = _object({"status": {"const": "ok"}, "time": {"type": "number"}}, ("status", "time"))
-    return {"summary": "Whether it runs", "responses": {"200": _json("It does", health)}}
+    return {"summary": "Health of the server", "responses": {"200": _json("It runs", health)}}
 
 
-def _writing(what: str, record: Form, counts: Collection[str]) -> Form:
+def _writing(what: str, model: type[BaseModel], counts: Collection[str]) -> Form:
     """Describe an address that takes one record, a list, or one a line."""
+    record = model.model_json_schema()
     fault = _object({"index": COUNT, "reason": TEXT}, ("index", "reason"))
     answer = {
         **dict.fromkeys((*counts, "invalid"), COUNT),
@@ -85,21 +86,6 @@ def _writing(what: str, record: Form, counts: Collection[str]) -> Form:
             "503": _json("Nothing was taken: send it again", refusal),
         },
     }
-
-
-def _ground_truth() -> Form:
-    value = {"type": ["string", "number", "boolean"], "minLength": 1, "maxLength": MOST_NAME}
-    moment = {"type": ["string", "number", "null"], "description": "Unix seconds or ISO 8601"}
-    return _object(
-        {"prediction_id": ID, "ground_truth": value, "timestamp": moment},
-        ("prediction_id", "ground_truth"),
-    )
-
-
-def _kpi() -> Form:
-    number = {"type": "number"}
-    fields = {"kpi": NAME, "value": number, "prediction_id": ID, "model": TEXT}
-    return _object(fields, ("kpi",))
 
 
 def _object(properties: Form, required: Collection[str]) -> Form:

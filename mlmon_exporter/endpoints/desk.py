@@ -14,7 +14,8 @@ from mlmon_exporter.core.outcomes.pending import GroundTruth
 from mlmon_exporter.core.records import Batch, Readings
 from mlmon_exporter.state.joiner import Joined, Joiner, PendingStore
 
-from .feedback import Answer, FeedbackApp, KpiEvent, Read, ground_truths_in, kpi_events_in
+from .feedback import FeedbackApp
+from .records import Answer, KpiEvent, Read, ground_truths_in, kpi_events_in
 
 GROUND_TRUTH_PATH = "/ground-truth"
 KPI_PATH = "/kpi"

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlmon_exporter.core.outcomes.pending import GroundTruth
-from mlmon_exporter.endpoints.feedback import (
-    MOST_BYTES,
+from mlmon_exporter.endpoints.feedback import MOST_BYTES, FeedbackApp
+from mlmon_exporter.endpoints.records import (
+    ID,
     MOST_RECORDS,
-    FeedbackApp,
     RefusedError,
     ground_truths_in,
     kpi_events_in,
@@ -121,11 +121,12 @@ def test_invalid_records_are_told_by_place_and_the_others_are_taken() -> None:
         "matched": 0,
         "invalid": 4,
         "errors": [
-            {"index": 1, "reason": "prediction_id: expected 1 to 128 visible ASCII characters"},
-            {"index": 2, "reason": "expected an object, got list"},
+            {"index": 1, "reason": f"prediction_id: expected {ID}, got another text"},
+            {"index": 2, "reason": "expected an object, got a list"},
             {
                 "index": 3,
-                "reason": "ground_truth: expected a number, a text or a boolean, got nothing",
+                "reason": "ground_truth: expected a finite number, a boolean, "
+                "or a text of 1 to 128 characters, got nothing",
             },
             {"index": 4, "reason": "expected JSON"},
         ],

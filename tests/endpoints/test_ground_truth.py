@@ -25,7 +25,10 @@ from tests.e2e.postgresql import postgresql
 NOW = 1_800_000_000.0
 DAY = 86400.0
 TOKEN = "secret"
-NO_VALUE = "ground_truth: expected a number, a text or a boolean, got nothing"
+NO_VALUE = (
+    "ground_truth: expected a finite number, a boolean, or a text of 1 to 128 characters, "
+    "got nothing"
+)
 Options = Mapping[str, Any]
 Build = Callable[..., Monitor]
 IN_POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.slow)
@@ -342,7 +345,7 @@ def test_from_a_request_to_its_quality_over_http(reference: Path) -> None:
         "errors": [
             {
                 "index": 3,
-                "reason": "ground_truth: expected a number, a text or a boolean, got nothing",
+                "reason": NO_VALUE,
             }
         ],
     }

@@ -28,7 +28,7 @@ from pyarrow import feather, parquet
 from mlmon_exporter import Reference
 from mlmon_exporter.cli.commands.build_reference import build_reference
 from mlmon_exporter.cli.commands.terminal import UserError, user_errors
-from mlmon_exporter.endpoints.feedback import ground_truths_in
+from mlmon_exporter.endpoints.records import ground_truths_in
 from mlmon_exporter.reference.data import readers as file_readers
 from mlmon_exporter.reference.data.files import DataError, DataFiles
 from mlmon_exporter.reference.data.outcomes import outcomes_in

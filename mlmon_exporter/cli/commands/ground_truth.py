@@ -14,7 +14,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from mlmon_exporter.endpoints.feedback import MOST_RECORDS
+from mlmon_exporter.endpoints.records import MOST_RECORDS
 from mlmon_exporter.reference.data.outcomes import OutcomeColumns, Record, outcomes_in
 from mlmon_exporter.reference.data.readers import DataError
 
