@@ -4,6 +4,7 @@ import gzip
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlmon_exporter import ConfigError, Monitor, MonitorMiddleware, Reference, instrument
+from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.metrics.table import METRICS
 
 from .asgi import get, post_all
@@ -485,3 +487,24 @@ def test_importing_the_package_brings_in_nothing_heavy() -> None:
 def test_a_route_has_none_in_progress_before_its_first_request() -> None:
     _, monitor = served(routes=["/predict"])
     assert value(monitor, "mlmon_requests_in_progress", route="/predict") == 0
+
+
+def test_a_with_statement_closes_the_monitor(reference: str) -> None:
+    before = {*threading.enumerate()}
+    with Monitor(model="m", reference=reference) as monitor:
+        monitor._intake.submit(Exchange(0.0, "m", "/p", "/p", 200, "id", {}, [b"{}"], {}, [b"1"]))
+        (started,) = {*threading.enumerate()} - before
+    assert not started.is_alive()
+
+
+def test_a_monitor_is_shown_by_its_models() -> None:
+    assert repr(Monitor(models=[{"name": "a"}, {"name": "b"}])) == "<Monitor of 'a', 'b'>"
+
+
+def test_the_public_members_are_those_that_users_need() -> None:
+    public = {name for name in dir(Monitor(model="m")) if not name.startswith("_")}
+    assert public == {
+        *("collector", "config", "metrics_app", "models", "page_app", "report", "writing_apps"),
+        *("observe", "observe_ground_truth", "observe_kpi", "readings"),
+        *("close", "flush", "shutdown", "is_reader", "wait_seconds"),
+    }

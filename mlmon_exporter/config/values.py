@@ -42,9 +42,7 @@ class Duration:
         """
         if isinstance(value, cls):
             return value
-        match = (
-            re.fullmatch("([1-9][0-9]{0,5})([smhdw])", value) if isinstance(value, str) else None
-        )
+        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
         if match is None:
             raise ValueError(f"expected a duration such as '1h', got {shown(value)}")
         return cls(match[0], int(match[1]) * _UNIT_SECONDS[match[2]])

@@ -49,6 +49,10 @@ class Reference:
         self.model = model
         self.created = time.time() if created is None else created
 
+    def __repr__(self) -> str:
+        features, outputs = len(self.features), len(self.outputs)
+        return f"<Reference {self.model!r}: {features} features, {outputs} outputs>"
+
     @property
     def rows(self) -> int:
         """Rows that it was built from."""

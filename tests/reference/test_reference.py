@@ -431,3 +431,8 @@ def test_an_empty_digest_neither_drifts_nor_hides_others() -> None:
 def test_a_damaged_digest_names_its_feature() -> None:
     with pytest.raises(ValueError, match=r"^age: digest: expected centroids of m and c"):
         Reference.from_tdigests({"age": {"centroids": [1]}})
+
+
+def test_it_is_shown_by_its_model_and_columns() -> None:
+    reference = Reference.build({"x": [1.0, 2.0], "y": [0.1, 0.2]}, predictions="y", model="m")
+    assert repr(reference) == "<Reference 'm': 1 features, 1 outputs>"
