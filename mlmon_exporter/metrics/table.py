@@ -23,7 +23,7 @@ def _columns(of: str) -> dict[str, MetricType]:
         f"{prefix}_invalid_total": MetricType("counter", f"Rows whose {what} could not be read as its kind: text for a number, infinity, a list"),
         f"{prefix}_unseen_total": MetricType("counter", f"Rows with a category of the {what} that the reference never had"),
         f"{prefix}_out_of_range_total": MetricType("counter", f"Rows with a {what} under the reference's least or over its greatest value"),
-        f"{prefix}_reference_ratio": MetricType("gauge", f"Share of the reference's rows in each bin of the {what}, 0 to 1"),
+        f"{prefix}_reference_ratio": MetricType("gauge", f"Share of rows that the reference expects in each bin of the {what}, 0 to 1"),
         f"{prefix}_quantile": MetricType("summary", f"Value of the {what} at a quantile of the window, from its t-digest"),
         f"{prefix}_psi": MetricType("gauge", f"Population stability index of the {what} in the window against the reference, nats"),
         f"{prefix}_ks_statistic": MetricType("gauge", f"Kolmogorov-Smirnov statistic of the {what} against the reference, 0 to 1"),

@@ -72,6 +72,21 @@ class ColumnReference:
         hidden = self.bins.hidden.once if isinstance(self.bins, CategoryBins) else 0
         return sum(rows == 1 for rows in self.rows_by_category.values()) + hidden
 
+    @cached_property
+    def expected_counts(self) -> Counts:
+        """Rows per cell in which as many more rows are expected to fall, missing last.
+
+        The counts, but for categories that come just once: so often a new one comes, and so many
+        rows of `other` are expected to be `unseen`. Source: Good (1953), The Population
+        Frequencies of Species and the Estimation of Population Parameters.
+        """
+        if not isinstance(self.bins, CategoryBins) or not self.bins.is_complete:
+            return self.counts
+        expected = self.counts.copy()
+        new = min(self.singletons, int(expected[-3]))
+        expected[-3:-1] += (-new, new)
+        return expected
+
     @property
     def is_id_like(self) -> bool:
         """Whether it has categories of which nearly every row has another: ids, times, free text.

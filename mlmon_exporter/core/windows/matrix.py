@@ -26,7 +26,7 @@ class Sums(NamedTuple):
     rows: int
     """All rows; in a reference, those of the column that has most."""
     bins: Counts
-    """Rows per bin, all columns one after another."""
+    """Rows per bin, all columns one after another; in a reference, those that are expected."""
     cells: Counts
     """Rows per cell of the numeric columns, one after another, missing left out."""
     values: Counts
@@ -93,7 +93,7 @@ class ReferenceMatrix:
         return self._sums(tally.counts, tally.rows, np.empty((0, RANKS)), effects)
 
     def _reference_sums(self) -> Sums:
-        counts = [column.counts for column in self.references]
+        counts = [column.expected_counts for column in self.references]
         rows = max((column.rows for column in self.references), default=0)
         values = [column.quantiles for column in self.references if column.kind == "numeric"]
         for column in self.references:

@@ -378,3 +378,22 @@ def test_totals_do_not_depend_on_batches() -> None:
     np.testing.assert_array_equal(whole.invalid, parts.invalid)
     np.testing.assert_allclose(whole.sums, parts.sums)
     assert whole.rows == parts.rows == 4000
+
+
+@pytest.mark.parametrize("reference_rows", [1000, 10_000])
+@pytest.mark.parametrize("exponent", [1.3, 1.7])
+def test_categories_with_a_long_tail_do_not_drift_while_new_ones_come_as_before(
+    exponent: float, reference_rows: int
+) -> None:
+    rng = np.random.default_rng(4)
+
+    def rows(count: int) -> list[str]:
+        return [str(number) for number in rng.zipf(exponent, count)]
+
+    frame = ReferenceMatrix(references({"c": rows(reference_rows)}, min_rows=10))
+    windows = [scored(frame, {"c": rows(2000)}, level=1e-3) for _ in range(8)]
+    assert max(window["psi"][0] for window in windows) < 0.1
+    assert not any(window["drifted"][0] for window in windows)
+    # Twice as many new categories as before are drift.
+    more = scored(frame, {"c": [*rows(1000), *(f"new {i}" for i in range(1000))]})
+    assert more["drifted"][0] == 1.0

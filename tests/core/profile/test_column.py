@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from mlmon_exporter.core.profile.categories import UncountedRows, category_column
 from mlmon_exporter.core.profile.column import ColumnReference, numeric_column
 from tests.core.build import reference
 
@@ -43,6 +44,18 @@ def test_tails_hold_a_thousandth_and_the_range_holds_all(
 def test_categories_have_no_tails() -> None:
     column = reference(["a", "b", "b"])
     assert column.tail_cells == column.outer_cells == (0, column.bins.cell_count - 1)
+
+
+def test_as_many_rows_are_expected_unseen_as_categories_came_once() -> None:
+    column = reference(["a"] * 20 + ["b"] * 3 + ["c", "d"] + [None], min_rows=10)
+    assert column.counts.tolist() == [20, 5, 0, 1]
+    assert column.expected_counts.tolist() == [20, 3, 2, 1]
+
+
+def test_no_row_is_expected_unseen_where_not_all_categories_were_counted() -> None:
+    rows = UncountedRows(other=5, missing=0, is_complete=False)
+    column = category_column("x", {"a": 20, "b": 1}, 50, rows)
+    assert column.expected_counts.tolist() == column.counts.tolist() == [20, 6, 0, 0]
 
 
 def test_a_column_without_a_digest_has_no_quantiles() -> None:
