@@ -1,4 +1,4 @@
-"""The program `mlmon-exporter`; all but this page needs the extra `cli`."""
+"""The program `mlmon-exporter`; every module but this one needs the extra `cli`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NEEDED = {
     "uvicorn": "uvicorn",
     "yaml": "pyyaml",
 }
-"""Module -> its package, in the extra `cli`."""
+"""Module -> its package in the extra `cli`."""
 
 
 def app() -> None:

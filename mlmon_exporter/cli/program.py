@@ -1,4 +1,4 @@
-"""The commands, one file each; `COMMANDS` is the way in."""
+"""The program: a table of commands, one file each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMMANDS = {
 
 
 class _OneLineErrors(typer.core.TyperGroup):
-    """Says what is wrong with arguments, files and configuration in a line, and exits with 2."""
+    """Reports errors of arguments, files and configuration in one line, and exits with 2."""
 
     def main(
         self,

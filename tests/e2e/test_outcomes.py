@@ -25,7 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sklearn import metrics
 
 from mlmon_exporter import Reference
-from mlmon_exporter.cli.demo.datasets import Labelled, Parts, Row, bike_parts, income_parts
+from mlmon_exporter.cli.demo.datasets import Labelled, Row, Splits, bike_splits, income_splits
 from mlmon_exporter.cli.demo.models import BikeModel, IncomeModel
 
 from .servers import free_port, program, wait_until
@@ -87,7 +87,7 @@ class Host(NamedTuple):
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
     path = tmp_path_factory.mktemp("outcomes")
-    income, bike = income_parts(), bike_parts()
+    income, bike = income_splits(), bike_splits()
     income_model, bike_model = IncomeModel(income.training), BikeModel(bike.training)
     answers = income_model.predict(income.reference.rows)
     Reference.build(
@@ -116,7 +116,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
     return sent
 
 
-def _first(parts: Parts, count: int) -> Labelled:
+def _first(parts: Splits, count: int) -> Labelled:
     """Return so many rows of each stretch of the traffic."""
     of = parts.traffic.values()
     return Labelled(

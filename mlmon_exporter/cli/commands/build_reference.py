@@ -1,10 +1,10 @@
-"""`mlmon-exporter build-reference`: a reference file from data files."""
+"""`mlmon-exporter build-reference`: builds a reference file from data files."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 
 import typer
 from rich.console import Console
@@ -34,116 +34,90 @@ EXAMPLE = """mlmon-exporter build-reference train.parquet --model bike-demand --
 WINDOWS = ",".join(window.label for window in DEFAULT_WINDOWS)
 
 
+def _option(text: str, metavar: str = "A,B", default: str | bool = False) -> Any:
+    return typer.Option(metavar=metavar, show_default=default, help=text)
+
+
+Data: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="CSV (also .gz), Parquet, Feather or Arrow: a file, or a folder of them.",
+        show_default=False,
+    ),
+]
+ModelName: TypeAlias = Annotated[
+    str, typer.Option(help="The model's name, as in mlmon.toml and in all metrics.")
+]
+Prediction: TypeAlias = Annotated[str, _option("Columns with the model's predictions.")]
+GroundTruth: TypeAlias = Annotated[str, _option("Columns with the outcome; not features.")]
+Categorical: TypeAlias = Annotated[
+    str, _option("Numeric columns that are categories; texts always are.")
+]
+Segment: TypeAlias = Annotated[
+    str, _option("Features that define segments; age:25:45:65 for ranges between edges.")
+]
+Task: TypeAlias = Annotated[
+    str,
+    _option(
+        "classification or regression; texts, and two numbers, are classes.",
+        "T",
+        "from the ground truth",
+    ),
+]
+Score: TypeAlias = Annotated[
+    str, _option("The prediction that is the positive class's probability.", "A", "detected")
+]
+Label: TypeAlias = Annotated[
+    str, _option("The prediction that is the predicted class.", "A", "detected")
+]
+Positive: TypeAlias = Annotated[str, _option("The positive class.", "C", "the last of two")]
+TimeColumn: TypeAlias = Annotated[str, _option("The time of a row; not a feature.", "A")]
+Ignore: TypeAlias = Annotated[str, _option("Columns to leave out, such as ids.")]
+Features: TypeAlias = Annotated[str, _option("Only these features.", default="all others")]
+Missing: TypeAlias = Annotated[str, _option("Texts that mean a missing value, such as '?'.")]
+Windows: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B",
+        help="The monitor's windows, as in mlmon.toml. With --time-column, natural variation "
+        "between windows of these lengths is measured, and is no drift later.",
+    ),
+]
+Out: TypeAlias = Annotated[
+    Path | None, typer.Option(show_default="MODEL.reference.json", help="The file to write.")
+]
+
+
 def build_reference(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATA",
-            help="CSV (also .gz), Parquet, Feather or Arrow: a file, or a folder of them.",
-            show_default=False,
-        ),
-    ],
-    model: Annotated[
-        str, typer.Option(help="The model's name, as in mlmon.toml and in all metrics.")
-    ] = "default",
-    prediction: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B", show_default=False, help="Columns with what the model predicted."
-        ),
-    ] = "",
-    ground_truth: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B", show_default=False, help="Columns with the outcome; not features."
-        ),
-    ] = "",
-    categorical: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B", show_default=False, help="Numbers that are categories; texts always are."
-        ),
-    ] = "",
-    segment: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B",
-            show_default=False,
-            help="Features by which rows are told apart; age:25:45:65 for ranges between edges.",
-        ),
-    ] = "",
-    task: Annotated[
-        str,
-        typer.Option(
-            metavar="T",
-            show_default="from the ground truth",
-            help="classification or regression; texts, and two numbers, are classes.",
-        ),
-    ] = "",
-    score: Annotated[
-        str,
-        typer.Option(
-            metavar="A",
-            show_default="found out",
-            help="The prediction that is the positive class's probability.",
-        ),
-    ] = "",
-    label: Annotated[
-        str,
-        typer.Option(
-            metavar="A", show_default="found out", help="The prediction that is the class itself."
-        ),
-    ] = "",
-    positive: Annotated[
-        str,
-        typer.Option(
-            metavar="C", show_default="the last of two", help="The class that counts as positive."
-        ),
-    ] = "",
-    time_column: Annotated[
-        str,
-        typer.Option(metavar="A", show_default=False, help="The time of a row; not a feature."),
-    ] = "",
-    ignore: Annotated[
-        str,
-        typer.Option(metavar="A,B", show_default=False, help="Columns to leave out, such as ids."),
-    ] = "",
-    features: Annotated[
-        str,
-        typer.Option(metavar="A,B", show_default="all others", help="Just these features."),
-    ] = "",
-    missing: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B",
-            show_default=False,
-            help="Texts that mean there is no value, such as '?'.",
-        ),
-    ] = "",
-    windows: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B",
-            help="The monitor's windows, as in mlmon.toml. With --time-column, what stretches of "
-            "these lengths differ by nature is measured, and is no drift later.",
-        ),
-    ] = WINDOWS,
-    out: Annotated[
-        Path | None,
-        typer.Option(show_default="MODEL.reference.json", help="The file to write."),
-    ] = None,
+    data: Data,
+    model: ModelName = "default",
+    prediction: Prediction = "",
+    ground_truth: GroundTruth = "",
+    categorical: Categorical = "",
+    segment: Segment = "",
+    task: Task = "",
+    score: Score = "",
+    label: Label = "",
+    positive: Positive = "",
+    time_column: TimeColumn = "",
+    ignore: Ignore = "",
+    features: Features = "",
+    missing: Missing = "",
+    windows: Windows = WINDOWS,
+    out: Out = None,
 ) -> None:
     """Build the reference of a model from its data, in constant memory.
 
-    Use rows that the model was not trained on where predictions are among the columns.
+    If predictions are among the columns, use rows that the model was not trained on.
     """
-    sliced = segments(segment)
+    edges_of = segments(segment)
     roles = Roles(
         prediction=names(prediction),
         ground_truth=names(ground_truth),
         time_column=names(time_column),
-        segment=tuple(sliced),
-        edges={name: edges for name, edges in sliced.items() if edges},
+        segment=tuple(edges_of),
+        edges={name: edges for name, edges in edges_of.items() if edges},
         choice=Choice(task_name(task), score, label, positive),
         categorical=names(categorical),
         ignore=names(ignore),
@@ -161,10 +135,10 @@ def build_reference(
     console.print(column_table({"feature": reference.features, "output": reference.outputs}))
     warnings = [*file_warnings(files, roles, reference), *reference_warnings(reference)]
     print_warnings(console, warnings)
-    _say_where(console, reference, file, time.perf_counter() - started)
+    _print_result(console, reference, file, time.perf_counter() - started)
 
 
-def _say_where(console: Console, reference: Reference, file: Path, seconds: float) -> None:
+def _print_result(console: Console, reference: Reference, file: Path, seconds: float) -> None:
     console.print(
         f"Saved [bold]{escape(str(file))}[/bold] ({size(file.stat().st_size)}): "
         f"{counted(len(reference.features), 'feature')}, "
@@ -176,7 +150,7 @@ def _say_where(console: Console, reference: Reference, file: Path, seconds: floa
     if reference.outcomes is not None:
         values = ", ".join(f"{name} {value:.4g}" for name, value in reference.quality.items())
         kind = reference.outcomes.choice.kind
-        console.print(f"Its {kind} of these rows: {values}.", highlight=False, soft_wrap=True)
+        console.print(f"Quality on these rows ({kind}): {values}.", highlight=False, soft_wrap=True)
     console.print(
         f'Use it: instrument(app, model="{reference.model}", reference="{file}")',
         highlight=False,
@@ -191,7 +165,7 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def segments(text: str) -> dict[str, tuple[float, ...]]:
-    """Return feature -> edges of a text such as `sex,age:25:45`; of those by value, none."""
+    """Return feature -> edges of a text such as `sex,age:25:45`; no edges for segments by value."""
     found = {}
     for name in names(text):
         feature, *edges = name.split(":")
@@ -206,7 +180,7 @@ def segments(text: str) -> dict[str, tuple[float, ...]]:
 
 
 def task_name(text: str) -> str:
-    """Return the task in a text, empty if none is said."""
+    """Return the task, or an empty text; raises UserError for any other text."""
     if text not in ("", CLASSIFICATION, REGRESSION):
         raise UserError(f"--task: expected {CLASSIFICATION} or {REGRESSION}, got {text!r}")
     return text
@@ -221,7 +195,7 @@ def durations(text: str) -> tuple[Duration, ...]:
 
 
 def check_out(file: Path) -> None:
-    """Raise UserError where a file cannot be written, before hours of work rather than after."""
+    """Raise UserError if the file cannot be written, before hours of work."""
     if file.is_dir():
         raise UserError(f"--out: {file}: expected a file, got a folder")
     if not file.parent.is_dir():

@@ -1,4 +1,4 @@
-"""`mlmon-exporter check`: the configuration, or a sample of its traffic."""
+"""`mlmon-exporter check`: checks the configuration, or a sample of its traffic."""
 
 from __future__ import annotations
 
@@ -31,16 +31,14 @@ def check(
         Path, typer.Option(envvar="MLMON_CONFIG", help="The configuration file.")
     ] = CONFIG,
     body: Annotated[
-        Path | None, typer.Option(help="A request's body: show what would be read of it.")
+        Path | None, typer.Option(help="The body of a request: show the features read from it.")
     ] = None,
-    response: Annotated[
-        Path | None, typer.Option(help="The body of the response to that request.")
-    ] = None,
+    response: Annotated[Path | None, typer.Option(help="The body of its response.")] = None,
     model: Annotated[
-        str | None, typer.Option(help="Whose sample it is, where several are configured.")
+        str | None, typer.Option(help="The model of the sample, if several are configured.")
     ] = None,
     format: Annotated[
-        str | None, typer.Option(help="Read it in this format, not in the model's.")
+        str | None, typer.Option(help="The format of the sample, instead of the model's.")
     ] = None,
     path: Annotated[str, typer.Option(help="The path of the request.")] = "/predict",
     header: Annotated[
@@ -52,14 +50,13 @@ def check(
 ) -> None:
     """Check a configuration and its references, and show what each model will watch.
 
-    With --body, and --response if there is one, it shows instead what would be read of a sample:
-    features, outputs, version, and what cannot be read and why; no configuration is needed.
+    With --body and --response, show instead the features, outputs and version read from a sample,
+    and the reason for what cannot be read; no configuration is needed.
 
-    Exits with 0 where a server would start with it, or something can be read of the sample, and
-    with 2 where not.
+    Exits with 0 if a server would start with it, or the sample can be read, else with 2.
     """
     if response is not None and body is None:
-        raise UserError("--response: expected --body too, the request that it answers")
+        raise UserError("--response: expected --body, the request, as well")
     with user_errors(ConfigError):
         settings = Config() if body and config == CONFIG and not config.exists() else _load(config)
     console = Console(highlight=False)
@@ -72,14 +69,14 @@ def check(
 
 def _load(config: Path) -> Config:
     settings = load_config(config)
-    Monitor(settings).close()  # whatever stops a server, stops here, too
+    Monitor(settings).close()  # what stops a server stops here too
     return settings
 
 
 def _check_config(console: Console, config: Path, settings: Config) -> None:
     windows = ", ".join(window.label for window in settings.windows)
     console.print(
-        f"[bold]{escape(str(config))}[/bold]: windows {windows}; at most one false page "
+        f"[bold]{escape(str(config))}[/bold]: windows {windows}; at most one false alarm "
         f"per model in {settings.false_alarm_every.label}; state "
         f"{f'in {settings.state_dir}' if settings.state_dir else 'in memory'}",
         soft_wrap=True,
@@ -98,12 +95,12 @@ def _settings_warnings(settings: Config) -> Iterator[str]:
         return
     existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        yield f"state_dir: {folder} cannot be written: {existing} is not yours, or no folder"
+        yield f"state_dir: {folder} cannot be written: {existing} is not writable, or not a folder"
 
 
 def _show(console: Console, settings: Config, model: ModelConfig) -> list[str]:
-    """Print what is known of a model; return warnings."""
-    routes = ", ".join(model.routes) or _rest(settings)
+    """Print a model's settings and reference; return warnings."""
+    routes = ", ".join(model.routes) or _default_routes(settings)
     about = [part for part in (model.version, model.task, f"format {model.format}") if part]
     console.print(
         f"\n[bold]{escape(model.name)}[/bold]: {escape(', '.join(about))}; "
@@ -131,10 +128,10 @@ def _show(console: Console, settings: Config, model: ModelConfig) -> list[str]:
     ]
 
 
-def _rest(settings: Config) -> str:
-    """Return what a model without routes gets."""
+def _default_routes(settings: Config) -> str:
+    """Describe the requests of a model without routes."""
     sharing = sum(not model.routes for model in settings.models)
-    return "every POST that parses" if sharing == 1 else "POSTs whose path or body names it"
+    return "every POST that parses" if sharing == 1 else "POSTs that name it in the path or body"
 
 
 def _fit(model: ModelConfig, reference: Reference) -> Iterator[str]:
@@ -143,8 +140,9 @@ def _fit(model: ModelConfig, reference: Reference) -> Iterator[str]:
     features = {column.name for column in reference.features}
     for name, _ in map(segment_feature, model.segments):
         if name not in features:
-            yield f"segments: {name!r} is no feature of the reference"
+            yield f"segments: {name!r} is not a feature of the reference"
     outputs = {column.name for column in reference.outputs}
     for name in model.outputs:
         if outputs and name not in outputs:
-            yield f"outputs: {name!r} is no output of the reference; it has {', '.join(outputs)}"
+            known = ", ".join(outputs)
+            yield f"outputs: {name!r} is not an output of the reference; it has {known}"

@@ -1,4 +1,4 @@
-"""`mlmon-exporter demo`: real models on real data, and the drift that really happened."""
+"""`mlmon-exporter demo`: real models, real data, real drift."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ NEEDED = {"fastapi": "fastapi", "sklearn": "scikit-learn"}
 def demo(
     seconds: Annotated[
         int | None,
-        typer.Option(min=5, show_default="until ctrl-c", help="How long the traffic lasts."),
+        typer.Option(min=5, show_default="until ctrl-c", help="Duration of the traffic."),
     ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Where to serve on 127.0.0.1; 0 takes a free one.")
+        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 picks a free one.")
     ] = 8000,
     once: Annotated[
         bool,
         typer.Option(
             "--once",
-            help="No live table: 60 seconds of traffic, a summary, and exit code 0 where the "
-            "drift was seen that is there, 1 where not.",
+            help="No live table: 60 seconds of traffic and a summary. Exit code 0 if exactly the "
+            "expected drift was detected, else 1.",
         ),
     ] = False,
 ) -> None:
     """Serve two models on real data, replay traffic, and show which features drift.
 
     A model of bicycle rentals was trained in winter; then the seasons pass. A model of incomes
-    gets the traffic that it was made for. What came true arrives late, and not for all rows: how
-    good the predictions are is shown, too. Nothing leaves this machine.
+    gets the traffic that it was trained for. Ground truth arrives late, for part of the rows, and
+    the quality of the predictions is shown. Nothing leaves this machine.
 
-    With Prometheus and Alertmanager on the PATH, they run the rules as they ship, an hour of theirs
-    in half a minute, and the page for the drift is shown when it arrives.
+    With Prometheus and Alertmanager on the PATH, they run the bundled rules, sped up to an hour in
+    half a minute, and the demo shows the page for the drift when it arrives.
     """
     absent = [name for module, name in NEEDED.items() if find_spec(module) is None]
     if absent:

@@ -1,4 +1,4 @@
-"""`mlmon-exporter ground-truth`: sends a file of outcomes to a monitor."""
+"""`mlmon-exporter ground-truth`: sends a file of ground truth to a monitor."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXAMPLE = """mlmon-exporter ground-truth outcomes.csv --url http://localhost:800
 
 STATUSES = ("matched", "late", "unknown", "duplicate", "invalid")
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Seconds before each further try while the server is away or busy."""
+"""Seconds before each retry while the server is away or busy."""
 TIMEOUT_SECONDS = 60.0
 
 
@@ -33,11 +33,13 @@ def ground_truth(
         Path, typer.Argument(metavar="FILE", help="CSV, Parquet, Feather or JSON lines.")
     ],
     url: Annotated[
-        str, typer.Option(help="Where the model server or 'serve' takes ground truth.")
+        str, typer.Option(help="The ground truth endpoint of the model server or of 'serve'.")
     ] = "http://127.0.0.1:9464/ground-truth",
     token: Annotated[
         str,
-        typer.Option(envvar="MLMON_TOKEN", show_default=False, help="The token for writing."),
+        typer.Option(
+            envvar="MLMON_TOKEN", show_default=False, help="The token of the configuration."
+        ),
     ] = "",
     id_column: Annotated[
         str, typer.Option(metavar="A", help="The column with the id of the prediction.")
@@ -46,31 +48,33 @@ def ground_truth(
         str, typer.Option(metavar="A", help="The column with the outcome.")
     ] = "ground_truth",
     time_column: Annotated[
-        str, typer.Option(metavar="A", help="When the outcome became known; may be absent.")
+        str, typer.Option(metavar="A", help="The time at which the outcome became known; optional.")
     ] = "timestamp",
     start: Annotated[
-        int, typer.Option(min=0, metavar="ROW", help="Go on from here, after a stop.")
+        int, typer.Option(min=0, metavar="ROW", help="The first row to send, to resume.")
     ] = 0,
 ) -> None:
-    """Send the outcomes of a file to a monitor, such as each night.
+    """Send the ground truth in a file to a monitor, for example every night.
 
-    Sending a row twice does no harm: the second is counted as a duplicate.
+    Sending a row twice does no harm: it counts as a duplicate.
     """
     if not url.startswith(("http://", "https://")):
         raise UserError(f"--url: expected http:// or https://, got {url!r}")
     if not token:
-        raise UserError("--token: expected the token of the configuration; set MLMON_TOKEN")
+        raise UserError(
+            "--token: expected the token of the configuration, got none; set MLMON_TOKEN"
+        )
     columns = OutcomeColumns(id_column, ground_truth_column, time_column)
     with user_errors(DataError), progress_bar(f"Sending {file}") as progress:
         rows = islice(outcomes_in(file, columns), start, None)
         totals = dict.fromkeys(STATUSES, 0)
         done, errors = start, []
-        for part, share in _parts(rows):
-            answer = _send(url, token, part, done)
+        for batch, share in _batches(rows):
+            answer = _send(url, token, batch, done)
             for status in STATUSES:
                 totals[status] += int(answer.get(status, 0))
             errors += [(done + e["index"], e["reason"]) for e in answer.get("errors", ())]
-            done += len(part)
+            done += len(batch)
             progress(share)
     console = Console(highlight=False, soft_wrap=True)
     for row, reason in errors[:5]:
@@ -79,13 +83,13 @@ def ground_truth(
     console.print(f"Sent {counted(done - start, 'row')}: {sums or 'nothing to send'}.")
 
 
-def _parts(rows: Iterator[tuple[Record, float]]) -> Iterator[tuple[list[Record], float]]:
-    while part := [*islice(rows, MOST_RECORDS)]:
-        yield [record for record, _ in part], part[-1][1]
+def _batches(rows: Iterator[tuple[Record, float]]) -> Iterator[tuple[list[Record], float]]:
+    while batch := [*islice(rows, MOST_RECORDS)]:
+        yield [record for record, _ in batch], batch[-1][1]
 
 
 def _send(url: str, token: str, records: Sequence[Record], done: int) -> Any:
-    """Post records; return the answer. Raises UserError where the server does not take them."""
+    """Post records and return the answer; raises UserError if the server refuses them."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     request = urllib.request.Request(url, orjson.dumps(records), headers)  # noqa: S310 - http was checked
     problem = ""
@@ -101,7 +105,7 @@ def _send(url: str, token: str, records: Sequence[Record], done: int) -> Any:
             problem = str(getattr(error, "reason", error))
         if wait is not None:
             time.sleep(wait)
-    raise UserError(f"{url}: {problem}; mend that and go on with --start {done}")
+    raise UserError(f"{url}: {problem}; fix it and resume with --start {done}")
 
 
 def _reason(error: urllib.error.HTTPError) -> str:

@@ -1,4 +1,4 @@
-"""`mlmon-exporter report`: what the page shows as one file, to attach to an incident."""
+"""`mlmon-exporter report`: writes the page to one file, to attach to an incident."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def report(
         typer.Option(show_default="the longest", help="The window to draw, such as 1h."),
     ] = None,
 ) -> None:
-    """Write all models and features, as they are now, to one HTML file that loads nothing.
+    """Write the page, with all models and features, to one HTML file that loads nothing.
 
-    Needs nothing of the model server but its configuration and its state directory.
+    Needs only the configuration and the state directory of the model server.
     """
     from mlmon_exporter.cli.server import reader_of
 

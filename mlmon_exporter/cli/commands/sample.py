@@ -1,4 +1,4 @@
-"""What would be read of a sample: one request, and the response to it, each in a file."""
+"""The reading of a sample: one request and its response, each in a file."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ HINTS: Mapping[Reason, str] = {
     "too_many_features": "raise max_features",
     "too_many_values": "send fewer rows at once",
 }
-"""What to do about a body that cannot be read."""
+"""Reason -> what to do about the body."""
 
 
 class Sample(NamedTuple):
-    """What the user gave."""
+    """A request and its response, as the user gave them."""
 
     body: Path
     response: Path | None
@@ -63,7 +63,7 @@ class Sample(NamedTuple):
     response_headers: Sequence[str]
 
     def exchange(self, model: str) -> Exchange:
-        """Return it as the middleware would hand it over; raises UserError."""
+        """Return the exchange that the middleware would pass on; raises UserError."""
         with user_errors():
             request = self.body.read_bytes()
             response = self.response.read_bytes() if self.response is not None else b""
@@ -84,7 +84,7 @@ class Sample(NamedTuple):
 def show_sample(
     console: Console, settings: Config, sample: Sample, name: str | None, format: str | None
 ) -> None:
-    """Print what would be read of a sample, and what not and why; raises UserError for nothing."""
+    """Print the columns read from a sample, and problems; raises UserError if none can be read."""
     monitor = Monitor(settings)
     chosen = _chosen(settings, name)
     model = monitor.models[chosen.name]
@@ -129,7 +129,7 @@ def _chosen(settings: Config, name: str | None) -> ModelConfig:
 
 
 def _side(parsed: Parsed) -> str:
-    """Return which direction a problem is about: there is one, since the other was read."""
+    """Return the side of the problem: the other was read."""
     return "response" if parsed.batch.features else "request"
 
 
@@ -150,7 +150,7 @@ def _headers(option: str, lines: Sequence[str]) -> Headers:
 
 
 Known = Sequence[ColumnReference] | None
-"""The columns of the reference, None where there is none."""
+"""The columns of the reference, None without one."""
 
 
 def _table(heading: str, columns: Mapping[str, Column], known: Known) -> Table:

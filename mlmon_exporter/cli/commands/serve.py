@@ -1,4 +1,4 @@
-"""`mlmon-exporter serve`: a host's metrics from outside the model server."""
+"""`mlmon-exporter serve`: serves a host's metrics from outside the model server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def serve(
 ) -> None:
     """Serve /metrics and /healthz from the state directory that the model server writes to.
 
-    Needs nothing of the model server but its configuration and its state directory.
+    Needs only the configuration and the state directory of the model server.
     """
     import uvicorn
 

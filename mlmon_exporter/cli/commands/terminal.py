@@ -1,4 +1,4 @@
-"""What all commands say things with: errors of one line, tables, a progress bar, ages."""
+"""Output shared by the commands: errors of one line, tables, a progress bar, units."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from mlmon_exporter.core.profile.bins import CategoryBins
 from mlmon_exporter.core.profile.column import ColumnReference
 
 SHOWN = 40
-"""Rows of a table of columns; models may have thousands."""
+"""Rows of a table; models may have thousands of columns."""
 
 
 class UserError(Exception):
-    """What a user can mend: each line names the file, the key and the fix."""
+    """A mistake that the user can fix; each line names the file, the key and the fix."""
 
 
 def fail(message: str, code: int = 2) -> NoReturn:
@@ -35,7 +35,7 @@ def fail(message: str, code: int = 2) -> NoReturn:
 
 @contextmanager
 def user_errors(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn exceptions that are about what the user gave into `UserError`."""
+    """Turn exceptions of these kinds, and OSError, into `UserError`."""
     try:
         yield
     except OSError as error:
@@ -47,7 +47,7 @@ def user_errors(*kinds: type[Exception]) -> Iterator[None]:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[float], None]]:
-    """Give a function to be told how much is done, 0 to 1; draws only on a terminal."""
+    """Give a function that takes the share done, 0 to 1; draws only on a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:  # older versions of rich end a bar that is disabled with a line
         yield lambda share: None
@@ -64,13 +64,13 @@ def progress_bar(what: str) -> Iterator[Callable[[float], None]]:
 
 
 def print_warnings(console: Console, warnings: Sequence[str]) -> None:
-    """Print what a user should look at."""
+    """Print warnings, a line each."""
     for warning in warnings:
         console.print(f"[yellow]Warning:[/yellow] {escape(warning)}", soft_wrap=True)
 
 
 def column_table(sides: Mapping[str, Sequence[ColumnReference]]) -> Table:
-    """Return a table of what is watched: heading -> columns under it."""
+    """Return a table of columns under their headings."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     first, *_ = sides
     table.add_column(first, overflow="ellipsis", no_wrap=True, max_width=32)
@@ -143,5 +143,5 @@ def age(seconds: float) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return how many there are of something: `1 output`, `2 outputs`."""
+    """Return a count with its noun: `1 output`, `2 outputs`."""
     return f"{thousands(number)} {noun}{'' if number == 1 else 's'}"

@@ -1,1 +1,1 @@
-"""The demo: real models on real data, with the drift that really happened."""
+"""The demo: real models, real data, real drift."""

@@ -1,7 +1,6 @@
-"""The packaged data as rows, and the parts that training, reference and traffic each get.
+"""The packaged data as rows, split into training, reference and traffic.
 
-A row is a dictionary as a request carries it: feature -> value, None where it is missing. No row
-is in two parts.
+A row is a dictionary as in a request: feature -> value, None if missing. No row is in two splits.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ Row = dict[str, Any]
 
 DATA = Path(__file__).parent / "data"
 SEASONS = ("winter", "spring", "summer", "autumn")
-"""In the data they are the numbers 1 to 4."""
+"""The numbers 1 to 4 in the data."""
 BIKE_FEATURES = tuple(
     "season mnth hr holiday weekday workingday weathersit temp atemp hum windspeed".split()
 )
@@ -28,7 +27,7 @@ INCOME_TEXTS = tuple(
 )
 INCOME_NUMBERS = ("age", "education_num", "capital_gain", "capital_loss", "hours_per_week")
 ALL = "all"
-"""The only stretch of incomes."""
+"""The only period of incomes."""
 
 
 class Labelled(NamedTuple):
@@ -38,44 +37,44 @@ class Labelled(NamedTuple):
     outcomes: Sequence[Any]
 
 
-class Parts(NamedTuple):
-    """The parts of a data set."""
+class Splits(NamedTuple):
+    """The splits of a data set."""
 
     training: Labelled
     reference: Labelled
     traffic: dict[str, Labelled]
-    """Stretch of time -> what is sent in it."""
+    """Period -> the rows sent in it."""
 
 
-def bike_parts() -> Parts:
-    """Return the hours of 2011 and 2012, parted by day: one for each part, in turn.
+def bike_splits() -> Splits:
+    """Return the hours of 2011 and 2012, days dealt to the splits in turn.
 
-    Neighbouring days have about the same weather, so the parts of one season look alike, which
-    random days would not: there are only 180 of them, and all hours of one are alike.
+    Neighbouring days have similar weather, so the splits of one season are alike. Random days would
+    not be: a season has only 180, and the hours of a day are alike.
 
-    Training and reference have the days of winter only.
+    Training and reference hold winter only.
     """
-    parts: list[dict[str, list[tuple[Row, float]]]] = [{s: [] for s in SEASONS} for _ in range(3)]
+    splits: list[dict[str, list[tuple[Row, float]]]] = [{s: [] for s in SEASONS} for _ in range(3)]
     for record in _records("bike_sharing_hour"):
         day = date.fromisoformat(record["dteday"]).toordinal()
         row = {name: float(record[name]) for name in BIKE_FEATURES}
         row |= {name: int(row[name]) for name in (*BIKE_CATEGORICAL, "hr")}
         season = SEASONS[int(record["season"]) - 1]
-        parts[day % 3][season].append((row, float(record["cnt"])))
-    training, reference, traffic = parts
-    return Parts(
+        splits[day % 3][season].append((row, float(record["cnt"])))
+    training, reference, traffic = splits
+    return Splits(
         _labelled(training["winter"]),
         _labelled(reference["winter"]),
         {season: _labelled(pairs) for season, pairs in traffic.items()},
     )
 
 
-def income_parts() -> Parts:
-    """Return people at random: a half to train on, a quarter each for reference and traffic."""
+def income_splits() -> Splits:
+    """Return people at random: half for training, a quarter each for reference and traffic."""
     pairs = [(_income_row(record), record["income"]) for record in _records("adult_census_income")]
     random.Random(1).shuffle(pairs)
     half, three_quarters = len(pairs) // 2, len(pairs) * 3 // 4
-    return Parts(
+    return Splits(
         _labelled(pairs[:half]),
         _labelled(pairs[half:three_quarters]),
         {ALL: _labelled(pairs[three_quarters:])},

@@ -1,4 +1,4 @@
-"""The demo's terminal: a live table of both models' features, or lines where there is none."""
+"""The demo's terminal: a live table of both models' features, or lines without a terminal."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .watch import BARS, FeatureDrift
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _OTHER_LINES = 13
-"""Lines of the live page beside features."""
+"""Lines of the live page besides features."""
 _DELIVERIES = 4
-"""How many of them are shown, the last ones."""
+"""Number of the last deliveries shown."""
 _PAGING_LINES = 3 + _DELIVERIES
 PAGER = "pager"
 KINDS = {PAGER: "page", "tickets": "ticket"}
-"""Receiver -> what it gets."""
+"""Receiver -> kind of its messages."""
 
 
 class Scene(NamedTuple):
-    """All that is shown at a moment."""
+    """The demo at one moment."""
 
     url: str
     elapsed: float
@@ -38,21 +38,21 @@ class Scene(NamedTuple):
     """Seconds."""
     speed: Speed
     added: Speed
-    """What the monitor adds to it."""
+    """Time that the monitor adds."""
     features: Sequence[FeatureDrift]
-    """Those that drift most first."""
+    """Most drifted first."""
     links: Links | None = None
-    """None where neither Prometheus nor Alertmanager runs."""
+    """None unless Prometheus and Alertmanager run."""
     deliveries: Sequence[Delivery] = ()
-    """What Alertmanager sent since the traffic began, the oldest first."""
+    """Alertmanager's deliveries since the traffic began, oldest first."""
     heartbeat_age: float | None = None
-    """Seconds since its last heartbeat; None while there was none."""
+    """Seconds since its last heartbeat, None before the first."""
     quality: Sequence[Measure] = ()
     parity: Sequence[Parity] = ()
 
 
 def page(scene: Scene, height: int) -> RenderableType:
-    """Return the live page, for a terminal of so many lines."""
+    """Return the live page for a terminal of `height` lines."""
     others = _OTHER_LINES + (_PAGING_LINES if scene.links is not None else 0)
     if scene.quality:
         others += 2 + len(scene.quality) + len(scene.parity)
@@ -82,14 +82,14 @@ def _header(scene: Scene) -> Text:
 
 
 def ways_text(url: str) -> Text:
-    """Return what to open: the page, what Prometheus reads, and forms to send requests with."""
+    """Return the addresses of the page, the metrics and the forms for requests."""
     paths = ("/mlmon", "/metrics", "/docs")
     page, metrics, docs = ((f"{url}{path}", "bold cyan") for path in paths)
     return Text.assemble(page, ", ", metrics, " and ", docs)
 
 
 def links_text(links: Links) -> Text:
-    """Return where to look at rules and alerts."""
+    """Return the addresses of Prometheus and Alertmanager."""
     return Text.assemble(
         "Prometheus ",
         (links.prometheus, "bold cyan"),
@@ -99,7 +99,7 @@ def links_text(links: Links) -> Text:
 
 
 def _paging(scene: Scene) -> Text:
-    """Return the last deliveries, a line each, and as many lines if there are fewer."""
+    """Return the last deliveries, a line each, padded to a fixed number of lines."""
     age = scene.heartbeat_age
     heard = "no heartbeat yet" if age is None else f"last heartbeat {age:.0f} s ago"
     text = Text.assemble("\n", ("sent by Alertmanager", "bold"), f"; {heard}")
@@ -112,7 +112,7 @@ def _paging(scene: Scene) -> Text:
 
 
 def delivery_text(delivery: Delivery) -> Text:
-    """Return a delivery in a line: when, to whom, and which alerts of what."""
+    """Return a delivery in a line: time, receiver, alerts and their columns."""
     kind = KINDS.get(delivery.receiver, delivery.receiver)
     style = "" if delivery.is_resolved else "bold red" if kind == "page" else "yellow"
     about: dict[str, list[str]] = {}
@@ -127,10 +127,10 @@ def delivery_text(delivery: Delivery) -> Text:
 
 
 def print_page(console: Console, deliveries: Sequence[Delivery]) -> None:
-    """Print the first page that arrived, as who is woken up reads it."""
+    """Print the first page that arrived."""
     pages = [d for d in deliveries if d.receiver == PAGER and not d.is_resolved]
     if not pages:
-        console.print("No page has arrived yet: drift must last a while before it wakes anybody.")
+        console.print("No page has arrived yet: drift must last a while before it pages.")
         return
     first, *others = pages[0].notices
     more = f" (and {', '.join(other.column or other.name for other in others)})" if others else ""
@@ -139,18 +139,18 @@ def print_page(console: Console, deliveries: Sequence[Delivery]) -> None:
 
 
 def speed_text(speed: Speed, added: Speed) -> str:
-    """Return rate and latencies in words, and what the monitor adds to them."""
+    """Return rate, latencies, and the time that the monitor adds, as text."""
     text = f"{speed.requests_per_second:.0f} requests/s"
     if speed.p50_seconds == speed.p50_seconds:
         text += f", p50 {speed.p50_seconds * 1e3:.1f} ms, p99 {speed.p99_seconds * 1e3:.1f} ms"
     if added.p50_seconds == added.p50_seconds:
         p50, p99 = added.p50_seconds * 1e3, added.p99_seconds * 1e3
-        text += f"; watching adds {p50:.2f} ms, p99 {p99:.2f} ms"
+        text += f"; monitoring adds {p50:.2f} ms, p99 {p99:.2f} ms"
     return text + (f"; {speed.failures} failed" if speed.failures else "")
 
 
 def table(features: Sequence[FeatureDrift], most: int) -> Table:
-    """Return a table of the `most` features of each model that drift most."""
+    """Return a table of the `most` most drifted features of each model."""
     grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     grid.add_column("feature", no_wrap=True, max_width=14)
     grid.add_column("score", no_wrap=True)
@@ -186,7 +186,7 @@ def _cells(feature: FeatureDrift) -> tuple[Text | str, ...]:
 
 
 def quality_table(quality: Sequence[Measure], parity: Sequence[Parity]) -> Table:
-    """Return a table of qualities beside the reference's, and how alike segments are selected."""
+    """Return a table of qualities, their values in the reference, and parities."""
     grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     grid.add_column("quality", no_wrap=True)
     for name in ("now", "reference", "threshold", "rows"):
@@ -219,7 +219,7 @@ def _number(value: float) -> str:
 
 
 def bars(shares: Sequence[float], top: float) -> str:
-    """Return shares as bars, the highest for `top`; what is there at all can be seen."""
+    """Return shares as bars, the highest for `top`; any share above 0 is visible."""
     if top <= 0:
         return ""
     heights = (0 if share <= 0 else max(1, round(8 * share / top)) for share in shares)
@@ -227,7 +227,7 @@ def bars(shares: Sequence[float], top: float) -> str:
 
 
 def line(scene: Scene) -> str:
-    """Return the moment in one line, for output that is no terminal."""
+    """Return the scene in one line, for output without a terminal."""
     models = dict.fromkeys(sorted(feature.model for feature in scene.features))
     counts = []
     for model in models:
@@ -241,7 +241,7 @@ def line(scene: Scene) -> str:
 
 
 def print_summary(console: Console, scene: Scene) -> None:
-    """Print how things stand at the end."""
+    """Print the scene at the end."""
     console.print(table(scene.features, 5))
     console.print()
     if scene.quality:

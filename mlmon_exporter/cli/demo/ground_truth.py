@@ -1,4 +1,4 @@
-"""What came true of the demo's predictions: late, out of order, and not of all of them."""
+"""Ground truth of the demo's predictions: late, out of order, and incomplete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlmon_exporter.endpoints.desk import GROUND_TRUTH_PATH
 from mlmon_exporter.intake.consumer import row_ids
 
 KNOWN_SHARE = 0.7
-"""Of the predictions; of the others nobody ever learns what came true."""
+"""Share of predictions whose ground truth arrives."""
 DELAY_SECONDS = 2.0, 8.0
 PAUSE_SECONDS = 0.5
 TIMEOUT_SECONDS = 5.0
@@ -35,7 +35,7 @@ class LateTruths:
 
         Args:
             port: Of the server on this machine.
-            token: That the server asks for.
+            token: The token of the server.
             clock: Seconds.
         """
         self._port = port
@@ -47,7 +47,7 @@ class LateTruths:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ground truth", daemon=True)
         self.failures = 0
-        """Messages without a good answer since the start."""
+        """Messages that failed since the start."""
 
     def start(self) -> None:
         """Begin to send."""
@@ -60,7 +60,7 @@ class LateTruths:
             self._thread.join(2 * TIMEOUT_SECONDS)
 
     def predicted(self, prediction_id: str, truths: Sequence[Any]) -> None:
-        """Take in what will come true of the rows of a request that was just answered."""
+        """Schedule the ground truth of a request that was just answered."""
         now = self._clock()
         with self._lock:
             for row_id, truth in zip(row_ids(prediction_id, len(truths)), truths, strict=True):
@@ -73,7 +73,7 @@ class LateTruths:
             self.send()
 
     def send(self) -> None:
-        """Send those that are due."""
+        """Send the ground truth that is due."""
         now = self._clock()
         records: list[dict[str, Any]] = []
         with self._lock:

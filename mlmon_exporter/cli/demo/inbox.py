@@ -1,4 +1,4 @@
-"""What Alertmanager sends: the demo stands in for the pager, the tickets and the heartbeat."""
+"""The receiver of Alertmanager's messages: pager, tickets and heartbeat of the demo."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ class Notice(NamedTuple):
 
     name: str
     model: str
-    """Empty where the alert is about no model."""
+    """Empty if the alert is about no model."""
     column: str
-    """Feature or output; empty where the alert is about neither."""
+    """Feature or output; empty if the alert is about neither."""
     summary: str
     runbook: str
-    """Where its runbook is."""
+    """URL of the runbook."""
 
 
 class Delivery(NamedTuple):
-    """What one message of Alertmanager's brought that was not known before."""
+    """The new alerts of one message from Alertmanager."""
 
     at: float
     """Seconds, by the clock of the inbox."""
     receiver: str
-    """Whom Alertmanager sent it to: pager or tickets."""
+    """`pager` or `tickets`."""
     is_resolved: bool
     notices: Sequence[Notice]
 
@@ -47,7 +47,7 @@ class Inbox:
         self._lock = threading.Lock()
 
     def take(self, receiver: str, message: Mapping[str, Any]) -> None:
-        """Take in a message. Alertmanager repeats what goes on: that is no delivery."""
+        """Record a message; alerts that Alertmanager repeats are not new."""
         now = self._clock()
         with self._lock:
             if receiver == HEARTBEAT:
@@ -76,7 +76,7 @@ class Inbox:
 
     @property
     def heartbeat_age(self) -> float | None:
-        """Seconds since the last heartbeat; None while there was none."""
+        """Seconds since the last heartbeat, None before the first."""
         with self._lock:
             last = self._last_heartbeat
         return None if last is None else self._clock() - last
@@ -94,7 +94,7 @@ def _notice(alert: Mapping[str, Any]) -> Notice:
 
 
 def inbox_app(inbox: Inbox) -> FastAPI:
-    """Return the app that Alertmanager's webhooks call, each receiver under its name."""
+    """Return the app of Alertmanager's webhooks, a path for each receiver."""
     app = FastAPI(openapi_url=None)
 
     async def receive(receiver: str, request: Request) -> None:

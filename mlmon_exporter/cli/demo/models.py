@@ -45,7 +45,7 @@ def _known(rows: Sequence[Row], name: str) -> set[str]:
 
 
 class BikeModel:
-    """How many bicycles are rented in an hour."""
+    """Regression: bicycles rented in an hour."""
 
     def __init__(self, training: Labelled) -> None:
         self._inputs = Inputs(training.rows, BIKE_FEATURES, ())
@@ -56,14 +56,14 @@ class BikeModel:
             )
 
     def predict(self, rows: Sequence[Row]) -> list[float]:
-        # Threads for a few rows cost more than they bring.
+        # For a few rows, threads cost more than they save.
         with self._threads.limit(limits=1):
             predicted = self._trees.predict(self._inputs.matrix(rows))
         return [round(float(count), 2) for count in np.maximum(predicted, 0.0)]
 
 
 class IncomeModel:
-    """Whether somebody earns more than 50 000 dollars a year."""
+    """Classification: does a person earn more than 50 000 dollars a year?"""
 
     def __init__(self, training: Labelled) -> None:
         self._inputs = Inputs(training.rows, INCOME_NUMBERS, INCOME_TEXTS)

@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager with the rules as they ship, at a pace that fits a demo."""
+"""Prometheus and Alertmanager with the bundled rules, sped up for the demo."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mlmon_exporter.assets.rules.rule_files import yaml_text
 from .server import DemoError, listen
 
 HOUR_SECONDS = 30.0
-"""How long an hour of the rules lasts."""
+"""Duration of an hour of the rules."""
 DOWN_HOUR_SECONDS = 300.0
 """How long it lasts for those about servers that are down: how fast one answers does not shrink
 with the hour, and a busy machine may take more than the 1.5 seconds that three minutes would be."""
@@ -38,7 +38,7 @@ ENDS_WITH_US = 'exec 3<&0; (read -r _ <&3; kill $$) & exec "$@" 3<&- </dev/null'
 
 
 class Links(NamedTuple):
-    """Where the two programs serve their pages."""
+    """Addresses of the two programs."""
 
     prometheus: str
     alertmanager: str

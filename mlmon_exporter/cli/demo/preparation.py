@@ -1,4 +1,4 @@
-"""What the demo serves: models trained on real data, their references, the configuration."""
+"""Prepares the demo: trains models, builds references, writes the configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from mlmon_exporter import Monitor
 from mlmon_exporter.reference.reference import Reference
 
-from .datasets import BIKE_CATEGORICAL, Labelled, Parts, Row, bike_parts, income_parts
+from .datasets import BIKE_CATEGORICAL, Labelled, Row, Splits, bike_splits, income_splits
 from .server import create_app
 from .traffic import Latencies
 from .verdict import BIKE, INCOME
@@ -45,14 +45,14 @@ predictions = "predictions"
 
 def prepare(
     console: Console, folder: Path, added: Latencies, token: str
-) -> tuple[Parts, Parts, FastAPI, Monitor]:
+) -> tuple[Splits, Splits, FastAPI, Monitor]:
     """Train the models, write references and configuration to a folder, and make the app.
 
     Returns:
         The data of both models, the app and its monitor.
     """
     with step(console, "Reading two real data sets"):
-        bike, income = bike_parts(), income_parts()
+        bike, income = bike_splits(), income_splits()
     with step(console, f"Training on {len(bike.training.rows)} hours of bicycle rentals, winter"):
         from .models import BikeModel, IncomeModel
 
@@ -96,9 +96,9 @@ def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
 
 
 @contextmanager
-def step(console: Console, what: str) -> Iterator[None]:
-    """Show what is being done, and then how long it took."""
+def step(console: Console, title: str) -> Iterator[None]:
+    """Show a step under way, and then its duration."""
     started = time.perf_counter()
-    with console.status(f"{what} ..."):
+    with console.status(f"{title} ..."):
         yield
-    console.print(f"{what}: {time.perf_counter() - started:.1f} s", highlight=False)
+    console.print(f"{title}: {time.perf_counter() - started:.1f} s", highlight=False)

@@ -1,4 +1,4 @@
-"""What the monitor says of quality and fairness, in the form that people look at."""
+"""Quality and fairness for the terminal, from the monitor's readings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlmon_exporter.core.outcomes.quality import QUALITY
 from mlmon_exporter.core.records import Reading
 
 TITLES = {"accuracy": "accuracy", "f1": "F1", "mae": "MAE"}
-"""The qualities that are shown, those that a model has."""
+"""Qualities shown, if the model has them."""
 PARITY = "mlmon_demographic_parity_ratio"
 SELECTION = "mlmon_segment_selection_ratio"
 
@@ -19,37 +19,37 @@ Key = tuple[str, str]
 
 
 class Measure(NamedTuple):
-    """One quality of a model's predictions whose outcome is known."""
+    """One quality of a model's predictions."""
 
     model: str
     name: str
     rows: int
     """With ground truth in the window."""
     value: float
-    """NaN while there are too few."""
+    """NaN with too few rows."""
     reference: float
     threshold: float
-    """The worst that chance makes of it; NaN where there is none."""
+    """The worst value that chance explains; NaN without one."""
 
     @property
     def is_worse(self) -> bool:
-        """Whether it is worse than chance explains."""
+        """True if it is beyond its threshold."""
         return QUALITY[self.name].sign * (self.value - self.threshold) < 0
 
 
 class Parity(NamedTuple):
-    """How alike a model selects the segments of a feature."""
+    """Demographic parity of a model over the segments of a feature."""
 
     model: str
     feature: str
     ratio: float
-    """Least over greatest share of a segment's rows that are predicted positive."""
+    """Least over greatest selection ratio."""
     selected: Mapping[str, float]
-    """Segment -> that share."""
+    """Segment -> selection ratio."""
 
 
 def measures(readings: Iterable[Reading]) -> list[Measure]:
-    """Return the qualities of all rows that have a reference's beside them, by model.
+    """Return the qualities that the reference has too, by model.
 
     Args:
         readings: Of a monitor with a single window.
@@ -73,7 +73,7 @@ def measures(readings: Iterable[Reading]) -> list[Measure]:
 
 
 def parity(readings: Iterable[Reading]) -> list[Parity]:
-    """Return how alike segments are selected, of models and features that have segments."""
+    """Return the demographic parity of each model and segment feature."""
     ratios: dict[Key, float] = {}
     selected: dict[Key, dict[str, float]] = {}
     for reading in readings:

@@ -28,7 +28,7 @@ __all__ = ["DemoError", "run"]
 LOOK_SECONDS = 0.5
 WITHOUT_PROGRAMS = (
     "No {absent} on the PATH: with both Prometheus and Alertmanager (Debian: prometheus, "
-    "prometheus-alertmanager), the demo shows the page for this drift arriving, too."
+    "prometheus-alertmanager), the demo also shows the page for this drift."
 )
 NO_PAGE = "No page will be shown: {error}"
 
@@ -37,10 +37,10 @@ def run(*, seconds: float | None, port: int, once: bool) -> int:
     """Run the demo; return its exit code.
 
     Args:
-        seconds: How long the traffic lasts; None until it is interrupted.
-        port: Where to serve on this machine; 0 takes a free one.
-        once: Show lines instead of a live table, and judge what was seen: 1 if it is not what is
-            there.
+        seconds: Duration of the traffic; None until interrupted.
+        port: Port on this machine; 0 picks a free one.
+        once: Print lines instead of a live table; the exit code is 1 unless exactly the expected
+            drift was detected.
 
     Raises:
         DemoError: The port is taken.
@@ -51,7 +51,7 @@ def run(*, seconds: float | None, port: int, once: bool) -> int:
         listener = stack.enter_context(listen(port))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlmon-demo-")))
-        # It looks for servers every few seconds only: training meanwhile costs no time.
+        # It takes seconds to find the server; training meanwhile costs no time.
         pager = _start_paging(console, stack, folder, url, inbox)
         bike, income, app, monitor = prepare(console, folder, added, token)
         stack.enter_context(Server(app, listener))
@@ -77,7 +77,7 @@ def run(*, seconds: float | None, port: int, once: bool) -> int:
 def _start_paging(
     console: Console, stack: ExitStack, folder: Path, url: str, inbox: Inbox
 ) -> Paging | None:
-    """Start Prometheus, Alertmanager and what it calls, where both are installed."""
+    """Start Prometheus, Alertmanager and its webhook, if both are installed."""
     programs = find_programs()
     if absent := NAMES.keys() - programs:
         text = WITHOUT_PROGRAMS.format(absent=" and no ".join(sorted(absent)))
@@ -97,7 +97,7 @@ def _start_paging(
 
 def _load_rules(console: Console, pager: Paging) -> Links | None:
     try:
-        with step(console, "Loading the rules, an hour of theirs in half a minute"):
+        with step(console, "Loading the rules, sped up to an hour in half a minute"):
             pager.load_rules()
     except DemoError as error:
         console.print(NO_PAGE.format(error=error), soft_wrap=True)
@@ -107,7 +107,7 @@ def _load_rules(console: Console, pager: Paging) -> Links | None:
 
 @contextmanager
 def _interrupted(console: Console) -> Iterator[None]:
-    """Stop cleanly on ctrl-c and on the signals that ask for an end; a second one is not heeded."""
+    """Stop cleanly on the first ctrl-c, SIGTERM or SIGHUP; ignore further ones."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         for other in before:
@@ -130,7 +130,7 @@ def _interrupted(console: Console) -> Iterator[None]:
 
 
 def _show_live(console: Console, stage: Stage, verdict: Verdict) -> None:
-    # No thread of its own draws: it would hold up an interrupt that comes while it does.
+    # Drawing in a thread would hold up an interrupt.
     with Live(console=console, auto_refresh=False, screen=False, transient=True) as live:
         while not stage.is_over:
             scene = stage.scene()

@@ -1,4 +1,4 @@
-"""The demo's server, as a user would write it: two routes, and the line that watches them."""
+"""The demo's server, as a user would write it: two routes, and the line that monitors them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STOP_SECONDS = 5.0
 
 
 class DemoError(Exception):
-    """The demo cannot run: says why, and what to do."""
+    """The demo cannot run; says why, and what to do."""
 
 
 class Instances(BaseModel):
@@ -57,10 +57,10 @@ def create_app(
         income: The model of incomes.
         config: The configuration file of the monitor.
         examples: A row of each model for the pages at `/docs`.
-        added: Told how much time the monitor adds to each request.
+        added: Records the time that the monitor adds to each request.
     """
     app = FastAPI(title="mlmon-exporter demo")
-    # To show what watching costs, a stopwatch stands within and another around: no user needs one.
+    # Stopwatches within and around the monitor, to show its cost: no user needs them.
     app.add_middleware(Within)
     monitor = instrument(app, config=config)
     app.add_middleware(Around, record=added.record)
@@ -90,7 +90,7 @@ def listen(port: int) -> socket.socket:
     Raises:
         DemoError: Another program has the port.
     """
-    # asyncio only sends small answers at once on sockets that say that they are TCP.
+    # asyncio sets TCP_NODELAY only on sockets whose protocol is given as TCP.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -99,7 +99,7 @@ def listen(port: int) -> socket.socket:
         listener.close()
         raise DemoError(
             f"--port: cannot serve on port {port}: {error.strerror}; "
-            "choose another one, or 0 for any that is free"
+            "choose another one, or 0 for a free one"
         ) from error
     return listener
 

@@ -1,4 +1,4 @@
-"""What goes on in the demo: the traffic under way, what it brings, and what there is to see."""
+"""The running demo: its traffic, its ground truth and the scene to show."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 
 from mlmon_exporter import Monitor
 
-from .datasets import ALL, Labelled, Parts
+from .datasets import ALL, Labelled, Splits
 from .display import Scene
 from .ground_truth import LateTruths
 from .inbox import Delivery, Inbox
@@ -20,7 +20,7 @@ WINDOW_SECONDS = 60.0
 
 
 class Stage:
-    """The traffic under way, and what there is to see of it."""
+    """Runs the traffic, and describes it as a `Scene`."""
 
     def __init__(
         self,
@@ -36,12 +36,12 @@ class Stage:
 
         Args:
             url: Of the server.
-            token: That it asks for where ground truth is sent.
+            token: The token for sending ground truth.
             monitor: The server's.
-            seconds: How long the traffic lasts; None without end.
-            added: How much time the monitor adds to requests.
-            inbox: What Alertmanager sends.
-            links: Where Prometheus and Alertmanager are, if they run.
+            seconds: Duration of the traffic; None without end.
+            added: Times that the monitor adds to requests.
+            inbox: Messages from Alertmanager.
+            links: Addresses of Prometheus and Alertmanager, if they run.
         """
         self._inbox = inbox
         self._links = links
@@ -58,20 +58,20 @@ class Stage:
         self._truths = LateTruths(self._port, token)
         self._started = time.monotonic()
 
-    def start(self, parts: dict[str, Parts]) -> None:
-        """Send the traffic of each route, and later what came true."""
+    def start(self, splits: dict[str, Splits]) -> None:
+        """Send the traffic of each route, and later its ground truth."""
         self._started = time.monotonic()
-        for path, part in parts.items():
-            rows = partial(self._rows, part)
-            told = self._truths.predicted
-            self._replays.append(Replay(self._port, path, rows, self._latencies, told))
+        for path, split in splits.items():
+            rows = partial(self._rows, split)
+            answered = self._truths.predicted
+            self._replays.append(Replay(self._port, path, rows, self._latencies, answered))
         self._truths.start()
         for replay in self._replays:
             replay.start()
 
-    def _rows(self, part: Parts) -> Labelled:
-        stretch = ALL if ALL in part.traffic else self._calendar.season(self.elapsed)
-        return part.traffic[stretch]
+    def _rows(self, split: Splits) -> Labelled:
+        period = ALL if ALL in split.traffic else self._calendar.season(self.elapsed)
+        return split.traffic[period]
 
     def stop(self) -> None:
         """Send no more."""
@@ -88,7 +88,7 @@ class Stage:
         return self._seconds is not None and self.elapsed >= self._seconds
 
     def scene(self) -> Scene:
-        """Return how things stand now."""
+        """Return the scene of this moment."""
         self._monitor.flush(1.0)
         now, elapsed = time.time(), self.elapsed
         length = self._calendar.season_seconds

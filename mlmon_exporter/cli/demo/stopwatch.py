@@ -1,4 +1,4 @@
-"""How much time the monitor adds to requests: measured around it and within, on each request."""
+"""Measures the time that the monitor adds to each request: around it less within it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Record = Callable[[float], None]
 KEY = "mlmon_demo_seconds"
-"""Where in a scope the inner stopwatch leaves what it measured."""
+"""Key of a scope for the inner stopwatch's time."""
 
 
 class Within:
-    """Middleware that stands within the monitor: times the app."""
+    """Middleware within the monitor: times the app."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -27,7 +27,7 @@ class Within:
 
 
 class Around:
-    """Middleware that stands around the monitor: times it with the app, and records the gap."""
+    """Middleware around the monitor: times both, and records the difference."""
 
     def __init__(self, app: ASGIApp, record: Record) -> None:
         self._app = app
@@ -44,7 +44,7 @@ class Around:
 
 
 async def _seconds(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> float:
-    """Serve a request; return how long the app took, without what `receive` and `send` took."""
+    """Serve a request; return the app's seconds, without those of `receive` and `send`."""
     outside = 0.0
 
     async def timed_receive() -> Message:

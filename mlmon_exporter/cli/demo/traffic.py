@@ -1,11 +1,10 @@
 """The demo's traffic: real rows that no model was trained on, sent over HTTP.
 
-Time is compressed: a season of three months passes in half a minute. Within a season, rows are
-drawn at random from its days, so there is no course of the day or of the weather: a window of 60 s
-stands for some weeks. In winter the rentals' traffic is like the reference, whose rows are from
-other days of the same winters. Then the weather changes, as it did in 2011 and 2012: nothing was
-added to any value. Incomes are drawn at random all the time, and do not change. What came true of
-the rows is sent later, see `ground_truth`.
+Time is compressed: a season of three months passes in half a minute. Rows are drawn at random from
+the season's days, so there is no daily cycle: a window of 60 s stands for some weeks. In winter the
+rentals' traffic is like the reference, which holds other days of the same winters. Then the weather
+changes as it did in 2011 and 2012; no value was altered. Incomes are drawn at random and do not
+change. `ground_truth` sends the outcomes later.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ RECENT_SECONDS = 10.0
 TIMEOUT_SECONDS = 5.0
 
 Answered = Callable[[str, Sequence[Any]], None]
-"""Takes a prediction's id, and what will come true of each of its rows."""
+"""Takes a prediction's id and the ground truth of its rows."""
 
 
 class Calendar(NamedTuple):
-    """How the seasons pass."""
+    """The seasons of compressed time."""
 
     season_seconds: float
 
@@ -45,13 +44,13 @@ class Calendar(NamedTuple):
 
 
 class Speed(NamedTuple):
-    """How traffic fared of late."""
+    """Rate and latencies of the last seconds."""
 
     requests_per_second: float
     p50_seconds: float
     p99_seconds: float
     failures: int
-    """Requests without a good answer since the start."""
+    """Requests that failed since the start."""
 
 
 class Latencies:
@@ -69,12 +68,12 @@ class Latencies:
             self._recent.append((time.monotonic(), seconds))
 
     def record_failure(self) -> None:
-        """Add a request that was not answered as it should."""
+        """Add a request that failed."""
         with self._lock:
             self._failures += 1
 
     def speed(self) -> Speed:
-        """Return rate and latencies of the last seconds; NaN where there were no requests."""
+        """Return rate and latencies of the last seconds; NaN without requests."""
         now = time.monotonic()
         with self._lock:
             while self._recent and self._recent[0][0] < now - RECENT_SECONDS:
@@ -104,8 +103,8 @@ class Replay:
             port: Of the server on this machine.
             path: The route, such as `/bike/predict`.
             rows: Gives the rows to draw from now, at least `MOST_ROWS`.
-            latencies: Told how requests fared.
-            answered: Told of the id of each prediction, and what will come true of its rows.
+            latencies: Records latencies and failures.
+            answered: Called with the id and the ground truth of each prediction.
         """
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
         self._path = path
@@ -136,7 +135,7 @@ class Replay:
             self._stop.wait(due - time.monotonic())
 
     def send(self) -> None:
-        """Send one request, and note how it fared."""
+        """Send one request, and record its latency or failure."""
         labelled = self._rows()
         count = self._random.randint(1, MOST_ROWS)
         chosen = self._random.sample(range(len(labelled.rows)), count)

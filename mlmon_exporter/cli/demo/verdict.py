@@ -1,4 +1,4 @@
-"""What the demo expects to be seen, and whether it was."""
+"""The verdict of the demo: expected drift was detected, and no other."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ EXPECTED_WORSE = (BIKE, "mae")
 
 
 class Verdict:
-    """Whether the drift that is there was seen, and none that is not."""
+    """Records detections of the expected drift, and false alarms."""
 
     def __init__(self) -> None:
         self.seen_after: float | None = None
-        """Seconds after which the temperature was said to drift."""
+        """Seconds until the temperature drifted."""
         self.false_alarms: set[str] = set()
-        """Features of incomes that were said to."""
+        """Features of incomes that drifted."""
         self.worse_after: float | None = None
-        """Seconds after which predictions of rentals were said to be worse."""
+        """Seconds until the quality of the rentals' predictions crossed its threshold."""
 
     def note(self, features: Sequence[FeatureDrift], elapsed: float) -> None:
-        """Take in how features fare."""
+        """Record drifted features."""
         for feature in features:
             if feature.is_drifted and feature.model == INCOME:
                 self.false_alarms.add(feature.feature)
@@ -33,7 +33,7 @@ class Verdict:
                 self.seen_after = elapsed
 
     def note_quality(self, quality: Sequence[Measure], elapsed: float) -> None:
-        """Take in how good predictions are."""
+        """Record qualities beyond their thresholds."""
         worse = {(measure.model, measure.name) for measure in quality if measure.is_worse}
         if EXPECTED_WORSE in worse and self.worse_after is None:
             self.worse_after = elapsed
@@ -43,7 +43,7 @@ class Verdict:
         return self.seen_after is not None and not self.false_alarms
 
     def text(self) -> str:
-        """Return it in words."""
+        """Return the verdict as text."""
         if self.seen_after is None:
             seen = f"{EXPECTED[1]} of {BIKE} has not drifted"
         else:

@@ -1,4 +1,4 @@
-"""What the monitor says of drift, feature by feature, in the form that people look at."""
+"""Drift of each feature for the terminal, from the monitor's readings."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Shares = dict[str, float]
 
 
 class FeatureDrift(NamedTuple):
-    """How one feature fares against its reference."""
+    """One feature in the window against its reference."""
 
     model: str
     feature: str
     rows: int
     """In the window."""
     score: str
-    """The deciding score that is nearest to its threshold, or furthest over it."""
+    """The deciding score closest to its threshold, or farthest over it."""
     value: float
-    """Of the score; NaN while there are too few rows."""
+    """Of the score; NaN with too few rows."""
     threshold: float
     is_drifted: bool
     reference: Sequence[float]
@@ -38,19 +38,19 @@ class FeatureDrift(NamedTuple):
 
     @property
     def excess(self) -> float:
-        """How many times the threshold the score is; 0 while there is none."""
+        """The score divided by its threshold; 0 without a score."""
         return self.value / self.threshold if self.value == self.value else 0.0
 
 
 class Watch:
-    """Keeps what counters said a window ago, to tell what the window has in each bin."""
+    """Keeps counters of a window ago, to compute the window's rows per bin."""
 
     def __init__(self, window_seconds: float) -> None:
         self._window_seconds = window_seconds
         self._past: deque[tuple[float, dict[Key, dict[str, float]]]] = deque()
 
     def look(self, readings: Iterable[Reading], now: float) -> list[FeatureDrift]:
-        """Return all features, those that drift most first.
+        """Return all features, most drifted first.
 
         Args:
             readings: Of a monitor with a single window.
@@ -122,7 +122,7 @@ def _tested(
 
 
 def _shown_bins(reference: Shares, current: Shares) -> list[str]:
-    """Return as many of the bins with rows as there are bars; of more, the most frequent ones."""
+    """Return the bins with rows, the most frequent ones if there are more than bars."""
     names = [name for name, share in reference.items() if share or current.get(name)]
     if len(names) <= BARS:
         return names
@@ -132,7 +132,7 @@ def _shown_bins(reference: Shares, current: Shares) -> list[str]:
 
 
 def _bars(shares: Shares, shown: Sequence[str]) -> list[float]:
-    """Return the shares of these bins, and where there are more, of all others together."""
+    """Return the shares of these bins, and of all others together if there are more."""
     total = sum(shares.values())
     if not total:
         return [0.0] * len(shown)

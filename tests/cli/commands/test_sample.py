@@ -107,7 +107,7 @@ def test_a_file_that_is_not_there_is_said_in_a_line(folder: Path) -> None:
 
 def test_a_response_alone_is_refused(folder: Path) -> None:
     answer = written(folder, {}, "response.json")
-    assert error("check", "--response", answer).startswith("--response: expected --body too")
+    assert error("check", "--response", answer).startswith("--response: expected --body, ")
 
 
 def test_of_several_models_one_must_be_named(folder: Path) -> None:

@@ -19,7 +19,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from mlmon_exporter import Monitor
-from mlmon_exporter.cli.demo.datasets import SEASONS, Labelled, Parts, bike_parts, income_parts
+from mlmon_exporter.cli.demo.datasets import SEASONS, Labelled, Splits, bike_splits, income_splits
 from mlmon_exporter.cli.demo.display import Scene, bars, line, page, quality_table
 from mlmon_exporter.cli.demo.models import BikeModel, IncomeModel
 from mlmon_exporter.cli.demo.paging import Links
@@ -40,8 +40,8 @@ DEMO = [sys.executable, "-m", "mlmon_exporter.cli", "demo", "--port", "0"]
 
 
 class Prepared(NamedTuple):
-    bike: Parts
-    income: Parts
+    bike: Splits
+    income: Splits
     app: Any
     monitor: Monitor
     folder: Path
@@ -67,11 +67,11 @@ def test_training_and_reference_know_winter_only(prepared: Prepared) -> None:
 
 
 def test_every_row_is_in_one_part() -> None:
-    parts = income_parts()
+    parts = income_splits()
     sizes = [len(part.rows) for part in (parts.training, parts.reference, parts.traffic["all"])]
     assert sum(sizes) == 48_842
     assert abs(sizes[0] - 2 * sizes[1]) <= 2
-    winter = bike_parts()
+    winter = bike_splits()
     held = (winter.training, winter.reference, winter.traffic["winter"])
     assert sum(len(part.rows) for part in held) == 2068 + 2174
 
@@ -254,7 +254,7 @@ def test_the_page_shows_score_threshold_and_verdict() -> None:
     text = console.export_text()
     assert re.search(r"temp +psi +0\.500 +0\.100 +300 .*drifted", text)
     assert "http://127.0.0.1:1/metrics" in text
-    assert "80 requests/s, p50 2.0 ms, p99 10.0 ms; watching adds 0.05 ms, p99 0.20 ms" in text
+    assert "80 requests/s, p50 2.0 ms, p99 10.0 ms; monitoring adds 0.05 ms, p99 0.20 ms" in text
 
 
 def test_a_short_terminal_shows_the_features_that_drift_most() -> None:

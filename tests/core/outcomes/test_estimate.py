@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
-from mlmon_exporter.cli.demo.datasets import INCOME_NUMBERS, INCOME_TEXTS, Labelled, income_parts
+from mlmon_exporter.cli.demo.datasets import INCOME_NUMBERS, INCOME_TEXTS, Labelled, income_splits
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.estimate import Calibration, estimates, isotonic, middles
 from mlmon_exporter.core.profile.bins import NumericBins
@@ -35,7 +35,7 @@ def columns_of(part: Labelled) -> Rows:
 @cache
 def income() -> tuple[Model, Rows]:
     """A model whose reference is held out, and traffic with probabilities and outcomes."""
-    sides = income_parts()
+    sides = income_splits()
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
     classifier = make_pipeline(
         make_column_transformer((codes, slice(5, None)), remainder="passthrough"),

@@ -1,0 +1,158 @@
+"""Facts about `mlmon-exporter build-reference`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from mlmon_exporter.cli.commands import build_reference
+from mlmon_exporter.core.profile.bins import CategoryBins
+from mlmon_exporter.reference.reference import Reference
+from tests.command_line import error, succeeded
+
+
+def build(train: Path, *more: str) -> str:
+    return succeeded(
+        "build-reference",
+        train,
+        *("--model", "bike", "--prediction", "cnt_hat", "--ground-truth", "cnt"),
+        *("--categorical", "season", "--segment", "season", "--time-column", "ts"),
+        *more,
+    )
+
+
+def test_build_reference_saves_and_shows_what_it_built(train: Path) -> None:
+    text = build(train, "--out", "bike.json")
+    reference = Reference.load("bike.json")
+    assert [c.name for c in reference.features] == ["temp", "season", "town"]
+    assert [c.name for c in reference.outputs] == ["cnt_hat"]
+    assert (reference.model, reference.rows) == ("bike", 2000)
+    assert isinstance(reference.features[1].bins, CategoryBins)
+    assert "temp numeric 11 2 000 10 %" in text or re.search(r"temp numeric 11 2 000 \d+ %", text)
+    assert "season categorical" in text
+    assert "[red]Köln[/red]" in text
+    assert re.search(r"Saved bike.json \(\d+ KiB\): 3 features, 1 output, 2 000 rows, in", text)
+    assert 'instrument(app, model="bike", reference="bike.json")' in text
+    assert "Warning" not in text
+
+
+def test_the_reference_file_is_named_after_the_model(train: Path, folder: Path) -> None:
+    build(train)
+    assert (folder / "bike.reference.json").exists()
+
+
+def test_the_time_column_tells_what_varies_over_the_windows(train: Path) -> None:
+    build(train, "--windows", "30m,2h")
+    variation = Reference.load("bike.reference.json").features[0].variation
+    assert set(variation) == {1800, 7200}
+
+
+def test_columns_may_be_chosen_or_ignored(train: Path) -> None:
+    succeeded("build-reference", train, "--features", " temp, town ", "--out", "a.json")
+    assert [c.name for c in Reference.load("a.json").features] == ["temp", "town"]
+    succeeded("build-reference", train, "--ignore", "ts,cnt,cnt_hat", "--out", "a.json")
+    assert [c.name for c in Reference.load("a.json").features] == ["temp", "season", "town"]
+
+
+def test_a_text_may_stand_for_a_missing_value(folder: Path) -> None:
+    (folder / "d.csv").write_text("job,age\n" + "?,1\nclerk,?\n" * 1000)
+    text = succeeded("build-reference", "d.csv")
+    assert "Warning: '?' is a category of job, age; if it means there is no value" in text
+    text = succeeded("build-reference", "d.csv", "--missing", "?")
+    assert "Warning: '?'" not in text
+    features = Reference.load("default.reference.json").features
+    assert [(c.kind, c.missing) for c in features] == [("categorical", 1000), ("numeric", 1000)]
+
+
+@pytest.mark.parametrize(
+    ("content", "warning"),
+    [
+        ("a\n" + "1\n" * 10, "10 rows are few"),
+        ("a\n" + "1\n" * 2000, "no prediction column"),
+        ("a,b\n" + "1,\n" * 2000, "no value at all in b: left out"),
+        ("a,day\n" + "1,2026-11-23\n1,2026-11-24\n" * 1000, "times only ever grow"),
+        ("a,id\n" + "".join(f"1,user {i}\n" for i in range(2000)), "nearly every row is different"),
+        ("a\n" + "1\n2\n" * 1000 + "x9\n", "a: numbers but for 'x9', so they are categories"),
+    ],
+)
+def test_weak_references_are_warned_about(folder: Path, content: str, warning: str) -> None:
+    (folder / "d.csv").write_text(content)
+    assert warning in succeeded("build-reference", "d.csv")
+
+
+def test_build_reference_says_how_good_the_model_was(folder: Path) -> None:
+    rng = np.random.default_rng(3)
+    p = rng.random(3000)
+    table = pa.table(
+        {
+            "age": rng.integers(18, 80, 3000),
+            "sex": rng.choice(["f", "m"], 3000),
+            "p": p,
+            "income": np.where(rng.random(3000) < p, "high", "low"),
+        }
+    )
+    pyarrow.csv.write_csv(table, folder / "d.csv")
+    text = succeeded(
+        *("build-reference", "d.csv", "--prediction", "p", "--ground-truth", "income"),
+        *("--segment", "sex,age:25:45", "--positive", "high", "--out", "a.json"),
+    )
+    exact = ((p >= 0.5) == (table["income"].to_numpy(zero_copy_only=False) == "high")).mean()
+    assert f"Quality on these rows (classification): accuracy {exact:.4g}, " in text
+    data = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+    roles: dict[str, Any] = {"predictions": "p", "ground_truth": "income", "positive": "high"}
+    built = Reference.build(data, segments=["sex", ("age", (25, 45))], **roles)
+    read = Reference.load("a.json")
+    assert read.outcomes is not None
+    assert built.outcomes is not None
+    assert read.quality == pytest.approx(built.quality)
+    assert read.outcomes.tally.sums == pytest.approx(built.outcomes.tally.sums)
+    sex, age = read.outcomes.segments
+    assert sorted(sex.labels) == ["f", "m", "missing", "other"]
+    assert age.labels == ("<25", "[25, 45)", ">=45", "other", "missing")
+
+
+def test_a_prediction_that_does_not_fit_the_ground_truth_is_told(folder: Path) -> None:
+    (folder / "d.csv").write_text("x,p,y\n" + "1,7.5,a\n2,3.5,b\n" * 600)
+    text = succeeded("build-reference", "d.csv", "--prediction", "p", "--ground-truth", "y")
+    assert "no prediction fits the ground truth y: quality has nothing to compare with" in text
+    assert Reference.load("default.reference.json").outcomes is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--prediction", "cnt_ht"], "train.parquet: --prediction: there is no column 'cnt_ht'"),
+        (["--ground-truth", "cn"], "--ground-truth: there is no column 'cn'; did you mean 'cnt'?"),
+        (["--time-column", "tss"], "--time-column: there is no column 'tss'; did you mean 'ts'?"),
+        (["--segment", "sesson"], "--segment: there is no column 'sesson'; did you mean 'season'?"),
+        (["--segment", "season:3:2"], "--segment: expected a feature, or one with ascending edges"),
+        (["--task", "ranking"], "--task: expected classification or regression, got 'ranking'"),
+        (["--score", "p"], "score: expected one of the outputs cnt_hat, got 'p'"),
+        (["--windows", "1x"], "--windows: expected a duration such as '1h', got '1x'"),
+        (["--out", "no/such/place.json"], "there is no folder no/such; make it first"),
+        (["--out", "."], "expected a file, got a folder"),
+    ],
+)
+def test_build_reference_fails_in_a_line(train: Path, options: list[str], message: str) -> None:
+    columns = ("--prediction", "cnt_hat", "--ground-truth", "cnt")
+    assert message in error("build-reference", train, *columns, *options)
+
+
+def test_data_that_cannot_be_read_is_named(folder: Path) -> None:
+    assert error("build-reference", "x.csv").startswith("x.csv: expected a file or a folder")
+    (folder / "x.csv").write_text("a,b\n1,2\n3\n")
+    assert "x.csv: cannot be read: CSV parse error: Expected 2 columns" in error(
+        "build-reference", "x.csv"
+    )
+    assert not list(folder.glob("*.json"))
+
+
+def test_names_are_listed_with_commas() -> None:
+    assert build_reference.names(" a, b,,a ,c") == ("a", "b", "c")
