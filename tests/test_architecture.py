@@ -40,15 +40,14 @@ ROOMS: Mapping[str, str] = {
     "core.stats": "core.coerce",
     "core.profile": "core.coerce core.labels core.records core.settings core.stats",
     "core.counts": "core.labels core.records",
-    "core.windows": "core.coerce core.keys core.profile core.settings core.stats",
+    "core.windows": "core.coerce core.profile core.settings core.stats",
     "core.drift": "core.labels core.profile core.records core.settings core.stats core.windows",
     "core.outcomes": "core.coerce core.counts core.drift core.keys core.labels core.profile "
     "core.records core.settings core.stats core.windows",
-    "core.sides": "core.drift core.keys core.records core.windows",
     "core.learner": "core.outcomes core.profile core.records core.settings",
     "core.versions": "core.counts core.drift core.keys core.outcomes core.records core.settings "
-    "core.sides core.windows",
-    "core.model": "core.counts core.drift core.keys core.learner core.outcomes core.records "
+    "core.windows",
+    "core.model": "core.counts core.drift core.learner core.outcomes core.records "
     "core.settings core.versions",
     # what stands around it
     "config": "",

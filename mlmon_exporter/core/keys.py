@@ -1,4 +1,4 @@
-"""Which part of a model's counts a tally is."""
+"""Keys of tallies."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ FEATURES, OUTPUTS, RESIDUALS, SEGMENTS = range(4)
 
 
 class TallyKey(NamedTuple):
-    """Which part of a model's counts a tally is."""
+    """Key of one tally among all of a model's."""
 
     version: str
     side: int
-    """Features, outputs, errors, or slices of outcomes."""
+    """FEATURES, OUTPUTS, RESIDUALS or SEGMENTS."""
     layout: str
-    """Fingerprint of the side's layout: tallies of another one do not add up."""
+    """Fingerprint of the side's layout: tallies of other layouts do not add up."""
     window_seconds: float
     """0 for the totals since the start."""
     pane: int
+
+    @property
+    def pane_key(self) -> tuple[float, int]:
+        """Key among the tallies of its side."""
+        return self.window_seconds, self.pane

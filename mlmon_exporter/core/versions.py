@@ -1,91 +1,197 @@
-"""The versions of a model: what each of them has counted, side by side."""
+"""The versions of a model: which are admitted, and what each has counted."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from . import keys as part_keys
+from . import keys
 from .counts.version_uses import OTHER_VERSION
+from .drift.context import ScoringContext
 from .drift.history import ColumnHistory, WindowSummary
 from .drift.readings import FEATURES, OUTPUTS, ColumnReadings, Role
 from .drift.tests import count_tests
 from .keys import TallyKey
 from .outcomes import tally_bytes
 from .outcomes.differences import differences
+from .outcomes.predicted import PredictedRows
 from .outcomes.readings import (
     EstimateReadings,
     QualityReadings,
     ReferenceOutcomes,
     ResidualReadings,
-    ScoringContext,
 )
 from .outcomes.reference import ModelReference
-from .outcomes.scorer import OutcomeScorer, Parts
+from .outcomes.scorer import OutcomeScorer, Tallies
 from .outcomes.tallies import SegmentSums
 from .outcomes.tally_bytes import AnyTally
-from .outcomes.windows import SliceWindows
-from .records import Histograms, Readings
+from .records import Batch, Histograms, Readings
 from .settings import ModelSettings
-from .sides import Side
-from .windows.columns import Columns
+from .windows.buffer import RowBuffer
 from .windows.matrix import ReferenceMatrix
+from .windows.window import TallyLayout, WindowedTallies
 
 
-class Version(NamedTuple):
-    """One version: what takes in its rows, and what gives its readings."""
+class Readable(Protocol):
+    """Source of readings."""
 
-    features: Columns
-    outputs: Columns
-    slices: SliceWindows | None
+    def at(self, now: float) -> Iterable[Readings | Histograms]:
+        """Give all readings at `now`, Unix seconds."""
+
+
+class Side(NamedTuple):
+    """Features, outputs, residuals or segments of one version."""
+
+    counted: WindowedTallies[Any]
+    """Counts of this process; where state is shared, those since the last flush."""
+    loaded: WindowedTallies[Any]
+    """Counts that readings are made of: the same, or those of all processes."""
+
+
+class VersionParts(NamedTuple):
+    """Settings and references that the versions of a model have in common."""
+
+    settings: ModelSettings
+    features: ReferenceMatrix
+    outputs: ReferenceMatrix
+    scorer: OutcomeScorer | None
     """None where the model has no task."""
-    sides: Mapping[int, Side]
-    quality: QualityReadings | None = None
-    estimates: EstimateReadings | None = None
-    """None where the reference has no probabilities with their outcomes."""
+    outcomes: ReferenceOutcomes | None
+    """None where the reference has no outcomes of the task."""
+
+    @property
+    def tests(self) -> int:
+        """Number of tests of a version in all windows."""
+        tests = count_tests(self.features) + count_tests(self.outputs)
+        if self.outcomes is not None:
+            tests += self.outcomes.tests + 1
+        return tests * len(self.settings.windows)
+
+
+class Version:
+    """One version: buffers of its rows, the tallies of its sides, and readings of them."""
+
+    def __init__(self, name: str, parts: VersionParts) -> None:
+        settings = parts.settings
+        self.sides: dict[int, Side] = {}
+        self.quality: QualityReadings | None = None
+        self._parts = parts
+        self._context = ScoringContext(
+            settings.name, name, settings.windows, settings.policy, parts.tests
+        )
+        self._readings: list[Readable] = []
+        self._history: list[ColumnHistory] = []
+        self._predicted: PredictedRows | None = None
+        self._features = self._columns(keys.FEATURES, FEATURES, parts.features)
+        self._outputs = self._columns(keys.OUTPUTS, OUTPUTS, parts.outputs)
+        if parts.scorer is not None:
+            self._add_outcomes(parts.scorer, parts.outcomes)
+
+    def _side(self, side: int, layout: TallyLayout[Any]) -> Side:
+        settings = self._parts.settings
+        seconds = [window.seconds for window in settings.windows]
+        counted = WindowedTallies(layout, seconds)
+        loaded = WindowedTallies(layout, seconds) if settings.is_shared else counted
+        self.sides[side] = Side(counted, loaded)
+        return self.sides[side]
+
+    def _columns(self, side: int, role: Role, matrix: ReferenceMatrix) -> RowBuffer:
+        settings = self._parts.settings
+        counted, loaded = self._side(side, matrix.layout)
+        if matrix.references:
+            readings = ColumnReadings(
+                loaded,
+                matrix,
+                role,
+                self._context,
+                with_histograms=settings.with_histograms or role is OUTPUTS,
+            )
+            self._readings.append(readings)
+            self._history.append(ColumnHistory(loaded, matrix, role, self._context, readings))
+        return RowBuffer(matrix, settings.engine, counted)
+
+    def _add_outcomes(self, scorer: OutcomeScorer, reference: ReferenceOutcomes | None) -> None:
+        layout, context = scorer.layout, self._context
+        counted, loaded = self._side(keys.SEGMENTS, layout)
+        self.quality = QualityReadings(loaded, layout, reference, context)
+        self._readings.append(self.quality)
+        if scorer.counts_predicted:
+            self._predicted = PredictedRows(scorer, counted)
+        if scorer.residuals is not None:
+            residuals = self._side(keys.RESIDUALS, scorer.residuals.layout).loaded
+            self._readings.append(ResidualReadings(residuals, scorer.residuals, context))
+        calibration = reference.calibration if reference is not None else None
+        if calibration is not None:
+            outputs, layouts = self.sides[keys.OUTPUTS].loaded, self._parts.outputs.layout
+            score = scorer.task.outputs[scorer.task.scores[0]]
+            estimates = EstimateReadings(outputs, layouts, score, calibration, context)
+            self._readings.append(estimates)
+
+    def add(
+        self, batch: Batch, now: float, pause: Callable[[], None], request_bytes: int | None
+    ) -> None:
+        """Add rows seen at `now`, Unix seconds; see `RowBuffer.add`."""
+        if batch.features:
+            self._features.add(batch.features, batch.rows, now, pause, request_bytes=request_bytes)
+        if batch.predictions:
+            named = batch.outputs(self._outputs.names)
+            self._outputs.add(named, batch.rows, now, pause, request_bytes=request_bytes)
+            if self._predicted is not None and self._parts.scorer is not None:
+                self._predicted.add(self._parts.scorer.rows(batch), now)
+
+    def drain(self, pause: Callable[[], None]) -> None:
+        """Tally all rows that were added before."""
+        self._features.drain(pause)
+        self._outputs.drain(pause)
+        if self._predicted is not None:
+            self._predicted.drain(pause)
+
+    def readings(self, now: float) -> Iterator[Readings | Histograms]:
+        """Give the readings of all sides that the reference knows."""
+        for each in self._readings:
+            yield from each.at(now)
+
+    def history(self, now: float) -> Iterator[WindowSummary]:
+        """Give a summary of each side in each window; readings come first."""
+        for each in self._history:
+            yield from each.at(now)
 
 
 class Versions:
-    """The versions of a model, and their parts by key. Each side locks for itself.
+    """The versions of a model, and their tallies by key. Each side locks for itself.
 
-    At most `max_versions` are admitted at a time; one that is not used for long gives its slot
-    back. Where counts are shared, the state on disk has the last word on which versions there are.
+    At most `max_versions` are admitted at a time; a version that is not used for long gives its
+    slot back. Where counts are shared, the store decides which versions there are.
     """
 
     def __init__(
         self,
         settings: ModelSettings,
         reference: ModelReference,
-        outcomes: OutcomeScorer | None,
+        scorer: OutcomeScorer | None,
         on_overflow: Callable[[str], None],
     ) -> None:
         self._settings = settings
-        self._outcomes = outcomes
         self._on_overflow = on_overflow
+        features, outputs = map(ReferenceMatrix, (reference.features, reference.outputs))
+        outcomes = _reference_outcomes(reference, scorer)
+        self._parts = VersionParts(settings, features, outputs, scorer, outcomes)
         self._versions: dict[str, Version] = {}
-        self._last: dict[str, float] = {}  # when they were used here, Unix seconds
-        self._stored: Mapping[str, float] | None = None  # what the state on disk has, since when
-        self._seconds = [window.seconds for window in settings.windows]
-        self.frames = (ReferenceMatrix(reference.features), ReferenceMatrix(reference.outputs))
-        self._reference = _reference_outcomes(reference, outcomes)
-        self._tests = len(self._seconds) * self._count_tests()
-        self.version(settings.version)
+        self._last: dict[str, float] = {}  # version -> Unix seconds of its last use here
+        self._stored: Mapping[str, float] | None = None  # version -> Unix seconds of its start
+        self._version(settings.version)
 
-    def _count_tests(self) -> int:
-        """Return how many tests there are, for one window."""
-        tests = sum(map(count_tests, self.frames))
-        if self._reference is not None:
-            tests += self._reference.tests + 1
-        return tests
+    def admit(self, name: str, now: float) -> tuple[str, Version]:
+        """Return the version that rows seen at `now`, Unix seconds, count for, and its name.
 
-    def admit(self, version: str, now: float) -> str:
-        """Return what rows seen at `now`, Unix seconds, count for: `other` if it is too many."""
-        if self.is_full_for(version):
+        It is `other` if there are too many.
+        """
+        if self.is_full_for(name):
             self._on_overflow("version")
-            version = OTHER_VERSION
-        self._last[version] = max(now, self._last.get(version, now))
-        return version
+            name = OTHER_VERSION
+        self._last[name] = max(now, self._last.get(name, now))
+        return name, self._version(name)
 
     def is_full_for(self, version: str) -> bool:
         """Return whether a version is one too many."""
@@ -99,17 +205,17 @@ class Versions:
 
         Args:
             now: Unix seconds.
-            named: Other versions that something is counted for; those not known are used now.
+            named: Other versions that have counts; those not known count as used now.
         """
         for version in (*self._versions, *named):
             self._last.setdefault(version, now)
         return self._drop_unused(now)
 
     def _drop_unused(self, now: float) -> list[str]:
-        """Drop what was not used for long; those of the state on disk stay."""
+        """Drop what was not used for long; those of the store stay."""
         before = now - self._settings.version_kept_seconds
         kept = {self._settings.version, *(self._stored or ())}
-        # A time to come is from before the clock was set back.
+        # A time in the future is from before the clock was set back.
         self._last.update({v: now for v, last in list(self._last.items()) if last > now})
         unused = [
             version
@@ -121,166 +227,99 @@ class Versions:
             self._last.pop(version, None)
         return unused
 
-    def set_versions(self, stored: Mapping[str, float], now: float) -> bool:
-        """Know which versions the state on disk has, and drop those that it has dropped.
+    def follow(self, stored: Mapping[str, float], now: float) -> bool:
+        """Follow the versions of the store: drop those that it has dropped.
 
         Args:
-            stored: Version -> Unix seconds since when it is there.
+            stored: Version -> Unix seconds of its start.
             now: Unix seconds.
 
         Returns:
-            Whether some part that is there may not be shown yet, so that all must be read anew.
+            Whether all stored tallies must be loaded again, as some may not be.
         """
         known, self._stored = self._stored, stored
-        dropped = [v for v, since in (known or {}).items() if stored.get(v) != since]
+        dropped = [v for v, start in (known or {}).items() if stored.get(v) != start]
         for version in dropped:
             for side in self._versions[version].sides.values() if version in self._versions else ():
-                side.shown.take()
-                side.shown.give_back({})
+                side.loaded.take()
         self._drop_unused(now)
         return known is None or any(version in stored for version in dropped)
 
-    def version(self, name: str) -> Version:
+    def _version(self, name: str) -> Version:
         """Return a version that was admitted, a new one if it was never seen."""
-        return self._versions.get(name) or self._versions.setdefault(name, self._new(name))
+        known = self._versions.get(name)
+        return known or self._versions.setdefault(name, Version(name, self._parts))
 
-    def _new(self, name: str) -> Version:
-        features, outputs = (Columns(f, self._seconds, self._settings.engine) for f in self.frames)
-        sides = {
-            part_keys.FEATURES: self._side(features, FEATURES, name),
-            part_keys.OUTPUTS: self._side(outputs, OUTPUTS, name),
-        }
-        version = Version(features, outputs, None, sides)
-        return (
-            version
-            if self._outcomes is None
-            else self._with_outcomes(version, self._outcomes, name)
-        )
+    def take(self) -> Tallies:
+        """Remove and return all that was counted since the last call."""
+        self.drain(lambda: None)
+        return self._each(lambda side: side.counted.take())
 
-    def _with_outcomes(self, version: Version, outcomes: OutcomeScorer, name: str) -> Version:
-        settled, sides = self._settled(name), dict(version.sides)
-        slices = SliceWindows(outcomes, self._seconds)
-        shown = SliceWindows(outcomes, self._seconds) if self._settings.is_shared else slices
-        quality = QualityReadings(shown, self._reference, settled)
-        sides[part_keys.SEGMENTS] = Side(slices, shown, quality)
-        if outcomes.errors is not None:
-            errors = Columns(outcomes.errors, self._seconds, self._settings.engine)
-            readings = ResidualReadings(self._shown(errors), settled)
-            sides[part_keys.RESIDUALS] = Side(errors, readings.shown, readings)
-        calibration = self._reference.calibration if self._reference is not None else None
-        estimates = None
-        shown_outputs = sides[part_keys.OUTPUTS].shown
-        if calibration is not None and isinstance(shown_outputs, Columns):
-            estimates = EstimateReadings(shown_outputs, outcomes.layout, calibration, settled)
-        return version._replace(slices=slices, sides=sides, quality=quality, estimates=estimates)
+    def loaded(self) -> Tallies:
+        """Return all tallies that readings are made of; they are not copied."""
+        return self._each(lambda side: side.loaded.panes())
 
-    def _settled(self, version: str) -> ScoringContext:
-        s = self._settings
-        return ScoringContext(s.name, version, s.windows, s.policy, self._tests)
-
-    def _shown(self, columns: Columns) -> Columns:
-        """Return what readings are of."""
-        if not self._settings.is_shared:
-            return columns
-        return Columns(columns.frame, self._seconds, self._settings.engine)
-
-    def _side(self, columns: Columns, role: Role, version: str) -> Side:
-        s, shown = self._settings, self._shown(columns)
-        readings = ColumnReadings(
-            shown,
-            role,
-            (s.name, version),
-            s.windows,
-            s.policy,
-            self._tests,
-            s.with_histograms or role is OUTPUTS,
-        )
-        if not columns.frame.references:
-            return Side(columns, shown, None)
-        labels = (s.name, version)
-        pictures = ColumnHistory(shown, readings, role, labels, s.windows, s.policy, self._tests)
-        return Side(columns, shown, readings, pictures)
-
-    def take(self) -> Parts:
-        """Return all that was counted since the last call and start again at nothing."""
+    def _each(self, of: Callable[[Side], Mapping[tuple[float, int], AnyTally]]) -> Tallies:
         return {
-            side.key(version, i, part): tally
-            for version, i, side in self._all_sides()
-            for part, tally in side.counted.take().items()
+            TallyKey(name, i, side.counted.layout.fingerprint, *pane): tally
+            for name, version in list(self._versions.items())
+            for i, side in version.sides.items()
+            for pane, tally in of(side).items()
         }
 
-    def restore(self, parts: Mapping[TallyKey, AnyTally]) -> None:
-        """Add what was taken, or what outcomes add."""
-        for key, tally in parts.items():
-            # Its rows were admitted when they came, mostly.
-            version = OTHER_VERSION if self.is_full_for(key.version) else key.version
-            side = self.version(version).sides.get(key.side)
-            part = side.part(key) if side is not None else None
-            if side is not None and part is not None:
-                side.counted.give_back({part: tally})
+    def restore(self, tallies: Mapping[TallyKey, AnyTally]) -> None:
+        """Add tallies that were taken, or those of outcomes; those of other columns are ignored."""
+        for key, tally in tallies.items():
+            # Mostly, its rows were admitted when they came.
+            name = OTHER_VERSION if self.is_full_for(key.version) else key.version
+            side = self._side(name, key)
+            if side is not None:
+                side.counted.restore(key.pane_key, tally)
 
     def load(self, key: TallyKey, data: bytes) -> None:
-        """Have a part of what all processes have counted; one of other columns is passed over.
+        """Replace a tally with the stored one; one of other columns is ignored.
 
         Raises:
             ValueError: The bytes are no tally.
         """
-        side = self.version(key.version).sides.get(key.side)
-        part = side.part(key) if side is not None else None
-        if side is not None and part is not None:
-            side.shown.put(part, tally_bytes.from_bytes(data))
+        side = self._side(key.version, key)
+        if side is not None:
+            side.loaded.load(key.pane_key, tally_bytes.from_bytes(data))
 
-    def loaded(self) -> Parts:
-        """Return all parts of what readings are of."""
-        return {
-            side.key(version, i, part): tally
-            for version, i, side in self._all_sides()
-            for part, tally in side.shown.parts().items()
-        }
+    def _side(self, version: str, key: TallyKey) -> Side | None:
+        side = self._version(version).sides.get(key.side)
+        is_ours = side is not None and side.counted.has_place(key.layout, key.window_seconds)
+        return side if is_ours else None
 
-    def _all_sides(self) -> Iterator[tuple[str, int, Side]]:
-        for version, known in list(self._versions.items()):
-            for i, side in known.sides.items():
-                yield version, i, side
+    def drain(self, pause: Callable[[], None] = lambda: None) -> None:
+        """Tally all rows that were added before."""
+        for version in list(self._versions.values()):
+            version.drain(pause)
 
-    def _all_shown(self) -> list[tuple[str, Version]]:
-        """Return the versions that the state on disk has, and our own; all if there is none."""
+    def _stored_versions(self) -> list[Version]:
+        """Return our own version, and those of the store; all where there is none."""
         stored, own = self._stored, self._settings.version
-        return [
-            (name, version)
-            for name, version in list(self._versions.items())
-            if stored is None or name == own or name in stored
-        ]
-
-    def drain(self, pause: Callable[[], None]) -> None:
-        """Tally all rows that were taken in."""
-        for _, _, side in self._all_sides():
-            side.counted.drain(pause)
+        known = list(self._versions.items())
+        return [v for name, v in known if stored is None or name == own or name in stored]
 
     def readings(self, now: float) -> Iterator[Readings | Histograms]:
-        """Give the readings of all sides that the reference knows."""
-        for _, version in self._all_shown():
-            for side in version.sides.values():
-                if side.readings is not None:
-                    yield from side.readings.at(now)
-            if version.estimates is not None:
-                yield from version.estimates.at(now)
-            champion = self._versions[self._settings.version]
+        """Give the readings of all versions at `now`, Unix seconds."""
+        champion = self._versions[self._settings.version]
+        for version in self._stored_versions():
+            yield from version.readings(now)
             if version is not champion and version.quality and champion.quality:
                 yield from differences(champion.quality, version.quality)
 
-    def pictures(self, now: float) -> Iterator[WindowSummary]:
-        """Give a picture of each side in each window; readings come first."""
-        for _, version in self._all_shown():
-            for side in version.sides.values():
-                if side.pictures is not None:
-                    yield from side.pictures.at(now)
+    def history(self, now: float) -> Iterator[WindowSummary]:
+        """Give a summary of each side of all versions in each window; readings come first."""
+        for version in self._stored_versions():
+            yield from version.history(now)
 
 
 def _reference_outcomes(
-    reference: ModelReference, outcomes: OutcomeScorer | None
+    reference: ModelReference, scorer: OutcomeScorer | None
 ) -> ReferenceOutcomes | None:
-    if outcomes is None or outcomes.reference is None or reference.outcomes is None:
+    if scorer is None or scorer.reference is None or reference.outcomes is None:
         return None
-    sums = SegmentSums(outcomes.layout, outcomes.reference)
-    return ReferenceOutcomes(sums, reference.outcomes.error)
+    sums = SegmentSums(scorer.layout, scorer.reference)
+    return ReferenceOutcomes(sums, reference.outcomes.residuals)

@@ -108,7 +108,7 @@ class Readout:
         dead = {
             (name, version)
             for name, model in self._models.items()
-            for version in model.expire(now, [v for of, v in named if of == name])
+            for version in model.versions.expire(now, [v for of, v in named if of == name])
         }
         if dead:
             traffic.drop(dead)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mlmon_exporter.core.drift.history import History
+from mlmon_exporter.core.drift.history import ScoreHistory
 from mlmon_exporter.core.drift.tests import SCORES, TESTS
 from mlmon_exporter.core.windows.matrix import QUANTILES
 
@@ -206,7 +206,7 @@ def _history(column: ColumnView, window: str) -> Html | None:
     )
 
 
-def _at_last(history: History, score: str) -> str:
+def _at_last(history: ScoreHistory, score: str) -> str:
     """Return the newest pane's score and threshold as text."""
     last = np.flatnonzero(~np.isnan(history.values))[-1]
     value, limit = (float(part[last]) for part in (history.values, history.thresholds))

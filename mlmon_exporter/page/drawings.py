@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.drift.history import History
+from mlmon_exporter.core.drift.history import ScoreHistory
 
 from . import formatting
 from .html import Child, Html, element
@@ -67,7 +67,7 @@ def _points(
     ]
 
 
-def sparkline(history: History, label: str) -> Html:
+def sparkline(history: ScoreHistory, label: str) -> Html:
     """Draw the severity of one score, pane by pane; the dashed line is its threshold."""
     severity = history.severity
     top = max(1.6, float(np.nanmax(severity, initial=0.0)))
@@ -133,7 +133,7 @@ def pair(reference: float, current: float, top: float) -> Html:
     )
 
 
-def chart(history: History, starts: Floats, label: str) -> Html:
+def chart(history: ScoreHistory, starts: Floats, label: str) -> Html:
     """Draw one score and its threshold, pane by pane, with its axes."""
     values, thresholds = history.values, history.thresholds
     greatest = float(np.nanmax([*values, *thresholds], initial=0.0))

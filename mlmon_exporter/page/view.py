@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from mlmon_exporter.core.drift.history import History, Snapshot, WindowSummary
+from mlmon_exporter.core.drift.history import ScoreHistory, Snapshot, WindowSummary
 from mlmon_exporter.core.drift.tests import TESTS
 
 from .numbers import Block, Labels, Numbers
@@ -69,10 +69,10 @@ class ColumnView:
         name = f"{self._any.role.prefix}_{what}"
         return self.numbers.get(name, self.model, self.version, self.name, *more)
 
-    def history(self, test: str, window: str) -> History:
+    def history(self, test: str, window: str) -> ScoreHistory:
         """Return one deciding score pane by pane, each array of length panes."""
         history = self.summaries[window].history[test]
-        return History(*(part[:, self.index] for part in history))
+        return ScoreHistory(*(part[:, self.index] for part in history))
 
     def severities(self, window: str) -> dict[str, float]:
         """Return the severity of each deciding score that the column has."""

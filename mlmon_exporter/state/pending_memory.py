@@ -47,7 +47,7 @@ class MemoryStore:
     def merge(self, parts: Parts, counts: Feedback) -> None:
         self._counts.merge(counts)
         for name, added in parts.items():
-            self._models[name].restore(added)
+            self._models[name].versions.restore(added)
 
     def waiting(self, now: float) -> Mapping[str, int]:
         with self._lock:

@@ -82,7 +82,7 @@ class _Taken:
         self._counts, self._models = counts, models
         self.health = counts.health.take()
         self.added = Added(
-            {name: model.take() for name, model in models.items()},
+            {name: model.versions.take() for name, model in models.items()},
             counts.feedback.take(),
             counts.traffic.take(),
         )
@@ -93,7 +93,7 @@ class _Taken:
         self._counts.traffic.merge(self.added.traffic)
         self._counts.feedback.merge(self.added.feedback)
         for name, taken in self.added.parts.items():
-            self._models[name].restore(taken)
+            self._models[name].versions.restore(taken)
 
 
 class SharedState:
@@ -232,7 +232,7 @@ class SharedState:
         if gone:
             self._written = {k: v for k, v in self._written.items() if not k.startswith(gone)}
         for name, model in self._models.items():
-            if model.set_versions(uses.of(name), now):
+            if model.versions.follow(uses.of(name), now):
                 self._stamp = -1
 
     def _fail(self, what: str, error: Exception) -> None:
@@ -303,7 +303,7 @@ class SharedState:
             "cpu": merge_cpu(self._cpu, seeding),
         }
         for name, model in self._models.items():
-            for part, tally in model.loaded().items():
+            for part, tally in model.versions.loaded().items():
                 changes[part_key(name, part)] = merge_part(tally, part, seeding)
         merged = self._store.merge(changes, now)
         for problem in merged.unreadable:
@@ -335,7 +335,7 @@ class SharedState:
         elif kind == "part":
             name, *part = orjson.loads(rest)
             if name in self._models:
-                self._models[name].load(TallyKey(*part), data)
+                self._models[name].versions.load(TallyKey(*part), data)
 
     def _pass_over(self, problem: str) -> None:
         self._counts.health.internal_error("store")

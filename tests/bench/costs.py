@@ -66,7 +66,7 @@ def scrape_milliseconds(features: int = 1000) -> dict[str, float]:
         names = [f"feature_{i}" for i in range(features)]
         monitor.observe(dict(zip(names, rng.standard_normal((features, 500)), strict=True)), now=at)
         for model in monitor.models.values():
-            model.drain()
+            model.versions.drain()
 
     def scrape() -> tuple[float, int]:
         started = time.process_time()
@@ -154,7 +154,7 @@ def shared_costs(
             for monitor in monitors:
                 rows = rng.standard_normal((features, 200))
                 monitor.observe(dict(zip(names, rows, strict=True)), now=at)
-                monitor.models["bench"].drain()
+                monitor.models["bench"].versions.drain()
             started = time.process_time()
             for monitor in others:
                 monitor._upkeep.tick()

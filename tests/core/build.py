@@ -13,8 +13,10 @@ from mlmon_exporter.core.profile.bins import CategoryBins, NumericBins
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.profiler import Profiler
 from mlmon_exporter.core.settings import Policy
-from mlmon_exporter.core.windows.columns import Columns
+from mlmon_exporter.core.windows.buffer import RowBuffer
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
+from mlmon_exporter.core.windows.tally import Tally
+from mlmon_exporter.core.windows.window import WindowedTallies
 
 Floats = NDArray[np.float64]
 
@@ -70,6 +72,14 @@ def chunks(columns: Mapping[str, Any], chunk_rows: int) -> Iterator[tuple[dict[s
         yield part, min(chunk_rows, rows - start)
 
 
+def buffer_of(
+    frame: ReferenceMatrix, *window_seconds: float, engine: str = "fastdigest"
+) -> RowBuffer:
+    """An empty buffer, with its windows; one of an hour by default."""
+    tallies = WindowedTallies(frame.layout, window_seconds or [HOUR])
+    return RowBuffer(frame, engine, tallies)
+
+
 def fed(
     frame: ReferenceMatrix,
     rows: Mapping[str, Any],
@@ -77,9 +87,9 @@ def fed(
     engine: str = "fastdigest",
     rng: np.random.Generator | None = None,
     now: float = 0.0,
-) -> Columns:
-    """Columns with one window that took in rows, in batches of 1 to 512 if there is an `rng`."""
-    columns = Columns(frame, [HOUR], engine)
+) -> WindowedTallies[Tally]:
+    """One window of rows, which came in batches of 1 to 512 if there is an `rng`."""
+    buffer = buffer_of(frame, engine=engine)
     count = len(next(iter(rows.values())))
     start = 0
     while start < count:
@@ -88,10 +98,10 @@ def fed(
         length = min(size, count - start)
         if length == 1:
             part = {name: values[0] for name, values in part.items()}
-        columns.add(part, length, now)
+        buffer.add(part, length, now)
         start += size
-    columns.drain()
-    return columns
+    buffer.drain()
+    return buffer.tallies
 
 
 def sums_of(frame: ReferenceMatrix, rows: Mapping[str, Any], **options: Any) -> Sums:

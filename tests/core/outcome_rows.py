@@ -9,7 +9,7 @@ import numpy as np
 
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes import tally_bytes
-from mlmon_exporter.core.outcomes.scorer import Parts
+from mlmon_exporter.core.outcomes.scorer import Tallies
 from mlmon_exporter.core.records import Batch, Prediction, Readings
 from mlmon_exporter.core.settings import ModelSettings, Policy
 from mlmon_exporter.metrics.table import METRICS
@@ -52,14 +52,14 @@ def tell(
 ) -> list[str | None]:
     """Have a model take in ground truths; return what is wrong with each."""
     parts, problems = model.outcome_tallies([*zip(predictions, truths, strict=True)], now)
-    model.restore(through_bytes(parts))
+    model.versions.restore(through_bytes(parts))
     return problems
 
 
-def through_bytes(parts: Parts) -> Parts:
-    """The same parts, written and read as the state on disk does."""
+def through_bytes(tallies: Tallies) -> Tallies:
+    """The same tallies, written and read as the state on disk does."""
     return {
-        key: tally_bytes.from_bytes(tally_bytes.to_bytes(tally)) for key, tally in parts.items()
+        key: tally_bytes.from_bytes(tally_bytes.to_bytes(tally)) for key, tally in tallies.items()
     }
 
 

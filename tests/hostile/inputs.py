@@ -273,8 +273,8 @@ def _counted(kind: str) -> tuple[Model, Mapping[TallyKey, bytes]]:
     batch = Batch(features, {"score": rng.random(40)}, 40, None, ids)
     model.observe(batch, NOW)
     outcomes = [(each, i % 2) for i, each in enumerate(model.pending_of(batch, NOW))]
-    model.restore(model.outcome_tallies(outcomes, NOW)[0])
-    parts = model.take()
+    model.versions.restore(model.outcome_tallies(outcomes, NOW)[0])
+    parts = model.versions.take()
     wanted = {
         key.side: (key, to_bytes(tally))
         for key, tally in parts.items()
@@ -304,16 +304,16 @@ def tally_rule(data: bytes) -> None:
     tally = from_bytes(good)
     try:
         with reading("part"):
-            model.load(key, data[2:])
+            model.versions.load(key, data[2:])
         merged = merge_part(tally, key)(Value(data[2:]))
     except UnreadableError:
         return
     try:
         render(model.readings(NOW))
-        model.load(key, merged.data)
+        model.versions.load(key, merged.data)
         render(model.readings(NOW))
     finally:
-        model.load(key, good)
+        model.versions.load(key, good)
 
 
 # Content codings.

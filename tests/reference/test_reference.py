@@ -17,8 +17,8 @@ from mlmon_exporter import ConfigError, Reference
 from mlmon_exporter.core.drift.tests import SCORES, TESTS, Comparison, score
 from mlmon_exporter.core.profile.bins import CategoryBins, NumericBins
 from mlmon_exporter.core.settings import Policy
-from mlmon_exporter.core.windows.columns import Columns
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
+from tests.core.build import fed
 
 ENGINES = ["fastdigest", "tdigest"]
 
@@ -41,10 +41,7 @@ def names(reference: Reference) -> tuple[list[str], list[str]]:
 def scores(reference: Reference, window: Mapping[str, Any], engine: str) -> dict[str, Any]:
     """All scores and thresholds of a window's features."""
     frame = ReferenceMatrix(reference.features)
-    columns = Columns(frame, [3600.0], engine)
-    columns.add(window, len(next(iter(window.values()))), 0.0)
-    columns.drain()
-    sums = frame.sums(columns.merged(0.0)[0])
+    sums = frame.sums(fed(frame, window, engine=engine).merged(0.0)[0])
     return score(Comparison(frame, sums, Policy(), 1e-6))
 
 

@@ -112,7 +112,7 @@ def ours(shown: Stream) -> list[Alarm]:
         model.observe(batch, now)
         waiting = model.pending_of(batch, now)
         parts, _ = model.outcome_tallies([*zip(waiting, part["class"], strict=True)], now)
-        model.restore(parts)
+        model.versions.restore(parts)
         over = _over(model, now)
         alarms += [Alarm(start + count, name) for name in sorted(over - were)]
         were = over

@@ -1,12 +1,13 @@
-"""What a window looks like beside its reference: what people look at, and no metric has.
+"""Windows beside their reference, bin by bin and pane by pane: for the page, not for metrics.
 
-Rows per bin of a window, and how its deciding scores went from pane to pane. The panes are those
-that the window is made of, so nothing more is kept, and a restart loses nothing.
+Rows per bin of a window, and its deciding scores pane by pane. The panes are those of the window,
+so nothing more is kept, and a restart loses nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +17,11 @@ from mlmon_exporter.core.labels import distinct_labels
 from mlmon_exporter.core.profile.column import MID_RANKS
 from mlmon_exporter.core.records import Histograms, Readings
 from mlmon_exporter.core.settings import Policy, WindowName
-from mlmon_exporter.core.stats.thresholds import level
-from mlmon_exporter.core.windows.columns import Columns
-from mlmon_exporter.core.windows.matrix import QUANTILES, ReferenceMatrix, Sums
+from mlmon_exporter.core.windows.matrix import QUANTILES, ReferenceMatrix
 from mlmon_exporter.core.windows.tally import Tally
+from mlmon_exporter.core.windows.window import Memo, PaneKey, WindowedTallies
 
+from .context import ScoringContext
 from .readings import ColumnReadings, Role
 from .tests import SCORES, TESTS, Comparison, threshold
 
@@ -28,10 +29,10 @@ Floats = NDArray[np.float64]
 
 
 class Bars(NamedTuple):
-    """A reference's shares of rows per bin: what the windows of all columns are drawn beside."""
+    """Shares of the reference's rows per bin, for all columns of a side."""
 
     names: tuple[str, ...]
-    """Of the columns, as readings have them."""
+    """Columns, as labels have them."""
     kinds: tuple[str, ...]
     intervals: tuple[tuple[str, ...], ...]
     """Per column, each bin in words."""
@@ -41,7 +42,7 @@ class Bars(NamedTuple):
     """Per column, the reference's values at `QUANTILES`; NaN for a category."""
 
 
-class History(NamedTuple):
+class ScoreHistory(NamedTuple):
     """One deciding score, pane by pane: arrays of shape (panes, columns).
 
     NaN where a pane has too few rows, or the column has no such score.
@@ -49,13 +50,13 @@ class History(NamedTuple):
 
     values: Floats
     thresholds: Floats
-    """What unchanged traffic of as many rows stays under."""
+    """A score above this counts as drift."""
     severity: Floats
-    """How far the score is on the way from unchanged, 0, to its threshold, 1, and beyond."""
+    """The score on a scale from 0 (unchanged) to 1 (its threshold) and beyond."""
 
 
 class WindowSummary(NamedTuple):
-    """One window of one side of a model's version, beside the reference."""
+    """One window of one side of a version beside the reference."""
 
     role: Role
     model: str
@@ -66,15 +67,15 @@ class WindowSummary(NamedTuple):
     current: tuple[Floats, ...]
     """Per column, shares of the window's rows per bin, 0 to 1; NaN where it has no rows."""
     severity: Mapping[str, Floats]
-    """Threshold's name -> severity of the window's score, length columns; see `History`."""
+    """Threshold's name -> severity of the window's score, length columns; see `ScoreHistory`."""
     pane_starts: Floats
-    """Unix seconds, oldest first: always as many as the window has panes."""
-    history: Mapping[str, History]
+    """Unix seconds, oldest first; one for each pane of the window, with rows or without."""
+    history: Mapping[str, ScoreHistory]
     """Threshold's name -> its score, pane by pane."""
 
 
 class Snapshot(NamedTuple):
-    """All that a monitor says at one time, for a page."""
+    """All readings and window summaries of a monitor at one time."""
 
     now: float
     """Unix seconds."""
@@ -83,94 +84,92 @@ class Snapshot(NamedTuple):
 
 
 class ColumnHistory:
-    """The pictures of one side of a model's version.
+    """Window summaries of one side of a version.
 
-    What was computed of a pane is kept until it changes, as only the newest one mostly does:
-    120 numbers a column and window.
+    The scores of a pane are kept until it changes, as mostly only the newest does: 120 numbers a
+    column and window.
     """
 
     def __init__(
         self,
-        columns: Columns,
-        readings: ColumnReadings,
+        tallies: WindowedTallies[Tally],
+        matrix: ReferenceMatrix,
         role: Role,
-        model_version: tuple[str, str],
-        windows: Sequence[WindowName],
-        policy: Policy,
-        tests: int,
+        context: ScoringContext,
+        readings: ColumnReadings,
     ) -> None:
-        self._columns = columns
+        self._tallies = tallies
+        self._matrix = matrix
         self._role = role
-        self._model_version = model_version
-        self._windows = tuple(windows)
+        self._context = context
         self._readings = readings
-        self._policy = policy
-        self._tests = tests
-        self._bars: Bars | None = None
-        self._bases: Floats = np.empty(0)
-        self._pictures: dict[int, tuple[tuple[int, int], WindowSummary]] = {}
-        self._panes: dict[int, dict[int, tuple[int, Floats]]] = {}
+        self._summaries: Memo[list[WindowSummary]] = Memo()
+        self._panes: dict[PaneKey, Memo[Floats]] = {}
 
-    def at(self, now: float) -> Iterator[WindowSummary]:
-        """Give a picture of each window at `now`, Unix seconds, once its readings were given."""
-        if self._bars is None:
-            self._bars = reference_bars(self._columns.frame)
-            self._bases = _bases(self._columns.frame)
-        generation = self._columns.generation
-        for k, window in enumerate(self._columns.windows):
-            key = (generation, window.pane_number(now))
-            if k not in self._pictures or self._pictures[k][0] != key:
-                self._pictures[k] = (key, self._picture(k, self._bars, key[1]))
-            yield self._pictures[k][1]
+    @cached_property
+    def _bars(self) -> Bars:
+        return reference_bars(self._matrix)
 
-    def _picture(self, k: int, bars: Bars, newest: int) -> WindowSummary:
-        window, frame = self._columns.windows[k], self._columns.frame
+    @cached_property
+    def _bases(self) -> Floats:
+        """Each deciding score when nothing has changed, shape (tests, columns)."""
+        unchanged = Comparison(self._matrix, self._matrix.reference, Policy(), level=0.05)
+        return np.array([test.base(unchanged) for test in TESTS.values()])
+
+    def at(self, now: float) -> list[WindowSummary]:
+        """Return a summary of each window at `now`, Unix seconds, once its readings were given."""
+        return self._summaries.get(self._tallies.revision(now), lambda: self._all(now))
+
+    def _all(self, now: float) -> list[WindowSummary]:
+        panes = self._tallies.panes()
+        self._panes = {key: self._panes.get(key, Memo()) for key in panes}
+        return [self._summary(k, panes, now) for k in range(len(self._tallies.windows))]
+
+    def _summary(self, k: int, panes: Mapping[PaneKey, Tally], now: float) -> WindowSummary:
+        window, matrix, context = self._tallies.windows[k], self._matrix, self._context
+        newest = window.pane_number(now)
         numbers = range(newest - window.pane_count + 1, newest + 1)
-        counted = self._columns.parts()
-        panes = {n: counted[k, n] for n in numbers if (k, n) in counted}
-        self._panes[k] = {n: self._pane(k, n, pane) for n, pane in panes.items()}
-        tally = Tally(frame.layout)
-        for pane in panes.values():
+        own = {n: panes[window.seconds, n] for n in numbers if (window.seconds, n) in panes}
+        tally = matrix.layout.new()
+        for pane in own.values():
             tally.merge_counts(pane)
-        sums = frame.sums_of_counts(tally)
-        severity = dict(zip(TESTS, self._severity(self._readings.scores(k)), strict=True))
-        current = tuple(map(_shares, np.split(sums.bins, frame.bin_starts[1:])))
-        model, version = self._model_version
+        sums = matrix.sums_of_counts(tally)
+        severity = self._severity(self._readings.scores(k))
+        tested = {n: self._kept(k, n, pane) for n, pane in own.items()}
         return WindowSummary(
             self._role,
-            model,
-            version,
-            self._windows[k],
+            context.model,
+            context.version,
+            context.windows[k],
             sums.rows,
-            bars,
-            current,
-            severity,
+            self._bars,
+            tuple(map(_shares, np.split(sums.bins, matrix.bin_starts[1:]))),
+            dict(zip(TESTS, severity, strict=True)),
             np.array(numbers, dtype=np.float64) * window.pane_seconds,
-            self._history([self._panes[k].get(n) for n in numbers]),
+            self._history([tested.get(n) for n in numbers]),
         )
 
-    def _level(self, k: int) -> float:
-        return level(self._windows[k].seconds, self._policy.budget_seconds, self._tests)
+    def _kept(self, k: int, number: int, pane: Tally) -> Floats:
+        memo = self._panes[self._context.windows[k].seconds, number]
+        return memo.get(pane.rows, lambda: self._tested(k, pane))
 
-    def _pane(self, k: int, number: int, pane: Tally) -> tuple[int, Floats]:
-        kept = self._panes.get(k, {}).get(number)
-        if kept is None or kept[0] != pane.rows:
-            kept = (pane.rows, self._tested(k, self._columns.frame.sums_of_counts(pane)))
-        return kept
-
-    def _tested(self, k: int, sums: Sums) -> Floats:
-        """Return values, thresholds and severities, shape (3, tests, columns)."""
-        frame, seconds = self._columns.frame, self._windows[k].seconds
-        if sums.rows < self._policy.min_window_rows or not frame.reference.rows:
-            return np.full((3, len(TESTS), len(frame.references)), np.nan)
-        comparison = Comparison(frame, sums, self._policy, self._level(k), seconds)
+    def _tested(self, k: int, pane: Tally) -> Floats:
+        """Return values, thresholds and severities of a pane, shape (3, tests, columns)."""
+        matrix, sums = self._matrix, self._matrix.sums_of_counts(pane)
+        if sums.rows < self._context.policy.min_window_rows or not matrix.reference.rows:
+            return self._absent
+        comparison = self._context.comparison(k, matrix, sums)
         values = np.array([SCORES[test.score](comparison) for test in TESTS.values()])
         bars = np.array([threshold(test, comparison) for test in TESTS.values()])
         return np.array([values, bars, self._over_base(values, bars)])
 
+    @property
+    def _absent(self) -> Floats:
+        return np.full((3, len(TESTS), len(self._matrix.references)), np.nan)
+
     def _severity(self, scores: Mapping[str, Floats]) -> Floats:
         """Return severities, shape (tests, columns), of scores and thresholds by name."""
-        absent = np.full(len(self._columns.frame.references), np.nan)
+        absent = np.full(len(self._matrix.references), np.nan)
         values = np.array([scores.get(test.score, absent) for test in TESTS.values()])
         bars = np.array([scores.get(name, absent) for name in TESTS])
         return self._over_base(values, bars)
@@ -179,29 +178,28 @@ class ColumnHistory:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.maximum(values - self._bases, 0.0) / (bars - self._bases)
 
-    def _history(self, panes: Sequence[tuple[int, Floats] | None]) -> Mapping[str, History]:
-        absent = np.full((3, len(TESTS), len(self._columns.frame.references)), np.nan)
-        stacked = np.array([absent if pane is None else pane[1] for pane in panes])
-        return {name: History(*np.moveaxis(stacked[:, :, i], 1, 0)) for i, name in enumerate(TESTS)}
+    def _history(self, panes: Sequence[Floats | None]) -> Mapping[str, ScoreHistory]:
+        """Return the history of each score, given what `_tested` returned of each pane."""
+        absent = self._absent
+        stacked = np.array([absent if pane is None else pane for pane in panes])
+        by_test = np.moveaxis(stacked, 2, 0)
+        return {
+            name: ScoreHistory(*np.moveaxis(test, 1, 0))
+            for name, test in zip(TESTS, by_test, strict=True)
+        }
 
 
-def reference_bars(frame: ReferenceMatrix) -> Bars:
-    """Return the shares of a reference."""
-    bins = frame.layout.bins
-    counts = np.split(frame.reference.bins, frame.bin_starts[1:]) if bins else []
+def reference_bars(matrix: ReferenceMatrix) -> Bars:
+    """Return the shares of a reference, and its bins in words."""
+    bins = matrix.layout.bins
+    counts = np.split(matrix.reference.bins, matrix.bin_starts[1:]) if bins else []
     return Bars(
-        distinct_labels(frame.layout.names),
+        distinct_labels(matrix.layout.names),
         tuple(b.kind for b in bins),
         tuple(b.intervals for b in bins),
         tuple(map(_shares, counts)),
-        tuple(np.interp(QUANTILES, MID_RANKS, column.quantiles) for column in frame.references),
+        tuple(np.interp(QUANTILES, MID_RANKS, column.quantiles) for column in matrix.references),
     )
-
-
-def _bases(frame: ReferenceMatrix) -> Floats:
-    """Return what each deciding score is when nothing has changed, shape (tests, columns)."""
-    unchanged = Comparison(frame, frame.reference, Policy(), level=0.05)
-    return np.array([test.base(unchanged) for test in TESTS.values()])
 
 
 def _shares(rows: NDArray[np.int64]) -> Floats:

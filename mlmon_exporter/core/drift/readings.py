@@ -1,8 +1,8 @@
-"""The numbers of one side of a model: what its rows say about each column, by name."""
+"""Numbers of one side of a model, a column's each: counts, scores, thresholds and quantiles."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,19 +11,18 @@ from numpy.typing import NDArray
 from mlmon_exporter.core.labels import distinct_labels
 from mlmon_exporter.core.profile.bins import NumericBins
 from mlmon_exporter.core.records import Histograms, Readings
-from mlmon_exporter.core.settings import Policy, WindowName
-from mlmon_exporter.core.stats.thresholds import level
-from mlmon_exporter.core.windows.columns import Columns
 from mlmon_exporter.core.windows.matrix import QUANTILES, ReferenceMatrix, Sums
+from mlmon_exporter.core.windows.tally import Tally
+from mlmon_exporter.core.windows.window import Memo, WindowedTallies
 
-from .tests import Comparison, score
+from .context import MODEL_LABELS, WINDOW_LABELS, Labels, ScoringContext
+from .tests import score
 
-Labels = tuple[tuple[str, ...], ...]
 Floats = NDArray[np.float64]
 
 
 class Role(NamedTuple):
-    """Which side of a model columns are: decides the names of readings."""
+    """A side of a model in the names of readings."""
 
     prefix: str
     label: str
@@ -34,23 +33,22 @@ OUTPUTS = Role("mlmon_prediction", "output")
 
 
 class ReferenceReadings:
-    """What a reference itself says; computed once."""
+    """Readings of the reference itself; computed once."""
 
-    def __init__(self, frame: ReferenceMatrix, role: Role, model: str, version: str) -> None:
-        self.base = (model, version)
-        self.names = distinct_labels(frame.layout.names)
-        self.columns: Labels = tuple((*self.base, name) for name in self.names)
-        names = ("model", "version", role.label)
+    def __init__(self, matrix: ReferenceMatrix, role: Role, model_labels: tuple[str, str]) -> None:
+        self.names = distinct_labels(matrix.layout.names)
+        self.columns: Labels = tuple((*model_labels, name) for name in self.names)
         bins = [
             (name, b.kind, bin_name, interval)
-            for name, b in zip(self.names, frame.layout.bins, strict=True)
+            for name, b in zip(self.names, matrix.layout.bins, strict=True)
             for bin_name, interval in zip(b.bin_names, b.intervals, strict=True)
         ]
-        self.bins: Labels = tuple((*self.base, *bin_[:3]) for bin_ in bins)
-        info: Labels = tuple((*self.base, name, bin_, text) for name, _, bin_, text in bins)
-        rows = np.add.reduceat(frame.reference.bins, frame.bin_starts)
-        sizes = np.diff(frame.layout.bin_starts)
-        ratios = frame.reference.bins / np.repeat(np.where(rows > 0, rows, np.nan), sizes)
+        self.bins: Labels = tuple((*model_labels, *bin_[:3]) for bin_ in bins)
+        info: Labels = tuple((*model_labels, name, bin_, text) for name, _, bin_, text in bins)
+        rows = np.add.reduceat(matrix.reference.bins, matrix.bin_starts)
+        sizes = np.diff(matrix.layout.bin_starts)
+        ratios = matrix.reference.bins / np.repeat(np.where(rows > 0, rows, np.nan), sizes)
+        names = (*MODEL_LABELS, role.label)
         self.readings = [
             Readings(f"{role.prefix}_reference_ratio", (*names, "kind", "bin"), self.bins, ratios),
             Readings(f"{role.prefix}_bin_info", (*names, "bin", "interval"), info, [1] * len(info)),
@@ -58,80 +56,66 @@ class ReferenceReadings:
 
 
 class ColumnReadings:
-    """All readings of one side of a model's version, kept while nothing has changed."""
+    """All readings of one side of a version; the same objects while no count changes."""
 
     def __init__(
         self,
-        columns: Columns,
+        tallies: WindowedTallies[Tally],
+        matrix: ReferenceMatrix,
         role: Role,
-        model_version: tuple[str, str],
-        windows: Sequence[WindowName],
-        policy: Policy,
-        tests: int,
+        context: ScoringContext,
+        *,
         with_histograms: bool = True,
     ) -> None:
-        self._columns = columns
+        self._tallies = tallies
+        self._matrix = matrix
         self._role = role
-        self._windows = tuple(windows)
-        self._policy = policy
-        self._tests = tests
+        self._context = context
         self._with_histograms = with_histograms
-        self._reference = ReferenceReadings(columns.frame, role, *model_version)
-        self._names = ("model", "version", role.label)
-        self._of_window: list[Labels] = [((*model_version, window.label),) for window in windows]
-        self._by_window: list[Labels] = [
-            tuple((*labels, window.label) for labels in self._reference.columns)
-            for window in windows
+        self._reference = ReferenceReadings(matrix, role, context.labels)
+        self._names = (*MODEL_LABELS, role.label)
+        windows = [window.label for window in context.windows]
+        columns = self._reference.columns
+        self._by_window: list[Labels] = [tuple((*c, w) for c in columns) for w in windows]
+        numeric = [columns[j] for j in matrix.layout.numeric]
+        self._by_quantile: list[Labels] = [
+            tuple((*c, str(q), w) for c in numeric for q in QUANTILES) for w in windows
         ]
-        self._by_quantile: list[Labels] = [self._quantile_labels(w.label) for w in windows]
-        self._totals: tuple[int, list[Readings | Histograms]] = (-1, [])
-        self._drifted: dict[int, NDArray[np.bool_]] = {}
-        self._drift: dict[int, tuple[tuple[int, int], list[Readings]]] = {}
-
-    def _quantile_labels(self, window: str) -> Labels:
-        columns = [self._reference.columns[j] for j in self._columns.frame.layout.numeric]
-        return tuple((*labels, str(q), window) for labels in columns for q in QUANTILES)
+        self._totals: Memo[list[Readings | Histograms]] = Memo()
+        self._windows: Memo[list[list[Readings]]] = Memo()
+        self._results: dict[int, Mapping[str, Floats]] = {}
 
     def at(self, now: float) -> Iterator[Readings | Histograms]:
-        """Give all readings at `now`; those that did not change are the same objects as before."""
+        """Give all readings at `now`, Unix seconds."""
         yield from self._reference.readings
-        yield from self._total_readings()
-        yield from self._drift_readings(now)
+        yield from self._totals.get(self._tallies.generation, lambda: [*self._of_totals()])
+        for readings in self._windows.get(self._tallies.revision(now), lambda: self._scored(now)):
+            yield from readings
 
     def scores(self, k: int) -> Mapping[str, Floats]:
-        """Return the scores and thresholds of a window as `at` last gave them, by name."""
-        prefix = f"{self._role.prefix}_"
-        readings = self._drift[k][1] if k in self._drift else ()
-        return {r.name.removeprefix(prefix): np.asarray(r.values) for r in readings}
+        """Return the scores and thresholds of window `k` that `at` last gave, by name."""
+        return self._results.get(k, {})
 
-    def _total_readings(self) -> list[Readings | Histograms]:
-        generation = self._columns.generation
-        if self._totals[0] != generation:
-            self._totals = (generation, list(self._count_totals()))
-        return self._totals[1]
-
-    def _count_totals(self) -> Iterator[Readings | Histograms]:
-        frame, totals = self._columns.frame, self._columns.totals()
-        prefix, names, labels = self._role.prefix, self._names, self._reference.columns
-        sums = frame.sums_of_counts(totals)
-        yield Readings(
-            f"{prefix}_bin_rows_total", (*names, "kind", "bin"), self._reference.bins, sums.bins
-        )
+    def _of_totals(self) -> Iterator[Readings | Histograms]:
+        totals = self._tallies.totals()
+        sums = self._matrix.sums_of_counts(totals)
+        prefix, labels = self._role.prefix, self._reference.columns
+        by_bin = (*self._names, "kind", "bin")
+        yield Readings(f"{prefix}_bin_rows_total", by_bin, self._reference.bins, sums.bins)
         for what, values in (
             ("missing", sums.missing),
             ("invalid", totals.invalid),
             ("unseen", sums.unseen),
             ("out_of_range", sums.outside),
         ):
-            yield Readings(f"{prefix}_{what}_total", names, labels, values)
+            yield Readings(f"{prefix}_{what}_total", self._names, labels, values)
         if self._with_histograms:
             yield self._histograms(sums, totals.sums)
 
     def _histograms(self, sums: Sums, totals: Floats) -> Histograms:
-        frame = self._columns.frame
-        numeric = frame.layout.numeric
-        starts = frame.layout.bin_starts
-        bounds = [b.bin_edges for b in frame.layout.bins if isinstance(b, NumericBins)]
+        layout = self._matrix.layout
+        numeric, starts = layout.numeric, layout.bin_starts
+        bounds = [b.bin_edges for b in layout.bins if isinstance(b, NumericBins)]
         return Histograms(
             f"{self._role.prefix}_value",
             self._names,
@@ -141,36 +125,23 @@ class ColumnReadings:
             [float(totals[j]) for j in numeric],
         )
 
-    def _drift_readings(self, now: float) -> Iterator[Readings]:
-        generation = self._columns.generation
-        keys = [(generation, window.pane_number(now)) for window in self._columns.windows]
-        if any(k not in self._drift or self._drift[k][0] != key for k, key in enumerate(keys)):
-            for k, tally in enumerate(self._columns.merged(now)):
-                sums = self._columns.frame.sums(tally)
-                self._drift[k] = (keys[k], list(self._score(k, sums)))
-        for k in range(len(keys)):
-            yield from self._drift[k][1]
+    def _scored(self, now: float) -> list[list[Readings]]:
+        tallies = self._tallies.merged(now)
+        return [[*self._of_window(k, self._matrix.sums(t))] for k, t in enumerate(tallies)]
 
-    def _score(self, k: int, sums: Sums) -> Iterator[Readings]:
-        window = self._windows[k]
-        frame, prefix = self._columns.frame, self._role.prefix
-        names, labels = (*self._names, "window"), self._by_window[k]
-        chance = level(window.seconds, self._policy.budget_seconds, self._tests)
-        comparison = Comparison(frame, sums, self._policy, chance, window.seconds)
-        results = score(comparison, self._drifted.get(k))
-        self._drifted[k] = results["drifted"] == 1.0
+    def _of_window(self, k: int, sums: Sums) -> Iterator[Readings]:
+        names, labels, prefix = (*self._names, "window"), self._by_window[k], self._role.prefix
+        before = self._results.get(k)
+        was_drifted = None if before is None else before["drifted"] == 1.0
+        results = score(self._context.comparison(k, self._matrix, sums), was_drifted)
+        self._results[k] = results
         for name, values in results.items():
             yield Readings(f"{prefix}_{name}", names, labels, values)
-        rows = np.full(len(labels), sums.rows)
-        yield Readings(f"{prefix}_window_rows", names, labels, rows)
-        quantiles = (*self._names, "quantile", "window")
-        yield Readings(
-            f"{prefix}_quantile", quantiles, self._by_quantile[k], sums.quantiles.ravel()
-        )
+        yield Readings(f"{prefix}_window_rows", names, labels, np.full(len(labels), sums.rows))
+        by_quantile = (*self._names, "quantile", "window")
+        quantiles = sums.quantiles.ravel()
+        yield Readings(f"{prefix}_quantile", by_quantile, self._by_quantile[k], quantiles)
         if self._role is FEATURES and len(labels):
-            yield Readings(
-                "mlmon_drifted_features_ratio",
-                ("model", "version", "window"),
-                self._of_window[k],
-                [float(results["drifted"].mean())],
-            )
+            ratio = float(results["drifted"].mean())
+            labels = self._context.window_labels[k]
+            yield Readings("mlmon_drifted_features_ratio", WINDOW_LABELS, labels, [ratio])

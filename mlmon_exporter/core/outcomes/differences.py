@@ -1,4 +1,4 @@
-"""Version against version: how much better or worse than the champion the others are."""
+"""Quality of a version compared with the champion's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
 
+from mlmon_exporter.core.drift.context import WINDOW_LABELS
 from mlmon_exporter.core.records import Readings
 
 from .quality import QUALITY, Quality, qualities_of
@@ -17,30 +18,28 @@ from .thresholds import LEAST_OF_CLASS, LOSS_FLOOR, SHARES
 def differences(champion: QualityReadings, challenger: QualityReadings) -> Iterator[Readings]:
     """Give the deciding qualities of all rows of a challenger less those of the champion.
 
-    For each window; and how far apart chance alone brings two versions that are alike.
+    Also, for each window, the difference that chance alone makes between two equal versions.
     """
-    settled = challenger.settled
-    names = ("model", "version", "window")
-    for k in sorted(champion.sums.keys() & challenger.sums.keys()):
-        sides = champion.sums[k], challenger.sums[k]
-        if min(side["rows"][0] for side in sides) < settled.policy.min_window_rows:
+    context = challenger.context
+    for k, sides in enumerate(zip(champion.sums, challenger.sums, strict=False)):
+        if min(side["rows"][0] for side in sides) < context.policy.min_window_rows:
             continue
-        z = NormalDist().inv_cdf(1 - settled.level(k) / 2)
-        labels = ((settled.model, settled.version, settled.windows[k].label),)
+        z = NormalDist().inv_cdf(1 - context.level(k) / 2)
+        labels = context.window_labels[k]
         for name, quality in qualities_of(sides[0].layout.task).items():
             if quality.error is None:
                 continue
             ours, theirs, noise = compared(quality, *sides)
-            floor = settled.policy.share_floor if name in SHARES else LOSS_FLOOR * ours
-            bar = max(z * noise, floor)
-            yield Readings(f"mlmon_quality_{name}_difference", names, labels, [theirs - ours])
-            yield Readings(f"mlmon_quality_{name}_difference_threshold", names, labels, [bar])
+            floor = context.policy.share_floor if name in SHARES else LOSS_FLOOR * ours
+            bar, metric = max(z * noise, floor), f"mlmon_quality_{name}_difference"
+            yield Readings(metric, WINDOW_LABELS, labels, [theirs - ours])
+            yield Readings(f"{metric}_threshold", WINDOW_LABELS, labels, [bar])
 
 
 def compared(quality: Quality, *sides: SegmentSums) -> tuple[float, float, float]:
     """Return the quality of all rows on both sides, and the standard error of its difference.
 
-    NaN where the rows do not say.
+    NaN where the rows are too few.
     """
     ours, theirs = (float(quality.of(side)[0]) for side in sides)
     return ours, theirs, _noise(quality, sides)
@@ -53,8 +52,8 @@ def _noise(quality: Quality, sides: Sequence[SegmentSums]) -> float:
     own = math.hypot(*errors)
     if quality is QUALITY["roc_auc"]:
         return own if all(map(_has_both_classes, sides)) else math.nan
-    # Versions that are alike have one variance, and a few rows alone do not tell it as long as
-    # what is rare has not come.
+    # Equal versions have one variance, and a few rows alone do not show it before the rare
+    # outcomes have come.
     rows = [float(side["scored" if quality.needs_scores else "rows"][0]) for side in sides]
     if not all(rows):
         return math.nan

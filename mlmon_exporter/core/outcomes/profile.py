@@ -7,6 +7,7 @@ errors lie, and, where errors are too many to be known one by one, their exact c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +19,11 @@ from mlmon_exporter.core.settings import MOST_SEGMENTS, Choice, SegmentFeature
 
 from .classes import in_order
 from .reference import OutcomeReference
-from .residuals import ERROR, residuals_of
+from .residuals import RESIDUAL, residuals_of
 from .scored_rows import scored_rows, tally_outcomes
 from .scorer import AT_ONCE, OutcomeScorer
 from .segments import Segments, feature_segments
-from .tallies import SegmentTally, new_tally, segment_indexes
+from .tallies import SegmentTally, segment_indexes
 from .task import CLASSIFICATION, OutcomeRows, choose_task, kind_of, values_of
 
 Chunk = tuple[Mapping[str, Any], int]
@@ -68,24 +69,23 @@ def outcome_reference(
     task = start.task(columns.outputs, names) if start is not None else None
     if start is None or task is None:
         return None
-    outcomes = OutcomeScorer(task, Segments(start.segments), start.center)
-    tally = new_tally(outcomes.layout)
-    known = [like.error] if like is not None and like.error is not None else []
+    scorer = OutcomeScorer(task, Segments(start.segments), start.center)
+    tally = scorer.layout.new()
+    known = [like.residuals] if like is not None and like.residuals is not None else []
     profiler = Profiler(engine, like=known)
-    for rows, labels in _blocks(chunks, columns, outcomes):
-        scored = scored_rows(outcomes.layout, rows)
-        tally.merge(
-            tally_outcomes(outcomes.layout, scored, segment_indexes(outcomes.layout, labels))
-        )
-        profiler.profile({ERROR: scored.errors}, len(scored.errors))
+    for rows, labels in _blocks(chunks, columns, scorer):
+        scored = scored_rows(scorer.layout, rows)
+        which = segment_indexes(scorer.layout, labels)
+        tally.merge(tally_outcomes(scorer.layout, scored, which))
+        profiler.profile({RESIDUAL: scored.residuals}, len(scored.residuals))
     if not tally.rows:
         return None
     if not profiler.is_exact:
-        for rows, _ in _blocks(chunks, columns, outcomes):
-            profiler.count({ERROR: residuals_of(rows, task)}, len(rows.truth))
-    error = next(iter(profiler.references()), None)
+        for rows, _ in _blocks(chunks, columns, scorer):
+            profiler.count({RESIDUAL: residuals_of(rows, task)}, len(rows.truth))
+    residuals = next(iter(profiler.references()), None)
     tally.pack()
-    return OutcomeReference(start.choice, start.classes, start.segments, start.center, tally, error)
+    return replace(start, tally=tally, residuals=residuals)
 
 
 def _start(

@@ -1,57 +1,39 @@
-"""The numbers of a version's outcomes: quality, its thresholds, estimates, and fairness."""
+"""Numbers of a version's outcomes: quality, its thresholds, estimates, fairness and residuals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.drift.tests import CALM_SHARE, SCORES, TESTS, Comparison, threshold
+from mlmon_exporter.core.drift.context import MODEL_LABELS, WINDOW_LABELS, Labels, ScoringContext
+from mlmon_exporter.core.drift.tests import CALM_SHARE, SCORES, TESTS, threshold
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.records import Readings
-from mlmon_exporter.core.settings import Policy, WindowName
-from mlmon_exporter.core.stats.thresholds import level
-from mlmon_exporter.core.windows.columns import Columns
-from mlmon_exporter.core.windows.matrix import Sums
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
+from mlmon_exporter.core.windows.tally import Layout, Tally
+from mlmon_exporter.core.windows.window import Memo, WindowedTallies
 
 from .estimate import ESTIMATED, Calibration, calibration_of, estimates, middles
 from .fairness import PARITIES, parities, rates
 from .quality import quality
-from .tallies import SegmentLayout, SegmentSums
+from .tallies import SegmentLayout, SegmentSums, SegmentTally
 from .task import REGRESSION
 from .thresholds import LossLaw, count_thresholds, loss_laws, quality_thresholds
-from .windows import SliceWindows
 
 Floats = NDArray[np.float64]
-Labels = tuple[tuple[str, ...], ...]
 
-OF_SEGMENT = ("segment_feature", "segment")
-
-
-class ScoringContext(NamedTuple):
-    """What readings of outcomes are made with."""
-
-    model: str
-    version: str
-    windows: Sequence[WindowName]
-    policy: Policy
-    tests: int
-    """All tests of the model."""
-
-    def level(self, k: int) -> float:
-        """Return the level of one test of a window."""
-        return level(self.windows[k].seconds, self.policy.budget_seconds, self.tests)
+SEGMENT_LABELS = (*WINDOW_LABELS, "segment_feature", "segment")
 
 
 class ReferenceOutcomes:
     """The outcomes of the reference, laid out as those of the windows are."""
 
-    def __init__(self, sums: SegmentSums, error: ColumnReference | None) -> None:
+    def __init__(self, sums: SegmentSums, residuals: ColumnReference | None) -> None:
         self.sums = sums
-        self._error = error
+        self._residuals = residuals
 
     @cached_property
     def quality(self) -> Mapping[str, Floats]:
@@ -62,7 +44,7 @@ class ReferenceOutcomes:
     def laws(self) -> Mapping[str, LossLaw]:
         """How losses vary by chance."""
         is_regression = self.sums.layout.task.kind == REGRESSION
-        return loss_laws(self._error, is_regression=is_regression)
+        return loss_laws(self._residuals, is_regression=is_regression)
 
     @cached_property
     def calibration(self) -> Calibration | None:
@@ -76,171 +58,162 @@ class ReferenceOutcomes:
 
 
 class QualityReadings:
-    """All readings of a version's slices, kept while nothing has changed."""
-
-    def __init__(
-        self, shown: SliceWindows, reference: ReferenceOutcomes | None, settled: ScoringContext
-    ) -> None:
-        self._shown = shown
-        self._reference = reference
-        self.settled = settled
-        base = (settled.model, settled.version)
-        layout = shown.layout
-        self._of_reference: Labels = tuple((*base, *each) for each in layout.segments.all)
-        self._of_slices: list[Labels] = [
-            tuple((*base, w.label, *each) for each in layout.segments.all) for w in settled.windows
-        ]
-        self._of_features: list[Labels] = [
-            tuple((*base, w.label, f.feature) for f in layout.segments.features)
-            for w in settled.windows
-        ]
-        self._static = [*self._of_the_reference()]
-        self._kept: dict[int, tuple[tuple[int, int], list[Readings]]] = {}
-        self.sums: dict[int, SegmentSums] = {}
-        """The windows that were last read."""
-
-    def _of_the_reference(self) -> Iterator[Readings]:
-        if self._reference is None:
-            return
-        names = ("model", "version", *OF_SEGMENT)
-        for name, values in self._reference.quality.items():
-            yield Readings(f"mlmon_reference_quality_{name}", names, self._of_reference, values)
-
-    def at(self, now: float) -> Iterator[Readings]:
-        """Give all readings at `now`; those that did not change are the same objects as before."""
-        yield from self._static
-        keys = [(self._shown.generation, w.pane_number(now)) for w in self._shown.windows]
-        if any(k not in self._kept or self._kept[k][0] != key for k, key in enumerate(keys)):
-            for k, tally in enumerate(self._shown.merged(now)):
-                self.sums[k] = SegmentSums(self._shown.layout, tally)
-                self._kept[k] = (keys[k], [*self._quality(k), *self._fairness(k)])
-        for k in range(len(keys)):
-            yield from self._kept[k][1]
-
-    def _quality(self, k: int) -> Iterator[Readings]:
-        sums, labels = self.sums[k], self._of_slices[k]
-        names = ("model", "version", "window", *OF_SEGMENT)
-        rows = sums["rows"]
-        is_small = rows < self.settled.policy.min_window_rows
-        for name, values in quality(sums).items():
-            shown = np.where(is_small, np.nan, values)
-            yield Readings(f"mlmon_quality_{name}", names, labels, shown)
-        is_shown = (rows > 0) | (np.arange(len(rows)) == 0)
-        yield Readings("mlmon_quality_rows", names, labels, np.where(is_shown, rows, np.nan))
-        if self._reference is None or is_small.all():
-            return
-        reference, policy = self._reference, self.settled.policy
-        bars = quality_thresholds(
-            reference.sums, sums, reference.laws, policy, self.settled.level(k)
-        )
-        for name, values in bars.items():
-            shown = np.where(is_small, np.nan, values)
-            yield Readings(f"mlmon_quality_{name}_threshold", names, labels, shown)
-
-    def _fairness(self, k: int) -> Iterator[Readings]:
-        sums, layout = self.sums[k], self._shown.layout
-        found = (
-            rates(sums, self.settled.policy.min_window_rows)
-            if layout.task.positive is not None
-            else None
-        )
-        if found is None or not layout.segments.features:
-            return
-        names: tuple[str, ...] = ("model", "version", "window", *OF_SEGMENT)
-        labels = self._of_slices[k]
-        no_segment = np.arange(layout.segment_count) == 0
-        rows = np.where(no_segment | (found.rows == 0), np.nan, found.rows)
-        yield Readings("mlmon_segment_rows", names, labels, rows)
-        positives = np.where(no_segment | (sums["rows"] == 0), np.nan, found.positives)
-        yield Readings("mlmon_segment_positive_rows", names, labels, positives)
-        for name in ("selection", "true_positive", "false_positive"):
-            values = np.where(no_segment, np.nan, getattr(found, name))
-            yield Readings(f"mlmon_segment_{name}_ratio", names, labels, values)
-        own = [list(index.values()) for index in layout.segments.indexes]
-        of_features = [parities(type(found)(*(rate[each] for rate in found))) for each in own]
-        for parity in PARITIES:
-            values = np.array([each[parity] for each in of_features])
-            yield Readings(f"mlmon_{parity}", names[:-1], self._of_features[k], values)
-
-
-class EstimateReadings:
-    """The quality to be expected of the scores in each window."""
+    """Quality and fairness of a version by segment; the same objects while no count changes."""
 
     def __init__(
         self,
-        outputs: Columns,
+        tallies: WindowedTallies[SegmentTally],
         layout: SegmentLayout,
-        calibration: Calibration,
-        settled: ScoringContext,
+        reference: ReferenceOutcomes | None,
+        context: ScoringContext,
     ) -> None:
+        self._tallies = tallies
+        self._layout = layout
+        self._reference = reference
+        self.context = context
+        base, segments = context.labels, layout.segments
+        self._by_segment: list[Labels] = [
+            tuple((*base, w.label, *each) for each in segments.all) for w in context.windows
+        ]
+        self._by_feature: list[Labels] = [
+            tuple((*base, w.label, f.feature) for f in segments.features) for w in context.windows
+        ]
+        self._of_reference = [*self._reference_readings()]
+        self._windows: Memo[list[list[Readings]]] = Memo()
+        self.sums: list[SegmentSums] = []
+        """Sums of each window that was last read."""
+
+    def _reference_readings(self) -> Iterator[Readings]:
+        if self._reference is None:
+            return
+        names = (*MODEL_LABELS, *SEGMENT_LABELS[-2:])
+        labels = tuple((*self.context.labels, *each) for each in self._layout.segments.all)
+        for name, values in self._reference.quality.items():
+            yield Readings(f"mlmon_reference_quality_{name}", names, labels, values)
+
+    def at(self, now: float) -> Iterator[Readings]:
+        """Give all readings at `now`, Unix seconds."""
+        yield from self._of_reference
+        for readings in self._windows.get(self._tallies.revision(now), lambda: self._scored(now)):
+            yield from readings
+
+    def _scored(self, now: float) -> list[list[Readings]]:
+        self.sums = [SegmentSums(self._layout, tally) for tally in self._tallies.merged(now)]
+        return [[*self._quality(k, s), *self._fairness(k, s)] for k, s in enumerate(self.sums)]
+
+    def _quality(self, k: int, sums: SegmentSums) -> Iterator[Readings]:
+        labels, rows, policy = self._by_segment[k], sums["rows"], self.context.policy
+        is_small = rows < policy.min_window_rows
+        for name, values in quality(sums).items():
+            shown = np.where(is_small, np.nan, values)
+            yield Readings(f"mlmon_quality_{name}", SEGMENT_LABELS, labels, shown)
+        is_shown = (rows > 0) | (np.arange(len(rows)) == 0)
+        shown = np.where(is_shown, rows, np.nan)
+        yield Readings("mlmon_quality_rows", SEGMENT_LABELS, labels, shown)
+        if self._reference is None or is_small.all():
+            return
+        laws, level = self._reference.laws, self.context.level(k)
+        bars = quality_thresholds(self._reference.sums, sums, laws, policy, level)
+        for name, values in bars.items():
+            shown = np.where(is_small, np.nan, values)
+            yield Readings(f"mlmon_quality_{name}_threshold", SEGMENT_LABELS, labels, shown)
+
+    def _fairness(self, k: int, sums: SegmentSums) -> Iterator[Readings]:
+        layout = self._layout
+        if layout.task.positive is None or not layout.segments.features:
+            return
+        found = rates(sums, self.context.policy.min_window_rows)
+        if found is None:
+            return
+        no_segment = np.arange(layout.segment_count) == 0
+        for name, values, is_absent in (
+            ("rows", found.rows, found.rows == 0),
+            ("positive_rows", found.positives, sums["rows"] == 0),
+            ("selection_ratio", found.selection, False),
+            ("true_positive_ratio", found.true_positive, False),
+            ("false_positive_ratio", found.false_positive, False),
+        ):
+            shown = np.where(no_segment | is_absent, np.nan, values)
+            yield Readings(f"mlmon_segment_{name}", SEGMENT_LABELS, self._by_segment[k], shown)
+        own = [list(index.values()) for index in layout.segments.indexes]
+        of_features = [parities(type(found)(*(rate[each] for rate in found))) for each in own]
+        names = SEGMENT_LABELS[:-1]
+        for parity in PARITIES:
+            values = np.array([each[parity] for each in of_features])
+            yield Readings(f"mlmon_{parity}", names, self._by_feature[k], values)
+
+
+class EstimateReadings:
+    """Quality to expect of the scores in each window; the same objects while no count changes."""
+
+    def __init__(
+        self,
+        outputs: WindowedTallies[Tally],
+        layout: Layout,
+        score: str,
+        calibration: Calibration,
+        context: ScoringContext,
+    ) -> None:
+        """Estimate from the output that is named `score`, in tallies of this layout."""
         self._outputs = outputs
         self._calibration = calibration
-        self._settled = settled
-        self._column = outputs.frame.layout.names.index(layout.task.outputs[layout.task.scores[0]])
-        self._scores = middles(outputs.frame.layout.bins[self._column])
-        base = (settled.model, settled.version)
-        self._labels: list[Labels] = [((*base, w.label),) for w in settled.windows]
-        self._kept: tuple[object, list[Readings]] = (None, [])
+        self._context = context
+        column = layout.names.index(score)
+        start, end = layout.cell_starts[column : column + 2]
+        self._cells = slice(start, end - 1)
+        self._scores = middles(layout.bins[column])
+        self._kept: Memo[list[Readings]] = Memo()
 
     def at(self, now: float) -> list[Readings]:
-        """Return all readings at `now`; the same objects while nothing has changed."""
-        outputs = self._outputs
-        key = (outputs.generation, *(window.pane_number(now) for window in outputs.windows))
-        if self._kept[0] != key:
-            tallies = enumerate(outputs.merged(now))
-            self._kept = (key, [r for k, tally in tallies for r in self._of(k, tally.counts)])
-        return self._kept[1]
+        """Return all readings at `now`, Unix seconds."""
+        return self._kept.get(self._outputs.revision(now), lambda: [*self._all(now)])
 
-    def _of(self, k: int, counts: NDArray[np.int64]) -> Iterator[Readings]:
-        start, end = self._outputs.frame.layout.cell_starts[self._column : self._column + 2]
-        rows = counts[start : end - 1].astype(np.float64)
-        if rows.sum() < self._settled.policy.min_window_rows:
-            rows = np.zeros(len(rows))
-        found = estimates(self._calibration, self._scores, rows)
-        for name in ESTIMATED:
-            names = ("model", "version", "window")
-            labels = self._labels[k]
-            yield Readings(f"mlmon_estimated_quality_{name}", names, labels, [found[name]])
+    def _all(self, now: float) -> Iterator[Readings]:
+        for k, tally in enumerate(self._outputs.merged(now)):
+            rows = tally.counts[self._cells].astype(np.float64)
+            if rows.sum() < self._context.policy.min_window_rows:
+                rows = np.zeros(len(rows))
+            found = estimates(self._calibration, self._scores, rows)
+            labels = self._context.window_labels[k]
+            for name in ESTIMATED:
+                metric = f"mlmon_estimated_quality_{name}"
+                yield Readings(metric, WINDOW_LABELS, labels, [found[name]])
 
 
 class ResidualReadings:
-    """How far the errors in each window are from the reference's: concept drift."""
+    """Drift of the residuals in each window: concept drift."""
 
-    def __init__(self, shown: Columns, settled: ScoringContext) -> None:
-        self.shown = shown
-        self._settled = settled
-        base = (settled.model, settled.version)
-        self._labels: list[Labels] = [((*base, w.label),) for w in settled.windows]
-        self._kept: tuple[object, list[Readings]] = (None, [])
+    def __init__(
+        self, tallies: WindowedTallies[Tally], matrix: ReferenceMatrix, context: ScoringContext
+    ) -> None:
+        self._tallies = tallies
+        self._matrix = matrix
+        self._context = context
+        self._kept: Memo[list[Readings]] = Memo()
         self._drifted: dict[int, bool] = {}
 
     def at(self, now: float) -> list[Readings]:
-        """Return all readings at `now`; the same objects while nothing has changed."""
-        shown = self.shown
-        key = (shown.generation, *(window.pane_number(now) for window in shown.windows))
-        if self._kept[0] != key:
-            sums = map(shown.frame.sums, shown.merged(now))
-            self._kept = (key, [r for k, each in enumerate(sums) for r in self._of(k, each)])
-        return self._kept[1]
+        """Return all readings at `now`, Unix seconds; the same objects while no count changes."""
+        return self._kept.get(self._tallies.revision(now), lambda: [*self._all(now)])
 
-    def _of(self, k: int, current: Sums) -> Iterator[Readings]:
-        settled, frame = self._settled, self.shown.frame
+    def _all(self, now: float) -> Iterator[Readings]:
+        for k, tally in enumerate(self._tallies.merged(now)):
+            labels = self._context.window_labels[k]
+            for name, value in self._scored(k, self._matrix.sums(tally)).items():
+                yield Readings(f"mlmon_{name}", WINDOW_LABELS, labels, [value])
+
+    def _scored(self, k: int, current: Sums) -> Mapping[str, float]:
         score, bar, drifted = np.nan, np.nan, np.nan
-        if current.rows >= settled.policy.min_window_rows:
-            seconds = settled.windows[k].seconds
-            comparison = Comparison(frame, current, settled.policy, settled.level(k), seconds)
+        if current.rows >= self._context.policy.min_window_rows:
+            comparison = self._context.comparison(k, self._matrix, current)
             score = float(SCORES["ks_statistic"](comparison)[0])
             bar = float(threshold(TESTS["ks_threshold"], comparison)[0])
-            # As with features: what hovers at its threshold does not flap.
+            # As for features: a score that hovers at its threshold does not flap.
             limit = CALM_SHARE * bar if self._drifted.get(k) else bar
             drifted = float(score > limit)
         self._drifted[k] = drifted == 1.0
-        values = {
+        return {
             "error_ks_statistic": score,
             "error_ks_threshold": bar,
             "concept_drifted": drifted,
         }
-        for name, value in values.items():
-            yield Readings(
-                f"mlmon_{name}", ("model", "version", "window"), self._labels[k], [value]
-            )

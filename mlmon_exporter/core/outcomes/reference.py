@@ -37,8 +37,8 @@ class OutcomeReference:
     center: float
     """Mean of a regression's ground truths; 0 of classes."""
     tally: SegmentTally
-    error: ColumnReference | None
-    """The column of errors: log losses, residuals, or 0 and 1."""
+    residuals: ColumnReference | None
+    """The column of residuals, log losses, or 0 and 1."""
 
     def task(self, outputs: Sequence[ColumnReference], names: Sequence[str]) -> Task | None:
         """Return the task that the outcomes are of, given the reference of the outputs."""
@@ -78,9 +78,9 @@ class OutcomeReference:
         wanted = together.layout(task)
         merged = aligned(self.tally, self.layout(ours), wanted)
         merged.merge(aligned(other.tally, other.layout(theirs), wanted))
-        errors = [side.error for side in (self, other) if side.error is not None]
-        error = merge_columns(*errors) if len(errors) > 1 else next(iter(errors), None)
-        return replace(together, tally=merged, error=error)
+        known = [side.residuals for side in (self, other) if side.residuals is not None]
+        residuals = merge_columns(*known) if len(known) > 1 else next(iter(known), None)
+        return replace(together, tally=merged, residuals=residuals)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form in which a reference file holds the outcomes."""
@@ -98,7 +98,7 @@ class OutcomeReference:
                 {"slice": i, "number": number, "points": curve.points.tolist()}
                 for (i, number), curve in self.tally.curves.items()
             ],
-            "error": column_to_dict(self.error) if self.error is not None else None,
+            "error": column_to_dict(self.residuals) if self.residuals is not None else None,
         }
 
     @classmethod
@@ -119,14 +119,14 @@ class OutcomeReference:
             if not np.isfinite(points).all() or (points[:, 1:] < 0).any():
                 raise ValueError("curves: expected finite points of 0 rows or more")
             tally.curves[int(curve["slice"]), int(curve["number"])] = RocCurve(points)
-        error = form["error"] and column_from_dict(form["error"], engine)
+        residuals = form["error"] and column_from_dict(form["error"], engine)
         made = cls(
             choice,
             tuple(str(name) for name in form["classes"]),
             tuple(FeatureSegments(s["feature"], s["values"], s["edges"]) for s in form["segments"]),
             float(form["center"]),
             tally,
-            error or None,
+            residuals or None,
         )
         task = made.task(outputs, [column.name for column in outputs])
         if task is None or not all(isinstance(s.feature, str) for s in made.segments):

@@ -1,4 +1,4 @@
-"""The errors of predictions, as one more column: concept drift shows in how they lie."""
+"""Residuals of predictions, as one more column: concept drift shows in their distribution."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from .task import REGRESSION, OutcomeRows, Task
 
 Floats = NDArray[np.float64]
 
-ERROR = "error"
-"""The column's name."""
+RESIDUAL = "error"
+"""Name of the column."""
 
 
 def residuals_of(rows: OutcomeRows, task: Task) -> Floats:
-    """Return the errors of rows, finite; NaN of those that have none.
+    """Return the residual of each row, finite; NaN where a row has none.
 
-    A regression's are its residuals, ground truth less prediction; a classification's the log
-    losses where it gives probabilities, else 1 for a wrong class and 0 for the right one.
+    Of a regression the ground truth less the prediction. Of a classification the log loss where
+    it gives probabilities, else 1 for a wrong class and 0 for the right one.
     """
     if task.kind == REGRESSION:
         with np.errstate(over="ignore"):
@@ -26,6 +26,6 @@ def residuals_of(rows: OutcomeRows, task: Task) -> Floats:
     if not task.scores:
         return np.asarray(rows.truth != rows.predicted, dtype=np.float64)
     is_scored = is_scorable(rows, task)
-    errors = np.full(len(rows.truth), np.nan)
-    errors[is_scored] = log_loss(rows.truth[is_scored], rows.scores[is_scored], task)
-    return errors
+    residuals = np.full(len(rows.truth), np.nan)
+    residuals[is_scored] = log_loss(rows.truth[is_scored], rows.scores[is_scored], task)
+    return residuals

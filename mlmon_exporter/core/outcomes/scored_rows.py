@@ -11,7 +11,7 @@ from mlmon_exporter.core.stats.roc import curves_of
 
 from .losses import LEAST_PROBABILITY, brier, class_chances, is_scorable, log_loss
 from .residuals import residuals_of
-from .tallies import CALIBRATION_BINS, SegmentLayout, SegmentTally, new_tally
+from .tallies import CALIBRATION_BINS, SegmentLayout, SegmentTally
 from .task import REGRESSION, OutcomeRows
 
 Floats = NDArray[np.float64]
@@ -27,13 +27,13 @@ class ScoredRows(NamedTuple):
     """Shape (n, curves): the score in each curve; NaN where the row is in none."""
     is_positive: NDArray[np.bool_]
     """The same shape."""
-    errors: Floats
-    """Shape (n,): the column of errors; NaN where a row has none."""
+    residuals: Floats
+    """Shape (n,): NaN where a row has none."""
 
     def of(self, rows: NDArray[np.intp]) -> ScoredRows:
         """Return some of the rows."""
-        sums, scores, is_positive, errors = self
-        return ScoredRows(sums[rows], scores[rows], is_positive[rows], errors[rows])
+        sums, scores, is_positive, residuals = self
+        return ScoredRows(sums[rows], scores[rows], is_positive[rows], residuals[rows])
 
 
 def scored_rows(layout: SegmentLayout, rows: OutcomeRows) -> ScoredRows:
@@ -42,22 +42,22 @@ def scored_rows(layout: SegmentLayout, rows: OutcomeRows) -> ScoredRows:
     sums = np.zeros((n, layout.width))
     made = _Sums(layout, sums)
     made.add("rows", np.ones(n))
-    errors = residuals_of(rows, layout.task)
+    residuals = residuals_of(rows, layout.task)
     none = np.empty((n, 0))
     with np.errstate(over="ignore", invalid="ignore"):
         if layout.task.kind == REGRESSION:
             _add_numbers(made, rows, layout.center)
-            return ScoredRows(sums, none, none.astype(bool), errors)
+            return ScoredRows(sums, none, none.astype(bool), residuals)
         _add_classes(made, rows)
         if not layout.task.scores:
-            return ScoredRows(sums, none, none.astype(bool), errors)
+            return ScoredRows(sums, none, none.astype(bool), residuals)
         scores, is_positive = _add_scores(made, rows, layout)
-        return ScoredRows(sums, scores, is_positive, errors)
+        return ScoredRows(sums, scores, is_positive, residuals)
 
 
 def tally_outcomes(layout: SegmentLayout, rows: ScoredRows, which: Codes) -> SegmentTally:
     """Add up rows, given the slices of each, as `segment_indexes` gives them."""
-    tally = new_tally(layout)
+    tally = layout.new()
     tally.rows = n = len(rows.sums)
     owners = which.ravel()
     order = np.argsort(owners, kind="stable")

@@ -1,4 +1,4 @@
-"""What a model's outcomes are read by: its task, its segments, its errors. Holds no rows."""
+"""Scoring of outcomes: from predictions and ground truths to tallies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .task import OutcomeRows, Task, choose_task
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
-Parts = dict[TallyKey, AnyTally]
+Tallies = dict[TallyKey, AnyTally]
 Rows = list[tuple[tuple[float | str | None, ...], tuple[str, ...]]]
 """Outputs and segments of some rows."""
 
@@ -36,15 +36,18 @@ AT_ONCE = 4096
 
 
 class OutcomeScorer:
-    """How predictions become rows that wait, and how those become counts. Thread-safe."""
+    """Turns predictions into rows that wait for outcomes, and outcomes into tallies. Thread-safe.
+
+    Holds no rows.
+    """
 
     def __init__(self, task: Task, segments: Segments, center: float) -> None:
         self.task = task
         self.segments = segments
         self.reader = OutcomeReader(task)
         self.layout = SegmentLayout(task, segments, center)
-        self.errors: ReferenceMatrix | None = None
-        """The reference of errors, if there is one."""
+        self.residuals: ReferenceMatrix | None = None
+        """The reference of residuals, if there is one."""
         self.reference: SegmentTally | None = None
         """The outcomes of the reference's rows, if they are of the same task."""
         self.left_out: Sequence[tuple[int, frozenset[str]]] = ()
@@ -52,12 +55,17 @@ class OutcomeScorer:
         self.on_overflow: Callable[[str], None] = lambda label: None
         self._last: tuple[Batch | None, Rows] = (None, [])
 
-    def waiting(self, batch: Batch, version: str, now: float) -> list[Prediction]:
-        """Return what is kept of the rows that have an id.
+    @property
+    def counts_predicted(self) -> bool:
+        """Whether predicted rows are counted: they say how often each segment is selected."""
+        return self.task.positive is not None and bool(self.segments.features)
+
+    def pending(self, batch: Batch, version: str, now: float) -> list[Prediction]:
+        """Return a prediction for each row with an id, to be kept until its outcome is known.
 
         Args:
             batch: The rows.
-            version: The version that they are counted for.
+            version: The version that they count for.
             now: Unix seconds.
         """
         ids = batch.prediction_ids or ()
@@ -101,18 +109,18 @@ class OutcomeScorer:
         segments = self.segments.of_rows(batch.features, batch.rows)
         return list(zip(zip(*columns, strict=True), segments, strict=True))
 
-    def parts(
+    def tallies(
         self,
         outcomes: Sequence[tuple[Prediction, Any]],
         window_seconds: Sequence[float],
         now: float,
-    ) -> tuple[Parts, list[str | None]]:
-        """Return what outcomes add to the counts, and for each None or what is wrong with it.
+    ) -> tuple[Tallies, list[str | None]]:
+        """Return tallies of outcomes, and for each None or why it is invalid.
 
         Args:
-            outcomes: Predictions and their ground truths. Each is counted for the time of its
+            outcomes: Predictions and their ground truths. Each counts for the time of its
                 prediction, in the windows that still have it.
-            window_seconds: The windows.
+            window_seconds: Lengths of the windows.
             now: Unix seconds.
         """
         read, problems = self.reader.read(
@@ -121,22 +129,22 @@ class OutcomeScorer:
         )
         kept = [i for i, problem in enumerate(problems) if problem is None]
         usable = [outcomes[i][0] for i in kept]
-        parts: Parts = {}
+        tallies: Tallies = {}
         for start in range(0, len(kept), AT_ONCE):
             block = usable[start : start + AT_ONCE]
             rows = OutcomeRows(*(array[kept[start : start + AT_ONCE]] for array in read))
-            self._add(parts, block, rows, window_seconds, now)
-        return parts, problems
+            for key, tally in self._tallies(block, rows, window_seconds, now):
+                _merge(tallies, key, tally)
+        return tallies, problems
 
-    def _add(
+    def _tallies(
         self,
-        parts: Parts,
         predictions: Sequence[Prediction],
         rows: OutcomeRows,
         window_seconds: Sequence[float],
         now: float,
-    ) -> None:
-        """Add rows without problems to parts."""
+    ) -> Iterator[tuple[TallyKey, AnyTally]]:
+        """Give the tallies of valid rows; several keys may share one."""
         scored = scored_rows(self.layout, rows)
         which = segment_indexes(self.layout, [prediction.segments for prediction in predictions])
         tallies: dict[tuple[int, ...], list[tuple[int, str, AnyTally]]] = {}
@@ -144,17 +152,18 @@ class OutcomeScorer:
             for (version, pane), own in _by_pane(predictions, seconds, now).items():
                 # Mostly the panes of several windows get the same rows.
                 if own not in tallies:
-                    tallies[own] = self._tallies(scored.of(np.array(own)), which[:, own])
+                    tallies[own] = self._tallied(scored.of(np.array(own)), which[:, own])
                 for side, layout, tally in tallies[own]:
-                    _merge(parts, TallyKey(version, side, layout, seconds, pane), tally)
+                    yield TallyKey(version, side, layout, seconds, pane), tally
 
-    def _tallies(self, scored: ScoredRows, which: Codes) -> list[tuple[int, str, AnyTally]]:
+    def _tallied(self, scored: ScoredRows, which: Codes) -> list[tuple[int, str, AnyTally]]:
         """Return side, layout and tally of all that some rows add to."""
         of_slices = tally_outcomes(self.layout, scored, which)
         tallies: list[tuple[int, str, AnyTally]] = [(SEGMENTS, self.layout.fingerprint, of_slices)]
-        if self.errors is not None:
-            layout = self.errors.layout
-            tallies.append((RESIDUALS, layout.fingerprint, _tally_residuals(layout, scored.errors)))
+        if self.residuals is not None:
+            layout = self.residuals.layout
+            of_residuals = _tally_residuals(layout, scored.residuals)
+            tallies.append((RESIDUALS, layout.fingerprint, of_residuals))
         return tallies
 
     def _fitted(self, values: tuple[float | str | None, ...]) -> tuple[float | str | None, ...]:
@@ -177,19 +186,19 @@ def _by_pane(
     return {key: tuple(rows) for key, rows in found.items()}
 
 
-def _merge(parts: Parts, key: TallyKey, tally: AnyTally) -> None:
-    """Add a tally to a part, which has nothing in common with it afterwards."""
-    known = parts.get(key)
+def _merge(tallies: Tallies, key: TallyKey, tally: AnyTally) -> None:
+    """Add a tally to that of its key; it is copied, not shared."""
+    known = tallies.get(key)
     if known is None:
-        parts[key] = tally.copy()
+        tallies[key] = tally.copy()
     else:
         known.merge(tally)  # type: ignore[arg-type]
 
 
-def _tally_residuals(layout: Layout, errors: Floats) -> Tally:
-    """Count errors; nothing that is shown of them needs a digest."""
+def _tally_residuals(layout: Layout, residuals: Floats) -> Tally:
+    """Count residuals; no reading of them needs a digest."""
     tally = Tally(layout)
-    known = errors[~np.isnan(errors)]
+    known = residuals[~np.isnan(residuals)]
     tally.rows = len(known)
     tally.counts = layout.bins[0].count(known)[0]
     return tally
@@ -243,7 +252,8 @@ def outcome_scorer(
     own = known.task(reference.outputs, own_names) if known is not None else None
     if known is not None and own is not None and own.meaning == task.meaning:
         made.reference = aligned(known.tally, known.layout(own), made.layout)
-        made.errors = ReferenceMatrix((known.error,)) if known.error is not None else None
+        if known.residuals is not None:
+            made.residuals = ReferenceMatrix((known.residuals,))
     return made
 
 

@@ -63,6 +63,10 @@ class SegmentLayout:
         places = [place for name, place in self.fields.items() if name in _COUNTS]
         return [i for place in places for i in range(place.start, place.stop)]
 
+    def new(self) -> SegmentTally:
+        """Return a tally of no rows."""
+        return SegmentTally(self.segment_count, self.width)
+
     def check(self, tally: SegmentTally) -> None:
         """Raise ValueError where a tally that was read is of another layout, or cannot be."""
         shape = self.segment_count, self.width
@@ -145,11 +149,6 @@ class SegmentTally:
             curve.pack()
 
 
-def new_tally(layout: SegmentLayout) -> SegmentTally:
-    """Return a tally without rows."""
-    return SegmentTally(layout.segment_count, layout.width)
-
-
 def segment_indexes(layout: SegmentLayout, labels: Sequence[tuple[str, ...]]) -> Codes:
     """Return the slices of rows, shape (1 + segment features, rows): all, then one a feature.
 
@@ -171,7 +170,7 @@ def tally_predicted(layout: SegmentLayout, predicted: Floats, which: Codes) -> S
         predicted: Class numbers; NaN where there was no prediction.
         which: Slices of the rows, as `segment_indexes` gives them.
     """
-    tally = new_tally(layout)
+    tally = layout.new()
     is_known = ~np.isnan(predicted)
     tally.rows = int(is_known.sum())
     place = layout.fields["made"]
@@ -192,7 +191,7 @@ def aligned(tally: SegmentTally, own: SegmentLayout, wanted: SegmentLayout) -> S
     sums = np.zeros((own.segment_count, wanted.width))
     sums[:, columns[1]] = tally.sums[:, columns[0]]
     _move_center(sums, own, wanted)
-    other = new_tally(wanted)
+    other = wanted.new()
     other.rows = tally.rows
     where = {each: i for i, each in enumerate(wanted.segments.all)}
     for i, each in enumerate(own.segments.all):

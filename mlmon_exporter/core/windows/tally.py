@@ -68,6 +68,10 @@ class Layout:
             digest.update(repr((name, cells)).encode("utf-8", "replace"))
         return digest.hexdigest()[:16]
 
+    def new(self) -> Tally:
+        """Return a tally of no rows."""
+        return Tally(self)
+
     def check(self, tally: Tally) -> None:
         """Raise ValueError where a tally that was read is of other cells or columns."""
         cells, columns = int(self.cell_starts[-1]), len(self.names)
@@ -147,6 +151,14 @@ class Tally:
         for digest in self.digests:
             if digest is not None:
                 digest.pack()
+
+    def without_digests(self) -> Tally:
+        """Return the counts alone, for totals since the start; they are not copied."""
+        other = Tally.__new__(Tally)
+        other.rows, other.counts, other.sums = self.rows, self.counts, self.sums
+        other.invalid, other.requests = self.invalid, None
+        other.digests = [None] * len(self.digests)
+        return other
 
     def merge_counts(self, other: Tally) -> None:
         """Add what `other` counts, but no digests: for totals since the start."""

@@ -1,31 +1,54 @@
-"""Rolling windows made of panes."""
+"""Rolling windows made of panes, and the tallies of several windows together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, Protocol, Self, TypeVar
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from mlmon_exporter.core.settings import PANES
 
+PaneKey = tuple[float, int]
+"""Length of a window in seconds, and number of a pane of it."""
+TOTALS: PaneKey = (0.0, 0)
+"""Key of the totals since the start."""
+
 
 class Mergeable(Protocol):
-    """What some rows amount to."""
+    """Counts of some rows."""
 
     def merge(self, other: Self) -> None:
-        """Add all that `other` counts; `other` stays as it is."""
+        """Add the counts of `other`, which stays as it is."""
 
     def pack(self) -> None:
-        """Take less room; it is seldom added to."""
+        """Shrink in memory: it is seldom added to."""
 
 
 T = TypeVar("T", bound=Mergeable)
+T_co = TypeVar("T_co", covariant=True)
+V = TypeVar("V")
+
+
+class TallyLayout(Protocol[T_co]):
+    """Positions of counts in a tally."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Text that differs between layouts whose tallies do not add up."""
+
+    def new(self) -> T_co:
+        """Return a tally of no rows."""
+
+    def check(self, tally: Any) -> None:
+        """Raise ValueError unless a tally has this layout."""
 
 
 class Window(Generic[T]):
     """The tallies of the last `pane_count` panes, each `pane_seconds` of traffic, dropped whole.
 
     The newest pane is the one of `now`, so a window of an hour covers between 55 and 60 minutes.
-    Late rows go to the pane of their own time. Not thread-safe: whoever holds it locks.
+    Late rows go to the pane of their own time. Not thread-safe.
     """
 
     def __init__(self, seconds: float, new: Callable[[], T], pane_count: int = PANES) -> None:
@@ -55,8 +78,8 @@ class Window(Generic[T]):
         self._reopen(number)
 
     def _open(self, number: int) -> T:
-        # Whether or not anybody reads, panes that are over are packed, and no more of them are
-        # kept than a window has; twice as many while the clock is behind panes of before.
+        # Even if nothing reads the window, panes that are over are packed, and at most
+        # `pane_count` of them kept; twice as many while the clock is behind earlier panes.
         for pane in self._panes.values():
             pane.pack()
         oldest = min(self._panes, default=number)
@@ -67,21 +90,21 @@ class Window(Generic[T]):
         return pane
 
     def panes(self) -> dict[int, T]:
-        """Return the panes by number; they stay the window's own."""
+        """Return the panes by number; they are not copied."""
         return dict(self._panes)
 
     def take(self) -> dict[int, T]:
-        """Return all panes and start again with none."""
+        """Remove and return all panes."""
         taken, self._panes, self._closed = self._panes, {}, None
         return taken
 
-    def put(self, number: int, tally: T) -> None:
-        """Have this tally as a pane, in place of the one that was there."""
+    def load(self, number: int, tally: T) -> None:
+        """Replace a pane."""
         self._panes[number] = tally
         self._reopen(number)
 
     def _reopen(self, number: int) -> None:
-        """Forget the sum of older panes, unless it is the newest that has changed."""
+        """Drop the cached sum of older panes unless the newest pane has changed."""
         if self._closed is not None and number != self._closed[0]:
             self._closed = None
 
@@ -98,8 +121,8 @@ class Window(Generic[T]):
         return merged
 
     def _expire(self, newest: int) -> None:
-        # Also on reading: when traffic stops the window must empty, not go on
-        # reporting its last score.
+        # On reading, too: when traffic stops the window must empty, not go on reporting its
+        # last score.
         for number in [n for n in self._panes if n <= newest - self.pane_count]:
             del self._panes[number]
 
@@ -110,3 +133,92 @@ class Window(Generic[T]):
             total.merge(self._panes[number])
         total.pack()
         return total
+
+
+class WindowedTallies(Generic[T]):
+    """Tallies of the panes of all windows, and totals since the start. Thread-safe: one lock."""
+
+    def __init__(self, layout: TallyLayout[T], window_seconds: Sequence[float]) -> None:
+        self.layout = layout
+        self.windows = tuple(Window(seconds, layout.new) for seconds in window_seconds)
+        self.generation = 0
+        """Goes up with each change."""
+        self._totals = Window(math.inf, layout.new, pane_count=1)
+        self._by_seconds = {w.seconds: w for w in self.windows} | {TOTALS[0]: self._totals}
+        self._lock = threading.Lock()
+
+    def add(self, tally: T, now: float, totals: T | None = None) -> None:
+        """Add rows seen at `now`, Unix seconds, to all windows, and `totals` to the totals."""
+        with self._lock:
+            for window in self.windows:
+                window.add(tally, now)
+            if totals is not None:
+                self._totals.add_pane(TOTALS[1], totals)
+            self.generation += 1
+
+    def panes(self) -> dict[PaneKey, T]:
+        """Return all tallies; they are not copied."""
+        with self._lock:
+            return dict(self._each(Window.panes))
+
+    def take(self) -> dict[PaneKey, T]:
+        """Remove and return all tallies."""
+        with self._lock:
+            self.generation += 1
+            return dict(self._each(Window.take))
+
+    def _each(self, of: Callable[[Window[T]], Mapping[int, T]]) -> Iterator[tuple[PaneKey, T]]:
+        for seconds, window in self._by_seconds.items():
+            for number, tally in of(window).items():
+                yield (seconds, number), tally
+
+    def has_place(self, layout: str, seconds: float) -> bool:
+        """Return whether tallies of a layout's fingerprint and of a window belong here."""
+        return layout == self.layout.fingerprint and seconds in self._by_seconds
+
+    def restore(self, key: PaneKey, tally: T) -> None:
+        """Add a tally to a pane, such as one that was taken."""
+        seconds, number = key
+        with self._lock:
+            self._by_seconds[seconds].add_pane(number, tally)
+            self.generation += 1
+
+    def load(self, key: PaneKey, tally: T) -> None:
+        """Replace a pane's tally with the stored one.
+
+        Raises:
+            ValueError: The tally has another layout.
+        """
+        self.layout.check(tally)
+        seconds, number = key
+        with self._lock:
+            self._by_seconds[seconds].load(number, tally)
+            self.generation += 1
+
+    def totals(self) -> T:
+        """Return a copy of the totals since the start."""
+        with self._lock:
+            return self._totals.merged(now=0.0)
+
+    def merged(self, now: float) -> list[T]:
+        """Return one new tally of each window at `now`."""
+        with self._lock:
+            return [window.merged(now) for window in self.windows]
+
+    def revision(self, now: float) -> tuple[int, ...]:
+        """Return a key that changes whenever `merged` may give something else."""
+        return (self.generation, *(window.pane_number(now) for window in self.windows))
+
+
+class Memo(Generic[V]):
+    """A value that is computed again only when its key changes."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[object, V] | None = None
+
+    def get(self, key: object, compute: Callable[[], V]) -> V:
+        """Return the value of a key."""
+        kept = self._kept
+        if kept is None or kept[0] != key:
+            kept = self._kept = (key, compute())
+        return kept[1]

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlmon_exporter.core.drift.context import ScoringContext
 from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, ColumnReadings, Role
 from mlmon_exporter.core.drift.tests import SCORES, TESTS, count_tests
 from mlmon_exporter.core.labels import LABEL_LENGTH
 from mlmon_exporter.core.records import Histograms, Readings
 from mlmon_exporter.core.settings import Policy, WindowName
-from mlmon_exporter.core.windows.columns import Columns
+from mlmon_exporter.core.windows.buffer import RowBuffer
 from mlmon_exporter.core.windows.matrix import QUANTILES, ReferenceMatrix
 from mlmon_exporter.metrics.table import METRICS
-from tests.core.build import references
+from tests.core.build import buffer_of, references
 
 HOUR, DAY = WindowName("1h", 3600.0), WindowName("24h", 86400.0)
 NOW = 1.7e9
@@ -43,18 +44,17 @@ def side(
     frame: ReferenceMatrix = FRAME,
     windows: tuple[WindowName, ...] = (HOUR, DAY),
     with_histograms: bool = True,
-) -> tuple[Columns, ColumnReadings]:
-    columns = Columns(frame, [window.seconds for window in windows], "fastdigest")
+) -> tuple[RowBuffer, ColumnReadings]:
+    buffer = buffer_of(frame, *(window.seconds for window in windows))
     tests = count_tests(frame) * len(windows)
-    readings = ColumnReadings(
-        columns, role, ("bike", "v1"), windows, Policy(), tests, with_histograms
-    )
-    return columns, readings
+    context = ScoringContext("bike", "v1", windows, Policy(), tests)
+    readings = ColumnReadings(buffer.tallies, frame, role, context, with_histograms=with_histograms)
+    return buffer, readings
 
 
-def add(columns: Columns, values: dict[str, Any], now: float = NOW) -> None:
-    columns.add(values, len(next(iter(values.values()))), now)
-    columns.drain()
+def add(buffer: RowBuffer, values: dict[str, Any], now: float = NOW) -> None:
+    buffer.add(values, len(next(iter(values.values()))), now)
+    buffer.drain()
 
 
 def samples(readings: Iterable[AnyReadings]) -> dict[tuple[str, ...], float]:
@@ -93,8 +93,8 @@ COLUMN_LABELS = {
 
 @pytest.mark.parametrize("role", [FEATURES, OUTPUTS], ids=lambda role: role.label)
 def test_names_and_labels_are_those_of_the_contract(role: Role) -> None:
-    columns, readings = side(role)
-    add(columns, rows(1000))
+    buffer, readings = side(role)
+    add(buffer, rows(1000))
     found = {block.name: block.label_names for block in readings.at(NOW)}
     expected = {
         f"{role.prefix}_{what}": ("model", "version", role.label, *labels)
@@ -108,8 +108,8 @@ def test_names_and_labels_are_those_of_the_contract(role: Role) -> None:
 
 @pytest.mark.parametrize("role", [FEATURES, OUTPUTS], ids=lambda role: role.label)
 def test_every_column_metric_of_the_table_is_given(role: Role) -> None:
-    columns, readings = side(role)
-    add(columns, rows(1000))
+    buffer, readings = side(role)
+    add(buffer, rows(1000))
     given = {block.name for block in readings.at(NOW)}
     # The two prefixes differ: mlmon_prediction_rows_total and the like are not of columns.
     wanted = {name for name in METRICS if name.startswith("mlmon_feature_")}
@@ -117,8 +117,8 @@ def test_every_column_metric_of_the_table_is_given(role: Role) -> None:
 
 
 def test_labels_are_short_and_no_label_set_comes_twice() -> None:
-    columns, readings = side()
-    add(columns, rows(1000))
+    buffer, readings = side()
+    add(buffer, rows(1000))
     for block in readings.at(NOW):
         assert len(set(block.labels)) == len(block.labels)
         values = block.values if isinstance(block, Readings) else block.counts
@@ -142,11 +142,11 @@ def test_all_bins_exist_at_0_before_the_first_row() -> None:
 
 
 def test_totals_are_counted() -> None:
-    columns, readings = side()
+    buffer, readings = side()
     values = rows(1000)
     values["age"][:4] = [math.nan, math.inf, 1e9, -1e9]
     values["colour"][:6] = ["pink", "pink", "", None, [1, 2], "red"]
-    add(columns, values)
+    add(buffer, values)
     found = samples(readings.at(NOW))
     assert found["mlmon_feature_missing_total", "age"] == 2.0
     assert found["mlmon_feature_invalid_total", "age"] == 1.0
@@ -159,10 +159,10 @@ def test_totals_are_counted() -> None:
 
 
 def test_histograms_count_all_usable_rows_and_add_them_up() -> None:
-    columns, readings = side()
+    buffer, readings = side()
     values = rows(1000)
     values["age"][:10] = math.nan
-    add(columns, values)
+    add(buffer, values)
     blocks = histogram(readings.at(NOW))
     assert blocks.labels[0] == ("bike", "v1", "age")
     assert len(blocks.labels) == 2  # a category has none
@@ -188,9 +188,9 @@ def test_reference_ratios_are_shares_of_the_reference() -> None:
 
 
 def test_quantiles_are_those_of_the_window() -> None:
-    columns, readings = side()
+    buffer, readings = side()
     values = rows(5000, seed=3)
-    add(columns, values)
+    add(buffer, values)
     found = samples(readings.at(NOW))
     for q in QUANTILES:
         got = found["mlmon_feature_quantile", "age", str(q), "1h"]
@@ -199,26 +199,26 @@ def test_quantiles_are_those_of_the_window() -> None:
 
 
 def test_nothing_is_scored_below_the_least_rows() -> None:
-    columns, readings = side()
-    add(columns, rows(99))
+    buffer, readings = side()
+    add(buffer, rows(99))
     found = samples(readings.at(NOW))
     scored = {f"mlmon_feature_{name}" for name in (*SCORES, *TESTS, "drifted")}
     scored.add("mlmon_drifted_features_ratio")
     assert all(math.isnan(value) for key, value in found.items() if key[0] in scored)
     assert found["mlmon_feature_window_rows", "age", "1h"] == 99
-    add(columns, rows(1))
+    add(buffer, rows(1))
     assert not math.isnan(samples(readings.at(NOW))["mlmon_feature_psi", "age", "1h"])
 
 
 def test_a_shift_flips_drifted_and_only_that_of_its_column() -> None:
-    columns, readings = side()
-    add(columns, rows(2000, seed=1))
+    buffer, readings = side()
+    add(buffer, rows(2000, seed=1))
     before = samples(readings.at(NOW))
     assert {before["mlmon_feature_drifted", name, "1h"] for name in rows(1) if len(name) < 9} == {
         0.0
     }
     assert before["mlmon_drifted_features_ratio", "1h"] == 0.0
-    add(columns, rows(6000, seed=2, shift=10.0))
+    add(buffer, rows(6000, seed=2, shift=10.0))
     after = samples(readings.at(NOW))
     assert after["mlmon_feature_drifted", "age", "1h"] == 1.0
     assert after["mlmon_feature_drifted", "colour", "1h"] == 0.0
@@ -229,9 +229,9 @@ def test_a_shift_flips_drifted_and_only_that_of_its_column() -> None:
 
 
 def test_each_window_has_its_own_rows_and_empties_when_traffic_stops() -> None:
-    columns, readings = side()
-    add(columns, rows(200), NOW)
-    add(columns, rows(300), NOW + 7200)
+    buffer, readings = side()
+    add(buffer, rows(200), NOW)
+    add(buffer, rows(300), NOW + 7200)
     at = NOW + 7200
     found = samples(readings.at(at))
     assert found["mlmon_feature_window_rows", "age", "1h"] == 300
@@ -244,34 +244,34 @@ def test_each_window_has_its_own_rows_and_empties_when_traffic_stops() -> None:
 
 
 def test_readings_are_the_same_objects_while_nothing_changed() -> None:
-    columns, readings = side()
-    add(columns, rows(500))
+    buffer, readings = side()
+    add(buffer, rows(500))
     first = list(readings.at(NOW))
     again = list(readings.at(NOW + 1))
     assert [id(block) for block in first] == [id(block) for block in again]
 
 
 def test_label_sets_are_the_same_objects_for_ever() -> None:
-    columns, readings = side()
+    buffer, readings = side()
     before = [block for block in readings.at(NOW) if isinstance(block, Readings)]
-    add(columns, rows(500))
+    add(buffer, rows(500))
     after = [block for block in readings.at(NOW + 9000) if isinstance(block, Readings)]
     assert all(a.labels is b.labels for a, b in zip(before, after, strict=True))
 
 
 def test_rows_make_new_objects_of_what_counts_them_only() -> None:
-    columns, readings = side()
-    add(columns, rows(500))
+    buffer, readings = side()
+    add(buffer, rows(500))
     before = list(readings.at(NOW))
-    add(columns, rows(500))
+    add(buffer, rows(500))
     after = list(readings.at(NOW))
     kept = [new.name for old, new in zip(before, after, strict=True) if old is new]
     assert kept == ["mlmon_feature_reference_ratio", "mlmon_feature_bin_info"]
 
 
 def test_readings_at_an_earlier_time_are_those_of_then() -> None:
-    columns, readings = side(windows=(HOUR,))
-    add(columns, rows(200), NOW)
+    buffer, readings = side(windows=(HOUR,))
+    add(buffer, rows(200), NOW)
     list(readings.at(NOW + 600))
     found = samples(readings.at(NOW))
     assert found["mlmon_feature_window_rows", "age", "1h"] == 200
@@ -280,8 +280,8 @@ def test_readings_at_an_earlier_time_are_those_of_then() -> None:
 def test_odd_names_become_labels_that_are_told_apart() -> None:
     names = ["x" * 300, "x" * 300 + "y", "\ud800", "missing", ""]
     frame = ReferenceMatrix(references({name: [1.0, 2.0] for name in names}))
-    columns, readings = side(frame=frame)
-    add(columns, {name: [1.0, 2.0] for name in names})
+    buffer, readings = side(frame=frame)
+    add(buffer, {name: [1.0, 2.0] for name in names})
     found = samples(readings.at(NOW))
     labels = {key[1] for key in found if key[0] == "mlmon_feature_missing_total"}
     assert len(labels) == 5
@@ -292,8 +292,8 @@ def test_odd_names_become_labels_that_are_told_apart() -> None:
 def test_categories_that_have_the_names_of_our_bins_are_told_apart() -> None:
     values = ["missing", "other", "unseen", "", "a\ud800"] * 30
     frame = ReferenceMatrix(references({"c": values}))
-    columns, readings = side(frame=frame)
-    add(columns, {"c": values})
+    buffer, readings = side(frame=frame)
+    add(buffer, {"c": values})
     found = samples(readings.at(NOW))
     bins = {k[3]: v for k, v in found.items() if k[0] == "mlmon_feature_bin_rows_total"}
     assert bins["missing"] == 30
@@ -305,10 +305,10 @@ def test_categories_that_have_the_names_of_our_bins_are_told_apart() -> None:
 
 
 def test_a_feature_is_calm_only_when_well_under_its_threshold() -> None:
-    columns, readings = side(windows=(HOUR,))
+    buffer, readings = side(windows=(HOUR,))
     values = rows(3000, seed=4)
     values["age"][:120] = math.nan
-    add(columns, values)
+    add(buffer, values)
     states = []
     for seed in range(40):
         found = samples(readings.at(NOW))
@@ -318,7 +318,7 @@ def test_a_feature_is_calm_only_when_well_under_its_threshold() -> None:
         )
         state = "over" if ratio > bar else "near" if ratio > 0.9 * bar else "under"
         states.append((state, drifted))
-        add(columns, rows(400, seed=seed))
+        add(buffer, rows(400, seed=seed))
     assert states[0] == ("over", 1.0)
     assert ("near", 1.0) in states
     assert ("near", 0.0) not in states

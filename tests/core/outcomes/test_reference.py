@@ -54,9 +54,9 @@ def test_a_file_holds_all_of_it() -> None:
     assert read.tally.curves.keys() == ours.tally.curves.keys()
     for where, curve in read.tally.curves.items():
         assert curve.points.tolist() == ours.tally.curves[where].points.tolist()
-    assert read.error is not None
-    assert ours.error is not None
-    assert read.error.counts.tolist() == ours.error.counts.tolist()
+    assert read.residuals is not None
+    assert ours.residuals is not None
+    assert read.residuals.counts.tolist() == ours.residuals.counts.tolist()
 
 
 def test_references_without_ground_truth_have_none_and_their_files_are_as_before() -> None:
@@ -71,7 +71,7 @@ def test_parts_that_are_built_alike_add_up_to_the_whole() -> None:
     parts = [built(cut(rows, i, i + 500), like=first) for i in range(0, 3000, 500)]
     whole, added = built(rows, like=first), sum(parts[1:], start=parts[0])
     assert outcome_scorer(added).tally.sums == pytest.approx(outcome_scorer(whole).tally.sums)
-    errors = [outcome_scorer(side).error for side in (whole, added)]
+    errors = [outcome_scorer(side).residuals for side in (whole, added)]
     assert errors[0] is not None
     assert errors[1] is not None
     assert errors[0].counts.tolist() == errors[1].counts.tolist()

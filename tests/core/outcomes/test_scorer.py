@@ -124,7 +124,7 @@ def test_outcomes_add_up_over_panes_workers_and_any_order() -> None:
         own = {name: values[chosen] for name, values in rows.items()}
         feed(workers[i % 3], own, at=NOW - float(rng.integers(0, 3000)))
     for worker in workers[1:]:
-        workers[0].restore(worker.take())
+        workers[0].versions.restore(worker.versions.take())
     assert_equal(overall(told(workers[0])), binary_oracle(rows))
     assert_equal(overall(told(workers[0], window="24h")), binary_oracle(rows))
 
@@ -133,8 +133,8 @@ def test_what_all_processes_have_is_shown_from_bytes() -> None:
     counting, showing = people_model(), people_model(SETTINGS._replace(is_shared=True))
     rows = people(1000, 4)
     feed(counting, rows)
-    for key, tally in counting.take().items():
-        showing.load(key, tally_bytes.to_bytes(tally))
+    for key, tally in counting.versions.take().items():
+        showing.versions.load(key, tally_bytes.to_bytes(tally))
     assert_equal(overall(told(showing)), binary_oracle(rows))
     assert told(showing)["concept_drifted", "v1"] == 0.0
 
@@ -165,11 +165,11 @@ def test_counts_that_cannot_be_are_refused_before_they_are_shown(damage: str) ->
     feed(counting, people(1000, 4))
     key, tally = next(
         (key, part)
-        for key, part in counting.take().items()
+        for key, part in counting.versions.take().items()
         if isinstance(part, SegmentTally) and part.curves
     )
     with pytest.raises(ValueError, match="tally: expected"):
-        showing.load(key, _forged(tally, damage))
+        showing.versions.load(key, _forged(tally, damage))
 
 
 def test_one_row_at_a_time_counts_as_all_at_once() -> None:
@@ -390,7 +390,7 @@ def test_asking_for_parts_changes_nothing() -> None:
     waiting = predicted(model, parts(rows, *FEATURES), parts(rows, "p", "label"))
     outcomes = [*zip(waiting, rows["y"], strict=True)]
     first, _ = model.outcome_tallies(outcomes, NOW)
-    model.restore(first)
+    model.versions.restore(first)
     before = told(model)
     second, _ = model.outcome_tallies(outcomes, NOW)
     assert told(model) == before

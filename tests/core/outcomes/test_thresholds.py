@@ -68,7 +68,7 @@ def reference_of(
     assert outcomes.reference is not None
     assert made.outcomes is not None
     sums = SegmentSums(outcomes.layout, outcomes.reference)
-    return outcomes, ReferenceOutcomes(sums, made.outcomes.error)
+    return outcomes, ReferenceOutcomes(sums, made.outcomes.residuals)
 
 
 def window_of(

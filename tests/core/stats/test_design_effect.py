@@ -23,9 +23,9 @@ from mlmon_exporter.core.stats.design_effect import (
     effective_rows,
     merged,
 )
-from mlmon_exporter.core.windows.columns import Columns
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.tally import Tally
+from tests.core.build import buffer_of
 
 HOUR = 3600.0
 NUMBER = NumericBins(np.linspace(-2, 2, 41), np.array([0.0]))
@@ -39,11 +39,11 @@ FRAME = ReferenceMatrix(
 
 
 def tally_of(requests: list[dict[str, list[Any]]], *, is_request: bool = True) -> Tally:
-    columns = Columns(FRAME, [HOUR], "fastdigest")
+    buffer = buffer_of(FRAME)
     for request in requests:
-        columns.add(request, len(request["n"]), 0.0, request_bytes=0 if is_request else None)
-    columns.drain()
-    return columns.merged(0.0)[0]
+        buffer.add(request, len(request["n"]), 0.0, request_bytes=0 if is_request else None)
+    buffer.drain()
+    return buffer.tallies.merged(0.0)[0]
 
 
 def requests_of(

@@ -120,7 +120,7 @@ def test_a_pane_that_is_put_in_place_of_another_is_read_at_once(number: int) -> 
     for pane in (98, 99, 100):
         w.add(rows(), now=100.0 * pane)
     assert w.merged(10_000.0).rows == 3
-    w.put(number, rows(5))
+    w.load(number, rows(5))
     assert w.merged(10_000.0).rows == 7
 
 

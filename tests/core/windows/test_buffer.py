@@ -1,4 +1,4 @@
-"""Facts about columns under traffic: however rows come in, they count the same."""
+"""Facts about buffered rows: however they come in, they count the same."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from mlmon_exporter.core.profile.bins import CategoryBins, NumericBins
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.settings import BUFFER_ROWS, PANES
-from mlmon_exporter.core.windows.columns import SMALL_BYTES, Columns
+from mlmon_exporter.core.windows.buffer import SMALL_BYTES, RowBuffer
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.tally import Tally
+from tests.core.build import buffer_of
 
 NAN, INF = math.nan, math.inf
 HOUR, DAY = 3600.0, 86400.0
@@ -30,27 +31,27 @@ def column(name: str, bins: NumericBins | CategoryBins) -> ColumnReference:
 
 NUMBER = column("n", NumericBins(np.array([0.0, 1.0, 2.0]), np.array([1.0])))
 COLOUR = column("c", CategoryBins(("red", "1"), frozenset({"rare"})))
-FRAME = ReferenceMatrix([NUMBER, COLOUR])
+MATRIX = ReferenceMatrix([NUMBER, COLOUR])
 LOW, ZERO_TO_ONE, ONE_TO_TWO, HIGH, NO_NUMBER, RED, ONE, RARE, NEW, NO_COLOUR = range(10)
 
 
-def columns(frame: ReferenceMatrix = FRAME, *windows: float) -> Columns:
-    return Columns(frame, windows or [HOUR], "fastdigest")
+def buffer(matrix: ReferenceMatrix = MATRIX, *windows: float) -> RowBuffer:
+    return buffer_of(matrix, *windows)
 
 
-def totals(made: Columns) -> Tally:
+def totals(made: RowBuffer) -> Tally:
     made.drain()
-    return made.totals()
+    return made.tallies.totals()
 
 
-def cells(made: Columns) -> dict[int, int]:
+def cells(made: RowBuffer) -> dict[int, int]:
     """Rows of each cell that has some."""
     counts = totals(made).counts
     return {cell: int(counts[cell]) for cell in np.flatnonzero(counts).tolist()}
 
 
-def one(features: Mapping[str, Any]) -> Columns:
-    made = columns()
+def one(features: Mapping[str, Any]) -> RowBuffer:
+    made = buffer()
     made.add(features, 1, now=0.0)
     return made
 
@@ -129,7 +130,7 @@ FORMS = ["row by row", "requests", "lists", "object arrays"]
 
 
 def fed(form: str, name: str, values: list[Any]) -> Tally:
-    made = columns()
+    made = buffer()
     if form in ("row by row", "requests"):
         for value in values:
             made.add({name: value}, 1, 0.0, request_bytes=9 if form == "requests" else None)
@@ -177,7 +178,7 @@ ANYTHING = st.recursive(
 
 @given(st.lists(st.tuples(ANYTHING, ANYTHING), min_size=2, max_size=20))
 def test_rows_lists_and_arrays_count_the_same(rows: list[tuple[Any, Any]]) -> None:
-    by_row, by_request, by_list, by_array = (columns() for _ in range(4))
+    by_row, by_request, by_list, by_array = (buffer() for _ in range(4))
     for n, c in rows:
         by_row.add({"n": n, "c": c}, 1, 0.0)
         by_request.add({"n": n, "c": c}, 1, 0.0, request_bytes=9)
@@ -197,9 +198,9 @@ def test_rows_lists_and_arrays_count_the_same(rows: list[tuple[Any, Any]]) -> No
 )
 def test_plain_arrays_count_as_their_values_do(dtype: Any) -> None:
     array = np.array([0, 1, 1, 2]).astype(dtype)
-    made = columns()
+    made = buffer()
     made.add({"n": array, "c": array}, 4, 0.0)
-    expected = columns()
+    expected = buffer()
     for value in array:
         expected.add({"n": value, "c": value}, 1, 0.0)
     assert cells(made) == cells(expected)
@@ -207,7 +208,7 @@ def test_plain_arrays_count_as_their_values_do(dtype: Any) -> None:
 
 
 def test_a_column_that_is_not_there_is_missing_and_an_unknown_one_passed_over() -> None:
-    made = columns()
+    made = buffer()
     made.add({}, 1, 0.0)
     made.add({"other": 3}, 1, 0.0)
     made.add({"other": [3, 4, 5], "n": [1, 1, 1]}, 3, 0.0)
@@ -221,14 +222,14 @@ def test_columns_come_in_any_order() -> None:
 
 
 def test_no_rows_are_no_rows() -> None:
-    made = columns()
+    made = buffer()
     made.add({"n": [], "c": []}, 0, 0.0)
     assert totals(made).rows == 0
 
 
 @pytest.mark.parametrize("values", [[1.0], [1.0, 2.0, 3.0], np.ones(3)])
 def test_a_column_of_another_length_is_refused_whole(values: Any) -> None:
-    made = columns()
+    made = buffer()
     message = rf"^n: expected 2 values, got {len(values)}$"
     with pytest.raises(ValueError, match=message):
         made.add({"c": ["red", "red"], "n": values}, 2, 0.0)
@@ -238,7 +239,7 @@ def test_a_column_of_another_length_is_refused_whole(values: Any) -> None:
 
 
 def test_a_frame_without_columns_takes_rows() -> None:
-    made = columns(ReferenceMatrix([]))
+    made = buffer(ReferenceMatrix([]))
     made.add({"n": 1}, 1, 0.0)
     made.add({"n": [1, 2]}, 2, 0.0)
     assert totals(made).rows == 3
@@ -251,7 +252,7 @@ def test_a_frame_without_columns_takes_rows() -> None:
 @pytest.mark.parametrize("batch", [1, 7, BUFFER_ROWS, 5 * BUFFER_ROWS])
 def test_no_row_is_lost_at_the_buffer_s_end(rows: int, batch: int) -> None:
     values = np.arange(rows) / rows * 3
-    made = columns()
+    made = buffer()
     for start in range(0, rows, batch):
         part = values[start : start + batch]
         made.add({"n": part[0] if len(part) == 1 else part}, len(part), 0.0)
@@ -266,14 +267,14 @@ def test_no_row_is_lost_at_the_buffer_s_end(rows: int, batch: int) -> None:
 def test_small_requests_that_wait_together_count_in_the_panes_of_their_time(
     moments: list[float],
 ) -> None:
-    together, alone = columns(), columns()
+    together, alone = buffer(), buffer()
     for i, moment in enumerate(moments):
         row = {"n": 0.5, "c": "red"} if i % 3 else {"c": "1", "x": 1, "n": 1.5}
         together.add(row, 1, moment, request_bytes=9)
         alone.add(row, 1, moment)
     together.drain()
     alone.drain()
-    ours, theirs = together.parts(), alone.parts()
+    ours, theirs = together.tallies.panes(), alone.tallies.panes()
     assert ours.keys() == theirs.keys()
     for part, tally in ours.items():
         assert tally.rows == theirs[part].rows
@@ -288,7 +289,7 @@ class Row(dict[str, Any]):
 def test_only_what_a_small_request_held_is_kept_to_be_read_with_others(
     size: int, is_kept: bool
 ) -> None:
-    made, row = columns(), Row(n=1.0, c="red")
+    made, row = buffer(), Row(n=1.0, c="red")
     held = weakref.ref(row)
     made.add(row, 1, 0.0, request_bytes=size)
     del row
@@ -298,20 +299,21 @@ def test_only_what_a_small_request_held_is_kept_to_be_read_with_others(
 
 
 def test_rows_show_once_they_are_tallied() -> None:
-    made = columns()
+    made = buffer()
+    tallies = made.tallies
     made.add({"n": 1}, 1, 0.0)
-    assert (made.totals().rows, made.merged(0.0)[0].rows, made.generation) == (0, 0, 0)
+    assert (tallies.totals().rows, tallies.merged(0.0)[0].rows, tallies.generation) == (0, 0, 0)
     made.drain()
-    assert (made.totals().rows, made.merged(0.0)[0].rows, made.generation) == (1, 1, 1)
+    assert (tallies.totals().rows, tallies.merged(0.0)[0].rows, tallies.generation) == (1, 1, 1)
     made.drain()
-    assert made.generation == 1
+    assert tallies.generation == 1
 
 
 def test_rows_that_cannot_be_tallied_do_not_come_again() -> None:
     def fail() -> None:
         raise RuntimeError("stopped")
 
-    made = columns()
+    made = buffer()
     made.add({"n": 1}, 1, 0.0)
     with pytest.raises(RuntimeError, match="stopped"):
         made.drain(fail)
@@ -323,25 +325,25 @@ def test_rows_that_cannot_be_tallied_do_not_come_again() -> None:
 
 
 def test_rows_go_to_the_panes_of_their_time_though_they_wait_together() -> None:
-    made = columns(FRAME, HOUR, DAY)
+    made = buffer(MATRIX, HOUR, DAY)
     pane = HOUR / PANES
     for now in (0.0, pane - 1, pane, 2 * pane, 0.5 * pane):
         made.add({"n": 1}, 1, now)
     made.drain()
-    assert [tally.rows for tally in made.merged(2 * pane)] == [5, 5]
-    assert [tally.rows for tally in made.merged(HOUR)] == [2, 5]
-    assert [tally.rows for tally in made.merged(HOUR + pane)] == [1, 5]
-    assert [tally.rows for tally in made.merged(DAY + DAY / PANES)] == [0, 0]
-    assert made.totals().rows == 5
+    assert [tally.rows for tally in made.tallies.merged(2 * pane)] == [5, 5]
+    assert [tally.rows for tally in made.tallies.merged(HOUR)] == [2, 5]
+    assert [tally.rows for tally in made.tallies.merged(HOUR + pane)] == [1, 5]
+    assert [tally.rows for tally in made.tallies.merged(DAY + DAY / PANES)] == [0, 0]
+    assert made.tallies.totals().rows == 5
 
 
 def test_windows_of_odd_lengths_part_rows_at_their_own_edges() -> None:
-    made = columns(FRAME, 7 * 60.0, HOUR)
+    made = buffer(MATRIX, 7 * 60.0, HOUR)
     for second in range(0, 1000, 3):
         made.add({"n": 1}, 1, float(second))
     made.drain()
     for now in (999.0, 1100.0):
-        for window, tally in zip(made.windows, made.merged(now), strict=True):
+        for window, tally in zip(made.tallies.windows, made.tallies.merged(now), strict=True):
             oldest = (window.pane_number(now) - PANES + 1) * window.pane_seconds
             assert tally.rows == sum(then >= oldest for then in range(0, 1000, 3))
 
@@ -349,17 +351,17 @@ def test_windows_of_odd_lengths_part_rows_at_their_own_edges() -> None:
 def test_merged_windows_are_one_s_own() -> None:
     made = one({"n": 1})
     made.drain()
-    made.merged(0.0)[0].merge(made.merged(0.0)[0])
-    assert made.merged(0.0)[0].rows == 1
-    made.totals().merge_counts(made.totals())
-    assert made.totals().rows == 1
+    made.tallies.merged(0.0)[0].merge(made.tallies.merged(0.0)[0])
+    assert made.tallies.merged(0.0)[0].rows == 1
+    made.tallies.totals().merge_counts(made.tallies.totals())
+    assert made.tallies.totals().rows == 1
 
 
 # Threads.
 
 
 def test_two_threads_add_while_one_reads_and_no_row_is_lost() -> None:
-    made = columns(FRAME, HOUR, DAY)
+    made = buffer(MATRIX, HOUR, DAY)
     batch = {"n": [0.5, 1.5, None], "c": ["red", "new", ""]}
     rounds, failures = 3000, []
 
@@ -378,7 +380,7 @@ def test_two_threads_add_while_one_reads_and_no_row_is_lost() -> None:
         thread.start()
     while any(thread.is_alive() for thread in threads):
         made.drain()
-        for tally in (made.totals(), *made.merged(10.0 * rounds)):
+        for tally in (made.tallies.totals(), *made.tallies.merged(10.0 * rounds)):
             assert tally.counts.sum() == 2 * tally.rows
     for thread in threads:
         thread.join()
@@ -392,11 +394,11 @@ def test_two_threads_add_while_one_reads_and_no_row_is_lost() -> None:
         NEW: n,
         NO_COLOUR: n,
     }
-    assert made.merged(10.0 * rounds)[1].rows == 4 * rounds
+    assert made.tallies.merged(10.0 * rounds)[1].rows == 4 * rounds
 
 
 def test_who_adds_rows_does_not_wait_for_one_who_pauses_in_a_tally() -> None:
-    made = columns()
+    made = buffer()
     made.add({"n": [1.5, 1.5], "c": ["red", "red"]}, 2, 0.0)
     paused, go = threading.Event(), threading.Event()
 
@@ -412,7 +414,7 @@ def test_who_adds_rows_does_not_wait_for_one_who_pauses_in_a_tally() -> None:
     adding.join(60)
     try:
         assert not adding.is_alive()
-        assert made.totals().rows == 0
+        assert made.tallies.totals().rows == 0
     finally:
         go.set()
     tallying.join()
@@ -420,7 +422,7 @@ def test_who_adds_rows_does_not_wait_for_one_who_pauses_in_a_tally() -> None:
 
 
 def test_a_tally_that_somebody_waits_for_pauses_no_more() -> None:
-    made = columns()
+    made = buffer()
     made.add({"n": [1.5, 1.5], "c": ["red", "red"]}, 2, 0.0)
     pauses: list[bool] = []
     waiting = threading.Thread(target=made.drain)
@@ -428,7 +430,7 @@ def test_a_tally_that_somebody_waits_for_pauses_no_more() -> None:
     def pause() -> None:
         pauses.append(True)
         waiting.start()
-        while not made._awaited:
+        while not made._tallier._waiters:
             pass
 
     made.drain(pause)
@@ -438,9 +440,9 @@ def test_a_tally_that_somebody_waits_for_pauses_no_more() -> None:
 
 @pytest.mark.parametrize("vector", ["counts", "invalid", "sums", "digests"])
 def test_a_tally_of_other_cells_or_columns_is_refused(vector: str) -> None:
-    other = one({"n": 1.0, "c": "red"}).totals()
+    other = one({"n": 1.0, "c": "red"}).tallies.totals()
     setattr(other, vector, getattr(other, vector)[:-1])
-    made = columns()
+    made = buffer()
     with pytest.raises(ValueError, match=r"^tally: expected the 10 cells"):
-        made.put((0, 0), other)
-    assert made.merged(now=0.0)[0].rows == 0
+        made.tallies.load((HOUR, 0), other)
+    assert made.tallies.merged(now=0.0)[0].rows == 0

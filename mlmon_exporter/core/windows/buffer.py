@@ -1,0 +1,286 @@
+"""Buffered rows of one side of a model: gathered, turned into numbers, and tallied together."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, repeat
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmon_exporter.core.coerce import matrix as as_matrix
+from mlmon_exporter.core.coerce import vector
+from mlmon_exporter.core.profile.bins import CategoryBins
+from mlmon_exporter.core.settings import BUFFER_ROWS
+from mlmon_exporter.core.stats.design_effect import RequestRows, Scale, merged, of_sizes
+
+from .matrix import ReferenceMatrix
+from .tally import Layout, Tally, tally_columns
+from .window import WindowedTallies
+
+Floats = NDArray[np.float64]
+Pause = Callable[[], None]
+
+BATCH = 64
+"""Small requests of one row that are read together, in half of the time; fewer of long rows."""
+SMALL_BYTES = 16 * 1024
+"""Larger requests are read at once: waiting for others, they would take memory."""
+MOST_FULL = 8
+"""Full buffers that may wait; a thread that fills another waits for them."""
+VALUES_AT_ONCE = 8192
+"""Values that are read or summed without a pause: a fraction of a millisecond."""
+
+
+def _go_on() -> None:
+    """Pause for nothing."""
+
+
+class RowEncoder:
+    """Turns rows into numbers: values of numeric columns, cell numbers of categorical ones."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.names = list(layout.names)
+        self._coders = [
+            (j, bins.code) for j, bins in enumerate(layout.bins) if isinstance(bins, CategoryBins)
+        ]
+
+    def single_rows(self, rows: Sequence[Mapping[str, Any]]) -> Floats:
+        """Return rows that have one value a column, shape (columns, rows)."""
+        names, width = list(rows[0]), len(self.names)
+        if names == self.names and all(map(names.__eq__, map(list, rows))):
+            # The usual case: no name is looked up.
+            values = list(chain.from_iterable([row.values() for row in rows]))
+        else:
+            values = [row.get(name) for row in rows for name in self.names]
+        for j, code in self._coders:
+            values[j::width] = map(code, values[j::width])
+        return vector(values).reshape(len(rows), width).T
+
+    def columns(self, columns: Mapping[str, Any], rows: int, pause: Pause) -> Floats:
+        """Return columns of `rows` values each, shape (columns, rows).
+
+        Raises:
+            ValueError: A column has another number of values.
+        """
+        absent = [None] * rows
+        values = [columns.get(name, absent) for name in self.names]
+        lengths = list(map(len, values))
+        if lengths.count(rows) != len(values):
+            wrong = next(j for j, length in enumerate(lengths) if length != rows)
+            raise ValueError(f"{self.names[wrong]}: expected {rows} values, got {lengths[wrong]}")
+        for j, code in self._coders:
+            values[j] = list(map(code, values[j]))
+            pause()
+        block = np.empty((len(values), rows))
+        step = 1 + VALUES_AT_ONCE // rows
+        for j in range(0, len(values), step):
+            block[j : j + step] = as_matrix(values[j : j + step], rows)
+            pause()
+        return block
+
+
+class _FullBuffer(NamedTuple):
+    """Rows of one pane that wait to be tallied."""
+
+    columns: Floats
+    """Shape (columns, rows)."""
+    now: float
+    """Unix seconds."""
+    requests: Sequence[tuple[int, int]]
+    """First row, and number of rows, of each request of several rows."""
+    long_requests: RequestRows | None
+
+
+class Tallier:
+    """Tallies full buffers into windows, one thread at a time. Thread-safe."""
+
+    def __init__(
+        self, matrix: ReferenceMatrix, engine: str, tallies: WindowedTallies[Tally]
+    ) -> None:
+        self._layout = matrix.layout
+        self._engine = engine
+        self._tallies = tallies
+        self._scale = Scale(matrix.is_numeric, matrix.reference.ranks)
+        self._full: deque[_FullBuffer] = deque()
+        self._tallying = threading.Lock()
+        self._waiters = 0
+        self._counting = threading.Lock()
+        """Guards the number of waiters."""
+
+    def put(self, full: _FullBuffer) -> None:
+        """Have a buffer tallied later."""
+        self._full.append(full)
+
+    def tally_if_idle(self, pause: Pause) -> None:
+        """Tally what waits, unless another thread is at it and not too much waits."""
+        if self._full and self._tallying.acquire(blocking=len(self._full) > MOST_FULL):
+            try:
+                self._tally(pause)
+            finally:
+                self._tallying.release()
+
+    def drain(self, pause: Pause) -> None:
+        """Tally all that waits; another thread that tallies pauses no more until it is done."""
+        if not self._tallying.acquire(blocking=False):
+            with self._counting:
+                self._waiters += 1
+            self._tallying.acquire()
+            with self._counting:
+                self._waiters -= 1
+        try:
+            self._tally(pause)
+        finally:
+            self._tallying.release()
+
+    def _tally(self, pause: Pause) -> None:
+        def pause_unless_awaited() -> None:
+            if not self._waiters:
+                pause()
+
+        while self._full:
+            # Removed first: rows that cannot be tallied must not come again.
+            full = self._full.popleft()
+            tally = tally_columns(self._layout, full.columns, self._engine, pause_unless_awaited)
+            tally.requests = self._requests(full, pause_unless_awaited)
+            self._tallies.add(tally, full.now, totals=tally.without_digests())
+
+    def _requests(self, full: _FullBuffer, pause: Pause) -> RequestRows | None:
+        """Return how alike the rows of each request are."""
+        if not full.requests:
+            return full.long_requests
+        columns, sizes = full.columns, [size for _, size in full.requests]
+        if sum(sizes) < columns.shape[1]:
+            which = np.concatenate([np.arange(at, at + size) for at, size in full.requests])
+            columns = columns[:, which]
+        return merged(self.requests_of(columns, sizes, pause), full.long_requests)
+
+    def requests_of(self, columns: Floats, sizes: Sequence[int], pause: Pause) -> RequestRows:
+        """Return how alike the rows of requests of these sizes are, whose rows stand in order."""
+        sums = np.empty((4, len(columns)))
+        step = 1 + VALUES_AT_ONCE // columns.shape[1]
+        for j in range(0, len(columns), step):
+            sums[:, j : j + step] = self._scale.sums(columns[j : j + step], sizes, j)
+            pause()
+        return of_sizes(sizes, sums)
+
+
+class RowBuffer:
+    """Rows of all columns that wait to be tallied together: one sort and one digest update.
+
+    Thread-safe. A full buffer is swapped out and tallied outside the lock by the thread that
+    filled it, unless another is tallying already, so that writers never wait for a slow tally.
+    """
+
+    def __init__(
+        self, matrix: ReferenceMatrix, engine: str, tallies: WindowedTallies[Tally]
+    ) -> None:
+        self.tallies = tallies
+        self._encoder = RowEncoder(matrix.layout)
+        self._tallier = Tallier(matrix, engine, tallies)
+        self._lock = threading.Lock()
+        self._single: deque[tuple[Mapping[str, Any], float]] = deque()
+        """Single rows that are not read yet, and when they were seen."""
+        width = len(self.names)
+        self._batch = min(BATCH, 1 + VALUES_AT_ONCE // max(1, width))
+        self._rows: Floats = np.empty((BUFFER_ROWS, width))
+        self._filled = 0
+        self._now = self._from = self._until = 0.0
+        self._requests: list[tuple[int, int]] = []
+        """First row in the buffer, and number of rows, of each request of several rows."""
+        self._long_requests: RequestRows | None = None
+        """Of requests longer than the buffer."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The columns."""
+        return self._encoder.names
+
+    def add(
+        self,
+        columns: Mapping[str, Any],
+        rows: int,
+        now: float,
+        pause: Pause = _go_on,
+        *,
+        request_bytes: int | None = None,
+    ) -> None:
+        """Add rows.
+
+        Args:
+            columns: Name -> one value (where `rows` is 1) or a sequence of `rows` values. An
+                absent column is missing in all rows; unknown ones are ignored.
+            rows: Number of rows.
+            now: Unix seconds.
+            pause: Called now and then in long work.
+            request_bytes: Size of the request that they came in, None if in none. Its rows may be
+                alike; if it is small and has but one row, `columns` must not change any more.
+        """
+        is_request = request_bytes is not None
+        if rows == 1:
+            self._single.append((columns, now))
+            is_small = request_bytes is not None and request_bytes <= SMALL_BYTES
+            if is_small and len(self._single) < self._batch:
+                return
+            with self._lock:
+                self._add_single_rows()
+        elif rows:
+            block = self._encoder.columns(columns, rows, pause)
+            is_long = is_request and rows > BUFFER_ROWS
+            alike = self._tallier.requests_of(block, [rows], pause) if is_long else None
+            with self._lock:
+                self._add_single_rows()
+                self._add_block(block, now, is_request)
+                self._long_requests = merged(self._long_requests, alike)
+        self._tallier.tally_if_idle(pause)
+
+    def drain(self, pause: Pause = _go_on) -> None:
+        """Tally all rows that were added before."""
+        with self._lock:
+            self._add_single_rows()
+            self._swap_out()
+        self._tallier.drain(pause)
+
+    def _add_single_rows(self) -> None:
+        """Add the single rows that wait, those of one pane together."""
+        waiting = [*map(deque.popleft, repeat(self._single, len(self._single)))]
+        while waiting:
+            rows, moments = zip(*waiting, strict=True)
+            self._enter_panes(moments[0])
+            count = len(rows)
+            if min(moments) < self._from or max(moments) >= self._until:
+                is_here = [self._from <= moment < self._until for moment in moments]
+                count = is_here.index(False)
+            self._add_block(self._encoder.single_rows(rows[:count]), moments[0])
+            waiting = waiting[count:]
+
+    def _enter_panes(self, now: float) -> None:
+        """Move on to the panes of `now` in all windows; note how long rows fall into them."""
+        if self._from <= now < self._until:
+            return
+        self._swap_out()
+        panes = [(w.pane_number(now), w.pane_seconds) for w in self.tallies.windows]
+        self._from = max((number * seconds for number, seconds in panes), default=-math.inf)
+        self._until = min(((number + 1) * seconds for number, seconds in panes), default=math.inf)
+
+    def _add_block(self, block: Floats, now: float, is_request: bool = False) -> None:
+        self._enter_panes(now)
+        self._now = now
+        for start in range(0, block.shape[1], BUFFER_ROWS):
+            rows = block[:, start : start + BUFFER_ROWS].T
+            if self._filled + len(rows) > BUFFER_ROWS:
+                self._swap_out()
+            self._rows[self._filled : self._filled + len(rows)] = rows
+            if is_request and len(rows) == block.shape[1]:
+                self._requests.append((self._filled, len(rows)))
+            self._filled += len(rows)
+
+    def _swap_out(self) -> None:
+        if self._filled:
+            columns = self._rows[: self._filled].T.copy()
+            full = _FullBuffer(columns, self._now, self._requests, self._long_requests)
+            self._tallier.put(full)
+            self._filled, self._requests, self._long_requests = 0, [], None
