@@ -117,7 +117,6 @@ class Monitor:
         self._sink = self._new_sink()
 
     def _share(self, folder: Path | None) -> SharedState | None:
-        """Return the state shared with the host's other processes, None without a folder."""
         if folder is None:
             return None
         seconds = self.config.flush_seconds
@@ -125,9 +124,7 @@ class Monitor:
 
     def _new_sink(self) -> Sink:
         c = self.config
-        apps = {c.page_path: self.page_app} if c.page_path else {}
-        if c.metrics_path:
-            apps[c.metrics_path] = self.metrics_app
+        apps = {c.page_path: self.page_app, c.metrics_path: self.metrics_app}
         return Sink(
             traffic=self._counts.traffic,
             health=self._counts.health,
@@ -137,7 +134,10 @@ class Monitor:
             submit=self._intake.submit,
             wake=self._upkeep.ensure_running,
             shutdown=self.shutdown,
-            service_apps={**{path: app() for path, app in apps.items()}, **self.writing_apps},
+            service_apps={
+                **{path: app() for path, app in apps.items() if path},
+                **self.writing_apps,
+            },
         )
 
     def _metrics_token(self) -> str | None:

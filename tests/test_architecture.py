@@ -58,7 +58,7 @@ ROOMS: Mapping[str, str] = {
     "sources": "core formats config runtime",
     "intake": "core formats config runtime",
     "state": "core config metrics runtime",
-    "endpoints": "core formats intake metrics runtime sources state",
+    "endpoints": "core formats intake metrics runtime state",
     "page": "core endpoints metrics runtime",
     "assets": "core metrics",
     "monitor": "config core endpoints formats intake metrics reference runtime sources state",

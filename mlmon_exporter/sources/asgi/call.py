@@ -12,7 +12,7 @@ from mlmon_exporter.core.counts.requests import OTHER, UNDECIDED, RequestLabels
 from mlmon_exporter.core.records import Exchange, Exemplar
 from mlmon_exporter.formats.event_stream import MEDIA_TYPE
 
-from .endings import ended
+from .endings import ended, error_of
 from .ids import ID_HEADER, PredictionIds, valid_id
 from .sink import Sink
 from .spans import annotate, current_span_context
@@ -204,9 +204,11 @@ class Call:
             sink.in_flight.pop(id(self._scope), None)
             if not self._route:
                 self._find_route()
-            status, outcome = ended(self._status, self._is_answered, self._has_left, error)
+            kind = "none" if error is None else error_of(error)
+            status, outcome = ended(self._status, self._is_answered, self._has_left, kind)
             request = (self._model, self._version, self._route, self._method, status, outcome)
-            if outcome == "ok" and self._may_be_cut_off():
+            is_doubtful = self._is_in_parts or not self._response_size
+            if is_doubtful and outcome == "ok" and not self._is_as_long_as_it_says():
                 self._held, self.is_open = request, True
                 request = (*request[:5], UNDECIDED)
             sink.traffic.record(
@@ -235,23 +237,22 @@ class Call:
         if self._held is not None:
             request, self._held, self.is_open = self._held, None, False
             try:
-                ending = ended(self._status, self._is_answered, self._has_left, error)
+                kind = error_of(error)
+                ending = ended(self._status, self._is_answered, self._has_left, kind)
                 self._sink.traffic.decide((*request[:4], *ending))
             except Exception as fault:  # noqa: BLE001 - the app has ended as it did
                 self._sink.fail(fault)
 
-    def _may_be_cut_off(self) -> bool:
-        """Return whether an answer whose last byte was sent may lack a part.
+    def _is_as_long_as_it_says(self) -> bool:
+        """Return whether an answer in parts is known to be whole at its last byte.
 
         When a stream raises, Starlette's BaseHTTPMiddleware sends an empty last part before it
-        lets the error through; an answer in parts is whole if it is as long as it says.
+        lets the error through.
         """
-        if self._response_size and not self._is_in_parts:
-            return False
         length = (b"content-length", str(self._response_size).encode())
         headers = self._response_headers  # a model's are in a dict
         pairs = headers.items() if type(headers) is dict else headers or ()
-        return self._status not in (204, 304) and length not in pairs
+        return self._status in (204, 304) or length in pairs
 
     def _kept_parts(self, stream: StreamedAnswer) -> list[bytes]:
         parts = stream.parts()

@@ -20,6 +20,8 @@ from .templates import RouteTemplates
 logger = logging.getLogger(__name__)
 
 ROUTES_KEPT = 1000
+Labels = tuple[str, str, str]
+"""Model, version and route; model and version are empty where the request is for no model."""
 
 
 class ModelRoutes:
@@ -35,7 +37,7 @@ class ModelRoutes:
         rest = [model.name for model in configured if not model.routes]
         self._rest = rest[0] if len(rest) == 1 else OTHER if rest else None
         self._templates = RouteTemplates(self._routes)
-        self._known: dict[tuple[str, str], tuple[str, str]] = {}
+        self._known: dict[tuple[str, str], Labels] = {}
 
     def declare(self, traffic: Traffic) -> None:
         """Start the counts of each model and configured route at 0, before the first request."""
@@ -44,12 +46,11 @@ class ModelRoutes:
         for route, name in self._routes.items():
             traffic.declare(name, self._version(name), route, "POST")
 
-    def find(self, scope: Scope) -> tuple[str, str, str]:
-        """Return the model, version and route that a request is counted for.
+    def find(self, scope: Scope) -> Labels:
+        """Return the labels that a request is counted under.
 
         The model is the one that a parameter of the route names, else the route's; `other` where
-        several models share the route and only the body can tell. Model and version are empty
-        where the request is for none.
+        several models share the route and only the body can tell.
         """
         method, route = scope["method"], route_of(scope, self._templates)
         labels = self._known.get((method, route))
@@ -58,8 +59,8 @@ class ModelRoutes:
             if len(self._known) < ROUTES_KEPT:
                 self._known[method, route] = labels
         if len(self._models) > 1 and labels[0] and "{" in route:
-            labels = self._model_in_path(scope) or labels
-        return (*labels, route)
+            return self._model_in_path(scope, route) or labels
+        return labels
 
     def in_progress(self, scopes: Iterable[Scope]) -> Mapping[tuple[str, ...], int]:
         """Return the number of requests being served by model, version and route."""
@@ -80,16 +81,16 @@ class ModelRoutes:
                 "(later ones are only counted, as unknown_route)"
             )
 
-    def _find_model(self, method: str, route: str) -> tuple[str, str]:
+    def _find_model(self, method: str, route: str) -> Labels:
         name = self._routes.get(route)
         if name is None and method == "POST" and route != OTHER:
             name = self._rest
-        return (name, self._version(name)) if name is not None else ("", "")
+        return (name, self._version(name), route) if name is not None else ("", "", route)
 
-    def _model_in_path(self, scope: Scope) -> tuple[str, str] | None:
+    def _model_in_path(self, scope: Scope, route: str) -> Labels | None:
         for value in scope.get("path_params", {}).values():
             if type(value) is str and value in self._models:
-                return value, self._version(value)
+                return value, self._version(value), route
         return None
 
     def _version(self, name: str) -> str:

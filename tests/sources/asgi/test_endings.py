@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from mlmon_exporter.sources.asgi.endings import ENDINGS, RULES, ended, outcome_of
+from mlmon_exporter.sources.asgi.endings import ENDINGS, RULES, ended, error_of, outcome_of
 
 ERRORS = (None, ValueError(), SystemExit(), CancelledError(), GeneratorExit())
 CAUSES = [*product((0, 200, 302, 404, 503), (False, True), (False, True), ERRORS)]
@@ -23,7 +23,7 @@ def test_the_table_says_what_the_rules_say_in_words(
     cause: tuple[int, bool, bool, BaseException | None],
 ) -> None:
     status, is_answered, has_left, error = cause
-    counted, outcome = ended(*cause)
+    counted, outcome = ended(status, is_answered, has_left, error_of(error))
     is_cancelled = isinstance(error, CancelledError | GeneratorExit)
     if has_left:
         assert (counted, outcome) == (status or 499, "disconnected")
@@ -37,8 +37,8 @@ def test_the_table_says_what_the_rules_say_in_words(
 
 def test_only_an_answer_that_was_sent_whole_is_ok() -> None:
     for cause in CAUSES:
-        status, is_answered, has_left, _ = cause
-        if ended(*cause)[1] == "ok":
+        status, is_answered, has_left, error = cause
+        if ended(status, is_answered, has_left, error_of(error))[1] == "ok":
             assert status in (200, 302)
             assert is_answered
             assert not has_left
