@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, Unpack
@@ -13,9 +11,11 @@ from starlette.types import ASGIApp, Scope
 
 from .config.keys import Config, load_config
 from .config.options import Options
+from .core.counts.counts import Counts
 from .core.counts.feedback import Feedback, Status
 from .core.counts.health import Health
-from .core.counts.requests import Traffic
+from .core.counts.processes import Process
+from .core.counts.requests import RequestCounts
 from .core.model import Model
 from .core.outcomes.pending import GroundTruth
 from .core.records import Reading, flat
@@ -25,18 +25,18 @@ from .endpoints.scrape import MetricsApp
 from .formats import FORMATS, REASONS
 from .intake.bodies import BodyReader
 from .intake.consumer import Consumer, batch_of
-from .intake.queue import WAIT_SECONDS, Intake, call_if_alive
+from .intake.queue import WAIT_SECONDS, Intake
 from .metrics.collector import MlmonCollector
 from .metrics.otel import observe_readings
-from .metrics.process import Process, this_process
+from .metrics.process import this_process
 from .reference.models import ConfiguredModels
+from .runtime.forks import after_fork
 from .runtime.threads import LimitedThreads
 from .sources.asgi.middleware import AsgiSource
 from .sources.asgi.model_routes import ModelRoutes
 from .sources.asgi.sink import Sink
-from .state.open_pending import open_store
-from .state.shared import Counts, SharedState
-from .state.store import Store
+from .state.open_pending import open_pending
+from .state.shared import SharedState
 from .state.upkeep import Upkeep
 
 _THREADS = LimitedThreads("shutdown", 1)
@@ -69,15 +69,15 @@ class Monitor:
         """
         self.config = c = Config.from_options(config, **options)
         health = Health((row.name, reason) for row in FORMATS for reason in REASONS)
-        traffic = Traffic(max_routes=c.max_routes, on_overflow=health.overflow)
+        requests = RequestCounts(max_routes=c.max_routes, on_overflow=health.overflow)
         feedback = Feedback(max_kpis=c.max_kpis, on_overflow=lambda: health.overflow("kpi"))
-        self._counts = Counts(traffic, health, feedback)
+        self._counts = Counts(requests, feedback, health)
         configured = ConfiguredModels(c, health)
         self.models: Mapping[str, Model] = configured.by_name
         self._routes = ModelRoutes(c.models, self.models, health)
         self._in_flight: dict[int, Scope] = {}
         shared = self._share(c.state_dir)
-        pending = open_store(c, self.models, feedback, health, shared)
+        pending = open_pending(c, self.models, self._counts, shared)
         self._upkeep = Upkeep(
             shared,
             pending,
@@ -86,10 +86,9 @@ class Monitor:
             is_needed=shared is not None or c.ground_truth_store is not None,
             is_reader=self.is_reader,
         )
-        longest = max(window.seconds for window in c.windows)
-        self._desk = FeedbackDesk(self.models, pending, feedback, longest)
+        self._desk = FeedbackDesk(self.models, pending, feedback)
         reader = BodyReader(c, self.models, health)
-        self._consumer = Consumer(reader, self.models, traffic, self._desk.predicted)
+        self._consumer = Consumer(reader, self.models, requests, self._desk.predicted)
         self._intake = Intake(
             self._consumer,
             health,
@@ -106,27 +105,26 @@ class Monitor:
             self._process,
             c.digest,
         )
-        child = weakref.WeakMethod(self._after_fork)
-        os.register_at_fork(after_in_child=lambda: call_if_alive(child))
+        after_fork(self._after_fork)
         self._metrics_app = MetricsApp(
             self._readout.scrape, self._readout.failed, self._metrics_token()
         )
         self.writing_apps = self._writing_apps()
         """Path -> the app that takes ground truths or KPIs there; empty without a token."""
-        self._routes.declare(traffic)
+        self._routes.declare(requests)
         self._sink = self._new_sink()
 
     def _share(self, folder: Path | None) -> SharedState | None:
         if folder is None:
             return None
         seconds = self.config.flush_seconds
-        return SharedState(Store(folder), self.models, self._counts, self._process, seconds)
+        return SharedState(folder, self.models, self._counts, self._process, seconds)
 
     def _new_sink(self) -> Sink:
         c = self.config
         apps = {c.page_path: self.page_app, c.metrics_path: self.metrics_app}
         return Sink(
-            traffic=self._counts.traffic,
+            traffic=self._counts.requests,
             health=self._counts.health,
             routes=self._routes,
             in_flight=self._in_flight,
@@ -151,9 +149,8 @@ class Monitor:
         return self._desk.apps(token.get_secret_value(), self._intake.catch_up)
 
     def _after_fork(self) -> None:
-        self._upkeep.forget()
         if self._upkeep.shared is not None:
-            self._routes.declare(self._counts.traffic)
+            self._routes.declare(self._counts.requests)
 
     def _process(self) -> Process:
         """Return what the other processes should know of this one."""

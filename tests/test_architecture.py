@@ -57,7 +57,7 @@ ROOMS: Mapping[str, str] = {
     "reference": "core formats config",
     "sources": "core formats config runtime",
     "intake": "core formats config runtime",
-    "state": "core config metrics runtime",
+    "state": "core config runtime",
     "endpoints": "core formats intake metrics runtime state",
     "page": "core endpoints metrics runtime",
     "assets": "core metrics",

@@ -410,7 +410,7 @@ def test_a_fault_of_ours_leaves_the_rest_of_a_registry_alone(reference: str) -> 
     text = generate_latest(registry)
     assert b"\ntheirs 3.0\n" in text
     assert b"\nmlmon_" not in text
-    assert monitor._counts.health.counts["mlmon_internal_errors_total"]["scrape",] == 1
+    assert monitor._counts.health.counters["mlmon_internal_errors_total"].cells["scrape",] == 1
 
 
 def test_every_reading_is_in_the_table_of_metrics(reference: str) -> None:

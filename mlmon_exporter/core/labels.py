@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 LABEL_LENGTH = 128
+OTHER = "other"
+"""The label of what no route handled, of methods that HTTP does not know, of what is over a cap."""
 
 
 def clean_label(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What comes back about predictions, wired together: pending ones, ground truths, KPIs."""
+"""The feedback of a monitor's models: pending predictions, ground truths, KPIs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from mlmon_exporter.core.counts.feedback import STATUSES, Feedback
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.pending import GroundTruth
 from mlmon_exporter.core.records import Batch, Readings
-from mlmon_exporter.state.joiner import Joined, Joiner, PendingStore
+from mlmon_exporter.state.joiner import Joiner
+from mlmon_exporter.state.joining import Joined
+from mlmon_exporter.state.pending import Pending
 
 from .feedback import FeedbackApp
 from .records import Answer, KpiEvent, Read, ground_truths_in, kpi_events_in
@@ -22,28 +24,22 @@ KPI_PATH = "/kpi"
 
 
 class FeedbackDesk:
-    """Keeps predictions for their ground truth, and counts what comes back. Thread-safe."""
+    """Keeps predictions for their ground truth, and counts feedback. Thread-safe."""
 
-    def __init__(
-        self,
-        models: Mapping[str, Model],
-        store: PendingStore,
-        counts: Feedback,
-        longest_seconds: float,
-    ) -> None:
+    def __init__(self, models: Mapping[str, Model], pending: Pending, counts: Feedback) -> None:
         self._models = models
-        self._store = store
+        self._pending = pending
         self._counts = counts
-        self._joiner = Joiner(store, models, longest_seconds)
+        self._joiner = Joiner(pending.join)
         for name, model in models.items():
             if model.has_task:
                 counts.declare(name, model.settings.version)
 
     def predicted(self, name: str, batch: Batch, now: float) -> None:
         """Keep the predictions of rows that have ids, seen at `now`, Unix seconds."""
-        pending = self._models[name].pending_of(batch, now)
-        if pending:
-            self._store.keep([(name, prediction) for prediction in pending], now)
+        predictions = self._models[name].pending_of(batch, now)
+        if predictions:
+            self._pending.keep([(name, prediction) for prediction in predictions], now)
 
     def ground_truths(self, truths: Sequence[GroundTruth], now: float) -> Joined:
         """Join ground truths with their predictions; raises StoreError if that cannot be now."""
@@ -58,8 +54,8 @@ class FeedbackDesk:
         ids = {event.prediction_id for event in events if event.prediction_id is not None}
         only = next(iter(self._models)) if len(self._models) == 1 else ""
         counts = self._counts.like()
-        with self._store.session(now) as session:
-            found = session.find(ids)
+        with self._pending.transaction(now) as transaction:
+            found = transaction.table.find(ids)
             for event in events:
                 known = found.get(event.prediction_id or "")
                 model = event.model or only
@@ -67,7 +63,7 @@ class FeedbackDesk:
                 if known is not None:
                     model, version = known.model, known.version
                 counts.kpi(model, version, event.kpi, event.value)
-            session.merge({}, counts)
+            transaction.merge({}, counts)
 
     def apps(self, token: str, clock: Callable[[], float]) -> Mapping[str, ASGIApp]:
         """Return path -> the app that takes what is posted there."""
@@ -90,16 +86,16 @@ class FeedbackDesk:
         if read.errors:
             counts = self._counts.like()
             counts.ground_truths({("", "", "invalid"): len(read.errors)})
-            with self._store.session(now) as session:
-                session.merge({}, counts)
+            with self._pending.transaction(now) as transaction:
+                transaction.merge({}, counts)
         for place, reason in zip(read.places, joined.reasons, strict=True):
             if reason:
                 read.errors.append((place, reason))
         return read.answer({status: joined.statuses.count(status) for status in STATUSES})
 
     def readings(self, now: float) -> Iterator[Readings]:
-        """Give how many predictions wait."""
-        waiting = self._store.waiting(now)
+        """Give the predictions that wait, once those that wait for too long are forgotten."""
+        waiting = self._pending.flush(now)
         rows = [(n, m.settings.version) for n, m in self._models.items() if n in waiting]
         if rows:
             counts = [waiting[name] for name, _ in rows]

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
 from mlmon_exporter import __version__
+from mlmon_exporter.core.counts.counts import Counts
+from mlmon_exporter.core.counts.processes import CPU, Process, process_readings
 from mlmon_exporter.core.drift.history import Snapshot
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.records import Block, Readings
 from mlmon_exporter.intake.queue import Intake
-from mlmon_exporter.metrics.process import CPU, Process, process_readings
 from mlmon_exporter.runtime.once import Once
 from mlmon_exporter.runtime.pace import Pause
 from mlmon_exporter.runtime.workers import is_one_of_many
-from mlmon_exporter.state.shared import Counts
 from mlmon_exporter.state.upkeep import Upkeep
 
 from .desk import FeedbackDesk
@@ -67,17 +67,18 @@ class Readout:
             if not self._upkeep.load(shared, now):
                 return
             yield from shared.process_readings(now)
+            counts = shared.shown
         else:
             self._expire(now)
             process = self._process()
-            routes = counts.traffic.routes()
+            routes = counts.requests.routes()
             yield from process_readings([process], process.numbers.get(CPU), routes)
         for model in self._models.values():
             yield from model.readings(now, pause)
-        yield from counts.shown_traffic.readings(now)
-        yield from counts.shown_feedback.readings()
+        yield from counts.requests.readings(now)
+        yield from counts.feedback.readings()
         yield from self._desk.readings(now)
-        yield from counts.shown_health.readings()
+        yield from counts.health.readings()
 
     def scrape(self, pause: Pause) -> Iterator[Block]:
         """Give all numbers now, with those of the exporter."""
@@ -103,16 +104,16 @@ class Readout:
 
     def _expire(self, now: float) -> None:
         """Drop the versions that have not been used for long."""
-        traffic, feedback = self._counts.traffic, self._counts.feedback
-        named = traffic.named() | feedback.named()
+        requests, feedback = self._counts.requests, self._counts.feedback
+        named = requests.named() | feedback.named()
         dead = {
             (name, version)
             for name, model in self._models.items()
             for version in model.versions.expire(now, [v for of, v in named if of == name])
         }
         if dead:
-            traffic.drop(dead)
-            feedback.drop(dead)
+            requests.forget(dead)
+            feedback.forget(dead)
 
     def _own(self) -> Iterator[Readings]:
         shared = self._upkeep.shared

@@ -7,7 +7,7 @@ from functools import partial
 
 from mlmon_exporter.config.keys import Config, ConfigError, ModelConfig
 from mlmon_exporter.core.counts.health import Health
-from mlmon_exporter.core.counts.requests import OTHER
+from mlmon_exporter.core.labels import OTHER
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.records import Batch, Exchange

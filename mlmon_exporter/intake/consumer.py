@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlmon_exporter.core.coerce import scalar
-from mlmon_exporter.core.counts.requests import Traffic
+from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.records import Batch, Exchange
 from mlmon_exporter.runtime.pace import Pace
@@ -23,11 +23,11 @@ class Consumer:
     """Reads exchanges and adds their rows. `add` is thread-safe; the rest is the intake's."""
 
     def __init__(
-        self, reader: BodyReader, models: Mapping[str, Model], traffic: Traffic, keep: Keep
+        self, reader: BodyReader, models: Mapping[str, Model], requests: RequestCounts, keep: Keep
     ) -> None:
         self._reader = reader
         self._models = models
-        self._traffic = traffic
+        self._requests = requests
         self._keep = keep
 
     def __call__(self, exchange: Exchange, pace: Pace) -> None:
@@ -40,7 +40,7 @@ class Consumer:
         name, batch = read
         model = self._models[name]
         version = model.observe(batch, exchange.arrived, pace, request_bytes=exchange.size)
-        self._traffic.record_rows(name, version, batch.rows)
+        self._requests.record_rows(name, version, batch.rows)
         if model.has_task:
             ids = batch.prediction_ids or row_ids(exchange.prediction_id, batch.rows)
             self._keep(name, batch._replace(prediction_ids=ids), exchange.arrived)
@@ -48,7 +48,7 @@ class Consumer:
     def add(self, name: str, batch: Batch, now: float) -> None:
         """Take in rows of a model that were seen at `now`, Unix seconds."""
         version = self._models[name].observe(batch, now)
-        self._traffic.record_rows(name, version, batch.rows)
+        self._requests.record_rows(name, version, batch.rows)
         if batch.prediction_ids is not None:
             self._keep(name, batch, now)
 

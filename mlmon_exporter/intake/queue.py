@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.records import Exchange, Headers
+from mlmon_exporter.runtime.forks import around_fork
 from mlmon_exporter.runtime.once import Once
 from mlmon_exporter.runtime.pace import REST_RATIO, OtherThreads, Pace
 
@@ -60,12 +59,8 @@ class Intake:
         """When all that was queued before had last been taken in, Unix seconds."""
         self._reset()
         # Between exchanges the thread holds no lock of ours: that is when a fork may happen.
-        fork = weakref.WeakMethod(self._before_fork), weakref.WeakMethod(self._after_fork)
-        parent = weakref.WeakMethod(self._after_fork_in_parent)
-        os.register_at_fork(
-            before=lambda: call_if_alive(fork[0]),
-            after_in_parent=lambda: call_if_alive(parent),
-            after_in_child=lambda: call_if_alive(fork[1]),
+        around_fork(
+            before=self._before_fork, parent=self._after_fork_in_parent, child=self._after_fork
         )
 
     def _reset(self) -> None:
@@ -216,10 +211,3 @@ def rest_ratio(busy: float) -> float:
     left = BUSY - busy if busy < 1.0 else MOST_SHARE
     share = min(max(left, LEAST_SHARE), MOST_SHARE)
     return 1.0 / share - 1.0
-
-
-def call_if_alive(method: weakref.WeakMethod[Callable[[], None]]) -> None:
-    """Call a method of an object that may be gone."""
-    bound = method()
-    if bound is not None:
-        bound()

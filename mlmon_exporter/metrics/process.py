@@ -1,90 +1,16 @@
-"""The processes of a server, shown as one: CPU time, memory, files, requests in progress."""
+"""Numbers of this process, as the operating system tells them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
 
-from mlmon_exporter.core.labels import read_labels
-from mlmon_exporter.core.records import Readings
+from mlmon_exporter.core.counts.processes import Process
 
 from .collector import process_numbers
 
-CPU = "process_cpu_seconds_total"
-_OF_ALL: dict[str, Callable[[list[float]], float]] = {
-    "process_resident_memory_bytes": sum,
-    "process_open_fds": sum,
-    "process_start_time_seconds": min,
-}
-"""Metric -> what makes the number of all processes of theirs."""
-
-
-class Process(NamedTuple):
-    """What others should know of a process; all plain, so that it can be kept as JSON."""
-
-    numbers: Mapping[str, float]
-    """Metric -> value; what the system does not tell is not there."""
-    in_progress: list[tuple[list[str], int]]
-    """Model, version and route -> how many requests it is serving."""
-
 
 def this_process(in_progress: Mapping[tuple[str, ...], int]) -> Process:
-    """Return what is known of the process that asks."""
+    """Return the facts about the process that asks."""
     return Process(
         process_numbers(), [(list(labels), count) for labels, count in in_progress.items()]
-    )
-
-
-def process_readings(
-    alive: Iterable[Process],
-    cpu_seconds: float | None,
-    routes: Iterable[tuple[str, ...]] = (),
-) -> Iterator[Readings]:
-    """Give the numbers of the processes that are alive.
-
-    Args:
-        alive: Those processes.
-        cpu_seconds: CPU time of all there ever were, None where the system does not tell.
-        routes: Model, version and route of those that were served before: none in progress is 0.
-    """
-    processes = list(alive)
-    if cpu_seconds is not None:
-        yield Readings(CPU, (), ((),), [cpu_seconds])
-    for name, of_all in _OF_ALL.items():
-        values = [p.numbers[name] for p in processes if name in p.numbers]
-        if values:
-            yield Readings(name, (), ((),), [of_all(values)])
-    yield _in_progress(processes, routes)
-
-
-def _in_progress(processes: Iterable[Process], routes: Iterable[tuple[str, ...]]) -> Readings:
-    counts = dict.fromkeys(routes, 0)
-    for process in processes:
-        for labels, count in process.in_progress:
-            counts[tuple(labels)] = counts.get(tuple(labels), 0) + count
-    names = ("model", "version", "route")
-    return Readings("mlmon_requests_in_progress", names, tuple(counts), list(counts.values()))
-
-
-class CpuTime:
-    """CPU seconds that add up."""
-
-    def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds = seconds
-
-    def merge(self, other: CpuTime) -> None:
-        """Add another's."""
-        self.seconds += other.seconds
-
-    def merge_max(self, other: CpuTime) -> None:
-        """Take another's if that is more."""
-        self.seconds = max(self.seconds, other.seconds)
-
-
-def process_of(form: Any) -> Process:
-    """Read a process's JSON; raises ValueError, KeyError or TypeError where it is damaged."""
-    numbers, in_progress = form
-    return Process(
-        {name: float(value) for name, value in numbers.items()},
-        [([*read_labels(labels, 3)], int(count)) for labels, count in in_progress],
     )

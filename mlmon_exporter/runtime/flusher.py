@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 
+from .forks import after_fork
 from .once import Once
 
 logger = logging.getLogger(__name__)
@@ -18,15 +18,17 @@ class Flusher:
     def __init__(self, flush: Callable[[], object], seconds: float) -> None:
         self._flush = flush
         self._seconds = seconds
-        self._process = 0
         self._is_first_fault = Once()
-        self._stopped = threading.Event()
+        self._forget_thread()
+        after_fork(self._forget_thread)
+
+    def _forget_thread(self) -> None:
         self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
 
     def ensure_running(self) -> None:
-        """Start the thread, unless it runs in this process; cheap enough for every request."""
-        if self._process != os.getpid():
-            self._process = os.getpid()
+        """Start the thread unless it runs; cheap enough for every request."""
+        if self._thread is None:
             self._stopped = threading.Event()
             self._thread = threading.Thread(target=self._run, name="mlmon-flusher", daemon=True)
             self._thread.start()
@@ -38,11 +40,11 @@ class Flusher:
                 self._flush()
             except Exception:
                 if self._is_first_fault():
-                    logger.exception("mlmon: counts were not added; it is tried again")
+                    logger.exception("mlmon: counts were not added; will retry")
 
     def close(self) -> None:
         """End the thread; `ensure_running` starts it again."""
         self._stopped.set()
-        if self._thread is not None and self._process == os.getpid():
-            self._thread.join(5.0)
-        self._process, self._thread = 0, None
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(5.0)

@@ -1,7 +1,7 @@
-"""Predictions that wait, in a table: of the state file, or of a PostgreSQL server.
+"""Pending predictions in tables of SQLite or of a PostgreSQL server.
 
-Everything here happens within the caller's transaction. Queries are put together from our own
-words and placeholders alone: values never stand in them.
+Everything here happens within the caller's transaction. Queries are put together from constants
+and placeholders alone: values never stand in them.
 """
 # ruff: noqa: S608
 
@@ -25,20 +25,20 @@ from mlmon_exporter.core.records import Prediction
 T = TypeVar("T")
 
 ALL = ""
-"""What stands for all models where rows are counted."""
+"""Name under which the rows of all models are counted."""
 EXPIRED_AT_ONCE = 10_000
-"""So many rows that are over age are deleted in one transaction at most."""
+"""Rows over age that are deleted in one transaction at most."""
 
 
 class Dialect(NamedTuple):
-    """How a database spells what they spell differently."""
+    """Words of SQL that databases spell differently."""
 
     mark: str
     """Placeholder of a parameter."""
     real: str
     blob: str
     lock: str
-    """What a SELECT ends with that keeps others from its rows."""
+    """End of a SELECT that locks its rows against other transactions."""
 
 
 SQLITE = Dialect("?", "REAL", "BLOB", "")
@@ -46,7 +46,7 @@ POSTGRESQL = Dialect("%s", "DOUBLE PRECISION", "BYTEA", "FOR UPDATE")
 
 
 class Cursor(Protocol):
-    """What a statement gave."""
+    """Result of a statement."""
 
     def fetchall(self) -> list[Any]: ...
 
@@ -86,11 +86,11 @@ class PendingTable:
         """Keep predictions, each with its model; an id that is there already stays as it was.
 
         Returns:
-            How many were not kept, since their id was there.
+            Predictions that were not kept, since their id was there.
         """
         rows = [(p.id, model, p.at, 1, pack(model, p)) for model, p in predictions]
         kept = 0
-        for some in _parts(rows, 512):
+        for some in _batches(rows, 512):
             marks = ", ".join([f"({self._marks(5)})"] * len(some))
             added = self._run(
                 f"INSERT INTO mlmon_pending VALUES {marks} ON CONFLICT DO NOTHING RETURNING model",
@@ -101,9 +101,9 @@ class PendingTable:
         return len(rows) - kept
 
     def find(self, ids: Collection[str]) -> dict[str, Found]:
-        """Return what is known of these ids, and keep others from settling them meanwhile."""
+        """Return the predictions of these ids, locked against other transactions."""
         found: dict[str, Found] = {}
-        for some in _parts([*ids], 4096):
+        for some in _batches([*ids], 4096):
             rows = self._run(
                 f"SELECT id, data FROM mlmon_pending WHERE id IN ({self._marks(len(some))}) "
                 f"ORDER BY id {self._lock}",
@@ -112,8 +112,8 @@ class PendingTable:
             found.update(_readable(rows, unpack))
         return found
 
-    def settle(self, found: Mapping[str, Found]) -> None:
-        """Keep of predictions that were matched only that they were."""
+    def mark_matched(self, found: Mapping[str, Found]) -> None:
+        """Keep of matched predictions only what tells a duplicate."""
         for prediction_id, known in found.items():
             self._run(
                 f"UPDATE mlmon_pending SET is_waiting = 0, data = {self._mark} "
@@ -123,7 +123,7 @@ class PendingTable:
         self._count((known.model, 0, -1) for known in found.values())
 
     def forget(self, before: float, most_rows: int) -> int:
-        """Forget what is older, and the oldest that are too many; return the number of these."""
+        """Forget predictions that are older, and the oldest over a number; count the latter."""
         where = f"WHERE at < {self._mark} ORDER BY at LIMIT {EXPIRED_AT_ONCE}"
         self._delete(where, (before,))
         over = self.counts().get(ALL, 0) - most_rows
@@ -139,12 +139,12 @@ class PendingTable:
         return len(rows)
 
     def counts(self) -> dict[str, int]:
-        """Return how many wait for each model, and under "" how many rows there are in all."""
+        """Return the predictions that wait by model, and under "" the rows of all."""
         rows = self._run("SELECT model, amount FROM mlmon_pending_count", ())
         return {model: amount for model, amount in rows if isinstance(amount, int)}
 
     def keep_early(self, truths: Iterable[GroundTruth], now: float) -> None:
-        """Keep ground truths whose prediction is not there, in case it is on its way."""
+        """Keep ground truths whose prediction is not there yet."""
         for truth in truths:
             self._run(
                 f"INSERT INTO mlmon_early VALUES ({self._marks(3)}) ON CONFLICT DO NOTHING",
@@ -152,15 +152,15 @@ class PendingTable:
             )
 
     def take_early(self, ids: Collection[str]) -> list[GroundTruth]:
-        """Return, and forget, those whose prediction has one of these ids."""
+        """Return, and forget, early ground truths of these ids."""
         return [
             truth
-            for some in _parts([*ids], 4096)
+            for some in _batches([*ids], 4096)
             for truth in self._take_early(f"id IN ({self._marks(len(some))})", some)
         ]
 
     def take_unknown(self, before: float) -> list[GroundTruth]:
-        """Return, and forget, those that have waited since before a time."""
+        """Return, and forget, early ground truths that came before a time."""
         return self._take_early(f"received < {self._mark}", (before,))
 
     def _take_early(self, where: str, params: Sequence[Any]) -> list[GroundTruth]:
@@ -197,12 +197,12 @@ def _readable(rows: list[Any], read: Callable[[str, bytes], T]) -> Iterator[tupl
             yield row_id, read(row_id, bytes(data) if isinstance(data, bytes | memoryview) else b"")
 
 
-def _parts(rows: list[Any], size: int) -> Iterator[list[Any]]:
-    """Give the rows in parts of `size`, a power of two; the last row comes again to fill up one.
+def _batches(rows: list[Any], size: int) -> Iterator[list[Any]]:
+    """Give the rows in batches of `size`, a power of two; the last row is repeated to fill one up.
 
-    So parts have few lengths, and the queries few texts: connections keep a statement for each.
+    So batches have few lengths, and queries few texts: connections keep a statement for each.
     """
     for start in range(0, len(rows), size):
-        part = rows[start : start + size]
-        length = 1 << (len(part) - 1).bit_length()
-        yield part + part[-1:] * (length - len(part))
+        batch = rows[start : start + size]
+        length = 1 << (len(batch) - 1).bit_length()
+        yield batch + batch[-1:] * (length - len(batch))

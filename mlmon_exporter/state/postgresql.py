@@ -1,20 +1,18 @@
-"""Predictions that wait on a PostgreSQL server, so that several hosts may share them."""
+"""Pending predictions on a PostgreSQL server, so that several hosts may share them."""
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mlmon_exporter.config.keys import ConfigError
-from mlmon_exporter.core.counts.feedback import Feedback
+from mlmon_exporter.runtime.forks import after_fork
 
-from .joiner import Parts
-from .pending import Transaction
-from .pending_table import POSTGRESQL, schema
+from .joining import Add, Transaction
+from .pending_table import POSTGRESQL, PendingTable, schema
 from .store import StoreError
 
 if TYPE_CHECKING:
@@ -29,32 +27,33 @@ MAKING = 0x6D6C6D6F  # any number: an advisory lock of ours, while tables are ma
 class PostgresqlTransactions:
     """Transactions on one connection, which is opened on first use, in each process anew.
 
-    `merge` is called within the transaction, and last: what it does is done when the server
-    forgets that it happened only if the connection breaks in that very moment.
+    `add` is called within the transaction, and last: its effect stands without the transaction's
+    only if the connection breaks in that very moment.
     """
 
-    def __init__(
-        self,
-        url: str,
-        merge: Callable[[Parts, Feedback], None],
-        on_fault: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, url: str, add: Add, on_fault: Callable[[], None] = lambda: None) -> None:
         """Check that psycopg is there; raises ConfigError."""
         try:
-            import psycopg  # noqa: F401 - only those who have a server need the driver
+            import psycopg  # noqa: F401 - only users of a server need the driver
         except ImportError:
             raise ConfigError(
                 "ground_truth_store: expected psycopg for a postgresql:// address, got none; "
                 "pip install 'mlmon-exporter[postgres]'"
             ) from None
         self._url = url
-        self._merge = merge
+        self._add = add
         self._on_fault = on_fault
         self._has_failed = False
         self._lock = threading.Lock()
         self._connection: psycopg.Connection | None = None
-        self._process = 0
         self._abandoned: list[psycopg.Connection | None] = []
+        after_fork(self._abandon)
+
+    def _abandon(self) -> None:
+        # In a forked child it is the parent's: even closing it would end the parent's session.
+        self._abandoned.append(self._connection)
+        self._connection = None
+        self._lock = threading.Lock()
 
     @contextmanager
     def __call__(self, _now: float) -> Iterator[Transaction]:
@@ -63,11 +62,11 @@ class PostgresqlTransactions:
         with self._lock:
             try:
                 connection = self._open()
-                waiting: list[tuple[Parts, Feedback]] = []
                 with connection.transaction():
-                    yield Transaction(connection, lambda *added: waiting.append(added))
-                    for added in waiting:
-                        self._merge(*added)
+                    transaction = Transaction(PendingTable(connection, POSTGRESQL))
+                    yield transaction
+                    for merged in transaction.merged:
+                        self._add(*merged)
             except psycopg.Error as error:
                 self._drop()
                 self._on_fault()
@@ -78,12 +77,8 @@ class PostgresqlTransactions:
             self._has_failed = False
 
     def _open(self) -> psycopg.Connection:
-
-        if self._process != os.getpid():
-            self._forget()
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
-            self._process = os.getpid()
             with self._connection.transaction():
                 self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (MAKING,))
                 for statement in schema(POSTGRESQL):
@@ -107,13 +102,8 @@ class PostgresqlTransactions:
         if self._connection is not None and self._connection.broken:
             self._connection = None
 
-    def _forget(self) -> None:
-        """Let a parent's connection be, in a forked process: closing it would end the parent's."""
-        self._abandoned.append(self._connection)
-        self._connection = None
-
     def close(self) -> None:
         """Close the connection; the next use opens it again."""
-        if self._connection is not None and self._process == os.getpid():
+        if self._connection is not None:
             self._connection.close()
         self._connection = None

@@ -1,120 +1,82 @@
-"""One process's share of a host's state: what it adds to the store, and what it reads from it.
+"""One process's share of a host's state: counts that it adds to the store, and reads from it.
 
-Counts that are not in the store yet are held as they are and added every few seconds; what is
-shown is what all processes, dead ones included, have added.
+Counts that are not in the store yet are held and added every few seconds; readings show the sum
+that all processes, dead ones included, have added.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import orjson
 
+from mlmon_exporter.core.counts.counts import Counts
 from mlmon_exporter.core.counts.feedback import Feedback
 from mlmon_exporter.core.counts.health import Health
-from mlmon_exporter.core.counts.requests import Traffic
+from mlmon_exporter.core.counts.processes import CPU, CpuTime, Process, process_readings
+from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.counts.version_uses import VersionUses
-from mlmon_exporter.core.keys import TallyKey
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.records import Readings
-from mlmon_exporter.metrics.process import CPU, CpuTime, Process, process_readings
+from mlmon_exporter.runtime.forks import after_fork
 
-from .joiner import Parts
-from .pending import Transaction
-from .slots import Added
-from .store import Changes, LostError, Merge, Merged, Store, StoreError, UnreadableError, Value
+from .joining import Tallies, Transaction
+from .pending_table import SQLITE, PendingTable, schema
+from .slots import Flush
+from .store import Changes, LostError, Merge, Store, StoreError, UnreadableError, Value, Writing
 from .values import (
+    COUNTS,
+    CPU_TIME,
+    SEEDED,
+    TALLY,
     VERSIONS,
-    Seeding,
-    merge_cpu,
-    merge_feedback,
-    merge_health,
-    merge_part,
-    merge_traffic,
-    merge_uses,
-    part_key,
-    parts_of,
-    read_cpu,
-    read_feedback,
-    read_health,
-    read_traffic,
-    read_uses,
+    WORKER,
+    Recovery,
+    merge_tally,
+    merging,
+    read,
+    read_tally_key,
     read_worker,
     reading,
+    tallies_of,
+    tally_key,
     worker_value,
 )
 
 logger = logging.getLogger(__name__)
 
 ALIVE_SECONDS = 15.0
-SEEDED = "seeded"
-"""Key of when a new file got what was known of a lost one, Unix seconds."""
 SETTLE_SECONDS = 2.0
-"""So long after a flush interval all processes have put into a new file what they knew."""
-
-
-class Counts:
-    """Requests and counts about ourselves: since the last flush, and of all processes."""
-
-    def __init__(self, traffic: Traffic, health: Health, feedback: Feedback) -> None:
-        self.traffic = traffic
-        self.health = health
-        self.feedback = feedback
-        self.shown_traffic: Traffic = traffic
-        self.shown_health: Health = health
-        self.shown_feedback: Feedback = feedback
-
-    def share(self) -> None:
-        """Show only what was loaded: what this process counts is a part of it."""
-        self.shown_traffic, self.shown_health = Traffic(), self.health.take()
-        self.shown_feedback = self.feedback.take()
-
-
-class _Taken:
-    """What a process has counted since it last added it to the store."""
-
-    def __init__(self, counts: Counts, models: Mapping[str, Model]) -> None:
-        self._counts, self._models = counts, models
-        self.health = counts.health.take()
-        self.added = Added(
-            {name: model.versions.take() for name, model in models.items()},
-            counts.feedback.take(),
-            counts.traffic.take(),
-        )
-
-    def give_back(self) -> None:
-        """Have it counted still, since the store could not take it."""
-        self._counts.health.merge(self.health)
-        self._counts.traffic.merge(self.added.traffic)
-        self._counts.feedback.merge(self.added.feedback)
-        for name, taken in self.added.parts.items():
-            self._models[name].versions.restore(taken)
+"""Time after a flush interval until all processes have put their numbers into a new file."""
 
 
 class SharedState:
-    """Flushes and loads. One transaction a flush; thread-safe: one lock."""
+    """Flushes and loads. One transaction a flush; thread-safe: the store's lock.
+
+    `shown` are the counts of all processes, as last loaded.
+    """
 
     def __init__(
         self,
-        store: Store,
+        folder: Path,
         models: Mapping[str, Model],
         counts: Counts,
         process: Callable[[], Process],
         flush_seconds: float,
     ) -> None:
-        self._store = store
+        self._store = Store(folder, schema(SQLITE))
+        self._lock = self._store.lock
         self._models = models
         self._counts = counts
         self._process = process
         self._alive_seconds = max(ALIVE_SECONDS, 3 * flush_seconds)
         self._settle_seconds = flush_seconds + SETTLE_SECONDS
         self._seeded = 0.0
-        self._lock = threading.RLock()
         self._file, self._stamp = "", -1
         self._written: dict[str, Value] = {}  # to this file, since it was last loaded
         self._workers: dict[str, tuple[float, Process]] = {}  # when seen last, Unix seconds
@@ -124,64 +86,81 @@ class SharedState:
         self._started = time.time_ns()
         self._failing: set[str] = set()
         self.last_flush = time.time()
-        counts.share()
+        self.shown = counts.take()
+        self._readers: Mapping[str, Callable[[str, bytes], None]] = {
+            **dict.fromkeys(COUNTS.values(), self._read_counts),
+            CPU_TIME: self._read_cpu,
+            SEEDED: self._read_seeded,
+            WORKER.strip(): self._read_worker,
+            TALLY.strip(): self._read_tally,
+        }
+        after_fork(self._after_fork)
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         with self._lock:
             self._store.close()
 
-    def forget(self) -> None:
-        """Drop what a forked process has from its parent, which adds it itself."""
-        self._lock = threading.RLock()
-        self._store.close()
+    def _after_fork(self) -> None:
+        # The counts that wait are the parent's, which adds them itself.
         self._started = time.time_ns()
         self._cpu_added = 0.0
-        _Taken(self._counts, self._models)
+        self._taken()
+
+    def _taken(self) -> Flush:
+        """Take the counts since the last flush."""
+        return Flush(
+            {name: model.versions.take() for name, model in self._models.items()},
+            self._counts.take(),
+        )
 
     def flush(self, now: float) -> bool:
-        """Add what was counted since the last flush; False if the store could not take it.
+        """Add the counts since the last flush; False if the store could not take them.
 
         What it could not take is held, and added with the next flush.
         """
         with self._lock:
-            process, taken = self._process(), _Taken(self._counts, self._models)
+            process, taken = self._process(), self._taken()
             cpu = process.numbers.get(CPU, 0.0)
             changes: dict[str, Merge] = {
-                "cpu": merge_cpu(CpuTime(cpu - self._cpu_added)),
-                f"worker {os.getpid()} {self._started}": lambda _: worker_value(process, now),
+                CPU_TIME: merging(CpuTime(cpu - self._cpu_added)),
+                f"{WORKER}{os.getpid()} {self._started}": lambda _: worker_value(process, now),
             }
-            if not taken.health.is_empty():
-                changes["health"] = merge_health(taken.health)
             try:
                 try:
-                    merged = self._merge(taken.added, changes, now)
+                    writing = self._add(taken, changes, now)
                 except LostError as error:
                     self._fail("flush", error)
-                    merged = self._merge(taken.added, changes, now)
+                    writing = self._add(taken, changes, now)
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing must be lost
-                taken.give_back()
+                self._restore(taken)
                 self._fail("flush", error)
                 return False
             self._cpu_added = cpu
-            self._note(merged, now)
+            self._note(writing, now)
             return True
 
-    def _merge(self, added: Added, changes: Mapping[str, Merge], now: float) -> Merged:
+    def _restore(self, taken: Flush) -> None:
+        """Put back counts that the store could not take."""
+        self._counts.merge(taken.counts)
+        for name, tallies in taken.tallies.items():
+            self._models[name].versions.restore(tallies)
+
+    def _add(self, taken: Flush, changes: Mapping[str, Merge], now: float) -> Writing:
         with self._store.writing(now) as writing:
-            over = added.add(writing, self._models, now)
+            over = taken.add(writing, self._models, now)
             writing.merge(changes)
         self._overflow(over)
-        return Merged(writing.file, writing.values, writing.unreadable)
+        return writing
 
     def _overflow(self, versions: int) -> None:
         for _ in range(versions):
             self._counts.health.overflow("version")
 
-    def add(self, parts: Parts, counts: Feedback) -> None:
+    def add(self, tallies: Tallies, feedback: Feedback) -> None:
         """Add outcomes at once; raises StoreError where that cannot be done."""
         with self.transaction(time.time()) as transaction:
-            transaction.merge(parts, counts)
+            transaction.merge(tallies, feedback)
 
     @contextmanager
     def transaction(self, now: float) -> Iterator[Transaction]:
@@ -189,46 +168,47 @@ class SharedState:
         with self._lock:
             try:
                 with self._store.writing(now) as writing:
-                    over = 0
-
-                    def merge(parts: Parts, counts: Feedback) -> None:
-                        nonlocal over
-                        over += Added(parts, counts, Traffic()).add(writing, self._models, now)
-
-                    yield Transaction(writing.connection, merge)
+                    transaction = Transaction(PendingTable(writing.connection, SQLITE))
+                    yield transaction
+                    over = sum(
+                        Flush(tallies, Counts(RequestCounts(), feedback, Health())).add(
+                            writing, self._models, now
+                        )
+                        for tallies, feedback in transaction.merged
+                    )
                 self._overflow(over)
             except StoreError as error:
                 self._fail("join", error)
                 raise
             self._failing.discard("join")
-            self._note(Merged(writing.file, writing.values, writing.unreadable), now)
+            self._note(writing, now)
 
-    def _note(self, merged: Merged, now: float) -> None:
-        """Keep what was written, until it is loaded: should the file be lost, it is not."""
-        file, written, unreadable = merged
+    def _note(self, writing: Writing, now: float) -> None:
+        """Keep the values that were written until they are loaded, in case the file is lost."""
         self._failing.discard("flush")
         self.last_flush = now
-        for problem in unreadable:
+        for problem in writing.unreadable:
             self._pass_over(problem)
-        if self._file in ("", file):
-            self._file = file
-            kept = {**self._written, **written}
+        if self._file in ("", writing.file):
+            self._file = writing.file
+            kept = {**self._written, **writing.values}
             self._written = {
                 key: value
                 for key, value in kept.items()
                 if value.expires is None or value.expires >= now
             }
-            if VERSIONS in written:
-                self._know(read_uses(written[VERSIONS].data), now)
+            if VERSIONS in writing.values:
+                data = writing.values[VERSIONS].data
+                self._set_versions(read(self._uses, VERSIONS, data), now)
             return
         try:
-            self._restore(now)
+            self._recover(now)
         except StoreError as error:
-            self._fail("restore", error)
+            self._fail("recover", error)
 
-    def _know(self, uses: VersionUses, now: float) -> None:
-        """Follow which versions there are."""
-        gone, self._uses = tuple(map(parts_of, self._uses.gone(uses))), uses
+    def _set_versions(self, uses: VersionUses, now: float) -> None:
+        """Follow the versions of all processes."""
+        gone, self._uses = tuple(map(tallies_of, self._uses.gone(uses))), uses
         if gone:
             self._written = {k: v for k, v in self._written.items() if not k.startswith(gone)}
         for name, model in self._models.items():
@@ -244,11 +224,11 @@ class SharedState:
         self._failing.add(what)
 
     def load(self, now: float) -> bool:
-        """Read what was added since the last load; False if there is nothing fit to be shown.
+        """Read the values added since the last load; False if nothing is fit to be shown.
 
-        So it is if the store cannot be read, and for a moment after a file was lost, until all
-        processes have restored it: others may have shown more than what is known here, and a
-        counter that is not there for once does less harm than one that goes back.
+        That is so if the store cannot be read, and for a moment after a file was lost, until all
+        processes have recovered it: others may have shown more than is known here, and a counter
+        that is missing for once does less harm than one that goes back.
         """
         with self._lock:
             try:
@@ -270,72 +250,69 @@ class SharedState:
         stamp = self._stamp
         changes = self._store.read(stamp, self._file)
         if self._file and changes.file != self._file:
-            self._restore(now)
+            self._recover(now)
             stamp, changes = -1, self._store.read(-1)
-        self._show_versions(changes, now)
-        # Where a version is back that was dropped, what did not change since is not shown, either.
+        self._load_versions(changes, now)
+        # Of a version that is back after it was dropped, unchanged values are not shown, either.
         return self._store.read(-1) if self._stamp < stamp else changes
 
-    def _show_versions(self, changes: Changes, now: float) -> None:
+    def _load_versions(self, changes: Changes, now: float) -> None:
         uses = self._uses
         if VERSIONS in changes.values:
             try:
-                uses = read_uses(changes.values[VERSIONS])
+                uses = read(uses, VERSIONS, changes.values[VERSIONS])
             except UnreadableError as error:
                 self._pass_over(str(error))
-        self._know(uses, now)
+        self._set_versions(uses, now)
 
-    def _restore(self, now: float) -> None:
-        """Put what this process knows of the old file into a new one: the old one was lost.
-
-        Who is first adds it to what was counted since; later ones see to it that no number is
-        lower than they know.
-        """
+    def _recover(self, now: float) -> None:
+        """Put the numbers that this process knows of a lost file into the new one."""
         for key, value in self._written.items():
             self._show(key, value.data)
-        seeding = Seeding(now)
+        recovery = Recovery(now)
         changes: dict[str, Merge] = {
-            SEEDED: seeding.claim,
-            VERSIONS: merge_uses(self._uses, seeding),
-            "traffic": merge_traffic(self._counts.shown_traffic, seeding),
-            "health": merge_health(self._counts.shown_health, seeding),
-            "feedback": merge_feedback(self._counts.shown_feedback, seeding),
-            "cpu": merge_cpu(self._cpu, seeding),
+            SEEDED: recovery.claim,
+            VERSIONS: merging(self._uses, recovery),
+            CPU_TIME: merging(self._cpu, recovery),
         }
+        for name, counts in self.shown._asdict().items():
+            changes[COUNTS[name]] = merging(counts, recovery)
         for name, model in self._models.items():
-            for part, tally in model.versions.loaded().items():
-                changes[part_key(name, part)] = merge_part(tally, part, seeding)
-        merged = self._store.merge(changes, now)
-        for problem in merged.unreadable:
+            for which, tally in model.versions.loaded().items():
+                changes[tally_key(name, which)] = merge_tally(tally, which, recovery)
+        writing = self._store.merge(changes, now)
+        for problem in writing.unreadable:
             self._pass_over(problem)
-        self._failing.discard("restore")
-        self._file, self._stamp, self._written = merged.file, -1, {}
+        self._failing.discard("recover")
+        self._file, self._stamp, self._written = writing.file, -1, {}
 
     def _show(self, key: str, data: bytes) -> None:
-        """Show a value in place of what was known; one that is unreadable changes nothing."""
+        """Show a value in place of the last one; an unreadable one changes nothing."""
         try:
-            with reading(key):
-                self._take_over(*key.partition(" ")[::2], data)
+            with reading(key):  # damage reaches keys, too: they may be no text
+                reader = self._readers.get(key.partition(" ")[0])
+                if reader is not None:
+                    reader(key, data)
         except UnreadableError as error:
             self._pass_over(str(error))
 
-    def _take_over(self, kind: str, rest: str, data: bytes) -> None:
-        if kind == "traffic":
-            self._counts.shown_traffic = read_traffic(data)
-        elif kind == "health":
-            self._counts.shown_health = read_health(data)
-        elif kind == "feedback":
-            self._counts.shown_feedback = read_feedback(data)
-        elif kind == "cpu":
-            self._cpu = read_cpu(data)
-        elif kind == SEEDED:
-            self._seeded = float(orjson.loads(data))
-        elif kind == "worker":
-            self._workers[rest] = read_worker(data)
-        elif kind == "part":
-            name, *part = orjson.loads(rest)
-            if name in self._models:
-                self._models[name].versions.load(TallyKey(*part), data)
+    def _read_counts(self, key: str, data: bytes) -> None:
+        name = next(name for name, its_key in COUNTS.items() if its_key == key)
+        self.shown = self.shown._replace(**{name: read(getattr(self.shown, name), key, data)})
+
+    def _read_cpu(self, key: str, data: bytes) -> None:
+        self._cpu = read(self._cpu, key, data)
+
+    def _read_seeded(self, _key: str, data: bytes) -> None:
+        self._seeded = float(orjson.loads(data))
+
+    def _read_worker(self, key: str, data: bytes) -> None:
+        self._workers[key] = read_worker(data)
+
+    def _read_tally(self, key: str, data: bytes) -> None:
+        name, which = read_tally_key(key)
+        if name in self._models:
+            self._models[name].versions.load(which, data)
 
     def _pass_over(self, problem: str) -> None:
         self._counts.health.internal_error("store")
@@ -353,4 +330,4 @@ class SharedState:
             if abs(now - seen) < self._alive_seconds
         }
         alive = [process for _, process in self._workers.values()]
-        return process_readings(alive, self._cpu.seconds, self._counts.shown_traffic.routes())
+        return process_readings(alive, self._cpu.seconds, self.shown.requests.routes())

@@ -1,8 +1,8 @@
 """State on disk: one SQLite file that all processes of a host add to.
 
-The file maps keys to values that merge. Whoever has something new adds it in one short
-transaction; whoever reads asks for what changed since it read last. Everything here is about
-bytes: what a value is, and how two of them merge, is the caller's.
+The file maps keys to values that merge. A process adds its counts in one short transaction, and
+reads the values that changed since it read last. Everything here is bytes: the caller knows what
+a value is, and how two of them merge.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from .pending_table import SQLITE, schema
+from mlmon_exporter.runtime.forks import ForkLock, after_fork
 
 FILE = "mlmon.sqlite"
 SCHEMA_VERSION = 1
-"""Of the tables and of the values in them: a program leaves a file of a later one alone."""
+"""Of the tables and of the values in them: a program leaves a file of a later version alone."""
 WAIT_SECONDS = 2.0
-"""How long a transaction waits for another process's."""
+"""Longest wait of a transaction for another process's."""
 ASIDE = "unreadable"
-"""What stands before the key of a value that was set aside."""
+"""Prefix of the keys of values that were set aside."""
 ASIDE_SECONDS = 7 * 86400.0
 
 _SCHEMA = """
@@ -41,7 +41,7 @@ CREATE TABLE state (
 CREATE INDEX state_stamp ON state (stamp);
 CREATE INDEX state_expires ON state (expires);
 """
-# Without an index, what expires is behind all bytes of the value before it.
+# Without an index, the expiry of a row would be read past all bytes of its value.
 
 
 class StoreError(Exception):
@@ -53,11 +53,11 @@ class LostError(StoreError):
 
 
 class UnreadableError(Exception):
-    """A value is not what its key says; of all that a merge may raise, the store expects this."""
+    """A value is not of its key's kind; the one error of a merge that the store handles."""
 
 
 class Value(NamedTuple):
-    """What a key holds."""
+    """Bytes under a key."""
 
     data: bytes
     expires: float | None = None
@@ -65,7 +65,7 @@ class Value(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What changed since a stamp."""
+    """Values that changed since a stamp."""
 
     file: str
     """Identity of the file: another one begins anew at stamp 0."""
@@ -73,29 +73,19 @@ class Changes(NamedTuple):
     values: Mapping[str, bytes]
 
 
-class Merged(NamedTuple):
-    """What was written."""
-
-    file: str
-    """Identity of the file."""
-    values: Mapping[str, Value]
-    unreadable: Sequence[str]
-    """What was wrong with old values that were set aside."""
-
-
 Merge = Callable[[Value | None], Value]
 """Makes the new value of the old one, if there is one; may raise UnreadableError."""
 
 
 class Writing:
-    """A transaction that writes, and what it has written."""
+    """A transaction that writes, and the values it has written."""
 
     def __init__(self, connection: sqlite3.Connection, now: float) -> None:
         self.connection = connection
         self.file, self._stamp = _file_and_stamp(connection)
         self.values: dict[str, Value] = {}
         self.unreadable: list[str] = []
-        """What was wrong with old values; they were set aside, and the new ones begin anew."""
+        """Faults of old values, which were set aside; the new ones begin anew."""
         self._now = now
 
     def merge(self, changes: Mapping[str, Merge]) -> None:
@@ -110,7 +100,7 @@ class Writing:
             self._put(key, self.values[key])
 
     def get(self, key: str) -> Value | None:
-        """Return what a key holds."""
+        """Return the value of a key."""
         query = "SELECT value, checksum, expires FROM state WHERE key = ?"
         row = self.connection.execute(query, (key,)).fetchone()
         return None if row is None else Value(_checked(row[0], row[1]), row[2])
@@ -121,7 +111,7 @@ class Writing:
         return [key for (key,) in self.connection.execute(query, _span(start))]
 
     def forget(self, start: str) -> None:
-        """Forget the keys that start so. Who reads what changed is not told of them."""
+        """Forget the keys that start so. Readers of changes do not see that."""
         query = "DELETE FROM state WHERE key >= ? AND key < ?"
         self.connection.execute(query, _span(start))
 
@@ -136,18 +126,32 @@ class Writing:
 
 
 class Store:
-    """The state file of a folder. One connection a process; not thread-safe.
+    """The state file of a folder. One connection a process; callers with threads hold `lock`.
 
     A damaged file is set aside, and the next use begins a new one; so is a value that cannot be
     merged into, within the file.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, schema: Iterable[str] = ()) -> None:
+        """Take statements that make tables which share the file and its transactions."""
         self.path = folder / FILE
+        self.lock = ForkLock()
+        self._schema = (*_SCHEMA.split(";"), *schema)
         self._connection: sqlite3.Connection | None = None
-        self._opened: _Identity | None = None
+        self._opened: tuple[int, int] | None = None  # device and inode
+        self._abandoned: list[sqlite3.Connection | None] = []
+        after_fork(self._after_fork)
 
-    def merge(self, changes: Mapping[str, Merge], now: float) -> Merged:
+    def _after_fork(self) -> None:
+        # A child must not use its parent's connection. Closing it lets go of SQLite's own notes
+        # on the file's locks, which the child does not have; but that needs SQLite at rest.
+        if self.lock.was_held:
+            self.close()
+        else:
+            self._abandoned.append(self._connection)
+            self._connection = self._opened = None
+
+    def merge(self, changes: Mapping[str, Merge], now: float) -> Writing:
         """Merge changes into the values of their keys, in their order, all or none.
 
         Args:
@@ -160,7 +164,7 @@ class Store:
         """
         with self.writing(now) as writing:
             writing.merge(changes)
-        return Merged(writing.file, writing.values, writing.unreadable)
+        return writing
 
     @contextmanager
     def writing(self, now: float) -> Iterator[Writing]:
@@ -194,7 +198,7 @@ class Store:
 
     def close(self) -> None:
         """Close the connection; the next use opens it again."""
-        if self._connection is not None and self._opened and self._opened.process == os.getpid():
+        if self._connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
         self._connection = self._opened = None
@@ -211,7 +215,7 @@ class Store:
                 connection.rollback()
                 raise
             connection.commit()
-        # What SQLite says of a damaged schema may quote bytes that are no text.
+        # SQLite's message on a damaged schema may quote bytes that are no text.
         except (sqlite3.Error, UnicodeDecodeError) as error:
             if _is_damage(error):
                 raise self._set_aside(error) from error
@@ -222,18 +226,15 @@ class Store:
             raise StoreError(f"{self.path}: {error.strerror or error}") from error
 
     def _open(self) -> sqlite3.Connection:
-        # A forked process must not use its parent's connection, and a file that was deleted
-        # or replaced must not be written to any longer.
+        # A file that was deleted or replaced must not be written to any longer.
         if self._connection is not None and self._opened != self._identity():
-            is_ours = self._opened is not None and self._opened.process == os.getpid()
             self.close()
-            if is_ours:
-                raise LostError(f"{self.path}: deleted or replaced; going on with a new one")
+            raise LostError(f"{self.path}: deleted or replaced; going on with a new one")
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._alone():
                 self._create()
-                # Where nothing may be written, what is there can still be read.
+                # A read-only file can still be read.
                 mode = "rw" if os.access(self.path, os.W_OK) else "ro"
                 self._opened = self._identity()
                 self._connection = sqlite3.connect(
@@ -256,29 +257,29 @@ class Store:
             fcntl.flock(folder, fcntl.LOCK_EX)
             yield
         finally:
-            # Said and not left to closing it: a child forked meanwhile has it, too.
+            # Unlocked and not just closed: a child forked meanwhile has the folder open, too.
             fcntl.flock(folder, fcntl.LOCK_UN)
             os.close(folder)
 
     def _create(self) -> None:
         if not self.path.exists():
-            # What a file that is gone has left would damage the new one.
+            # Remains of a file that is gone would damage the new one.
             for suffix in ("-wal", "-shm"):
                 Path(f"{self.path}{suffix}").unlink(missing_ok=True)
             # Predictions are nobody else's business.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
 
-    def _identity(self) -> _Identity | None:
+    def _identity(self) -> tuple[int, int] | None:
         try:
             status = self.path.stat()
         except OSError:
             return None
-        return _Identity(os.getpid(), status.st_dev, status.st_ino)
+        return status.st_dev, status.st_ino
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         if _version(connection) == 0:
             connection.execute("BEGIN IMMEDIATE")
-            for statement in (*_SCHEMA.split(";"), *schema(SQLITE)):
+            for statement in self._schema:
                 connection.execute(statement)
             names = [("file", os.urandom(8).hex()), ("stamp", "0")]
             connection.executemany("INSERT INTO meta VALUES (?, ?)", names)
@@ -303,14 +304,6 @@ class Store:
         except OSError as reason:
             return LostError(f"{self.path}: damaged: {error}; cannot set it aside: {reason}")
         return LostError(f"{self.path}: damaged: {error}; set aside as {aside.name}")
-
-
-class _Identity(NamedTuple):
-    """Which file a connection of which process is open on."""
-
-    process: int
-    device: int
-    inode: int
 
 
 def _span(start: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Upkeep of a process: its counts go to the shared state, and what others added comes back."""
+"""Upkeep of a process: its counts go to the shared state, and the sums of all come back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from mlmon_exporter.runtime.flusher import Flusher
 
-from .joiner import PendingStore
+from .pending import Pending
 from .shared import SharedState
 
 
@@ -21,7 +21,7 @@ class Upkeep:
     def __init__(
         self,
         shared: SharedState | None,
-        pending: PendingStore,
+        pending: Pending,
         adopt_learned: Callable[[], None],
         *,
         seconds: float,
@@ -62,7 +62,7 @@ class Upkeep:
 
     def load(self, shared: SharedState, now: float) -> bool:
         """Flush, then read what all processes have added; False if it is not fit to be shown."""
-        # Not for requests only: what was shown must be restored soon if the file is lost.
+        # Scrapes start the flushes, too: if the file is lost, it must be recovered soon.
         self.ensure_running()
         self.tick(now)
         return shared.load(now)
@@ -76,12 +76,6 @@ class Upkeep:
         if self.shared is None or self._is_reader:
             return taken_in
         return min(taken_in, self.shared.last_flush)
-
-    def forget(self) -> None:
-        """Drop what a forked process has from its parent."""
-        self._pending.forget()
-        if self.shared is not None:
-            self.shared.forget()
 
     def close(self) -> None:
         """Flush a last time and close the state; the next use opens it again."""

@@ -14,11 +14,6 @@ import pytest
 from fastapi import FastAPI
 
 from mlmon_exporter import Monitor, Reference, instrument
-from mlmon_exporter.core.model import Model
-from mlmon_exporter.core.settings import ModelSettings
-from mlmon_exporter.state.joiner import Joiner
-from mlmon_exporter.state.pending import Limits, SharedPending
-from mlmon_exporter.state.pending_table import SQLITE
 from mlmon_exporter.state.store import StoreError
 from tests.e2e.postgresql import postgresql
 
@@ -264,35 +259,6 @@ def test_ground_truths_of_many_threads_are_joined_once_each(
     for thread in threads:
         thread.join()
     assert (answers.count("matched"), answers.count("duplicate")) == (200, 600)
-
-
-def test_without_a_task_neither_flush_nor_scrape_opens_a_transaction_for_outcomes() -> None:
-    opened: list[float] = []
-
-    def transaction(now: float) -> Any:
-        opened.append(now)
-        raise StoreError("away")
-
-    limits = Limits(rows=10, seconds=DAY, early_seconds=1.0, window_seconds=DAY)
-    model = Model(ModelSettings("m"), None)
-    store = SharedPending(transaction, SQLITE, {"m": model}, limits, lambda *_: None)
-    store.flush(NOW)
-    assert (store.waiting(NOW), opened) == ({}, [])
-    with pytest.raises(StoreError), store.session(NOW):
-        pass
-    store.flush(NOW)
-    assert opened == [NOW, NOW]
-
-
-def test_a_fault_in_a_transaction_reaches_every_caller() -> None:
-    class Broken:
-        def session(self, _now: float) -> Any:
-            raise StoreError("away")
-
-    joiner = Joiner(Broken(), {}, DAY)  # type: ignore[arg-type]
-    for _ in range(2):
-        with pytest.raises(StoreError, match="away"):
-            joiner.join([], NOW)
 
 
 def served(reference: Path, **more: Any) -> tuple[FastAPI, Monitor]:

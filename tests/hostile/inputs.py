@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 import numpy as np
@@ -24,7 +24,8 @@ from mlmon_exporter import Config, ConfigError, Monitor, Reference
 from mlmon_exporter.config.keys import load_config
 from mlmon_exporter.core.counts.feedback import Feedback
 from mlmon_exporter.core.counts.health import Health
-from mlmon_exporter.core.counts.requests import Traffic
+from mlmon_exporter.core.counts.processes import CpuTime, Process, process_readings
+from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.counts.tokens import TokenTimes
 from mlmon_exporter.core.keys import FEATURES, RESIDUALS, SEGMENTS, TallyKey
 from mlmon_exporter.core.model import Model
@@ -35,25 +36,21 @@ from mlmon_exporter.core.settings import ModelSettings, window_names
 from mlmon_exporter.endpoints.feedback import MOST_BYTES
 from mlmon_exporter.formats import REASONS, FormatError
 from mlmon_exporter.formats.codings import CODINGS, decode
-from mlmon_exporter.metrics.process import Process, process_readings
 from mlmon_exporter.metrics.text import Exposition, families
 from mlmon_exporter.state.store import Merge, UnreadableError, Value
 from mlmon_exporter.state.values import (
-    merge_cpu,
-    merge_feedback,
-    merge_health,
-    merge_part,
-    merge_traffic,
-    read_cpu,
-    read_feedback,
-    read_health,
-    read_traffic,
+    Mergeable,
+    merge_tally,
+    merging,
+    read,
     read_worker,
     reading,
     worker_value,
 )
 
 from . import data_files, state_files
+
+M = TypeVar("M", bound=Mergeable)
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_750_000_000.0
@@ -192,8 +189,8 @@ class _Kind(NamedTuple):
     show: Callable[[bytes], Iterable[Readings | Histograms]]
 
 
-def _traffic() -> Traffic:
-    traffic = Traffic(max_routes=5)
+def _traffic() -> RequestCounts:
+    traffic = RequestCounts(max_routes=5)
     exemplar = Exemplar("a" * 32, "b" * 16, 0.1, NOW)
     for status in (200, 500):
         labels = ("m", "1", "/predict", "POST", status, "ok")
@@ -223,18 +220,16 @@ def _show_process(data: bytes) -> Iterable[Readings]:
     return process_readings([process, process], None)
 
 
+def _kind(new: Callable[[], M], show: Callable[[M], Iterable[Readings | Histograms]]) -> _Kind:
+    """Return the kind of counts that are kept as JSON."""
+    return _Kind(lambda: merging(new()), lambda data: show(read(new(), "value", data)))
+
+
 _KINDS: Mapping[str, _Kind] = {
-    "traffic": _Kind(
-        lambda: merge_traffic(_traffic()), lambda data: read_traffic(data).readings(NOW)
-    ),
-    "health": _Kind(lambda: merge_health(_health()), lambda data: read_health(data).readings()),
-    "feedback": _Kind(
-        lambda: merge_feedback(_feedback()), lambda data: read_feedback(data).readings()
-    ),
-    "cpu": _Kind(
-        lambda: merge_cpu(read_cpu(b"1.5")),
-        lambda data: process_readings([], read_cpu(data).seconds),
-    ),
+    "traffic": _kind(_traffic, lambda counts: counts.readings(NOW)),
+    "health": _kind(_health, lambda counts: counts.readings()),
+    "feedback": _kind(_feedback, lambda counts: counts.readings()),
+    "cpu": _kind(lambda: CpuTime(1.5), lambda time: process_readings([], time.seconds)),
     "worker": _Kind(lambda: lambda _: worker_value(_process(), NOW), _show_process),
 }
 
@@ -305,7 +300,7 @@ def tally_rule(data: bytes) -> None:
     try:
         with reading("part"):
             model.versions.load(key, data[2:])
-        merged = merge_part(tally, key)(Value(data[2:]))
+        merged = merge_tally(tally, key)(Value(data[2:]))
     except UnreadableError:
         return
     try:

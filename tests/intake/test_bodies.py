@@ -35,11 +35,11 @@ def sent(body: Any, model: str = "default", route: str = "/predict", **more: Any
 
 
 def errors(health: Health) -> dict[tuple[str, ...], int]:
-    return {key: n for key, n in health.counts["mlmon_parse_errors_total"].items() if n}
+    return {key: n for key, n in health.counters["mlmon_parse_errors_total"].cells.items() if n}
 
 
 def skipped(health: Health) -> int:
-    return health.counts["mlmon_dropped_total"]["unreadable_route",]
+    return health.counters["mlmon_dropped_total"].cells["unreadable_route",]
 
 
 # --- Formats ---

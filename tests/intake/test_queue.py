@@ -19,7 +19,7 @@ def exchange(body: bytes = b"{}", route: str = "/predict") -> Exchange:
 
 
 def dropped(health: Health) -> int:
-    return health.counts["mlmon_dropped_total"]["queue_full",]
+    return health.counters["mlmon_dropped_total"].cells["queue_full",]
 
 
 def new_intake(
@@ -139,7 +139,7 @@ def test_an_exchange_that_cannot_be_taken_in_is_counted_and_logged_once(
         intake.submit(exchange(route=route))
     assert intake.flush(60.0)
     assert len(seen) == 2
-    assert health.counts["mlmon_internal_errors_total"]["intake",] == 2
+    assert health.counters["mlmon_internal_errors_total"].cells["intake",] == 2
     assert caplog.text.count("RuntimeError: planted") == 1
     intake.close()
 

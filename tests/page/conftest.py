@@ -27,7 +27,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
         model, status = MODELS[i % 3], 500 if i % 90 == 0 else 200
         labels = (model, monitor.models[model].settings.version, f"/{model}", "POST", status)
         outcome = "server_error" if status == 500 else "ok"
-        monitor._counts.traffic.record(
+        monitor._counts.requests.record(
             (*labels, outcome), (0.01 + 0.0001 * (i % 100), 0.01, 900.0, 400.0)
         )
     monitor._counts.health.drop("queue_full", 3)

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from mlmon_exporter.core.counts.health import Health
-from mlmon_exporter.core.counts.requests import Traffic
+from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.records import Histograms, Readings
 from mlmon_exporter.page.recent import Recent, since_the_start
 
@@ -18,7 +18,7 @@ class Host:
     """Counts requests and faults; `blocks()` is what a monitor would say."""
 
     def __init__(self) -> None:
-        self.traffic, self.health = Traffic(), Health()
+        self.traffic, self.health = RequestCounts(), Health()
 
     def serve(self, count: int, *, status: int = 200, seconds: float = 0.02) -> None:
         outcome = "server_error" if status == 500 else "ok"

@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from mlmon_exporter.core.counts.feedback import Feedback
 from mlmon_exporter.core.outcomes.pending import GroundTruth
 from mlmon_exporter.core.records import Prediction
-from mlmon_exporter.state.pending_table import ALL, POSTGRESQL, SQLITE, PendingTable, schema
+from mlmon_exporter.state.pending_table import ALL, SQLITE, PendingTable, schema
 from mlmon_exporter.state.postgresql import PostgresqlTransactions
 from mlmon_exporter.state.store import StoreError
 from tests.e2e.postgresql import postgresql
@@ -53,11 +54,10 @@ def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Begin]:
     @contextmanager
     def in_postgresql() -> Iterator[PendingTable]:
         with transactions(0.0) as transaction:
-            yield PendingTable(transaction.connection, POSTGRESQL)
+            yield transaction.table
 
-    with transactions(0.0) as transaction:
-        for table in ("mlmon_pending", "mlmon_early", "mlmon_pending_count"):
-            transaction.connection.execute(f"TRUNCATE {table}".encode())
+    with transactions(0.0), psycopg.connect(request.getfixturevalue("server")) as beside:
+        beside.execute("TRUNCATE mlmon_pending, mlmon_early, mlmon_pending_count")
     yield in_postgresql
     transactions.close()
 
@@ -121,10 +121,10 @@ def test_batches_of_any_size_are_told_in_few_statements() -> None:
     assert len(asked) < 40
 
 
-def test_a_settled_prediction_is_known_but_no_longer_waits(begin: Begin) -> None:
+def test_a_matched_prediction_is_known_but_no_longer_waits(begin: Begin) -> None:
     with begin() as table:
         table.add(some("a", "b"))
-        table.settle(table.find(["a"]))
+        table.mark_matched(table.find(["a"]))
     with begin() as table:
         assert table.find(["a"])["a"].prediction is None
         assert table.counts() == {"": 2, "m": 1}
@@ -133,7 +133,7 @@ def test_a_settled_prediction_is_known_but_no_longer_waits(begin: Begin) -> None
 def test_what_is_too_old_is_forgotten_and_what_is_too_much_is_told(begin: Begin) -> None:
     with begin() as table:
         table.add(some(*"abcdef"))
-        table.settle(table.find(["a", "c"]))
+        table.mark_matched(table.find(["a", "c"]))
         assert table.forget(before=2.0, most_rows=3) == 1
         assert set(table.find("abcdef")) == {"d", "e", "f"}
         assert table.counts() == {"": 3, "m": 3}

@@ -209,7 +209,7 @@ ERRORS = "mlmon_internal_errors_total"
 
 
 def errors(monitor: Monitor) -> float:
-    return monitor._counts.health.counts[ERRORS]["store",]
+    return monitor._counts.health.counters[ERRORS].cells["store",]
 
 
 def test_while_the_file_is_locked_counts_wait_and_the_fault_is_logged_once(
@@ -258,7 +258,9 @@ def test_no_counter_goes_back_when_the_file_is_lost(workers: Workers, fault: str
     assert {predicted(worker, SETTLED) for worker in workers.all} == {650}
     key = ("mlmon_feature_window_rows", "m", "", "x", "1h")
     assert {numbers(worker, SETTLED)[key] for worker in workers.all} == {650}
-    assert one._counts.shown_health.counts[ERRORS]["store",] >= 1
+    shared = one._upkeep.shared
+    assert shared is not None
+    assert shared.shown.health.counters[ERRORS].cells["store",] >= 1
 
 
 def test_what_nobody_had_scraped_is_restored_by_who_wrote_it(workers: Workers) -> None:

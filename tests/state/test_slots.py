@@ -80,7 +80,7 @@ def observe(monitor: Monitor, now: float, count: int = 10, version: str | None =
 
 
 def request(monitor: Monitor, version: str) -> None:
-    monitor._counts.traffic.record(
+    monitor._counts.requests.record(
         ("m", version, "/predict", "POST", 200, "ok"), (0.01, 0.01, 10, 10)
     )
 

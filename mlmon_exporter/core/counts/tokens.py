@@ -1,4 +1,4 @@
-"""How long the tokens of a streamed answer take."""
+"""Times of the tokens of a streamed answer."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ BY_STREAM = Family(
 
 
 class TokenTimes:
-    """When the tokens of one streamed answer were sent. Not thread-safe."""
+    """Times at which the tokens of one streamed answer were sent. Not thread-safe."""
 
     __slots__ = ("_gaps", "_last", "first")
 
     def __init__(self, began: float) -> None:
-        """Start when the request came in, in seconds of the clock that `tick` is told."""
+        """Start when the request came in, in seconds of the clock of `tick`."""
         self._last = began
         self.first = -1.0
         """Seconds to the first token; less than 0 before it."""

@@ -1,4 +1,4 @@
-"""When versions were last used: which are alive, and so hold one of a model's slots."""
+"""Times at which versions were last used: those alive hold one of a model's slots."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 from mlmon_exporter.core.labels import read_labels
 
 OTHER_VERSION = "other"
-"""What rows of one version too many are counted for; it takes no slot."""
+"""The version under which rows of one version too many are counted; it takes no slot."""
 IDLE_SECONDS = 3600.0
 """A version that was used in this time does not give way to one that is deployed."""
 
@@ -18,7 +18,7 @@ VersionName = tuple[str, str]
 
 
 class Use(NamedTuple):
-    """From when to when a version was used, Unix seconds."""
+    """Span in which a version was used, Unix seconds."""
 
     since: float
     """When it was admitted: another time than before says that it was dropped in between."""
@@ -26,18 +26,22 @@ class Use(NamedTuple):
 
 
 class VersionUses:
-    """The versions of all models that are alive. Not thread-safe: whoever holds it locks."""
+    """The versions of all models that are alive. Not thread-safe: its owner locks."""
 
     def __init__(self, uses: Mapping[VersionName, Use] | None = None) -> None:
         self.uses = dict(uses or {})
 
     def use(self, names: Iterable[VersionName], now: float) -> None:
-        """Have versions used at `now`, Unix seconds."""
+        """Note that versions are used at `now`, Unix seconds."""
         for name in names:
             self.uses[name] = Use(self.uses[name].since if name in self.uses else now, now)
 
     def admit(self, name: VersionName, most: int, now: float) -> bool:
-        """Have a version used, unless it is new and `most` of its model hold a slot already."""
+        """Note the use of a version, as `other` if it is new and `most` of its model have slots.
+
+        Returns:
+            Whether it has a slot.
+        """
         slots = sum(model == name[0] and v != OTHER_VERSION for model, v in self.uses)
         is_admitted = name in self.uses or name[1] == OTHER_VERSION or slots < most
         self.use([name if is_admitted else (name[0], OTHER_VERSION)], now)
@@ -45,7 +49,7 @@ class VersionUses:
 
     def expire(self, now: float, kept_seconds: float) -> Collection[VersionName]:
         """Drop the versions that were last used over `kept_seconds` ago, and return them."""
-        # A time to come was written before the clock was set back: it must not count for ever.
+        # A future time was written before the clock was set back: it must not count for ever.
         self.uses = {name: use._replace(last=min(use.last, now)) for name, use in self.uses.items()}
         dead = {name for name, use in self.uses.items() if use.last < now - kept_seconds}
         for name in dead:
@@ -53,9 +57,9 @@ class VersionUses:
         return dead
 
     def give_way(self, model: str, most: int, now: float) -> Collection[VersionName]:
-        """Drop of over `most` versions of a model those unused for longest, and return them.
+        """Drop the versions of a model over `most`, those unused for longest first; return them.
 
-        Deployments add versions whatever `most` is; a version that was used of late stays.
+        Deployments add versions whatever `most` is; a version that was used lately stays.
         """
         held = [name for name in self.uses if name[0] == model and name[1] != OTHER_VERSION]
         held.sort(key=lambda name: self.uses[name].last)
@@ -66,7 +70,7 @@ class VersionUses:
         return dead
 
     def gone(self, later: VersionUses) -> Collection[VersionName]:
-        """Return which were dropped until `later`; some may be back since."""
+        """Return the versions dropped between now and `later`; some may be back since."""
         return {
             name
             for name, use in self.uses.items()
@@ -74,7 +78,7 @@ class VersionUses:
         }
 
     def of(self, model: str) -> Mapping[str, float]:
-        """Return a model's versions, and since when they are there."""
+        """Return a model's versions, each with the time it was admitted, Unix seconds."""
         return {version: use.since for (name, version), use in self.uses.items() if name == model}
 
     def merge(self, other: Self) -> None:
@@ -84,13 +88,12 @@ class VersionUses:
 
     merge_max = merge
 
-    def to_list(self) -> list[Any]:
+    def to_form(self) -> list[Any]:
         """Return all as plain lists, for the state on disk."""
         return [[*name, *use] for name, use in self.uses.items()]
 
-    @classmethod
-    def from_list(cls, form: Any) -> Self:
-        """Read that form; raises ValueError or TypeError where it is damaged."""
+    def loaded(self, form: Any) -> Self:
+        """Return the uses read from that form; raises ValueError or TypeError if damaged."""
         if not isinstance(form, list):
             raise TypeError(f"versions: expected a list, got {form!r:.80}")
         uses = {}
@@ -99,4 +102,4 @@ class VersionUses:
             uses[model, version] = Use(float(since), float(last))
         if not all(math.isfinite(moment) for use in uses.values() for moment in use):
             raise ValueError("versions: expected times, got others")
-        return cls(uses)
+        return type(self)(uses)

@@ -1,19 +1,18 @@
-"""Predictions that wait for their ground truth, and what a ground truth finds there."""
+"""Pending predictions as bytes, and the status of the ground truths that arrive for them."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from typing import Any, NamedTuple
 
 from mlmon_exporter.core.counts.feedback import Status
 from mlmon_exporter.core.records import Prediction
 
 FULL, DUPLICATE = "pending_full", "pending_duplicate"
-"""Why a prediction does not wait: there are too many, or its id is another's."""
+"""Reasons that a prediction does not wait: there are too many, or its id is taken."""
 
 
 class GroundTruth(NamedTuple):
@@ -26,13 +25,13 @@ class GroundTruth(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What is known of a prediction."""
+    """Facts kept about a prediction."""
 
     model: str
     version: str
     at: float
     prediction: Prediction | None
-    """None once it was matched: of the rest nothing is kept."""
+    """None once it was matched: nothing else of it is kept."""
 
 
 def pack(model: str, prediction: Prediction) -> bytes:
@@ -42,7 +41,7 @@ def pack(model: str, prediction: Prediction) -> bytes:
 
 
 def unpack(prediction_id: str, data: bytes) -> Found:
-    """Return what `pack` or `spent` was given; raises ValueError where it is damaged."""
+    """Read the bytes of `pack` or `spent`; raises ValueError where they are damaged."""
     with _as_written("prediction"):
         model, version, at, *rest = json.loads(data)
         values, segments = rest or ((), ())
@@ -56,7 +55,7 @@ def unpack(prediction_id: str, data: bytes) -> Found:
 
 
 def spent(found: Found) -> bytes:
-    """Return what is kept of a prediction that was matched, to know a duplicate."""
+    """Return the bytes kept of a matched prediction, by which a duplicate is known."""
     return _dumped(found.model, found.version, found.at)
 
 
@@ -66,7 +65,7 @@ def pack_truth(truth: GroundTruth) -> bytes:
 
 
 def unpack_truth(prediction_id: str, data: bytes) -> GroundTruth:
-    """Return what `pack_truth` was given; raises ValueError where it is damaged."""
+    """Read the bytes of `pack_truth`; raises ValueError where they are damaged."""
     with _as_written("ground truth"):
         value, at = json.loads(data)
         if not isinstance(value, float | int | str) or not math.isfinite(at or 0.0):
@@ -76,7 +75,7 @@ def unpack_truth(prediction_id: str, data: bytes) -> GroundTruth:
 
 @contextmanager
 def _as_written(what: str) -> Iterator[None]:
-    """Turn whatever other JSON leads to into ValueError."""
+    """Turn the errors that other JSON leads to into ValueError."""
     try:
         yield
     except (OverflowError, RecursionError, TypeError) as error:
@@ -87,87 +86,25 @@ def _dumped(*values: Any) -> bytes:
     return json.dumps(values, separators=(",", ":")).encode()
 
 
-class PendingPredictions:
-    """Predictions that wait in memory. Not thread-safe: whoever holds it locks.
-
-    The oldest go when there are over `max_rows`, and all that are over `max_seconds` old; of the
-    former, and of those whose id is taken, `on_drop` is told. A prediction takes about 300 bytes.
-    """
-
-    def __init__(
-        self,
-        max_rows: int,
-        max_seconds: float,
-        on_drop: Callable[[str, int], None] = lambda reason, count: None,
-    ) -> None:
-        self._max_rows = max_rows
-        self._max_seconds = max_seconds
-        self._on_drop = on_drop
-        self._rows: dict[str, bytes] = {}  # in the order in which they came
-        self.waiting: dict[str, int] = {}
-        """Model -> predictions without ground truth."""
-
-    def add(self, predictions: Iterable[tuple[str, Prediction]], now: float) -> None:
-        """Keep predictions, each with its model; an id that is there already stays as it was."""
-        duplicates = 0
-        for model, prediction in predictions:
-            if prediction.id in self._rows:
-                duplicates += 1
-            else:
-                self._rows[prediction.id] = pack(model, prediction)
-                self.waiting[model] = self.waiting.get(model, 0) + 1
-        if duplicates:
-            self._on_drop(DUPLICATE, duplicates)
-        self.forget(now)
-
-    def find(self, ids: Collection[str]) -> dict[str, Found]:
-        """Return what is known of these ids."""
-        return {i: unpack(i, data) for i in ids if (data := self._rows.get(i)) is not None}
-
-    def settle(self, found: Mapping[str, Found]) -> None:
-        """Keep of predictions that were matched only that they were."""
-        for prediction_id, known in found.items():
-            self._rows[prediction_id] = spent(known)
-            self.waiting[known.model] -= 1
-
-    def forget(self, now: float) -> None:
-        """Forget what is too old, and the oldest of what is too much."""
-        over = [*islice(self._rows, max(0, len(self._rows) - self._max_rows))]
-        for prediction_id in over:
-            self._drop(prediction_id)
-        if over:
-            self._on_drop(FULL, len(over))
-        while self._rows:
-            oldest = next(iter(self._rows))
-            if unpack(oldest, self._rows[oldest]).at >= now - self._max_seconds:
-                break
-            self._drop(oldest)
-
-    def _drop(self, prediction_id: str) -> None:
-        found = unpack(prediction_id, self._rows.pop(prediction_id))
-        if found.prediction is not None:
-            self.waiting[found.model] -= 1
-
-
 class Sorted(NamedTuple):
-    """What became of some ground truths."""
+    """Statuses of ground truths."""
 
     statuses: list[Status]
     """One for each. `matched` may still turn out to be invalid: the model says so."""
     matched: dict[str, list[int]]
-    """Model -> which of them go with its predictions, in the order they came."""
+    """Model -> indexes of those that match its predictions, in the order they came."""
 
 
 def sort_out(
     truths: Sequence[GroundTruth], found: Mapping[str, Found], now: float, longest_seconds: float
 ) -> Sorted:
-    """Tell what becomes of ground truths, given what is known of their predictions.
+    """Return the statuses of ground truths, given the facts about their predictions.
 
     Args:
         truths: In the order they came: the second for one prediction is a duplicate.
-        found: Prediction id -> what is known.
+        found: Prediction id -> its facts.
         now: Unix seconds.
-        longest_seconds: Length of the longest window: what is older is late.
+        longest_seconds: Length of the longest window: older predictions make truths late.
     """
     result = Sorted([], {})
     seen = set[str]()

@@ -8,7 +8,8 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
-from mlmon_exporter.core.counts.requests import OTHER, UNDECIDED, RequestLabels
+from mlmon_exporter.core.counts.requests import UNDECIDED, RequestLabels
+from mlmon_exporter.core.labels import OTHER
 from mlmon_exporter.core.records import Exchange, Exemplar
 from mlmon_exporter.formats.event_stream import MEDIA_TYPE
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import weakref
-from collections.abc import Callable
+
+from mlmon_exporter.runtime.forks import after_fork
 
 ID_HEADER = b"x-prediction-id"
 
@@ -28,9 +28,7 @@ class PredictionIds:
 
     def __init__(self) -> None:
         self._made: list[str] = []
-        drop = weakref.WeakMethod(self._drop)
-        # Cheaper than to ask for the process's number with each id.
-        os.register_at_fork(after_in_child=lambda: _call(drop))
+        after_fork(self._drop)
 
     def _drop(self) -> None:
         self._made = []
@@ -48,12 +46,6 @@ def _random_ids() -> list[str]:
     digits = os.urandom(ID_BYTES * MADE_AT_ONCE).hex()
     length = 2 * ID_BYTES
     return [digits[start : start + length] for start in range(0, len(digits), length)]
-
-
-def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
-    bound = method()
-    if bound is not None:
-        bound()
 
 
 def valid_id(value: bytes | None) -> str | None:

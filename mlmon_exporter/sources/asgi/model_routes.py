@@ -10,7 +10,8 @@ from starlette.types import Scope
 
 from mlmon_exporter.config.keys import ModelConfig
 from mlmon_exporter.core.counts.health import Health
-from mlmon_exporter.core.counts.requests import OTHER, Traffic
+from mlmon_exporter.core.counts.requests import RequestCounts
+from mlmon_exporter.core.labels import OTHER
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.runtime.once import Once
 
@@ -39,12 +40,12 @@ class ModelRoutes:
         self._templates = RouteTemplates(self._routes)
         self._known: dict[tuple[str, str], Labels] = {}
 
-    def declare(self, traffic: Traffic) -> None:
+    def declare(self, requests: RequestCounts) -> None:
         """Start the counts of each model and configured route at 0, before the first request."""
         for name in self._models:
-            traffic.declare_rows(name, self._version(name))
+            requests.declare_rows(name, self._version(name))
         for route, name in self._routes.items():
-            traffic.declare(name, self._version(name), route, "POST")
+            requests.declare(name, self._version(name), route, "POST")
 
     def find(self, scope: Scope) -> Labels:
         """Return the labels that a request is counted under.

@@ -15,7 +15,7 @@ from typing import Any
 from starlette.routing import Mount
 from starlette.types import Scope
 
-from mlmon_exporter.core.counts.requests import OTHER
+from mlmon_exporter.core.labels import OTHER
 
 from .templates import NONE, RouteTemplates
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Scope
 
 from mlmon_exporter.core.counts.health import Health
-from mlmon_exporter.core.counts.requests import Traffic
+from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.records import Exchange
 
 from .model_routes import ModelRoutes
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class Sink:
     """Where the middleware counts requests and hands over exchanges."""
 
-    traffic: Traffic
+    traffic: RequestCounts
     health: Health
     routes: ModelRoutes
     in_flight: dict[int, Scope]

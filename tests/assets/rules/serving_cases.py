@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from mlmon_exporter.core.counts.requests import Traffic
+from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.records import Histograms
 
 from .alert_cases import ANY, Case, CaseFile, series
@@ -24,7 +24,7 @@ NO_MODEL = series("mlmon_requests_total", model="", outcome="server_error")
 
 def first(status: int, outcome: str, minutes: int = 20) -> dict[str, str]:
     """What an exporter shows of a model that fails for the first time after ten minutes."""
-    traffic = Traffic()
+    traffic = RequestCounts()
     shown: dict[str, list[str]] = {}
     labels = ("bike", "1", "/predict", "POST")
     for minute in range(minutes):

@@ -105,7 +105,7 @@ def test_the_state_is_plain_data() -> None:
     health = Health()
     health.drop("queue_full")
     taken = health.take()
-    assert taken.counts["mlmon_dropped_total"]["queue_full",] == 1
+    assert taken.counters["mlmon_dropped_total"].cells["queue_full",] == 1
 
 
 @pytest.mark.parametrize("threads", [4])
@@ -132,7 +132,7 @@ def test_the_greater_of_two_counts_is_kept() -> None:
     theirs.drop("queue_full", 3)
     theirs.internal_error("store")
     ours.merge_max(theirs)
-    assert ours.counts["mlmon_dropped_total"]["queue_full",] == 5
-    assert ours.counts["mlmon_internal_errors_total"]["store",] == 1
+    assert ours.counters["mlmon_dropped_total"].cells["queue_full",] == 5
+    assert ours.counters["mlmon_internal_errors_total"].cells["store",] == 1
     assert not ours.is_empty()
     assert Health().is_empty()

@@ -19,14 +19,14 @@ from mlmon_exporter.core.counts.exemplars import EXEMPLAR_SECONDS
 from mlmon_exporter.core.counts.requests import (
     BATCH,
     LATENCY_BOUNDS,
-    OTHER,
     SIZE_BOUNDS,
     UNDECIDED,
     Measures,
+    RequestCounts,
     RequestLabels,
-    Traffic,
 )
 from mlmon_exporter.core.counts.tokens import TokenTimes
+from mlmon_exporter.core.labels import OTHER
 from mlmon_exporter.core.records import Exemplar, Histograms
 
 DURATION = "mlmon_request_duration_seconds"
@@ -45,7 +45,9 @@ def request(
     return ("bike", "1", route, method, status, outcome)
 
 
-def counts(traffic: Traffic, name: str = "mlmon_requests_total") -> dict[tuple[str, ...], float]:
+def counts(
+    traffic: RequestCounts, name: str = "mlmon_requests_total"
+) -> dict[tuple[str, ...], float]:
     for block in traffic.readings():
         if block.name == name and not isinstance(block, Histograms):
             return dict(zip(block.labels, map(float, block.values), strict=True))
@@ -74,7 +76,7 @@ class One(NamedTuple):
     exemplars: dict[int, Exemplar]
 
 
-def histograms(traffic: Traffic, now: float | None = None) -> dict[tuple[str, ...], One]:
+def histograms(traffic: RequestCounts, now: float | None = None) -> dict[tuple[str, ...], One]:
     """(metric, label value, ...) -> histogram."""
     found = {}
     for block in traffic.readings(now):
@@ -91,7 +93,7 @@ def histograms(traffic: Traffic, now: float | None = None) -> dict[tuple[str, ..
 
 
 def test_a_request_is_counted_under_its_labels() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(request(), FAST)
     traffic.record(request(), FAST)
     traffic.record(request(status=422, outcome="client_error"), FAST)
@@ -103,13 +105,13 @@ def test_a_request_is_counted_under_its_labels() -> None:
 
 
 def test_errors_exist_at_0_as_soon_as_a_route_and_method_are_seen() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(request(method="GET"), FAST)
     assert counts(traffic).items() >= {(*k[:3], "GET", *k[4:]): 0 for k in NO_FAULTS}.items()
 
 
 def test_of_no_model_only_the_commonest_error_exists_at_0() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(("", "", "/login", "POST", 200, "ok"), FAST)
     assert counts(traffic) == {
         ("", "", "/login", "POST", "500", "server_error"): 0,
@@ -118,7 +120,7 @@ def test_of_no_model_only_the_commonest_error_exists_at_0() -> None:
 
 
 def test_what_is_undecided_is_measured_now_and_counted_later() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(request(outcome=UNDECIDED), FAST, mark(0.002, 1000.0))
     assert counts(traffic) == {}
     assert histograms(traffic)[DURATION, "bike", "1", "/predict"].sum == 0.002
@@ -132,14 +134,14 @@ def test_what_is_undecided_is_measured_now_and_counted_later() -> None:
 
 
 def test_routes_of_what_is_undecided_are_bounded() -> None:
-    traffic = Traffic(max_routes=1)
+    traffic = RequestCounts(max_routes=1)
     for route in ("/a", "/b", "/c"):
         traffic.record(request(route, outcome=UNDECIDED), FAST)
     assert {key[3] for key in histograms(traffic)} == {"/a", OTHER}
 
 
 def test_a_declared_route_has_its_errors_and_histograms_at_0() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.declare("bike", "1", "/predict", "POST")
     assert counts(traffic) == NO_FAULTS
     found = histograms(traffic)
@@ -148,7 +150,7 @@ def test_a_declared_route_has_its_errors_and_histograms_at_0() -> None:
 
 
 def test_declaring_again_changes_no_count() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(request(status=500, outcome="server_error"), FAST)
     traffic.declare("bike", "1", "/predict", "POST")
     assert counts(traffic)["bike", "1", "/predict", "POST", "500", "server_error"] == 1
@@ -165,7 +167,7 @@ def test_latency_runs_from_a_millisecond_to_a_minute_and_sizes_from_64_bytes_to_
 
 
 def test_a_value_on_a_bound_belongs_below_it() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(request(), (0.001, 10.0, 64, 16 * 2**20 + 1))
     found = histograms(traffic)
     place = {name: found[name, "bike", "1", "/predict"].counts.index(1) for name in MEASURED}
@@ -174,7 +176,7 @@ def test_a_value_on_a_bound_belongs_below_it() -> None:
 
 @pytest.mark.parametrize("unknown", [math.nan, -0.001, -math.inf])
 def test_a_negative_or_unknown_measure_is_in_no_histogram(unknown: float) -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(request(), (unknown, unknown, unknown, unknown))
     traffic.record(request(), FAST)
     assert counts(traffic)["bike", "1", "/predict", "POST", "200", "ok"] == 2
@@ -184,7 +186,7 @@ def test_a_negative_or_unknown_measure_is_in_no_histogram(unknown: float) -> Non
 
 
 def test_rows_are_summed_and_spread_over_their_histogram() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     for rows in (1, 1, 32, 5000):
         traffic.record_rows("bike", "1", rows)
     assert counts(traffic, "mlmon_prediction_rows_total") == {("bike", "1"): 5034}
@@ -198,7 +200,7 @@ def test_rows_are_summed_and_spread_over_their_histogram() -> None:
 
 def test_routes_beyond_the_cap_become_other_and_are_reported() -> None:
     overflows: list[str] = []
-    traffic = Traffic(max_routes=2, on_overflow=overflows.append)
+    traffic = RequestCounts(max_routes=2, on_overflow=overflows.append)
     for i in range(5):
         traffic.record(request(f"/{i}"), FAST)
     routes = Counter({labels[2]: n for labels, n in counts(traffic).items() if labels[4] == "200"})
@@ -207,21 +209,21 @@ def test_routes_beyond_the_cap_become_other_and_are_reported() -> None:
 
 
 def test_a_known_route_is_still_counted_when_the_cap_is_reached() -> None:
-    traffic = Traffic(max_routes=1)
+    traffic = RequestCounts(max_routes=1)
     for route in ("/a", "/b", "/a"):
         traffic.record(request(route), FAST)
     assert counts(traffic)["bike", "1", "/a", "POST", "200", "ok"] == 2
 
 
 def test_other_needs_no_place_among_the_routes() -> None:
-    traffic = Traffic(max_routes=1)
+    traffic = RequestCounts(max_routes=1)
     for route in (OTHER, "/a"):
         traffic.record(request(route), FAST)
     assert {labels[2] for labels in counts(traffic)} == {OTHER, "/a"}
 
 
 def test_the_label_of_a_route_not_counted_yet_is_the_one_it_would_get() -> None:
-    traffic = Traffic(max_routes=1)
+    traffic = RequestCounts(max_routes=1)
     assert traffic.route_label("/a") == "/a"
     traffic.declare("bike", "1", "/a", "POST")
     assert (traffic.route_label("/a"), traffic.route_label("/b")) == ("/a", OTHER)
@@ -229,7 +231,7 @@ def test_the_label_of_a_route_not_counted_yet_is_the_one_it_would_get() -> None:
 
 def test_methods_that_http_does_not_know_become_other_and_are_reported() -> None:
     overflows: list[str] = []
-    traffic = Traffic(on_overflow=overflows.append)
+    traffic = RequestCounts(on_overflow=overflows.append)
     for method in ("GET", "get", "PROPFIND", "X" * 500):
         traffic.record(request(method=method), FAST)
     methods = Counter({labels[3]: n for labels, n in counts(traffic).items() if labels[4] == "200"})
@@ -238,14 +240,14 @@ def test_methods_that_http_does_not_know_become_other_and_are_reported() -> None
 
 
 def test_a_status_that_http_does_not_know_becomes_0() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     for status in (99, 600, 10**9):
         traffic.record(request(status=status), FAST)
     assert counts(traffic)["bike", "1", "/predict", "POST", "0", "ok"] == 3
 
 
 def test_a_route_with_a_lone_surrogate_can_be_written_as_text() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(request("/\ud800"), FAST)
     assert {labels[2] for labels in counts(traffic)} == {"/\ufffd\ufffd\ufffd"}
 
@@ -253,7 +255,7 @@ def test_a_route_with_a_lone_surrogate_can_be_written_as_text() -> None:
 @pytest.mark.parametrize("max_routes", [0, -1])
 def test_a_cap_below_1_is_refused(max_routes: int) -> None:
     with pytest.raises(ValueError, match=f"max_routes: expected 1 or more, got {max_routes}"):
-        Traffic(max_routes=max_routes)
+        RequestCounts(max_routes=max_routes)
 
 
 # --- Exemplars ---
@@ -263,12 +265,12 @@ def mark(value: float, timestamp: float) -> Exemplar:
     return Exemplar("0" * 31 + "1", f"{timestamp:016.0f}", value, timestamp)
 
 
-def exemplars(traffic: Traffic, now: float | None = None) -> dict[int, Exemplar]:
+def exemplars(traffic: RequestCounts, now: float | None = None) -> dict[int, Exemplar]:
     return histograms(traffic, now)[DURATION, "bike", "1", "/predict"].exemplars
 
 
 def test_a_bucket_has_its_last_exemplar() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     marks = [mark(0.002, 10.0), mark(0.0021, 11.0), mark(0.3, 12.0)]
     for one in marks:
         traffic.record(request(), (one.value, math.nan, 1, 1), one)
@@ -277,30 +279,30 @@ def test_a_bucket_has_its_last_exemplar() -> None:
 
 
 def test_only_durations_have_exemplars() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(request(), FAST, mark(0.002, 10.0))
     assert {name for (name, *_), one in histograms(traffic).items() if one.exemplars} == {DURATION}
 
 
 def test_an_old_exemplar_is_not_shown() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(request(), FAST, mark(0.002, 10.0))
     assert exemplars(traffic, now=10.0 + EXEMPLAR_SECONDS) != {}
     assert exemplars(traffic, now=10.5 + EXEMPLAR_SECONDS) == {}
 
 
 def test_an_exemplar_without_a_duration_is_left_out() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(request(), (math.nan, 0.1, 1, 1), mark(math.nan, 10.0))
     assert exemplars(traffic) == {}
 
 
 def test_merging_keeps_the_newer_exemplar() -> None:
-    older, newer = Traffic(), Traffic()
+    older, newer = RequestCounts(), RequestCounts()
     older.record(request(), FAST, mark(0.002, 10.0))
     newer.record(request(), FAST, mark(0.002, 11.0))
     for parts in ((older, newer), (newer, older)):
-        merged = Traffic()
+        merged = RequestCounts()
         for part in parts:
             merged.merge(part)
         assert exemplars(merged)[1].timestamp == 11.0
@@ -319,15 +321,15 @@ REQUESTS = st.lists(
 Recorded = tuple[str, tuple[int, str], Measures]
 
 
-def recorded(requests: Iterable[Recorded]) -> Traffic:
-    traffic = Traffic()
+def recorded(requests: Iterable[Recorded]) -> RequestCounts:
+    traffic = RequestCounts()
     for route, (status, outcome), measures in requests:
         traffic.record(request(route, status=status, outcome=outcome), measures)
         traffic.record_rows("bike", "1", len(route))
     return traffic
 
 
-def assert_same(left: Traffic, right: Traffic) -> None:
+def assert_same(left: RequestCounts, right: RequestCounts) -> None:
     for name in ("mlmon_requests_total", "mlmon_prediction_rows_total"):
         assert counts(left, name) == counts(right, name)
     ours, theirs = histograms(left), histograms(right)
@@ -356,7 +358,7 @@ def test_counts_and_histograms_are_what_brute_force_gives(requests: list[Recorde
 
 @given(REQUESTS, st.integers(1, 4))
 def test_merge_equals_recording_all_in_one(requests: list[Recorded], parts: int) -> None:
-    merged = Traffic()
+    merged = RequestCounts()
     for i in range(parts):
         part = recorded(requests[i::parts])
         merged.merge(part)
@@ -366,7 +368,7 @@ def test_merge_equals_recording_all_in_one(requests: list[Recorded], parts: int)
 
 @given(REQUESTS, st.integers(0, 3 * BATCH))
 def test_what_is_taken_adds_up_to_the_whole(requests: list[Recorded], at: int) -> None:
-    traffic, total = Traffic(), Traffic()
+    traffic, total = RequestCounts(), RequestCounts()
     for part in (requests[:at], requests[at:]):
         traffic.merge(recorded(part))
         total.merge(traffic.take())
@@ -375,7 +377,7 @@ def test_what_is_taken_adds_up_to_the_whole(requests: list[Recorded], at: int) -
 
 
 def test_taking_forgets_no_known_route() -> None:
-    traffic = Traffic(max_routes=1)
+    traffic = RequestCounts(max_routes=1)
     traffic.record(request("/a"), FAST)
     taken = traffic.take()
     traffic.record(request("/b"), FAST)
@@ -385,7 +387,7 @@ def test_taking_forgets_no_known_route() -> None:
 
 
 def test_what_was_taken_keeps_to_the_cap_too() -> None:
-    traffic, other = Traffic(max_routes=1), Traffic(max_routes=1)
+    traffic, other = RequestCounts(max_routes=1), RequestCounts(max_routes=1)
     traffic.record(request("/a"), FAST)
     other.record(request("/b"), FAST)
     taken = traffic.take()
@@ -394,19 +396,19 @@ def test_what_was_taken_keeps_to_the_cap_too() -> None:
 
 
 def test_what_is_taken_is_plain_data() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(request(), FAST, mark(0.002, 10.0))
     taken = traffic.take()
-    assert taken.requests[request()] == 1
+    assert taken.requests.cells["bike", "1", "/predict", "POST", "200", "ok"] == 1
     request_sizes = taken.by_route.cells["bike", "1", "/predict"][2]
     assert request_sizes == [0, 1, *[0] * 9, 100]
-    assert taken.exemplars.marks["bike", "1", "/predict"] == {1: mark(0.002, 10.0)}
+    assert taken.exemplars.cells["bike", "1", "/predict"] == {1: mark(0.002, 10.0)}
 
 
 def test_merging_keeps_to_the_cap() -> None:
-    merged = Traffic(max_routes=2)
+    merged = RequestCounts(max_routes=2)
     for worker in range(3):
-        part = Traffic(max_routes=2)
+        part = RequestCounts(max_routes=2)
         for route in range(2):
             part.record(request(f"/{worker}/{route}"), FAST)
         merged.merge(part)
@@ -416,7 +418,7 @@ def test_merging_keeps_to_the_cap() -> None:
 
 
 def test_label_rows_are_the_same_object_until_there_is_a_new_one() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(request(), FAST)
     traffic.record_rows("bike", "1", 1)
     before = [block.labels for block in traffic.readings()]
@@ -428,7 +430,7 @@ def test_label_rows_are_the_same_object_until_there_is_a_new_one() -> None:
 
 
 def test_recording_does_not_wait_for_whoever_reads() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     with traffic._lock:
         for _ in range(3 * BATCH):
             traffic.record(request(), FAST)
@@ -436,14 +438,14 @@ def test_recording_does_not_wait_for_whoever_reads() -> None:
 
 
 def test_requests_do_not_pile_up_when_nobody_reads() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     for _ in range(10 * BATCH):
         traffic.record(request(), FAST)
         assert len(traffic._waiting) < BATCH
 
 
 def test_no_request_is_lost_between_threads() -> None:
-    traffic, total = Traffic(), Traffic()
+    traffic, total = RequestCounts(), RequestCounts()
     threads, times = 4, 1500
 
     def work() -> None:
@@ -464,7 +466,7 @@ def test_no_request_is_lost_between_threads() -> None:
 
 
 def test_the_greater_of_two_counts_is_kept() -> None:
-    ours, theirs = Traffic(), Traffic()
+    ours, theirs = RequestCounts(), RequestCounts()
     for traffic, ok, errors in ((ours, 5, 0), (theirs, 3, 2)):
         for _ in range(ok):
             traffic.record(request(), FAST)
@@ -476,15 +478,15 @@ def test_the_greater_of_two_counts_is_kept() -> None:
     durations = [one for key, one in histograms(ours).items() if key[0] == DURATION]
     assert [sum(one.counts) for one in durations] == [5]
     assert not ours.is_empty()
-    assert Traffic().is_empty()
+    assert RequestCounts().is_empty()
 
 
 # --- Versions that go ---
 
 
-def of_versions(*versions: str) -> Traffic:
+def of_versions(*versions: str) -> RequestCounts:
     """Return all kinds of counts, the same for each version."""
-    traffic = Traffic()
+    traffic = RequestCounts()
     for version in versions:
         labels = ("bike", version, "/predict", "POST", 200, "ok")
         traffic.record(labels, (0.1, 0.1, 10.0, 10.0), Exemplar("t", "s", 0.1, 5.0))
@@ -501,12 +503,12 @@ def test_what_was_counted_for_a_version_can_be_dropped() -> None:
     # What is kept of the labels, by their number, must not outlive them.
     for shown in (traffic, of_versions("1")):
         counts(shown), histograms(shown)
-    traffic.drop({("bike", "1"), ("bike", "3")})
+    traffic.forget({("bike", "1"), ("bike", "3")})
     assert traffic.named() == {("bike", "2")}
-    assert traffic.to_dict() == expected.to_dict()
+    assert traffic.to_form() == expected.to_form()
     assert_same(traffic, expected)
     traffic.merge(of_versions("3"))
-    traffic.drop({("bike", "2")})
+    traffic.forget({("bike", "2")})
     assert_same(traffic, of_versions("3"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlmon_exporter.core.counts.requests import Traffic
+from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.counts.tokens import FIRST_TOKEN_BOUNDS, TOKEN_BOUNDS, TokenTimes
 from mlmon_exporter.core.records import Histograms
 
@@ -20,7 +20,7 @@ def times(*moments: float) -> TokenTimes:
     return tokens
 
 
-def histograms(traffic: Traffic) -> dict[str, Histograms]:
+def histograms(traffic: RequestCounts) -> dict[str, Histograms]:
     blocks = (block for block in traffic.readings() if isinstance(block, Histograms))
     return {block.name: block for block in blocks if "token" in block.name}
 
@@ -43,7 +43,7 @@ def test_an_answer_without_a_token_is_in_no_histogram() -> None:
 
 
 def test_tokens_of_many_answers_add_up_under_their_route() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     for _ in range(3):
         traffic.record(OK, MEASURES)
         traffic.record_tokens("m", "1", "/chat", times(0.3, 0.4, 0.5))
@@ -57,7 +57,7 @@ def test_tokens_of_many_answers_add_up_under_their_route() -> None:
 
 def test_a_route_over_the_cap_is_other_and_counted_once() -> None:
     overflows: list[str] = []
-    traffic = Traffic(max_routes=1, on_overflow=overflows.append)
+    traffic = RequestCounts(max_routes=1, on_overflow=overflows.append)
     for route in ("/a", "/b"):
         traffic.record((*OK[:2], route, *OK[3:]), MEASURES)
         traffic.record_tokens("m", "1", route, times(0.1))
@@ -67,25 +67,25 @@ def test_a_route_over_the_cap_is_other_and_counted_once() -> None:
 
 
 def test_without_a_streamed_answer_there_are_no_histograms_of_tokens() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(OK, MEASURES)
     assert not histograms(traffic)
 
 
 def test_tokens_survive_taking_merging_and_the_disk() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(OK, MEASURES)
     traffic.record_tokens("m", "1", "/chat", times(0.3, 0.4))
     expected = histograms(traffic)
-    merged = Traffic()
-    merged.merge(Traffic.from_dict(traffic.take().to_dict()))
+    merged = RequestCounts()
+    merged.merge(RequestCounts().loaded(traffic.take().to_form()))
     assert histograms(merged) == expected
     assert not histograms(traffic)
 
 
 def test_counts_that_an_older_version_kept_are_read() -> None:
-    traffic = Traffic()
+    traffic = RequestCounts()
     traffic.record(OK, MEASURES)
-    form = traffic.to_dict()
+    form = traffic.to_form()
     del form["by_stream"]
-    assert sum(Traffic.from_dict(form).requests.values()) == 1
+    assert sum(RequestCounts().loaded(form).requests.cells.values()) == 1

@@ -72,7 +72,7 @@ def test_of_two_files_the_later_times_count(how: str) -> None:
 
 def test_the_form_on_disk_is_read_back_the_same() -> None:
     uses = VersionUses({("m", "a"): Use(1.0, 5.0), ("n", ""): Use(1.5, 1.5)})
-    assert VersionUses.from_list(uses.to_list()).uses == uses.uses
+    assert VersionUses().loaded(uses.to_form()).uses == uses.uses
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_the_form_on_disk_is_read_back_the_same() -> None:
 )
 def test_a_damaged_form_is_refused(form: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
-        VersionUses.from_list(form)
+        VersionUses().loaded(form)

@@ -1,15 +1,12 @@
-"""Facts about predictions that wait in memory, and about what a ground truth finds there."""
+"""Facts about pending predictions as bytes, and about the statuses of ground truths."""
 
 from __future__ import annotations
-
-import sys
 
 import pytest
 
 from mlmon_exporter.core.outcomes.pending import (
     Found,
     GroundTruth,
-    PendingPredictions,
     pack,
     pack_truth,
     sort_out,
@@ -57,55 +54,6 @@ def test_a_damaged_prediction_or_ground_truth_is_refused_by_one_error(data: byte
 @pytest.mark.parametrize("truth", [GroundTruth("a", "b"), GroundTruth("a", 0.5, 7.0)])
 def test_a_ground_truth_is_what_it_was_after_packing(truth: GroundTruth) -> None:
     assert unpack_truth("a", pack_truth(truth)) == truth
-
-
-def test_what_was_kept_is_found_and_the_rest_is_not() -> None:
-    pending = PendingPredictions(10, 1000.0)
-    pending.add([("income", prediction("a")), ("bike", prediction("b"))], now=100.0)
-    assert set(pending.find(["a", "c"])) == {"a"}
-    assert pending.waiting == {"income": 1, "bike": 1}
-
-
-def test_the_first_prediction_of_an_id_stays_and_others_are_counted() -> None:
-    gone: list[tuple[str, int]] = []
-    pending = PendingPredictions(10, 1000.0, lambda *dropped: gone.append(dropped))
-    pending.add([("income", prediction("a"))], now=100.0)
-    pending.add([("income", prediction("a", at=200.0))], now=200.0)
-    assert pending.find(["a"])["a"].at == 100.0
-    assert pending.waiting == {"income": 1}
-    assert gone == [("pending_duplicate", 1)]
-
-
-def test_a_settled_prediction_no_longer_waits_but_is_known() -> None:
-    pending = PendingPredictions(10, 1000.0)
-    pending.add([("income", prediction("a"))], now=100.0)
-    pending.settle(pending.find(["a"]))
-    assert pending.find(["a"])["a"].prediction is None
-    assert pending.waiting == {"income": 0}
-
-
-def test_over_the_limit_the_oldest_go_and_are_counted() -> None:
-    gone: list[tuple[str, int]] = []
-    pending = PendingPredictions(3, 1000.0, lambda *dropped: gone.append(dropped))
-    pending.add([("m", prediction(str(i))) for i in range(5)], now=100.0)
-    assert set(pending.find([str(i) for i in range(5)])) == {"2", "3", "4"}
-    assert pending.waiting == {"m": 3}
-    assert gone == [("pending_full", 2)]
-
-
-def test_predictions_are_forgotten_when_they_are_too_old() -> None:
-    pending = PendingPredictions(10, 50.0)
-    pending.add([("m", prediction("a", at=100.0))], now=100.0)
-    pending.add([("m", prediction("b", at=151.0))], now=151.0)
-    assert set(pending.find(["a", "b"])) == {"b"}
-    assert pending.waiting == {"m": 1}
-
-
-def test_a_waiting_prediction_takes_about_300_bytes() -> None:
-    name = "0123456789abcdef-123456"
-    size = sys.getsizeof(name) + sys.getsizeof(pack("income", prediction(name)))
-    table = dict.fromkeys(map(str, range(10_000)))
-    assert size + sys.getsizeof(table) / 10_000 < 350
 
 
 def test_each_ground_truth_gets_its_status() -> None:

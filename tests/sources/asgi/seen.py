@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlmon_exporter.core.counts.health import Health
-from mlmon_exporter.core.counts.requests import Traffic
+from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.records import Exchange, Histograms
 from mlmon_exporter.sources.asgi.middleware import AsgiSource
 from mlmon_exporter.sources.asgi.model_routes import ModelRoutes
@@ -61,7 +61,7 @@ class Seen(Sink):
         self.exchanges: list[Exchange] = []
         self.shutdowns = 0
         defaults: dict[str, Any] = {
-            "traffic": Traffic(),
+            "traffic": RequestCounts(),
             "health": Health(),
             "routes": Routes(),
             "in_flight": {},
@@ -99,10 +99,12 @@ class Seen(Sink):
         return 0, 0.0
 
     def drops(self) -> dict[str, int]:
-        return {key[0]: n for key, n in self.health.counts["mlmon_dropped_total"].items() if n}
+        return {
+            key[0]: n for key, n in self.health.counters["mlmon_dropped_total"].cells.items() if n
+        }
 
     def faults(self) -> int:
-        return self.health.counts["mlmon_internal_errors_total"]["middleware",]
+        return self.health.counters["mlmon_internal_errors_total"].cells["middleware",]
 
 
 class Served(NamedTuple):

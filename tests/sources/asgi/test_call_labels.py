@@ -11,7 +11,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlmon_exporter.core.counts.health import Health
-from mlmon_exporter.core.counts.requests import Traffic
+from mlmon_exporter.core.counts.requests import RequestCounts
 
 from .seen import BODY, START, Routes, hello, predict, predictor, sends, serve, watched
 
@@ -29,12 +29,12 @@ def test_a_request_is_counted_under_its_routes_template() -> None:
 def test_a_mount_whose_parameter_is_hidden_by_an_inner_one_is_bounded_by_the_cap() -> None:
     mounted = Starlette(routes=[Mount("/t/{id}", routes=[Route("/{id}", hello)])])
     health = Health()
-    traffic = Traffic(max_routes=5, on_overflow=health.overflow)
+    traffic = RequestCounts(max_routes=5, on_overflow=health.overflow)
     app, sink = watched(mounted, traffic=traffic, health=health)
     for i in range(20):
         serve(app, f"/t/{i}/x", "GET")
     assert len(sink.requests()) == 6
-    assert sink.health.counts["mlmon_label_overflow_total"]["route",] == 15
+    assert sink.health.counters["mlmon_label_overflow_total"].cells["route",] == 15
 
 
 async def bare(scope: Scope, receive: Receive, send: Send) -> None:

@@ -30,7 +30,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from mlmon_exporter.core.counts.health import Health
-from mlmon_exporter.core.counts.requests import Traffic
+from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.sources.asgi.middleware import AsgiSource
 from mlmon_exporter.sources.asgi.model_routes import ModelRoutes
 from mlmon_exporter.sources.asgi.routes import route_of
@@ -188,7 +188,7 @@ def new_sink(model: str) -> Sink:
         await asyncio.sleep(0)
 
     return Sink(
-        traffic=Traffic(),
+        traffic=RequestCounts(),
         health=Health(),
         routes=AllRoutes(model),
         in_flight={},
@@ -610,7 +610,7 @@ def assert_identical(new_app: Callable[[Log], Any], call: Call, *, can_add: bool
             wraps += [added(sinks[1]), added(sinks[2], times=2)]
         for wrap, sink in zip(wraps, sinks, strict=False):
             assert trace(new_app, call, wrap) == bare
-            assert sink.health.counts["mlmon_internal_errors_total"]["middleware",] == 0
+            assert sink.health.counters["mlmon_internal_errors_total"].cells["middleware",] == 0
             assert sink.in_flight == {}
 
 

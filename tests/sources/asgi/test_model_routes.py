@@ -72,5 +72,5 @@ def test_a_post_on_no_known_route_is_counted_and_the_first_is_logged(
     routes = routes_of(configured, health=health)
     for _ in range(2):
         routes.missed(route)
-    assert health.counts["mlmon_dropped_total"]["unknown_route",] == drops
+    assert health.counters["mlmon_dropped_total"].cells["unknown_route",] == drops
     assert [record.levelname for record in caplog.records] == ["WARNING"][:drops]
