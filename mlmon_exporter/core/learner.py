@@ -8,7 +8,7 @@ from typing import Any
 
 from .outcomes.reference import ModelReference
 from .profile.bins import CategoryBins
-from .profile.categories import without_names
+from .profile.categories import MOST_NAMED, without_names
 from .profile.column import ColumnReference
 from .profile.profiler import Profiler
 from .records import Batch, Column
@@ -31,6 +31,7 @@ class Learner:
                 settings.engine,
                 max_categories=settings.max_categories,
                 columns=settings.max_features,
+                with_texts=True,
             )
             for _ in range(2)
         )
@@ -76,14 +77,14 @@ class Learner:
     ) -> Iterator[ColumnReference]:
         """Give what may be kept of columns: whoever sends requests chose what is in them.
 
-        Without those that too few rows have, and of ids and free text, which are added to
-        `unnamed`, only the missing share.
+        Without those that too few rows have, and of those with too many categories, which are
+        added to `unnamed`, only the missing share.
         """
         min_rows = min(NAMED_ROWS, self.rows)  # whoever learns from fewer wants them
         for column in columns:
             if column.rows - column.missing < min_rows:
                 self._on_overflow("feature")
-            elif column.is_id_like:
+            elif len(column.rows_by_category) >= MOST_NAMED:
                 self._on_overflow("feature")
                 unnamed.append(column.name)
                 yield without_names(column)

@@ -11,6 +11,7 @@ from .drift.history import WindowSummary
 from .learner import Learner
 from .outcomes.reference import ModelReference
 from .outcomes.scorer import OutcomeScorer, Tallies, outcome_scorer
+from .profile import free_text
 from .records import Batch, Histograms, Prediction, Readings
 from .settings import ModelSettings
 from .versions import Versions
@@ -51,6 +52,10 @@ class Model:
 
     def _use(self, reference: ModelReference) -> None:
         self.reference = reference
+        self._texts, self._output_texts = (
+            free_text.sources(column.name for column in side)
+            for side in (reference.features, reference.outputs)
+        )
         self._scorer = outcome_scorer(self.settings, reference, self._on_overflow)
         self.versions = Versions(self.settings, reference, self._scorer, self._on_overflow)
 
@@ -63,13 +68,13 @@ class Model:
         """Names of the outputs, as configured or as the reference has them."""
         if self.settings.outputs or self.reference is None:
             return self.settings.outputs
-        return tuple(column.name for column in self.reference.outputs)
+        return free_text.input_names(column.name for column in self.reference.outputs)
 
     def feature_names(self) -> tuple[str, ...]:
         """Names of the features in the reference's order; empty while it is being learned."""
         if self.reference is None:
             return ()
-        return tuple(column.name for column in self.reference.features)
+        return free_text.input_names(column.name for column in self.reference.features)
 
     def observe(
         self,
@@ -87,8 +92,18 @@ class Model:
         if self._learner is not None and self._learn(batch, now):
             return self.settings.version
         name, version = self.versions.admit(batch.version or self.settings.version, now)
+        if self._texts or self._output_texts:
+            batch = self._sized(batch)
         version.add(batch, now, pause, request_bytes)
         return name
+
+    def _sized(self, batch: Batch) -> Batch:
+        """Return the batch with the characters and words of texts that the reference has so."""
+        features, outputs = batch.features, batch.outputs(self._output_texts)
+        return batch._replace(
+            features=free_text.measured(features, batch.rows, self._texts),
+            predictions=free_text.measured(outputs, batch.rows, self._output_texts),
+        )
 
     def _learn(self, batch: Batch, now: float) -> bool:
         with self._lock:

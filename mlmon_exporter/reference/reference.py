@@ -15,14 +15,16 @@ from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, outcome_
 from mlmon_exporter.core.outcomes.quality import quality
 from mlmon_exporter.core.outcomes.reference import ModelReference, OutcomeReference
 from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.free_text import is_secret
 from mlmon_exporter.core.profile.from_digest import reference_from_digest
 from mlmon_exporter.core.profile.merge import merge_columns
 from mlmon_exporter.core.profile.profiler import Profiler
+from mlmon_exporter.core.profile.text_profile import without_long_names
 from mlmon_exporter.core.profile.variation import Variation
 from mlmon_exporter.core.settings import Choice, SegmentFeature
 
 from .json_file import MOST_BYTES, Content, read, write
-from .rows import check_names, rows_of, usable_times, with_all
+from .rows import check_names, rows_of, usable_times, with_all, with_text_sizes
 
 Segment = str | tuple[str, Sequence[float]]
 """A feature by which rows are sliced; with the edges of its ranges, if it is not by value."""
@@ -128,8 +130,11 @@ class Reference:
         sides = ((), ()) if like is None else (like.features, like.outputs)
         if like is not None:
             wanted, outputs = ([column.name for column in side] for side in sides)
-            chunks = with_all(chunks, [*wanted, *outputs])
-        profilers = [Profiler(engine, categorical, max_categories, like=side) for side in sides]
+            chunks = with_all(with_text_sizes(chunks, [*wanted, *outputs]), [*wanted, *outputs])
+        profilers = [
+            Profiler(engine, categorical, max_categories, like=side, with_texts=like is None)
+            for side in sides
+        ]
         for step in (Profiler.profile, Profiler.count):
             rows = 0
             for columns, count in chunks():
@@ -149,6 +154,7 @@ class Reference:
             if all(profiler.is_exact for profiler in profilers):
                 break
         columns = [profiler.references() for profiler in profilers]
+        chunks = with_text_sizes(chunks, [column.name for side in columns for column in side])
         if time_column is not None:
             seconds = [Duration.parse(w).seconds if isinstance(w, str) else w for w in windows]
             columns = _with_variation(columns, chunks, time_column, seconds)
@@ -249,8 +255,12 @@ class Reference:
         )
 
     def for_model(self, source: str) -> ModelReference:
-        """Return the part that the model's state needs."""
-        return ModelReference(self.features, self.outputs, self.created, source, self.outcomes)
+        """Return the part that the model's state needs, without secrets and free texts."""
+        features, outputs = (
+            tuple(without_long_names(c) for c in side if not is_secret(c.name))
+            for side in (self.features, self.outputs)
+        )
+        return ModelReference(features, outputs, self.created, source, self.outcomes)
 
 
 def _with_variation(

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.outcomes.profile import Chunk
+from mlmon_exporter.core.profile.categories import CategoryCounts
+from mlmon_exporter.core.profile.free_text import CHARACTERS, WORDS, all_sizes, sources
 from mlmon_exporter.formats.parquet import is_index
 
 MOST_SECONDS = 1e15
@@ -80,6 +82,32 @@ def with_all(
             yield {**dict.fromkeys(names, [None] * rows), **columns}, rows
 
     return complete
+
+
+def with_text_sizes(
+    chunks: Callable[[], Iterable[Chunk]], names: Sequence[str]
+) -> Callable[[], Iterable[Chunk]]:
+    """Return chunks that have the characters and words of texts, where these are among names."""
+    texts = sources(names)
+
+    def sized() -> Iterator[Chunk]:
+        for columns, rows in chunks():
+            found: dict[str, Any] = {}
+            for name in texts:
+                if name in columns:
+                    values = all_sizes(_each_row(columns[name]))
+                    found[name + CHARACTERS], found[name + WORDS] = values
+            yield {**found, **columns}, rows
+
+    return sized if texts else chunks
+
+
+def _each_row(values: Any) -> Any:
+    if not isinstance(values, CategoryCounts):
+        return values
+    if values.codes is None:
+        return [None] * (sum(values.rows) + values.other + values.missing)
+    return np.array([*values.names, None], dtype=object)[values.codes]
 
 
 def check_names(columns: Mapping[str, Any], wanted: Iterable[str]) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mlmon_exporter.config.keys import Duration
 from mlmon_exporter.core.profile.bins import CategoryBins
+from mlmon_exporter.core.profile.categories import MOST_NAMED
 from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.free_text import input_names, is_secret, sources
 from mlmon_exporter.core.profile.variation import LEAST_ROWS
 from mlmon_exporter.formats.parquet import is_index
 
@@ -34,11 +36,18 @@ def reference_warnings(reference: Reference) -> Iterator[str]:
         yield f"all rows are missing in {_listed(empty)}: any value there is drift"
     if not reference.outputs:
         yield "no prediction column: the model's output is not watched; name it with --prediction"
-    ids = [column.name for column in reference.features if column.is_id_like]
+    ids = [c.name for c in reference.features if len(c.rows_by_category) >= MOST_NAMED]
+    texts = sources(column.name for column in reference.features)
+    if texts:
+        yield (
+            f"texts that are long or hardly recur in {_listed([*texts])}: free text, an id or a "
+            "time? Their characters and words are counted; leave out with --ignore what says "
+            "nothing"
+        )
     if ids:
         yield (
-            f"nearly every row is different in {_listed(ids)}: "
-            "an id, a time or free text? Leave it out with --ignore"
+            f"{MOST_NAMED} categories or more in {_listed(ids)}: "
+            "an id or a time? Leave it out with --ignore"
         )
 
 
@@ -59,9 +68,14 @@ def window_warnings(reference: Reference, windows: Sequence[Duration]) -> Iterat
 def file_warnings(files: DataFiles, roles: Roles, reference: Reference) -> Iterator[str]:
     """Say what became of columns otherwise than a user may expect, one line a thing."""
     columns = files.columns
-    built = {column.name for column in (*reference.features, *reference.outputs)}
+    names = [column.name for column in (*reference.features, *reference.outputs)]
+    built = {*names, *input_names(names)}
     features = roles.features_of(columns)
     wanted = [name for name in (*features, *roles.prediction) if name not in built]
+    secrets = [name for name in wanted if is_secret(name)]
+    if secrets:
+        yield f"called as secrets are, and never read: {_listed(secrets)}"
+        wanted = [name for name in wanted if name not in secrets]
     if wanted:
         yield f"no value at all in {_listed(wanted)}: left out"
     if not roles.features:
@@ -95,7 +109,7 @@ def file_warnings(files: DataFiles, roles: Roles, reference: Reference) -> Itera
 
 def _is_time(column: ColumnReference, columns: Mapping[str, Column]) -> bool:
     """Return whether a column holds times, also those that CSV files write as texts."""
-    if columns[column.name].kind == "time":
+    if column.name in columns and columns[column.name].kind == "time":
         return True
     return len(column.rows_by_category) > 1 and all(
         _DATE.match(category) for category in column.rows_by_category

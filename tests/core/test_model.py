@@ -426,20 +426,55 @@ def test_features_and_categories_over_their_caps_are_counted_when_a_reference_is
     assert wide.feature_names() == ("a", "b")
 
 
-def test_of_ids_and_free_text_only_the_missing_share_is_learned() -> None:
-    overflows: list[str] = []
+def test_of_ids_and_free_text_characters_and_words_are_learned() -> None:
     notes = [f"patient {i} has diabetes" for i in range(90)] + [None] * 10
     columns = {"city": [*"aabbc"] * 20, "note": notes}
-    model = Model(SETTINGS._replace(learn_rows=100), None, on_overflow=overflows.append)
-    model.observe(Batch(columns, {"id": [f"r{i}" for i in range(100)]}, 100), NOW)
+    batch = Batch(columns, {"id": [f"r{i}" for i in range(100)]}, 100)
+    model = Model(SETTINGS._replace(learn_rows=100), None)
+    model.observe(batch, NOW)
     got = model.reference
     assert got is not None
-    assert got.unnamed == ("note", "id")
-    assert [bins.bin_names[:-3] for bins in (c.bins for c in (*got.features, *got.outputs))] == [
-        *(("a", "b", "c"), (), ())
+    assert [column.name for column in (*got.features, *got.outputs)] == [
+        *("city", "note.characters", "note.words", "id.characters", "id.words")
     ]
-    assert got.features[1].counts.tolist() == [90, 0, 10]
-    assert overflows == ["feature", "feature"]
+    assert got.features[0].bins.bin_names[:-3] == ("a", "b", "c")
+    assert [(c.mean, c.missing) for c in got.features[2:]] == [(4.0, 10)]
+    assert (model.feature_names(), model.output_names()) == (("city", "note"), ("id",))
+
+
+def test_texts_are_counted_by_characters_and_words() -> None:
+    notes = ["", *(f"note {'x' * i}" for i in range(99))]
+    model = Model(SETTINGS._replace(learn_rows=100), None)
+    model.observe(Batch({"note": notes}, {"answer": notes}, 100), NOW)
+    model.observe(Batch({"note": "a b c"}, {"other name": "d e"}, 1), NOW)
+    model.observe(Batch({"note": ["a b", None, 5]}, {"answer": ["a b", None, 5]}, 3), NOW)
+    blocks = [*model.readings(NOW)]
+    sums = {
+        labels[2]: total
+        for block in blocks
+        if isinstance(block, Histograms)
+        for labels, total in zip(block.labels, block.sums, strict=True)
+    }
+    assert sums == {
+        "note.characters": 8.0,
+        "note.words": 5.0,
+        "answer.characters": 6.0,
+        "answer.words": 4.0,
+    }
+    found = samples(blocks)
+    assert found["mlmon_feature_missing_total", "v1", "note.words"] == 2.0
+    assert found["mlmon_feature_invalid_total", "v1", "note.words"] == 1.0
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_columns_called_as_secrets_are_never_learned(side: int) -> None:
+    names = "password newPassword user.api_key x-api-key accessToken Authorization".split()
+    secret = dict.fromkeys(names, ["hunter2", "swordfish"] * 50) | {"b": [1.0] * 100}
+    sides = [secret, {}] if side == 0 else [{}, secret]
+    model = Model(SETTINGS._replace(learn_rows=100), None)
+    model.observe(Batch(*sides, 100), NOW)
+    assert model.reference is not None
+    assert [column.name for column in model.reference[side]] == ["b"]
 
 
 def test_columns_that_few_rows_have_are_not_learned() -> None:

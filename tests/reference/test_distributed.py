@@ -195,8 +195,7 @@ def test_parts_under_the_cap_on_categories_keep_it(cap: int) -> None:
 
 
 def test_of_countless_categories_the_first_round_s_are_counted_exactly() -> None:
-    rng = np.random.default_rng(5)
-    names = [f"c{n}" for n in rng.permutation(3 * MOST_NAMED)]
+    names = [f"c{n // 2}" for n in range(3 * MOST_NAMED)]
     names[::10] = ["often"] * len(names[::10])
     names[::100] = ["sometimes"] * len(names[::100])
     parts = cut({"x": names}, [2000, 9000, 24_000])

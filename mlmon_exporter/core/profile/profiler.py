@@ -20,7 +20,11 @@ from mlmon_exporter.core.settings import NAMED_ROWS
 from .bins import NumericBins
 from .categories import CategoryCounts, CategoryProfile, count_categories
 from .column import ColumnReference
+from .free_text import is_secret
 from .numeric import NumericProfile
+from .text_profile import TextProfile
+
+Profile = NumericProfile | CategoryProfile | TextProfile
 
 
 class Profiler:
@@ -37,12 +41,18 @@ class Profiler:
         columns: int = 10_000,
         like: Iterable[ColumnReference] = (),
         min_rows: int = NAMED_ROWS,
+        *,
+        with_texts: bool = False,
     ) -> None:
+        """Start without rows; `with_texts` tells free texts from categories, see `texts`."""
         self._engine = engine
+        self._with_texts = with_texts
         self._categorical = frozenset(categorical)
         self._max_categories, self._min_rows = max_categories, min_rows
         self._max_columns = columns
-        self._profiles = {column.name: _profile_like(column, engine) for column in like}
+        self._profiles: dict[str, Profile] = {
+            column.name: _profile_like(column, engine) for column in like
+        }
         self._expect_numbers = {
             n for n, p in self._profiles.items() if isinstance(p, NumericProfile)
         }
@@ -62,6 +72,8 @@ class Profiler:
 
     def _profile_column(self, name: str, values: Any, rows: int) -> None:
         known = name in self._profiles or name in self._rows
+        if is_secret(name):
+            return
         if not known and len(self._profiles) + len(self._rows) >= self._max_columns:
             return
         if values is None:
@@ -85,7 +97,7 @@ class Profiler:
         if first is not None:
             self._expect_numbers.discard(name)
 
-    def _start(self, name: str, values: Any) -> NumericProfile | CategoryProfile | None:
+    def _start(self, name: str, values: Any) -> Profile | None:
         if name in self._categorical or isinstance(values, CategoryCounts):
             is_category = True
         else:
@@ -94,8 +106,12 @@ class Profiler:
                 return None
             is_category = isinstance(first, str | bytes)
         before = self._rows.pop(name, self.rows)
-        profile: NumericProfile | CategoryProfile
-        if is_category:
+        profile: Profile
+        if is_category and self._with_texts:
+            profile = TextProfile(
+                name, self._engine, self._max_categories, self._min_rows, missing=before
+            )
+        elif is_category:
             profile = CategoryProfile(name, self._max_categories, min_rows=self._min_rows)
             profile.profile(CategoryCounts((), (), before))
         else:
@@ -117,7 +133,15 @@ class Profiler:
 
     def references(self) -> tuple[ColumnReference, ...]:
         """Return the reference of each column that had a usable value, in order of the first."""
-        return tuple(profile.reference() for profile in self._profiles.values())
+        made: list[ColumnReference] = []
+        for profile in self._profiles.values():
+            if isinstance(profile, TextProfile):
+                columns = profile.references()
+                # A column of the data may be called as its characters are.
+                made += (c for c in columns if self._profiles.get(c.name, profile) is profile)
+            else:
+                made.append(profile.reference())
+        return tuple(made)
 
 
 def _profile_like(column: ColumnReference, engine: str) -> NumericProfile | CategoryProfile:
