@@ -46,15 +46,9 @@ ROOMS: Mapping[str, str] = {
     "core.records core.settings core.stats core.windows",
     "core.learner": "core.outcomes core.profile core.records core.settings",
     "core.versions": "core.counts core.drift core.keys core.outcomes core.records core.settings "
-<<<<<<< HEAD
     "core.windows",
-    "core.model": "core.counts core.drift core.learner core.outcomes core.records "
+    "core.model": "core.counts core.drift core.learner core.outcomes core.profile core.records "
     "core.settings core.versions",
-=======
-    "core.sides core.windows",
-    "core.model": "core.counts core.drift core.keys core.learner core.outcomes core.profile "
-    "core.records core.settings core.versions",
->>>>>>> c9e05fb (Make no free text and no secret a category: count the characters and words of texts)
     # what stands around it
     "config": "",
     "runtime": "",

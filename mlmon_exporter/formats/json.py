@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from . import features, paths, predictions
@@ -12,6 +13,7 @@ from .prompts import holds_prompt
 from .tables import Table
 
 MAX_NAME = 64
+_VERSION = re.compile(r"[\w.:/@+=~-]+")
 
 
 def recognises(_request: Message) -> bool:
@@ -30,12 +32,18 @@ def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
 
 
 def version(message: Message) -> str | None:
-    """Return the response's `model_version`, which is text or a whole number."""
-    return bounded(message.top.get("model_version"))
+    """Return the response's `model_version`, which is a name or a whole number."""
+    return version_name(message.top.get("model_version"))
+
+
+def version_name(version: Any) -> str | None:
+    """Return a version, cut to `MAX_NAME`; None where it is a text that somebody wrote."""
+    short = bounded(version)
+    return short if short is not None and _VERSION.fullmatch(short) else None
 
 
 def bounded(name: Any) -> str | None:
-    """Return a name or version that is text or a whole number, cut to `MAX_NAME`; else None."""
+    """Return a name that is text or a whole number, cut to `MAX_NAME`; else None."""
     if type(name) not in (str, int):
         return None
     return str(name)[:MAX_NAME] or None

@@ -70,7 +70,7 @@ def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
 def version(message: Message) -> str | None:
     """Return the version in the path, else the response's `model_version`."""
     match = _PATH.search(message.path)
-    return json.bounded(match and match["version"]) or json.bounded(
+    return json.bounded(match and match["version"]) or json.version_name(
         _top(message).get("model_version")
     )
 

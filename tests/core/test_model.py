@@ -466,15 +466,16 @@ def test_texts_are_counted_by_characters_and_words() -> None:
     assert found["mlmon_feature_invalid_total", "v1", "note.words"] == 1.0
 
 
-@pytest.mark.parametrize("side", [0, 1])
-def test_columns_called_as_secrets_are_never_learned(side: int) -> None:
+@pytest.mark.parametrize("side", ["features", "outputs"])
+def test_columns_called_as_secrets_are_never_learned(side: str) -> None:
     names = "password newPassword user.api_key x-api-key accessToken Authorization".split()
     secret = dict.fromkeys(names, ["hunter2", "swordfish"] * 50) | {"b": [1.0] * 100}
-    sides = [secret, {}] if side == 0 else [{}, secret]
+    batch = Batch(secret, {}, 100) if side == "features" else Batch({}, secret, 100)
     model = Model(SETTINGS._replace(learn_rows=100), None)
-    model.observe(Batch(*sides, 100), NOW)
+    model.observe(batch, NOW)
     assert model.reference is not None
-    assert [column.name for column in model.reference[side]] == ["b"]
+    columns = (*model.reference.features, *model.reference.outputs)
+    assert [column.name for column in columns] == ["b"]
 
 
 def test_columns_that_few_rows_have_are_not_learned() -> None:

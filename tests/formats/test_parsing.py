@@ -221,3 +221,9 @@ def _answer(whole: Exchange) -> bytes:
 
 def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True, default=lambda array: array.tolist())
+
+
+def test_a_sentence_is_no_version() -> None:
+    for version in ("Jane Roe, born 1980", "a\nb", "ä b"):
+        answer = json.dumps({"prediction": 1, "model_version": version}).encode()
+        assert parse(exchange(b'{"a": 1}', answer), BodyMap()).batch.version is None

@@ -12,6 +12,7 @@ from mlmon_exporter.core.coerce import number, scalar
 from mlmon_exporter.core.keys import RESIDUALS, SEGMENTS, TallyKey
 from mlmon_exporter.core.profile.bins import OTHER, category_name
 from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.free_text import is_long
 from mlmon_exporter.core.records import Batch, Prediction
 from mlmon_exporter.core.settings import PANES, ModelSettings, SegmentFeature
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
@@ -205,12 +206,12 @@ def _tally_residuals(layout: Layout, residuals: Floats) -> Tally:
 
 
 def _plain(value: Any) -> float | str | None:
-    """Return an output as a finite number or text, None where it is neither."""
+    """Return an output as a finite number or short text, None where it is neither."""
     if type(value) is not float:
         if type(value) is not str:
             value = scalar(value)
         if isinstance(value, str):
-            return value or None
+            return None if not value or is_long(value) else value
         value = number(value)
     return value if abs(value) < float("inf") else None
 
