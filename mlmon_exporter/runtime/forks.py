@@ -46,7 +46,7 @@ class ForkLock:
 
     def __init__(self) -> None:
         self.was_held = False
-        """Whether the fork that made this process got the lock; set in a child."""
+        """In a child: the fork that made it got the lock."""
         self._lock = threading.RLock()
         around_fork(before=self._hold, parent=self._release, child=self._renew)
 

@@ -1,1 +1,1 @@
-"""What processes share on disk, and predictions that wait for their outcome."""
+"""The state that processes share on disk, and pending predictions."""

@@ -33,7 +33,7 @@ class Transaction:
 
 
 class Limits(NamedTuple):
-    """How much waits, and how long."""
+    """Bounds of pending predictions: their number and age."""
 
     rows: int
     seconds: float

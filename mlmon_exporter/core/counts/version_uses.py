@@ -21,7 +21,7 @@ class Use(NamedTuple):
     """Span in which a version was used, Unix seconds."""
 
     since: float
-    """When it was admitted: another time than before says that it was dropped in between."""
+    """Time of its admission: if that changed, the version was dropped in between."""
     last: float
 
 
