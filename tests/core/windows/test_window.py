@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mlmon_exporter.core.profile.bins import NumericBins
 from mlmon_exporter.core.settings import PANES
 from mlmon_exporter.core.windows.tally import Layout, Tally, tally_columns
-from mlmon_exporter.core.windows.window import Window
+from mlmon_exporter.core.windows.window import TOTALS, Memo, Window, WindowedTallies
 
 LAYOUT = Layout(("x",), (NumericBins(np.array([0.0]), np.array([])),))
 
@@ -148,3 +148,79 @@ def test_a_window_holds_what_its_panes_hold(events: list[tuple[bool, float]]) ->
         else:
             w.add(rows(), now)
             seen.append(now)
+
+
+# Tallies of several windows.
+
+HOUR, DAY = 3600.0, 86400.0
+
+
+def tallies() -> WindowedTallies[Tally]:
+    return WindowedTallies(LAYOUT, [HOUR, DAY])
+
+
+def test_rows_go_to_all_windows_and_what_is_taken_can_be_restored() -> None:
+    made = tallies()
+    made.add(rows(3), now=10.0, totals=rows(3).without_digests())
+    made.add(rows(2), now=HOUR + 10.0, totals=rows(2).without_digests())
+    before = {key: tally.rows for key, tally in made.panes().items()}
+    assert before == {(HOUR, 0): 3, (HOUR, PANES): 2, (DAY, 0): 5, TOTALS: 5}
+    taken = made.take()
+    assert (made.panes(), made.totals().rows) == ({}, 0)
+    for key, tally in taken.items():
+        made.restore(key, tally)
+        made.restore(key, tally)
+    assert {key: tally.rows for key, tally in made.panes().items()} == {
+        key: 2 * count for key, count in before.items()
+    }
+
+
+def test_a_loaded_tally_replaces_that_of_its_pane() -> None:
+    made = tallies()
+    made.add(rows(3), now=10.0)
+    made.load((HOUR, 0), rows(7))
+    made.load(TOTALS, rows(4))
+    assert [tally.rows for tally in made.merged(10.0)] == [7, 3]
+    assert made.totals().rows == 4
+
+
+def test_only_tallies_of_its_windows_and_layout_have_a_place() -> None:
+    made, layout = tallies(), LAYOUT.fingerprint
+    assert all(made.has_place(layout, seconds) for seconds in (HOUR, DAY, 0.0))
+    assert not made.has_place(layout, 60.0)
+    assert not made.has_place("another", HOUR)
+
+
+def test_totals_have_no_digests_and_are_one_s_own() -> None:
+    made = tallies()
+    made.add(rows(3), now=10.0, totals=rows(3).without_digests())
+    assert made.totals().digests == [None]
+    made.totals().merge(made.totals())
+    assert made.totals().rows == 3
+
+
+def test_a_revision_changes_with_any_count_and_with_each_pane() -> None:
+    made = tallies()
+    seen = {made.revision(10.0)}
+    made.add(rows(), now=10.0)
+    seen.add(made.revision(10.0))
+    made.restore((HOUR, 0), rows())
+    seen.add(made.revision(10.0))
+    made.load((HOUR, 0), rows())
+    seen.add(made.revision(10.0))
+    made.take()
+    seen.add(made.revision(10.0))
+    assert made.revision(HOUR / PANES - 1) in seen
+    seen.add(made.revision(HOUR / PANES))
+    assert len(seen) == 6
+
+
+def test_a_memo_computes_again_only_for_another_key() -> None:
+    memo: Memo[int] = Memo()
+    calls: list[int] = []
+
+    def compute() -> int:
+        calls.append(1)
+        return len(calls)
+
+    assert [memo.get(key, compute) for key in ("a", "a", "b", "b", "a")] == [1, 1, 2, 2, 3]
