@@ -1,4 +1,4 @@
-"""Text that is safe and bounded as a label value."""
+"""Label values: safe and bounded text."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ OTHER = "other"
 
 
 def clean_label(text: str) -> str:
-    """Return the text without what cannot be encoded: lone surrogates become U+FFFD."""
+    """Return the text with lone surrogates, which cannot be encoded, as U+FFFD."""
     if text.isascii():
         return text
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def short_label(text: str) -> str:
-    """Return the text, cut to `LABEL_LENGTH` characters with an ellipsis where it is longer."""
+    """Return the text, cut to `LABEL_LENGTH` characters with an ellipsis."""
     return text if len(text) <= LABEL_LENGTH else text[: LABEL_LENGTH - 1] + "…"
 
 
@@ -41,7 +41,7 @@ def distinct_labels(names: Sequence[str], reserved: Iterable[str] = ()) -> tuple
 
 
 def read_labels(form: Any, count: int) -> tuple[str, ...]:
-    """Read label values of the state on disk; raises ValueError unless they are `count` texts."""
+    """Read label values from the store; raises ValueError unless they are `count` texts."""
     if not isinstance(form, list) or len(form) != count or {*map(type, form)} != {str}:
         raise ValueError(f"labels: expected {count} texts, got {form!r:.80}")
     return tuple(form)

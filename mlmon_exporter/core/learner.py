@@ -1,4 +1,4 @@
-"""A reference in the making, from the first rows that are served."""
+"""Learns a reference from the first rows that are served."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .settings import BUFFER_ROWS, LEARNED, NAMED_ROWS, ModelSettings
 
 
 class Learner:
-    """The reference in the making, from the first rows that are served.
+    """Profiles rows until there are enough for a reference. Not thread-safe.
 
-    Categories are held by name meanwhile, in memory alone. Rows wait for others: a profile takes a
-    hundred in hardly more time than one.
+    Categories are held by name meanwhile, in memory alone. Rows are buffered: profiling a hundred
+    takes hardly more time than one.
     """
 
     def __init__(self, settings: ModelSettings, on_overflow: Callable[[str], None]) -> None:
-        """Start without rows; `on_overflow` is told of features and categories over their caps."""
+        """Start without rows; `on_overflow` gets `feature` or `category` when a cap is hit."""
         self._on_overflow = on_overflow
         self._max_columns = settings.max_features
         self._features, self._outputs = (
@@ -40,10 +40,11 @@ class Learner:
         self._waiting_rows = 0
 
     def observe(self, batch: Batch) -> None:
+        """Take in rows."""
         if not batch.features and not batch.predictions:
             return
         self.rows += batch.rows
-        # Whoever gave arrays may fill them with the next rows meanwhile.
+        # Copied: a caller may fill its arrays with the next rows meanwhile.
         features, predictions = _copied(batch.features), _copied(batch.predictions)
         self._waiting.append(batch._replace(features=features, predictions=predictions))
         self._waiting_rows += batch.rows
@@ -54,16 +55,17 @@ class Learner:
         waiting, self._waiting, self._waiting_rows = self._waiting, [], 0
         features = [(batch.features, batch.rows) for batch in waiting if batch.features]
         outputs = [(batch.predictions, batch.rows) for batch in waiting if batch.predictions]
-        for profiler, parts in ((self._features, features), (self._outputs, outputs)):
-            if parts:
+        for profiler, blocks in ((self._features, features), (self._outputs, outputs)):
+            if blocks:
                 names = dict.fromkeys(
-                    (*profiler.names, *(name for part, _ in parts for name in part))
+                    (*profiler.names, *(name for block, _ in blocks for name in block))
                 )
                 if len(names) > self._max_columns:
                     self._on_overflow("feature")
-                profiler.profile(*_together(parts, [*names][: self._max_columns]))
+                profiler.profile(*_together(blocks, [*names][: self._max_columns]))
 
     def reference(self, now: float) -> ModelReference:
+        """Return the reference of all rows; `now` is Unix seconds."""
         self._profile()
         unnamed: list[str] = []
         sides = [
@@ -75,12 +77,12 @@ class Learner:
     def _checked(
         self, columns: Sequence[ColumnReference], unnamed: list[str]
     ) -> Iterator[ColumnReference]:
-        """Give what may be kept of columns: whoever sends requests chose what is in them.
+        """Give the columns that may be kept; clients choose their values.
 
-        Without those that too few rows have, and of those with too many categories, which are
-        added to `unnamed`, only the missing share.
+        Columns of too few rows are left out. Of those with too many categories, which are added
+        to `unnamed`, only the missing share is kept.
         """
-        min_rows = min(NAMED_ROWS, self.rows)  # whoever learns from fewer wants them
+        min_rows = min(NAMED_ROWS, self.rows)  # if so few are to be learned from, keep them
         for column in columns:
             if column.rows - column.missing < min_rows:
                 self._on_overflow("feature")
@@ -99,18 +101,18 @@ def _copied(columns: Mapping[str, Column]) -> dict[str, Column]:
 
 
 def _is_full(column: ColumnReference) -> bool:
-    """Return whether there were more categories than may be kept."""
+    """Return whether there were more categories than the cap."""
     if not isinstance(column.bins, CategoryBins) or not column.bins.rare:
         return False
     return len(column.bins.categories) == column.max_categories
 
 
 def _together(
-    parts: Sequence[tuple[Mapping[str, Column], int]], names: Sequence[str]
+    blocks: Sequence[tuple[Mapping[str, Column], int]], names: Sequence[str]
 ) -> tuple[dict[str, list[Any]], int]:
-    """Return these columns of several batches as one, and the rows."""
+    """Return these columns of several batches as one, and the number of rows."""
     together: dict[str, list[Any]] = {name: [] for name in names}
-    for columns, rows in parts:
+    for columns, rows in blocks:
         for name, values in together.items():
             value = columns.get(name)
             if value is None:
@@ -119,4 +121,4 @@ def _together(
                 values.append(value)
             else:
                 values.extend(value)
-    return together, sum(rows for _, rows in parts)
+    return together, sum(rows for _, rows in blocks)

@@ -61,7 +61,7 @@ class Model:
 
     @property
     def has_task(self) -> bool:
-        """Whether its predictions can be compared with a ground truth."""
+        """True if predictions can be compared with a ground truth."""
         return self._scorer is not None
 
     def output_names(self) -> tuple[str, ...]:

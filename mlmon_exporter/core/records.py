@@ -1,4 +1,4 @@
-"""The frozen values that cross modules: bytes, then columns, then numbers."""
+"""Frozen values that cross rooms: bytes, then columns, then numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Headers = Mapping[bytes, bytes]
-"""Names and values; of several with one name, the last."""
+"""Names and values; the last of several with one name."""
 Column = Any
 """One feature's values: a scalar (one row), or a list or 1-D array of n rows.
 
@@ -18,9 +18,10 @@ Values are numbers, booleans, strings or None; None, NaN and "" are missing.
 
 
 class Exchange(NamedTuple):
-    """One request and its response as bytes, both whole, but for event streams that are too long.
+    """One request and its response as bytes.
 
-    Of these there are both ends; other bodies that are too long never become an Exchange.
+    Of event streams that are too long it has both ends; other bodies that are too long never
+    become an Exchange.
     """
 
     arrived: float
@@ -49,21 +50,21 @@ class Batch(NamedTuple):
     features: Mapping[str, Column]
     predictions: Mapping[str, Column]
     rows: int
-    """Rows in each column; columns are scalars where it is 1."""
+    """Number of rows in each column; columns are scalars if it is 1."""
     version: str | None = None
-    """The model's version, where the body carries it."""
+    """The model's version, if the body carries it."""
     prediction_ids: Sequence[str] | None = None
-    """An id for each row, by which its outcome is joined."""
+    """An id for each row, by which its outcome finds it."""
 
     def outputs(self, names: Sequence[str]) -> Mapping[str, Column]:
-        """Return the predictions; where there is but one, and but one name, it has that name."""
+        """Return the predictions; a single one takes the name if there is a single name."""
         if len(names) == 1 and len(self.predictions) == 1 and names[0] not in self.predictions:
             return {names[0]: next(iter(self.predictions.values()))}
         return self.predictions
 
 
 class Prediction(NamedTuple):
-    """What is kept of a row until its outcome is known; of its inputs, just bounded labels."""
+    """A row that waits for its outcome; of its inputs it has just bounded labels."""
 
     id: str
     at: float
@@ -79,7 +80,7 @@ class Readings(NamedTuple):
     """Numbers of one name, column-wise: a row of label values and a value each.
 
     A NaN value is absent: it is never shown. `labels` is the same object from call to call while
-    the label sets do not change, so that whoever renders it may keep what it made of it.
+    the label sets do not change, so that renderers can cache by it.
     """
 
     name: str
@@ -100,7 +101,7 @@ class Histograms(NamedTuple):
     """Observations per bucket (not cumulative), length bounds + 1."""
     sums: Sequence[float]
     exemplars: Sequence[Mapping[int, Exemplar] | None] = ()
-    """Per histogram: bucket index -> exemplar; empty where there are none."""
+    """Per histogram: bucket index -> exemplar; empty if there are none."""
 
 
 Block = Readings | Histograms
@@ -108,7 +109,7 @@ Block = Readings | Histograms
 
 
 class Exemplar(NamedTuple):
-    """One observation of a histogram with the trace that it belongs to."""
+    """One observation of a histogram, with its trace."""
 
     trace_id: str
     span_id: str

@@ -14,10 +14,10 @@ MOST_SEGMENTS = 20
 NAMED_ROWS = 10
 """A category with fewer rows is `other`: its name may be a person's, and its share is chance."""
 UNUSED_SECONDS = 86400.0
-"""So long after it has left the longest window a version is kept that is not used: a day, so that
-what is used by night only, or not on a day of maintenance, does not begin anew each time."""
+"""An unused version is kept so long after it left the longest window: a day, so that one used by
+night only, or not on a day of maintenance, does not start again each time."""
 LEARNED = "learned"
-"""Where a reference came from that was learned from the first rows."""
+"""Source of a reference that was learned from the first rows."""
 
 
 class WindowName(NamedTuple):
@@ -28,7 +28,7 @@ class WindowName(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """When a column counts as drifted."""
+    """Changes that count as drift."""
 
     budget_seconds: float = 30 * 86400.0
     """At most one false alarm of the model in this time."""
@@ -40,7 +40,7 @@ class Policy(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What the user says of a task; what is empty is found out."""
+    """The user's settings of a task; empty ones are found out."""
 
     kind: str = ""
     score: str = ""
@@ -48,7 +48,7 @@ class Choice(NamedTuple):
     positive: str = ""
 
     def filled(self, other: Choice, names: Sequence[str]) -> Choice:
-        """Return what either says, this one first; of outputs only these names."""
+        """Return these settings, filled up from others; of outputs only these names."""
         score, label = (name if name in names else "" for name in (other.score, other.label))
         return Choice(
             self.kind or other.kind,
@@ -59,7 +59,7 @@ class Choice(NamedTuple):
 
 
 class SegmentFeature(NamedTuple):
-    """A feature by which rows are sliced: by its values, or by the ranges between edges."""
+    """A feature that makes segments: by its values, or by the ranges between edges."""
 
     feature: str
     edges: tuple[float, ...] = ()
@@ -67,7 +67,7 @@ class SegmentFeature(NamedTuple):
 
 
 class ModelSettings(NamedTuple):
-    """What the user settled for a model."""
+    """The user's settings of a model."""
 
     name: str
     version: str = ""
@@ -82,29 +82,29 @@ class ModelSettings(NamedTuple):
     with_histograms: bool = True
     outputs: tuple[str, ...] = ()
     score: str = ""
-    """The output with the positive class's probability; empty: found out."""
+    """The output with the probability of the positive class; empty: found out."""
     label: str = ""
     """The output with the predicted class, or a regression's number; empty: found out."""
     positive: str = ""
-    """The class that counts as positive; empty: of two the last."""
+    """The positive class; empty: the last of two."""
     segments: tuple[SegmentFeature, ...] = ()
-    """Features by which rows are sliced; none: as in the reference."""
+    """Features that make segments; none: those of the reference."""
     max_segments: int = MOST_SEGMENTS
     is_shared: bool = False
-    """Whether counts are kept with those of other processes, and read from there."""
+    """Counts are kept in a store that several processes share."""
 
     @property
     def version_kept_seconds(self) -> float:
-        """How long a version is kept that is not used: its windows are empty long before."""
+        """Seconds for which an unused version is kept; its windows are empty long before."""
         return max(window.seconds for window in self.windows) + UNUSED_SECONDS
 
     @property
     def choice(self) -> Choice:
-        """What is said of the task."""
+        """The settings of the task."""
         return Choice(self.task, self.score, self.label, self.positive)
 
 
 def window_names(windows: Sequence[tuple[str, float]]) -> tuple[WindowName, ...]:
-    """Return windows by length, shortest first."""
+    """Return named windows, shortest first."""
     named = (WindowName(label, seconds) for label, seconds in windows)
     return tuple(sorted(named, key=lambda window: window.seconds))

@@ -1,7 +1,6 @@
-"""All drift scores of one side of a model, and the thresholds that they are held against.
+"""Drift scores of all columns of one side of a model, and their thresholds.
 
-The two tables are the way in: a score is a row of `SCORES`, what decides whether a column has
-drifted is a row of `TESTS`.
+Two tables: a score is a row of `SCORES`, a test that decides on drift is a row of `TESTS`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 CALM_SHARE = 0.9
-"""A column that drifted is calm again when its scores are back under this share of the way."""
+"""Share of the way to the threshold under which a drifted column is calm again."""
 
 
 class Comparison(NamedTuple):
@@ -33,12 +32,12 @@ class Comparison(NamedTuple):
     current: Sums
     policy: Policy
     level: float
-    """Probability that one test of unchanged traffic goes over its threshold."""
+    """Probability that one test of unchanged traffic fails."""
     window_seconds: float = 3600.0
 
     @property
     def draws(self) -> Floats:
-        """As how many independent rows the window scatters, per column."""
+        """Effective rows of the window, per column."""
         return effective_rows(self.frame.column_rows, self.current.rows, self.current.effects)
 
 
@@ -131,19 +130,19 @@ SCORES: dict[str, Scorer] = {
     "unseen_ratio": _unseen_ratio,
     "tail_ratio": _tail_ratio,
 }
-"""Score -> how it is computed for all columns; NaN where a column has no such score."""
+"""Score -> function that computes it for all columns; NaN where a column has none."""
 
 
 class Test(NamedTuple):
-    """A score that decides, and what it must not exceed."""
+    """A score that decides on drift, and its threshold."""
 
     score: str
     base: Scorer
-    """What the score is when nothing has changed."""
+    """Score of unchanged traffic."""
     floor: Callable[[Policy], float]
-    """How far above its base a score must be to matter."""
+    """Least distance from the base that matters."""
     chance: Callable[[Comparison, float], Floats]
-    """What the score reaches by chance at a level."""
+    """Score that chance reaches at a level."""
     numeric: bool = True
     categorical: bool = True
 
@@ -182,17 +181,17 @@ TESTS: dict[str, Test] = {
 
 
 def count_tests(frame: ReferenceMatrix) -> int:
-    """Return how many tests the columns take part in, for one window."""
+    """Return the number of tests of all columns, for one window."""
     numeric = len(frame.numeric)
     categorical = len(frame.references) - numeric
     return sum(numeric * t.numeric + categorical * t.categorical for t in TESTS.values())
 
 
 def threshold(test: Test, c: Comparison) -> Floats:
-    """Return what a test's score must not exceed, the greatest of three, for all columns.
+    """Return the threshold of a test for all columns, the greatest of three values.
 
-    What matters at all (the floor), what chance does at the level, and what unchanged time does:
-    its natural variation on top of what chance typically does.
+    They are the least change that matters (the floor), chance at the level, and the natural
+    variation over time on top of what chance typically does.
     """
     bar = np.maximum(test.base(c) + test.floor(c.policy), test.chance(c, c.level))
     natural = c.frame.natural(test.score, c.window_seconds, c.level)
@@ -207,7 +206,7 @@ def threshold(test: Test, c: Comparison) -> Floats:
 def score(comparison: Comparison, was_drifted: Flags | None = None) -> dict[str, Floats]:
     """Return scores, thresholds and `drifted` (0 or 1) of all columns, by name.
 
-    A column drifts when a score goes over its threshold, and is calm when all are back under
+    A column drifts when a score exceeds its threshold, and is calm when all are back under
     `CALM_SHARE` of the way there: a score that hovers at its threshold does not flap.
 
     Args:

@@ -1,4 +1,4 @@
-"""The names of classes: one for each class, however its values are spelt."""
+"""Names of classes: one name for each class, however its values are spelt."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _TRUTH_VALUES = {"true": "1", "false": "0"}
 
 
 def class_name(value: Any) -> str | None:
-    """Return the one name of a class: `1`, `1.0`, `True`, `"1"`, `"1.0"` and `"true"` are `"1"`.
+    """Return the name of a class: `1`, `1.0`, `True`, `"1"`, `"1.0"` and `"true"` are `"1"`.
 
-    Models predict 1 where their users record True, and bodies and files turn either into text.
-    None where the value is missing, or can be no class: a list, an object, an infinity.
+    Models predict 1 where users record True, and bodies and files turn either into text. None
+    if the value is missing or cannot be a class: a list, an object, an infinity.
     """
     value = scalar(value)
     if is_missing(value):
@@ -32,9 +32,9 @@ def class_name(value: Any) -> str | None:
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Return classes in the order in which scikit-learn has them: as numbers if all are, or texts.
+    """Return classes in scikit-learn's order: as numbers if all are numbers, else as texts.
 
-    Probabilities without a name belong to classes in this order.
+    Unnamed probabilities belong to classes in this order.
     """
     texts = sorted(set(names))
     values = [number(name) for name in texts]

@@ -1,9 +1,8 @@
-"""Quality without outcomes: what to expect of the scores that are given now.
+"""Estimates of quality without outcomes, from the scores of a window.
 
-In the reference each score comes with a chance that the outcome is positive; as long as that holds,
-the scores of a window say how often their predictions are right. It sees a change of the inputs
-(covariate shift). It is blind to concept drift: where the same inputs lead to other outcomes, the
-estimate stays as it was.
+The reference tells how often the outcome is positive at each score; as long as that holds, the
+scores of a window tell how often predictions are right. Estimates follow covariate shift. They are
+blind to concept drift: where the same inputs lead to other outcomes, they stay the same.
 """
 
 from __future__ import annotations
@@ -25,26 +24,26 @@ ESTIMATED = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "br
 
 
 class Calibration:
-    """The chance of each score in the reference, which rises with the score."""
+    """Probability of a positive outcome by score in the reference; it rises with the score."""
 
     def __init__(self, points: Floats, threshold: float) -> None:
         """Take a curve's points, and the score from which rows are predicted positive.
 
-        The chances are the isotonic regression of the outcomes on the scores. Source: Zadrozny
-        and Elkan (2002), Transforming Classifier Scores into Accurate Multiclass Probability
-        Estimates.
+        The probabilities are the isotonic regression of the outcomes on the scores. Source:
+        Zadrozny and Elkan (2002), Transforming Classifier Scores into Accurate Multiclass
+        Probability Estimates.
         """
         self._scores = points[:, 0]
         self._chances = isotonic(points[:, 1], points[:, 1:].sum(axis=1))
         self.threshold = threshold
 
     def chances(self, scores: Floats) -> Floats:
-        """Return the chance of each score, 0 to 1; between the reference's scores on a line."""
+        """Return the probability at each score, 0 to 1, interpolated between the reference's."""
         return np.interp(scores, self._scores, self._chances)
 
 
 def isotonic(hits: Floats, rows: Floats) -> Floats:
-    """Return the rising shares that fit best to hits of rows, in order; rows are over 0.
+    """Return the rising shares that best fit hits out of rows, in order; rows are over 0.
 
     Source: the pool-adjacent-violators algorithm; Barlow et al. (1972), Statistical Inference
     under Order Restrictions.
@@ -59,13 +58,13 @@ def isotonic(hits: Floats, rows: Floats) -> Floats:
 
 
 def calibration_of(reference: SegmentSums) -> Calibration | None:
-    """Return the calibration of a binary classification's reference; None where there is none."""
+    """Return the calibration of a binary classification's reference, None if it has none."""
     task, points = reference.layout.task, reference.points(0)
     if reference.layout.curves != 1 or not points[:, 1:].sum(axis=0).all():
         return None
     if task.label is None or task.positive is None:
         return Calibration(points, HALF)
-    # Where the model decides by itself: as many rows as it calls positive are over its threshold.
+    # The model decides itself: as many rows as it calls positive are above its threshold.
     selected = reference.each("predicted")[0, task.positive]
     above = np.cumsum(points[::-1, 1:].sum(axis=1))
     last = int(np.searchsorted(above, selected, side="right"))
@@ -74,22 +73,22 @@ def calibration_of(reference: SegmentSums) -> Calibration | None:
 
 
 def middles(bins: Bins) -> Floats:
-    """Return the score that stands for each cell of a numeric column, missing left out."""
+    """Return a score for each cell of a numeric column but missing: its middle."""
     if isinstance(bins, CategoryBins):
         return np.empty(0)
     edges = np.clip(np.concatenate((bins.edges[:1], bins.edges, bins.edges[-1:])), 0.0, 1.0)
-    # The upper edge of a value's own cell is the value.
+    # The cell of a single value has that value as its upper edge.
     is_atom = np.nextafter(edges[:-1], np.inf) >= edges[1:]
     return np.where(is_atom, edges[1:], (edges[:-1] + edges[1:]) / 2)
 
 
 def estimates(calibration: Calibration, scores: Floats, rows: Floats) -> dict[str, float]:
-    """Return the qualities to be expected of rows with these scores.
+    """Return the expected qualities of rows with these scores.
 
     Args:
         calibration: Of the reference.
         scores: Ascending.
-        rows: How many have each score.
+        rows: Number of rows with each score.
 
     Returns:
         Each of `ESTIMATED`; NaN where it is not defined, and all without rows.

@@ -1,7 +1,7 @@
-"""How alike a model treats the segments of a feature: rates and parities as fairlearn has them.
+"""Fairness between the segments of a feature: rates and parities, as fairlearn defines them.
 
-Rates are of the positive class. A segment with too few rows has none, and parities compare those
-that have. Source: Hardt, Price and Srebro (2016), Equality of Opportunity in Supervised Learning.
+Rates are of the positive class. A segment with too few rows has none, and parities leave it out.
+ Source: Hardt, Price and Srebro (2016), Equality of Opportunity in Supervised Learning.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ PARITIES = (
 
 
 class Rates(NamedTuple):
-    """Rates of each slice, shape (slices,); NaN where there are too few rows, or none to count."""
+    """Rates of each segment, shape (segments,); NaN where there are too few rows."""
 
     rows: Floats
     """Predicted rows."""
     selection: Floats
     """Share of the predicted rows that are predicted positive; no outcomes needed."""
     true_positive: Floats
-    """Of those that turned out positive, the share that was predicted so."""
+    """Share of the positive outcomes that were predicted positive."""
     false_positive: Floats
-    """Of those that turned out negative, the share that was predicted positive."""
+    """Share of the negative outcomes that were predicted positive."""
     positives: Floats
-    """Rows that turned out positive."""
+    """Rows with a positive outcome."""
 
 
 def rates(s: SegmentSums, min_rows: int) -> Rates | None:
-    """Return the rates of all slices; None where there is no positive class."""
+    """Return the rates of all segments; None where there is no positive class."""
     positive = s.layout.task.positive
     if positive is None:
         return None
@@ -67,7 +67,7 @@ def parities(of_segments: Rates) -> Mapping[str, float]:
         _least_ratio(selection),
         _spread(selection),
         opportunity,
-        # NaN if either is, which `max` would not see.
+        # NaN if either is; `max` would not show it.
         float(np.maximum(opportunity, other)),
     )
     return dict(zip(PARITIES, values, strict=True))

@@ -1,4 +1,4 @@
-"""What each row's prediction costs, given its ground truth."""
+"""Losses of rows: log loss and Brier score."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .task import OutcomeRows, Task
 Floats = NDArray[np.float64]
 
 LEAST_PROBABILITY = float(np.finfo(np.float64).eps)
-"""Log loss takes probabilities for no less than this, as scikit-learn does."""
+"""Probabilities are clipped to this from below in log loss, as in scikit-learn."""
 
 
 def is_scorable(outcomes: OutcomeRows, task: Task) -> NDArray[np.bool_]:
-    """Return which rows have all probabilities, and a class that has one."""
+    """Return a mask of the rows that have all probabilities, and a class that has one."""
     is_known = ~np.isnan(outcomes.scores).any(axis=1)
     if len(task.scores) > 1:
         is_known &= outcomes.truth < len(task.scores)
@@ -22,9 +22,9 @@ def is_scorable(outcomes: OutcomeRows, task: Task) -> NDArray[np.bool_]:
 
 
 def class_chances(truth: Floats, scores: Floats, task: Task) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the probability that calibration is about, and whether it came true.
+    """Return the probability that calibration compares, and 1 where it came true, else 0.
 
-    The positive class's; with a probability for each class, that of the most probable one.
+    That of the positive class; with a probability for each class, of the most probable one.
     """
     if len(task.scores) == 1:
         return scores[:, 0], truth == (task.positive or 0)
@@ -35,7 +35,7 @@ def class_chances(truth: Floats, scores: Floats, task: Task) -> tuple[Floats, ND
 def log_loss(truth: Floats, scores: Floats, task: Task) -> Floats:
     """Return each row's log loss, nats: minus the logarithm of its class's probability.
 
-    Probabilities are kept off 0 and 1 as scikit-learn does.
+    Probabilities are kept off 0 and 1, as in scikit-learn.
     """
     if len(task.scores) == 1:
         chance = np.where(truth == (task.positive or 0), scores[:, 0], 1 - scores[:, 0])

@@ -1,7 +1,7 @@
-"""The outcomes of a reference in the making, from rows with predictions and ground truth.
+"""Builds the outcomes of a reference from rows with predictions and ground truth.
 
-Three passes over the rows: what the ground truths are, how good the predictions were and how their
-errors lie, and, where errors are too many to be known one by one, their exact counts.
+Three passes over the rows: the ground truths; the quality and the residuals; and, if residuals are
+too many to be known one by one, their exact counts.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from .tallies import SegmentTally, segment_indexes
 from .task import CLASSIFICATION, OutcomeRows, choose_task, kind_of, values_of
 
 Chunk = tuple[Mapping[str, Any], int]
-"""Some rows: name -> values, and how many."""
+"""Name -> values, and the number of rows."""
 
 
 class OutcomeColumns(NamedTuple):
-    """Which columns outcomes are made of, and what is known of them."""
+    """Columns that outcomes are made of, and settings of their task."""
 
     truth: str
     """The ground truth; empty if there is none."""
@@ -91,8 +91,8 @@ def outcome_reference(
 def _start(
     chunks: Callable[[], Iterable[Chunk]], columns: OutcomeColumns, engine: str
 ) -> OutcomeReference | None:
-    """Return outcomes without rows: what the task is, its classes and segments."""
-    profiler = Profiler(engine, max_categories=1000, min_rows=1)  # a class is one, however rare
+    """Return outcomes without rows: the task, its classes and its segments."""
+    profiler = Profiler(engine, max_categories=1000, min_rows=1)  # rare classes count, too
     for rows, count in chunks():
         profiler.profile({columns.truth: rows[columns.truth]}, count)
     truth = next(iter(profiler.references()), None)
@@ -109,7 +109,7 @@ def _start(
     names = [column.name for column in columns.outputs]
     task = choose_task(choice, columns.outputs, names, classes)
     if task is not None:
-        # What was found out holds for parts that are built alike, too.
+        # Kept for parts that are built alike: they must find the same.
         score = names[task.scores[0]] if len(task.scores) == 1 else ""
         choice = choice._replace(
             score=score, label=names[task.label] if task.label is not None else ""

@@ -1,6 +1,6 @@
-"""How good predictions were: the table of qualities, as scikit-learn defines them.
+"""The table of qualities of predictions, as scikit-learn defines them.
 
-A quality is a row of `QUALITY`: a number for each slice, NaN where its rows do not say.
+A quality is a row of `QUALITY`: a number for each segment, NaN where its rows are too few.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Quality(NamedTuple):
     task: str
     of: OfSegments
     error: OfSegments | None = None
-    """Its standard error. Where there is one, it is held against thresholds."""
+    """Standard error. A quality that has one is compared with a threshold."""
     sign: int = 1
-    """1 where more is better, -1 where less is."""
+    """1 if greater is better, -1 if less is."""
     needs_scores: bool = False
 
 
@@ -37,13 +37,13 @@ def _accuracy(s: SegmentSums) -> Floats:
 
 
 def _accuracy_error(s: SegmentSums) -> Floats:
-    # One row right and one wrong are added: without a mistake there would be no noise.
+    # One right and one wrong row are added: without a mistake there would be no noise.
     share = (s["correct"] + 1) / (s["rows"] + 2)
     return np.sqrt(ratio(share * (1 - share), s["rows"]))
 
 
 def _by_class(s: SegmentSums, count: Callable[[Floats, Floats, Floats], Floats]) -> Floats:
-    """Return a number of the positive class, or the mean of those of all classes that occur."""
+    """Return a quality of the positive class, or its mean over all classes that occur."""
     hits, true, predicted = (s.each(name) for name in ("hits", "true", "predicted"))
     positive = s.layout.task.positive
     if positive is not None:
@@ -88,7 +88,7 @@ def _mean_of(name: str, rows: str = "rows") -> OfSegments:
 
 
 def _mean_error(name: str, squares: str, rows: str = "rows") -> OfSegments:
-    """Return what gives the standard error of a mean."""
+    """Return a function that computes the standard error of a mean."""
 
     def error(s: SegmentSums) -> Floats:
         variance = s.mean(squares, rows) - np.square(s.mean(name, rows))
@@ -102,13 +102,13 @@ def _rmse(s: SegmentSums) -> Floats:
 
 
 def _rmse_error(s: SegmentSums) -> Floats:
-    # Of the root of a mean by the delta method: half the mean's error over the root.
+    # The delta method for the root of a mean: half the mean's error over the root.
     return ratio(_mean_error("squares", "fourths")(s), 2 * _rmse(s))
 
 
 def _r2(s: SegmentSums) -> Floats:
     spread = s["truth_squares"] - ratio(np.square(s["truths"]), s["rows"])
-    # What rounding leaves of equal ground truths is no spread.
+    # Equal ground truths leave some rounding error, which is no spread.
     spread = np.where(spread > 1e-12 * s["truth_squares"], spread, 0.0)
     return 1 - ratio(s["squares"], spread)
 
@@ -143,7 +143,7 @@ QUALITY: Mapping[str, Quality] = {
 
 
 def qualities_of(task: Task) -> Mapping[str, Quality]:
-    """Return the qualities that a task has."""
+    """Return the qualities of a task."""
     return {
         name: quality
         for name, quality in QUALITY.items()
@@ -152,7 +152,7 @@ def qualities_of(task: Task) -> Mapping[str, Quality]:
 
 
 def quality(s: SegmentSums) -> dict[str, Floats]:
-    """Return all qualities of each slice, finite or NaN."""
+    """Return all qualities of each segment, finite or NaN."""
     with np.errstate(over="ignore", invalid="ignore"):
         values = {name: each.of(s) for name, each in qualities_of(s.layout.task).items()}
     return {name: np.where(np.isfinite(found), found, np.nan) for name, found in values.items()}

@@ -1,4 +1,4 @@
-"""Predictions and ground truths as numbers: what is wrong with those that cannot be read."""
+"""Predictions and ground truths as numbers, and the problem of each that cannot be read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_KNOWN = 1000
 
 
 class OutcomeReader:
-    """Reads predictions and ground truths as numbers. Thread-safe: what it keeps is a memo."""
+    """Reads predictions and ground truths as numbers. Thread-safe: it only memoizes."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -37,7 +37,7 @@ class OutcomeReader:
             truths: The ground truth of each.
 
         Returns:
-            The rows, and for each None or what is wrong with it: those are to be left out.
+            The rows, and for each None or its problem; rows with one must be left out.
         """
         truth, problems = self._truths(truths)
         outcomes = OutcomeRows(truth, *self.predictions(values))
@@ -49,7 +49,7 @@ class OutcomeReader:
     def _part_others(
         self, outcomes: OutcomeRows, values: Sequence[Sequence[Any]], truths: Sequence[Any]
     ) -> None:
-        """Tell classes apart that are both unknown."""
+        """Give different unknown classes different numbers."""
         other, label = len(self.task.classes), self.task.label
         if self.task.kind == REGRESSION or label is None:
             return

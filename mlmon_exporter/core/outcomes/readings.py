@@ -29,7 +29,7 @@ SEGMENT_LABELS = (*WINDOW_LABELS, "segment_feature", "segment")
 
 
 class ReferenceOutcomes:
-    """The outcomes of the reference, laid out as those of the windows are."""
+    """Outcomes of the reference, in the layout of the windows."""
 
     def __init__(self, sums: SegmentSums, residuals: ColumnReference | None) -> None:
         self.sums = sums
@@ -37,23 +37,23 @@ class ReferenceOutcomes:
 
     @cached_property
     def quality(self) -> Mapping[str, Floats]:
-        """The qualities of each slice."""
+        """Qualities of each segment."""
         return quality(self.sums)
 
     @cached_property
     def laws(self) -> Mapping[str, LossLaw]:
-        """How losses vary by chance."""
+        """Laws of the losses, by quality."""
         is_regression = self.sums.layout.task.kind == REGRESSION
         return loss_laws(self._residuals, is_regression=is_regression)
 
     @cached_property
     def calibration(self) -> Calibration | None:
-        """The chance of each score."""
+        """Calibration of the scores; None if they have no outcomes."""
         return calibration_of(self.sums)
 
     @property
     def tests(self) -> int:
-        """How many tests of quality there are, for one window."""
+        """Number of tests of quality, for one window."""
         return count_thresholds(self.sums)
 
 

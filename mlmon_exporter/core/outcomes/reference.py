@@ -1,4 +1,4 @@
-"""What the reference knows of a model's outcomes: how good it was, and how its errors lay."""
+"""The reference of a model: of its columns, and of its outcomes."""
 
 from __future__ import annotations
 
@@ -28,41 +28,41 @@ NOT_ONE_TASK = (
 
 @dataclass(frozen=True, eq=False)
 class OutcomeReference:
-    """The outcomes of the reference's rows."""
+    """Outcomes of the reference's rows."""
 
     choice: Choice
-    """What the user said of the task, and its kind."""
+    """The user's settings of the task, and its kind."""
     classes: tuple[str, ...]
     segments: tuple[FeatureSegments, ...]
     center: float
-    """Mean of a regression's ground truths; 0 of classes."""
+    """Mean of a regression's ground truths; 0 for classes."""
     tally: SegmentTally
     residuals: ColumnReference | None
     """The column of residuals, log losses, or 0 and 1."""
 
     def task(self, outputs: Sequence[ColumnReference], names: Sequence[str]) -> Task | None:
-        """Return the task that the outcomes are of, given the reference of the outputs."""
+        """Return the task, given the references of the outputs."""
         return choose_task(self.choice, outputs, names, self.classes)
 
     def layout(self, task: Task) -> SegmentLayout:
-        """Return the layout of the tally."""
+        """Return the layout of the tally for a task."""
         return SegmentLayout(task, Segments(self.segments), self.center)
 
     def sums(self, outputs: Sequence[ColumnReference]) -> SegmentSums | None:
-        """Return what the outcomes add up to, given the reference of the outputs."""
+        """Return the sums of the outcomes, given the references of the outputs."""
         task = self.task(outputs, [column.name for column in outputs])
         return SegmentSums(self.layout(task), self.tally) if task is not None else None
 
     def segments_of(self, feature: str, edges: Sequence[float]) -> FeatureSegments | None:
-        """Return the segments of a feature, if these are its edges."""
+        """Return the segments of a feature if it has these edges, else None."""
         own = (s for s in self.segments if (s.feature, s.edges) == (feature, tuple(edges)))
         return next(own, None)
 
     def merge(self, other: OutcomeReference, outputs: Sequence[ColumnReference]) -> Self:
-        """Return the outcomes of both sides' rows, given the reference of all outputs.
+        """Return the outcomes of both sides' rows, given the references of all outputs.
 
         Raises:
-            ValueError: They are of different tasks.
+            ValueError: Their tasks differ.
         """
         together = replace(
             self,
@@ -83,7 +83,7 @@ class OutcomeReference:
         return replace(together, tally=merged, residuals=residuals)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the form in which a reference file holds the outcomes."""
+        """Return the form in which reference files hold outcomes."""
         return {
             "task": self.choice._asdict(),
             "classes": list(self.classes),
@@ -105,7 +105,7 @@ class OutcomeReference:
     def from_dict(
         cls, form: Mapping[str, Any], outputs: Sequence[ColumnReference], engine: str
     ) -> Self:
-        """Read that form; raises ValueError, KeyError or TypeError where it is damaged."""
+        """Read that form; raises ValueError, KeyError or TypeError if it is damaged."""
         choice = Choice(**{key: str(value) for key, value in form["task"].items()})
         if choice.kind not in (REGRESSION, CLASSIFICATION):
             raise ValueError(f"task: expected regression or classification, got {choice.kind!r}")
@@ -141,13 +141,13 @@ class ModelReference(NamedTuple):
     features: tuple[ColumnReference, ...]
     outputs: tuple[ColumnReference, ...]
     created: float
-    """Unix seconds when it was made."""
+    """Unix seconds."""
     source: str
-    """Where it came from: a file's name, or LEARNED."""
+    """Name of a file, or LEARNED."""
     outcomes: OutcomeReference | None = None
-    """None where no ground truth was known."""
+    """None if no ground truth was known."""
     unnamed: tuple[str, ...] = ()
-    """Features and outputs of which nothing but the missing share was learned."""
+    """Features and outputs whose missing share alone was learned."""
 
     @property
     def rows(self) -> int:

@@ -1,4 +1,4 @@
-"""Rows with outcomes as what each adds to the sums of its slices."""
+"""Rows with outcomes, and the sums that each adds to its segments."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class ScoredRows(NamedTuple):
     """n rows with outcomes."""
 
     sums: Floats
-    """Shape (n, width of the layout): what each row adds to the sums of its slices."""
+    """Shape (n, width of the layout): each row's addition to the sums of its segments."""
     scores: Floats
-    """Shape (n, curves): the score in each curve; NaN where the row is in none."""
+    """Shape (n, curves): the score in each curve; NaN where the row is not in it."""
     is_positive: NDArray[np.bool_]
     """The same shape."""
     residuals: Floats
@@ -37,7 +37,7 @@ class ScoredRows(NamedTuple):
 
 
 def scored_rows(layout: SegmentLayout, rows: OutcomeRows) -> ScoredRows:
-    """Return what rows add. A number too large to be squared is infinite in sums."""
+    """Return the sums of each row. Squares of very large numbers are infinite."""
     n = len(rows.truth)
     sums = np.zeros((n, layout.width))
     made = _Sums(layout, sums)
@@ -56,7 +56,7 @@ def scored_rows(layout: SegmentLayout, rows: OutcomeRows) -> ScoredRows:
 
 
 def tally_outcomes(layout: SegmentLayout, rows: ScoredRows, which: Codes) -> SegmentTally:
-    """Add up rows, given the slices of each, as `segment_indexes` gives them."""
+    """Add up rows by their segments, as `segment_indexes` gives them."""
     tally = layout.new()
     tally.rows = n = len(rows.sums)
     owners = which.ravel()
@@ -75,7 +75,7 @@ def tally_outcomes(layout: SegmentLayout, rows: ScoredRows, which: Codes) -> Seg
 
 
 class _Sums:
-    """Where rows' values go. Each row has at most one cell of those of a class or a bin."""
+    """Writes rows' values to their places. A row has one class and one bin at most."""
 
     def __init__(self, layout: SegmentLayout, sums: Floats) -> None:
         self._fields = layout.fields
@@ -86,7 +86,7 @@ class _Sums:
         self._sums[:, self._fields[name].start] = values
 
     def put(self, name: str, codes: Floats, values: Floats | float = 1.0) -> None:
-        """Put a value at the cell of each row's class or bin."""
+        """Write a value at the place of each row's class or bin."""
         self._sums[self._rows, self._fields[name].start + codes.astype(np.intp)] = values
 
 
@@ -113,7 +113,7 @@ def _add_scores(
 ) -> tuple[Floats, NDArray[np.bool_]]:
     task = layout.task
     is_scored = is_scorable(rows, task)
-    # What stands in for the scores that are not there is not counted.
+    # 0.5 stands in for missing scores, which are not counted.
     scores = np.where(is_scored[:, None], rows.scores, 0.5)
     truth = np.where(is_scored, rows.truth, 0.0)
     counted = is_scored.astype(np.float64)

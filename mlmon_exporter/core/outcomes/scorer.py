@@ -30,10 +30,10 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 Tallies = dict[TallyKey, AnyTally]
 Rows = list[tuple[tuple[float | str | None, ...], tuple[str, ...]]]
-"""Outputs and segments of some rows."""
+"""Outputs and segments of each row."""
 
 AT_ONCE = 4096
-"""OutcomeScorer that are scored at once: what they take in memory is bounded."""
+"""Outcomes that are scored at once; bounds memory."""
 
 
 class OutcomeScorer:
@@ -48,17 +48,17 @@ class OutcomeScorer:
         self.reader = OutcomeReader(task)
         self.layout = SegmentLayout(task, segments, center)
         self.residuals: ReferenceMatrix | None = None
-        """The reference of residuals, if there is one."""
+        """Reference of the residuals, if there is one."""
         self.reference: SegmentTally | None = None
-        """The outcomes of the reference's rows, if they are of the same task."""
+        """Outcomes of the reference's rows, if they have the same task."""
         self.left_out: Sequence[tuple[int, frozenset[str]]] = ()
-        """Which segment features have more values than segments, and those that have none."""
+        """Segment features with more values than segments, and their values without one."""
         self.on_overflow: Callable[[str], None] = lambda label: None
         self._last: tuple[Batch | None, Rows] = (None, [])
 
     @property
     def counts_predicted(self) -> bool:
-        """Whether predicted rows are counted: they say how often each segment is selected."""
+        """True if predicted rows are counted: they show how often each segment is selected."""
         return self.task.positive is not None and bool(self.segments.features)
 
     def pending(self, batch: Batch, version: str, now: float) -> list[Prediction]:
@@ -79,7 +79,7 @@ class OutcomeScorer:
 
     def rows(self, batch: Batch) -> Rows:
         """Return outputs and segments of each row."""
-        # A batch is counted, and then kept for its outcomes.
+        # A batch is counted, and then kept until its outcomes come: read it once.
         last = self._last
         if last[0] is not batch:
             last = self._last = (batch, self._rows(batch))
@@ -89,7 +89,7 @@ class OutcomeScorer:
         return last[1]
 
     def _has_any(self, batch: Batch, rows: Rows, f: int, left_out: frozenset[str]) -> bool:
-        """Return whether some row has a value that this segment feature has no segment of."""
+        """Return whether some row has a value without a segment of this feature."""
         values = batch.features.get(self.segments.features[f].feature)
         if values is None:
             return False
@@ -158,9 +158,11 @@ class OutcomeScorer:
                     yield TallyKey(version, side, layout, seconds, pane), tally
 
     def _tallied(self, scored: ScoredRows, which: Codes) -> list[tuple[int, str, AnyTally]]:
-        """Return side, layout and tally of all that some rows add to."""
-        of_slices = tally_outcomes(self.layout, scored, which)
-        tallies: list[tuple[int, str, AnyTally]] = [(SEGMENTS, self.layout.fingerprint, of_slices)]
+        """Return side, layout and tally of some rows."""
+        of_segments = tally_outcomes(self.layout, scored, which)
+        tallies: list[tuple[int, str, AnyTally]] = [
+            (SEGMENTS, self.layout.fingerprint, of_segments)
+        ]
         if self.residuals is not None:
             layout = self.residuals.layout
             of_residuals = _tally_residuals(layout, scored.residuals)
@@ -168,7 +170,7 @@ class OutcomeScorer:
         return tallies
 
     def _fitted(self, values: tuple[float | str | None, ...]) -> tuple[float | str | None, ...]:
-        """Return a row's outputs as many as there are; those of another configuration are none."""
+        """Return a row's outputs; all None if they are of another configuration."""
         count = len(self.task.outputs)
         return values if len(values) == count else (None,) * count
 
@@ -176,7 +178,7 @@ class OutcomeScorer:
 def _by_pane(
     predictions: Sequence[Prediction], seconds: float, now: float
 ) -> dict[tuple[str, int], tuple[int, ...]]:
-    """Return which predictions are of each version and pane of a window that has them still."""
+    """Return the predictions of each version and pane that a window still has."""
     pane_seconds = seconds / PANES
     oldest = now // pane_seconds - PANES
     found: dict[tuple[str, int], list[int]] = {}
@@ -221,12 +223,12 @@ def outcome_scorer(
     reference: ModelReference,
     on_overflow: Callable[[str], None] = lambda label: None,
 ) -> OutcomeScorer | None:
-    """Return how outcomes are read; None if nobody says what the task is.
+    """Return the scorer of a model; None if its task is unknown.
 
-    `on_overflow` is told of rows whose segment is `other` since there are too many.
+    `on_overflow` gets `segment` for rows whose segment is `other` because there are too many.
 
     Raises:
-        ValueError: What the user says of the task does not fit the outputs.
+        ValueError: The user's settings of the task do not fit the outputs.
     """
     known = reference.outcomes
     choice = settings.choice

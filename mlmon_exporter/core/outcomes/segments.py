@@ -1,4 +1,4 @@
-"""Segments: the slices of a model's rows by the values of some features."""
+"""Segments of a model's rows, by the values of some features."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mlmon_exporter.core.settings import MOST_SEGMENTS, NAMED_ROWS, SegmentFeatu
 
 
 class Segment(NamedTuple):
-    """Some of a model's rows; `("", "")` is all of them."""
+    """Some of a model's rows; `("", "")` means all."""
 
     feature: str
     segment: str
@@ -34,7 +34,7 @@ ALL_ROWS = Segment("", "")
 
 
 class FeatureSegments:
-    """The segments of one feature: known values or ranges, then `other` and `missing`."""
+    """Segments of one feature: known values or ranges, then `other` and `missing`."""
 
     def __init__(self, feature: str, values: Sequence[str], edges: Sequence[float] = ()) -> None:
         """Take the known values, most frequent first, or the edges of ranges."""
@@ -46,7 +46,7 @@ class FeatureSegments:
 
     @cached_property
     def label_of(self) -> Callable[[Any], str]:
-        """What gives the label of one value."""
+        """Function from a value to its label."""
         return self._range_of if self.edges else self._value_of
 
     @cached_property
@@ -55,7 +55,7 @@ class FeatureSegments:
 
     def _value_of(self, value: Any) -> str:
         cell = self._bins.code(value)
-        # Cells are the values, then other, unseen and missing; what is no scalar has no cell.
+        # Cells: the values, then other, unseen and missing. A value that is no scalar has none.
         known = cell if cell == cell and cell <= len(self.values) else -1
         return self.labels[int(known)]
 
@@ -88,7 +88,7 @@ def feature_segments(
 
 
 def rows_by_value(column: ColumnReference) -> Mapping[str, int]:
-    """Return the rows of each value that may be a segment: it has enough to be named."""
+    """Return the rows of each value that has enough of them to be named as a segment."""
     if isinstance(column.bins, CategoryBins):
         return dict(zip(column.bins.categories, column.counts.tolist(), strict=False))
     names = (
@@ -110,7 +110,7 @@ class Segments:
 
     @cached_property
     def indexes(self) -> tuple[Mapping[str, int], ...]:
-        """For each feature: label -> which of the slices it is."""
+        """For each feature: label -> index in `all`."""
         where = {each: i for i, each in enumerate(self.all)}
         return tuple(
             {label: where[Segment(f.feature, label)] for label in f.labels} for f in self.features

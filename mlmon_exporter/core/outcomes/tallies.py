@@ -1,4 +1,4 @@
-"""What outcomes amount to, for all slices of a model's rows at once: sums that add up."""
+"""Per-segment aggregates of outcomes; additive, so panes and workers merge."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _COUNTS = {"made", "rows", "correct", "true", "predicted", "hits", "scored", "bi
 
 
 class SegmentLayout:
-    """Which sums there are of each slice, and where."""
+    """Names and places of the sums of each segment."""
 
     def __init__(self, task: Task, segments: Segments, center: float = 0.0) -> None:
-        """Lay the sums out.
+        """Lay out the sums.
 
         Args:
-            task: Which output is what.
-            segments: What rows are sliced by.
+            task: Roles of the outputs, and classes.
+            segments: Segments of the rows.
             center: A number near a regression's ground truths: sums of squares are about it.
         """
         self.task = task
@@ -39,7 +39,7 @@ class SegmentLayout:
 
     @cached_property
     def fields(self) -> Mapping[str, slice]:
-        """Name of a sum -> its place in a slice's sums; for some, one for each class or bin."""
+        """Name of a sum -> its place in a segment's sums; some have one for each class or bin."""
         return _places(_regression_sizes() if self.task.kind == REGRESSION else self._class_sizes())
 
     def _class_sizes(self) -> dict[str, int]:
@@ -54,12 +54,12 @@ class SegmentLayout:
 
     @cached_property
     def width(self) -> int:
-        """Sums of a slice."""
+        """Number of sums of a segment."""
         return max(int(place.stop) for place in self.fields.values())
 
     @cached_property
     def _counts(self) -> list[int]:
-        """Places of the sums that count rows."""
+        """Places of the sums that are counts of rows."""
         places = [place for name, place in self.fields.items() if name in _COUNTS]
         return [i for place in places for i in range(place.start, place.stop)]
 
@@ -68,7 +68,7 @@ class SegmentLayout:
         return SegmentTally(self.segment_count, self.width)
 
     def check(self, tally: SegmentTally) -> None:
-        """Raise ValueError where a tally that was read is of another layout, or cannot be."""
+        """Raise ValueError if a tally that was read has another layout or impossible counts."""
         shape = self.segment_count, self.width
         if np.shape(getattr(tally, "sums", ())) != shape:
             raise ValueError(f"tally: expected the {shape} sums of {self.fingerprint}, got others")
@@ -77,21 +77,21 @@ class SegmentLayout:
         if not is_count.all():
             raise ValueError(f"tally: expected counts of its {tally.rows} rows, got others")
         if not all(0 <= i < self.segment_count and 0 <= n < self.curves for i, n in tally.curves):
-            raise ValueError(f"tally: expected curves of {self.segment_count} slices, got others")
+            raise ValueError(f"tally: expected curves of {self.segment_count} segments, got others")
 
     @property
     def segment_count(self) -> int:
-        """How many slices there are."""
+        """Number of segments, all rows being one."""
         return len(self.segments.all)
 
     @property
     def curves(self) -> int:
-        """Curves of a slice: of the positive class, or of each."""
+        """Curves of a segment: for the positive class, or for each class."""
         return len(self.task.scores)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Text that differs where slices or sums do: tallies of another one do not add up."""
+        """Text that differs between layouts whose tallies do not add up."""
         labels = [(f.feature, f.labels) for f in self.segments.features]
         known = repr((self.task, labels, self.center)).encode("utf-8", "replace")
         return hashlib.sha256(known).hexdigest()[:16]
@@ -111,19 +111,19 @@ def _places(sizes: Mapping[str, int]) -> dict[str, slice]:
 
 
 class SegmentTally:
-    """Sums and curves of all slices. Not thread-safe: whoever holds it locks."""
+    """Sums and curves of all segments. Not thread-safe."""
 
     __slots__ = ("curves", "rows", "sums")
 
-    def __init__(self, slices: int, width: int) -> None:
+    def __init__(self, segments: int, width: int) -> None:
         self.rows = 0
-        """Rows that were added, predicted ones and those with an outcome."""
-        self.sums: Floats = np.zeros((slices, width))
+        """Rows that were added: predicted ones, and those with an outcome."""
+        self.sums: Floats = np.zeros((segments, width))
         self.curves: dict[tuple[int, int], RocCurve] = {}
-        """Segment and which of its curves -> curve."""
+        """Number of the segment, and of the curve -> curve."""
 
     def merge(self, other: SegmentTally) -> None:
-        """Add all that `other` has; it stays as it is."""
+        """Add the counts of `other`, which stays as it is."""
         self.rows += other.rows
         self.sums += other.sums
         for where, curve in other.curves.items():
@@ -133,27 +133,26 @@ class SegmentTally:
             ours.merge(curve)
 
     def copy(self) -> SegmentTally:
-        """Return the same, to be merged into."""
+        """Return a copy."""
         other = SegmentTally(*self.sums.shape)
         other.merge(self)
         return other
 
     def merge_max(self, other: SegmentTally) -> None:
-        """Become another that has more rows: of two states of one tally that is the later."""
+        """Take over another state of this tally if it has more rows, as it is the later one."""
         if other.rows > self.rows:
             self.rows, self.sums, self.curves = other.rows, other.sums, other.curves
 
     def pack(self) -> None:
-        """Take less room, for a pane that is over."""
+        """Shrink in memory, for a pane that is over."""
         for curve in self.curves.values():
             curve.pack()
 
 
 def segment_indexes(layout: SegmentLayout, labels: Sequence[tuple[str, ...]]) -> Codes:
-    """Return the slices of rows, shape (1 + segment features, rows): all, then one a feature.
+    """Return the segments of rows, shape (1 + segment features, rows): all, then one a feature.
 
-    A label that is not known any more, since segments were changed, is the feature's last but
-    one: `other`.
+    An unknown label, from before segments were changed, is in the segment `other`.
     """
     which = np.zeros((1 + len(layout.segments.features), len(labels)), dtype=np.intp)
     for f, index in enumerate(layout.segments.indexes):
@@ -163,29 +162,29 @@ def segment_indexes(layout: SegmentLayout, labels: Sequence[tuple[str, ...]]) ->
 
 
 def tally_predicted(layout: SegmentLayout, predicted: Floats, which: Codes) -> SegmentTally:
-    """Count predicted rows by class, for what is known without outcomes.
+    """Count predicted rows by class.
 
     Args:
-        layout: Of a classification.
+        layout: Layout of a classification.
         predicted: Class numbers; NaN where there was no prediction.
-        which: Slices of the rows, as `segment_indexes` gives them.
+        which: Segments of the rows, as `segment_indexes` gives them.
     """
     tally = layout.new()
     is_known = ~np.isnan(predicted)
     tally.rows = int(is_known.sum())
     place = layout.fields["made"]
     size = place.stop - place.start
-    for slices in which[:, is_known]:
-        cells = slices * size + predicted[is_known].astype(np.intp)
+    for segments in which[:, is_known]:
+        cells = segments * size + predicted[is_known].astype(np.intp)
         counts = np.bincount(cells, minlength=layout.segment_count * size)
         tally.sums[:, place] += counts.reshape(layout.segment_count, size)
     return tally
 
 
 def aligned(tally: SegmentTally, own: SegmentLayout, wanted: SegmentLayout) -> SegmentTally:
-    """Return a tally as one of another layout: slices and classes of the same name.
+    """Return a tally in another layout: segments and classes keep their names.
 
-    Both are of tasks of one kind, with as many scores. What has no such name there is left out.
+    Both tasks are of one kind, with as many scores. Names that `wanted` lacks are left out.
     """
     columns = _class_columns(own, wanted)
     sums = np.zeros((own.segment_count, wanted.width))
@@ -204,7 +203,7 @@ def aligned(tally: SegmentTally, own: SegmentLayout, wanted: SegmentLayout) -> S
 
 
 def _class_columns(own: SegmentLayout, wanted: SegmentLayout) -> tuple[list[int], list[int]]:
-    """Return which sums of one layout are which of another."""
+    """Return the places of sums in `own`, and those of the same sums in `wanted`."""
     classes = (*wanted.task.classes, None, True)
     names = (*own.task.classes, None, True)
     here, there = [], []
@@ -232,30 +231,30 @@ def _move_center(sums: Floats, own: SegmentLayout, wanted: SegmentLayout) -> Non
 
 
 class SegmentSums:
-    """What a tally says of each slice, by the names of its sums."""
+    """Sums of a tally by name, for each segment."""
 
     def __init__(self, layout: SegmentLayout, tally: SegmentTally) -> None:
         self.layout = layout
         self.tally = tally
 
     def __getitem__(self, name: str) -> Floats:
-        """Return a sum of each slice, shape (slices,)."""
+        """Return a sum of each segment, shape (segments,)."""
         return self.tally.sums[:, self.layout.fields[name].start]
 
     def each(self, name: str) -> Floats:
-        """Return sums by class or bin, shape (slices, classes or bins)."""
+        """Return sums by class or bin, shape (segments, classes or bins)."""
         return self.tally.sums[:, self.layout.fields[name]]
 
     def mean(self, name: str, rows: str = "rows") -> Floats:
-        """Return a sum's mean over the rows, shape (slices,); NaN without any."""
+        """Return a sum's mean over rows, shape (segments,); NaN without rows."""
         return ratio(self[name], self[rows])
 
-    def points(self, of_slice: int, number: int = 0) -> Floats:
-        """Return the points of a curve."""
-        return self.tally.curves.get((of_slice, number), NO_CURVE).points
+    def points(self, segment: int, number: int = 0) -> Floats:
+        """Return the points of a segment's curve."""
+        return self.tally.curves.get((segment, number), NO_CURVE).points
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:
-    """Return a part of a whole; NaN where that is nothing."""
+    """Return part / whole; NaN where the whole is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(whole != 0, part / whole, np.nan)

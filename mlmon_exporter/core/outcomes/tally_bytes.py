@@ -1,4 +1,4 @@
-"""Tallies as bytes, for the state on disk."""
+"""Tallies as bytes, for the store."""
 
 from __future__ import annotations
 
@@ -21,32 +21,34 @@ from .tallies import SegmentTally
 
 _HEADER = struct.Struct("<4sIQII")
 _MAGIC = b"MLT1"
-_SLICES_HEADER = struct.Struct("<4sIQII")
-_SLICES_MAGIC = b"MLS1"
+_SEGMENTS_HEADER = struct.Struct("<4sIQII")
+_SEGMENTS_MAGIC = b"MLS1"
 
 AnyTally = Tally | SegmentTally
 
 
 def to_bytes(tally: AnyTally) -> bytes:
     """Return a tally as bytes that `from_bytes` reads."""
-    return _slices_to_bytes(tally) if isinstance(tally, SegmentTally) else _columns_to_bytes(tally)
+    return (
+        _segments_to_bytes(tally) if isinstance(tally, SegmentTally) else _columns_to_bytes(tally)
+    )
 
 
 def from_bytes(data: bytes) -> AnyTally:
     """Read a tally.
 
     Raises:
-        ValueError: These are not the bytes of a tally.
+        ValueError: The bytes are no tally.
     """
-    return _slices(data) if data[:4] == _SLICES_MAGIC else _columns(data)
+    return _segments(data) if data[:4] == _SEGMENTS_MAGIC else _columns(data)
 
 
-def _slices_to_bytes(tally: SegmentTally) -> bytes:
+def _segments_to_bytes(tally: SegmentTally) -> bytes:
     curves = [(where, curve.points) for where, curve in tally.curves.items()]
     head = np.array([(*where, len(points)) for where, points in curves], dtype="<u4")
     return b"".join(
         (
-            _SLICES_HEADER.pack(_SLICES_MAGIC, len(curves), tally.rows, *tally.sums.shape),
+            _SEGMENTS_HEADER.pack(_SEGMENTS_MAGIC, len(curves), tally.rows, *tally.sums.shape),
             head.tobytes(),
             tally.sums.astype("<f8").tobytes(),
             *(points.astype("<f8").tobytes() for _, points in curves),
@@ -54,24 +56,26 @@ def _slices_to_bytes(tally: SegmentTally) -> bytes:
     )
 
 
-def _slices(data: bytes) -> SegmentTally:
+def _segments(data: bytes) -> SegmentTally:
     try:
-        _, curves, rows, slices, width = _SLICES_HEADER.unpack_from(data)
+        _, curves, rows, segments, width = _SEGMENTS_HEADER.unpack_from(data)
         if rows > MOST_ROWS:
             raise ValueError(f"tally: expected {MOST_ROWS} rows at most, got {rows}")
-        at = _SLICES_HEADER.size
+        at = _SEGMENTS_HEADER.size
         head = np.frombuffer(data, "<u4", 3 * curves, at).reshape(-1, 3).tolist()
         at += 12 * curves
         tally = SegmentTally(0, 0)
         tally.rows = rows
-        tally.sums = np.frombuffer(data, "<f8", slices * width, at).reshape(slices, width).copy()
-        at += 8 * slices * width
-        for of_slice, number, points in head:
+        tally.sums = (
+            np.frombuffer(data, "<f8", segments * width, at).reshape(segments, width).copy()
+        )
+        at += 8 * segments * width
+        for segment, number, points in head:
             values = np.frombuffer(data, "<f8", 3 * points, at).reshape(-1, 3)
             _check(values)
             if (values[:, 1:] < 0).any():
                 raise ValueError("tally: expected counts of rows, got others")
-            tally.curves[of_slice, number] = RocCurve(values)
+            tally.curves[segment, number] = RocCurve(values)
             at += 24 * points
         # Sums of huge outcomes are not finite; qualities made of them are absent.
     except struct.error as error:
@@ -129,7 +133,7 @@ def _requests_to_bytes(requests: RequestRows | None) -> bytes:
 
 
 def _requests(data: bytes, columns: int) -> RequestRows | None:
-    """Read what is last, and is not there in tallies without requests of several rows."""
+    """Read the end, which is absent in tallies without requests of several rows."""
     if not data:
         return None
     numbers = np.frombuffer(data, "<f8")

@@ -1,4 +1,4 @@
-"""What a model's task is: which of its outputs is what, and how its outcomes are read."""
+"""The task of a model, found out from its outputs and its ground truths."""
 
 from __future__ import annotations
 
@@ -20,59 +20,59 @@ Codes = NDArray[np.intp]
 REGRESSION, CLASSIFICATION = "regression", "classification"
 MOST_CLASSES = 50
 OTHER_CLASSES = 2
-"""Numbers of classes beyond the known: one for any other, one for what is predicted instead."""
+"""Class numbers beyond the known classes: for any other, and for another one predicted."""
 ROUNDING = 1e-6
 HALF = 0.5
-"""A class whose probability is at least this is predicted, where the output is no class itself."""
+"""Probability from which a class counts as predicted, where no output is the class itself."""
 NO_PREDICTION = "expected a prediction, got none"
 
 
 class Task(NamedTuple):
-    """Which output is what. Outputs and classes are meant by their index."""
+    """Roles of the outputs. Outputs and classes are given by their index."""
 
     kind: str
     outputs: tuple[str, ...]
     classes: tuple[str, ...] = ()
-    """Names of the known classes; any other is one more, `len(classes)`."""
+    """Names of the known classes; any other has the number `len(classes)`."""
     positive: int | None = None
-    """The class that counts as positive; None where there are more than two and none was named."""
+    """The positive class; None where there are more than two and none was named."""
     label: int | None = None
     """The output with the predicted class, or with a regression's number."""
     scores: tuple[int, ...] = ()
-    """The output with the positive class's probability; or one for each class; or none."""
+    """The output with the probability of the positive class, one for each class, or none."""
 
     @property
     def meaning(self) -> tuple[object, ...]:
-        """What it is about, whatever other outputs there are, in whatever order."""
+        """Key that is equal for tasks that differ only in other outputs or in their order."""
         label = self.outputs[self.label] if self.label is not None else None
         scores = tuple(self.outputs[i] for i in self.scores)
         return self.kind, self.classes, self.positive, label, scores
 
 
 class OutcomeRows(NamedTuple):
-    """Rows with prediction and ground truth, as arrays of n rows."""
+    """n rows with prediction and ground truth."""
 
     truth: Floats
-    """Class numbers, or a regression's numbers."""
+    """Shape (n,): class numbers, or a regression's numbers."""
     predicted: Floats
     """The same."""
     scores: Floats
-    """Shape (n, scores): probabilities; NaN where there is none."""
+    """Shape (n, scores): probabilities, NaN where missing."""
 
 
 def choose_task(
     choice: Choice, outputs: Sequence[ColumnReference], names: Sequence[str], classes: Sequence[str]
 ) -> Task | None:
-    """Find out what the task is.
+    """Find out the task.
 
     Args:
-        choice: What the user says.
-        outputs: The reference of the outputs, as far as there is one.
-        names: All outputs' names.
-        classes: The classes of the reference's ground truth; none if it has no such.
+        choice: The user's settings.
+        outputs: References of the outputs that have one.
+        names: Names of all outputs.
+        classes: Classes of the reference's ground truth; empty if it has none.
 
     Returns:
-        None where nobody says what the task is, or there is no output that fits it.
+        None where the kind of task is unknown, or no output fits it.
 
     Raises:
         ValueError: An output or class that the user names is not there.
@@ -108,7 +108,7 @@ def _classification(
         return None
     known = known[:MOST_CLASSES]
     if len(scores) == len(known) == 2:
-        # Two that sum to 1 say what one says.
+        # Two that sum to 1 say no more than one.
         scores = (scores[known.index(class_name(choice.positive) or known[1])],)
     return Task(
         CLASSIFICATION,
@@ -121,7 +121,7 @@ def _classification(
 
 
 def kind_of(truth: ColumnReference) -> str:
-    """Return the kind of task that has such ground truths: texts, or two numbers, are classes."""
+    """Return the kind of task of such ground truths: texts, or two numbers, are classes."""
     is_classes = isinstance(truth.bins, CategoryBins) or 1 <= len(values_of(truth)) <= 2
     return CLASSIFICATION if is_classes else REGRESSION
 
@@ -140,7 +140,7 @@ def _score_names(
 
 
 def _may_be_class(values: set[str] | None, classes: Sequence[str]) -> bool:
-    """Return whether an output may be the predicted class, given its values in the reference."""
+    """Return whether an output with these reference values may be the predicted class."""
     return values is None or bool(values & set(classes) if classes else values)
 
 
@@ -152,7 +152,7 @@ def _predicted_classes(label: str, values: Mapping[str, set[str]]) -> tuple[str,
 def values_of(column: ColumnReference) -> set[str]:
     """Return a column's values as class names; none if there are too many."""
     if isinstance(column.bins, CategoryBins):
-        # A class is one even if it is too rare to be named in a bin.
+        # Also those that are too rare to be named in a bin.
         rows = column.rows_by_category
         ranked = sorted(rows, key=lambda category: (-rows[category], category))
         found = [class_name(value) for value in ranked[: column.max_categories]]

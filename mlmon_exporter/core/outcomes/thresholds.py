@@ -1,7 +1,7 @@
-"""The worst that a quality becomes by chance, given the reference's, at a level.
+"""Thresholds of quality: the worst that it becomes by chance, at a level.
 
-Both sides' noise counts: that of the window's rows, and that of the reference's. What is worse
-than the threshold is so by more than chance, and by enough to matter.
+The noise of both the window's and the reference's rows counts. A quality beyond its threshold is
+worse by more than chance, and by enough to matter.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from .task import REGRESSION
 Floats = NDArray[np.float64]
 
 LOSS_FLOOR = 0.05
-"""How much greater, as a share of the reference's, a loss must be to matter."""
+"""Relative rise of a loss from which it matters."""
 LEAST_OF_CLASS = 10
-"""Rows of each class without which an area under the curve says too little."""
+"""Least rows of each class for a threshold of the area under the curve."""
 _TILTS = np.geomspace(1e-4, 30.0, 160)
 
 
 class LossLaw:
-    """How the mean of a loss varies by chance, given the reference's rows of it."""
+    """Distribution of the mean of a loss by chance, from the reference's losses."""
 
     def __init__(self, values: Floats, weights: Floats) -> None:
-        """Take losses of 0 or more, and the rows of each."""
+        """Take losses of 0 or more, and the number of rows of each."""
         shares = weights / weights.sum()
         self.mean = float((values * shares).sum())
         spread = math.sqrt(float((np.square(values - self.mean) * shares).sum()))
@@ -45,7 +45,7 @@ class LossLaw:
         self._cumulants = peak + np.log(np.exp(tilted - peak[:, None]).sum(axis=1))
 
     def worst_ratio(self, noise: float, level: float) -> float:
-        """Return the mean that is exceeded with at most this probability, over the true mean.
+        """Return the mean exceeded with at most this probability, divided by the true mean.
 
         Args:
             noise: 1 / rows of the window + 1 / rows of the reference.
@@ -60,11 +60,11 @@ class LossLaw:
         return 1 + float(over.min()) / self.mean
 
 
-def loss_laws(error: ColumnReference | None, *, is_regression: bool) -> Mapping[str, LossLaw]:
-    """Return the laws of the losses that a column of errors tells of, by quality."""
-    if error is None or error.digest is None:
+def loss_laws(residuals: ColumnReference | None, *, is_regression: bool) -> Mapping[str, LossLaw]:
+    """Return the laws of the losses that a column of residuals determines, by quality."""
+    if residuals is None or residuals.digest is None:
         return {}
-    values, weights = error.digest.centroids()
+    values, weights = residuals.digest.centroids()
     if is_regression:
         losses = {"mae": np.abs(values), "rmse": np.square(np.clip(values, -1e150, 1e150))}
     else:
@@ -75,7 +75,7 @@ def loss_laws(error: ColumnReference | None, *, is_regression: bool) -> Mapping[
 def worst_accuracy(
     reference: SegmentSums, current: SegmentSums, policy: Policy, level: float
 ) -> Floats:
-    """Return the least accuracy of each slice; NaN where a side has no rows."""
+    """Return the threshold of accuracy of each segment; NaN where a side has no rows."""
     bars = []
     wrong = reference["rows"] - reference["correct"]
     for hits, n, m in zip(wrong, reference["rows"], current["rows"], strict=True):
@@ -90,9 +90,9 @@ def worst_accuracy(
 def worst_roc_auc(
     reference: SegmentSums, current: SegmentSums, policy: Policy, level: float
 ) -> Floats:
-    """Return the least area under the curve of each slice; NaN where a class has few rows.
+    """Return the threshold of ROC AUC of each segment; NaN where a class has few rows.
 
-    The area is taken as normal on the scale of its log odds, with its variance in the reference.
+    The log odds of the area are taken as normal, with their variance in the reference.
     Source: Pepe (2003), The Statistical Evaluation of Medical Tests, chapter 5.
     """
     z = NormalDist().inv_cdf(1 - level)
@@ -103,7 +103,7 @@ def worst_roc_auc(
         if min(*n, *m) < LEAST_OF_CLASS:
             continue
         area = roc.area(points)
-        # Half a pair is added on both sides: of a perfect area the noise would be nothing.
+        # Half a pair is added on both sides: a perfect area would have no noise.
         safe = (area * n[0] * n[1] + 0.5) / (n[0] * n[1] + 1)
         parts = np.array(roc.area_variance(points)) + safe * (1 - safe) / n
         error = math.sqrt(float((parts * (1 / n + 1 / m)).sum()))
@@ -119,14 +119,14 @@ def quality_thresholds(
     policy: Policy,
     level: float,
 ) -> dict[str, Floats]:
-    """Return the worst value of each deciding quality, for each slice; NaN where unknown.
+    """Return the threshold of each deciding quality, for each segment; NaN where unknown.
 
     Args:
-        reference: The reference's slices.
-        current: The window's, of the same layout.
-        laws: Of the reference's losses.
-        policy: When a change matters.
-        level: Probability that one test of unchanged traffic goes over its threshold.
+        reference: Sums of the reference.
+        current: Sums of the window, of the same layout.
+        laws: Laws of the reference's losses.
+        policy: Changes that matter.
+        level: Probability that one test of unchanged traffic fails.
     """
     bars = {}
     for name, each in qualities_of(reference.layout.task).items():
@@ -143,7 +143,7 @@ SHARES: Mapping[str, Callable[[SegmentSums, SegmentSums, Policy, float], Floats]
     "accuracy": worst_accuracy,
     "roc_auc": worst_roc_auc,
 }
-"""The qualities that are shares, 0 to 1: quality -> its threshold."""
+"""Qualities that are shares, 0 to 1 -> thresholds."""
 
 
 def _worst_loss(
@@ -157,15 +157,15 @@ def _worst_loss(
     bars = []
     for value, more, n, m in zip(values, spread, rows, of_window, strict=True):
         worst = law.worst_ratio(more * (1 / n + 1 / m), level) if n and m else math.nan
-        # The law is of the mean square, and what is shown of its root.
+        # The law is that of the mean square; the quality is its root.
         bars.append(value * max(math.sqrt(worst) if name == "rmse" else worst, 1 + LOSS_FLOOR))
     return np.array(bars)
 
 
 def _spread(quality: Quality, reference: SegmentSums, rows: Floats) -> Floats:
-    """Return how many times the variance of all rows' loss, of mean 1, each slice's has.
+    """Return the relative variance of the loss in each segment over that in all rows.
 
-    1 or more: the law is that of all rows, and rare losses of a small slice may be in it alone.
+    1 or more: the law is that of all rows, which may have rare losses that a small segment lacks.
     """
     if quality.error is None:
         return np.ones(len(rows))
@@ -175,6 +175,6 @@ def _spread(quality: Quality, reference: SegmentSums, rows: Floats) -> Floats:
 
 
 def count_thresholds(reference: SegmentSums) -> int:
-    """Return how many tests the qualities are, for one window."""
+    """Return the number of tests of quality, for one window."""
     deciding = [q for q in qualities_of(reference.layout.task).values() if q.error is not None]
     return len(deciding) * int(np.count_nonzero(reference["rows"]))

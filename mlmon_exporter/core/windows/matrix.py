@@ -1,4 +1,4 @@
-"""The reference of all columns at once, and how windows are added up to compare with it."""
+"""The references of all columns as arrays, and sums of windows to compare with them."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 class Sums(NamedTuple):
-    """A reference or a window, added up to what scores need. Per column unless said."""
+    """Counts of a reference or a window that scores need. Per column unless noted."""
 
     rows: int
-    """All rows; in a reference, those of the column that has most."""
+    """All rows; in a reference, those of the column that has the most."""
     bins: Counts
     """Rows per bin, all columns one after another; in a reference, those that are expected."""
     cells: Counts
-    """Rows per cell of the numeric columns, one after another, missing left out."""
+    """Rows per cell of the numeric columns, one after another, without missing."""
     values: Counts
     """Rows with a usable value."""
     effects: Floats
-    """By how much noise is greater than that of independent rows: see `design_effects`."""
+    """Design effects: see `design_effects`."""
     missing: Counts
     unseen: Counts
     tail: Counts
     outside: Counts
-    """Rows beyond the reference's least and greatest value."""
+    """Rows below the reference's least or above its greatest value."""
     ranks: Floats
     """Shape (numeric columns, RANKS): values at evenly spaced mid-ranks."""
     quantiles: Floats
@@ -45,7 +45,7 @@ class Sums(NamedTuple):
 
 
 class ReferenceMatrix:
-    """The reference of all columns, and how tallies are added up to compare with it."""
+    """The references of all columns as arrays, and sums of tallies to compare with them."""
 
     def __init__(self, references: Sequence[ColumnReference]) -> None:
         self.references = tuple(references)
@@ -78,7 +78,7 @@ class ReferenceMatrix:
         return np.array([0.0 if tail is None else tail.at(level) for tail in tails])
 
     def sums(self, tally: Tally) -> Sums:
-        """Add a tally up."""
+        """Return the sums of a tally."""
         wanted = (*MID_RANKS, *QUANTILES)
         absent = [np.nan] * len(wanted)
         digests = [tally.digests[j] for j in self.layout.numeric]
@@ -88,7 +88,7 @@ class ReferenceMatrix:
         return self._sums(tally.counts, tally.rows, ranks, effects)
 
     def sums_of_counts(self, tally: Tally) -> Sums:
-        """Add a tally up, digests left out."""
+        """Return the sums of a tally without ranks and quantiles."""
         effects = design_effects(tally.requests, tally.rows, len(self.references))
         return self._sums(tally.counts, tally.rows, np.empty((0, RANKS)), effects)
 

@@ -1,8 +1,6 @@
-"""What some rows amount to, for all columns of a model's one side: a tally.
+"""Tallies of rows: exact counts over the cells of all columns, and digests of numeric ones.
 
-A tally is one vector of exact counts over the cells of all columns, one after another, and a
-digest of each numeric column. Tallies add up, whatever parted them: batches, panes, workers,
-hosts. Everything that is scored is scored from tallies.
+Tallies merge, whether of batches, panes, workers or hosts. All scores are computed from them.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ AnyDigest = FastDigest | PureDigest
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each column's cells and bins stand in the vectors of a tally."""
+    """Places of the columns' cells and bins in the vectors of a tally."""
 
     names: tuple[str, ...]
     bins: tuple[Bins, ...]
@@ -51,17 +49,17 @@ class Layout:
 
     @cached_property
     def numeric(self) -> tuple[int, ...]:
-        """The columns that are numeric."""
+        """Numbers of the numeric columns."""
         return tuple(j for j, bins in enumerate(self.bins) if isinstance(bins, NumericBins))
 
     @cached_property
     def categorical(self) -> tuple[int, ...]:
-        """The columns that are categorical."""
+        """Numbers of the categorical columns."""
         return tuple(j for j, bins in enumerate(self.bins) if isinstance(bins, CategoryBins))
 
     @cached_property
     def fingerprint(self) -> str:
-        """Text that differs where columns or cells do: tallies of another one do not add up."""
+        """Text that differs between layouts whose tallies do not add up."""
         digest = hashlib.sha256()
         for name, bins in zip(self.names, self.bins, strict=True):
             cells = bins.edges.tobytes() if isinstance(bins, NumericBins) else repr(bins.categories)
@@ -73,7 +71,7 @@ class Layout:
         return Tally(self)
 
     def check(self, tally: Tally) -> None:
-        """Raise ValueError where a tally that was read is of other cells or columns."""
+        """Raise ValueError if a tally that was read has other cells or columns."""
         cells, columns = int(self.cell_starts[-1]), len(self.names)
         vectors = ("counts", "invalid", "sums", "digests")
         sizes = [len(getattr(tally, name, ())) for name in vectors]
@@ -86,7 +84,7 @@ class Layout:
             )
 
     def per_bin(self, counts: Counts) -> Counts:
-        """Add cell counts up to bin counts."""
+        """Return bin counts, given cell counts."""
         return np.add.reduceat(counts, self.bin_cells) if len(counts) else counts
 
 
@@ -95,7 +93,7 @@ def _starts(sizes: Sequence[int]) -> NDArray[np.intp]:
 
 
 class Tally:
-    """Counts and digests of some rows. Not thread-safe: whoever holds it locks."""
+    """Counts and digests of some rows. Not thread-safe."""
 
     __slots__ = ("counts", "digests", "invalid", "requests", "rows", "sums")
 
@@ -108,7 +106,7 @@ class Tally:
         self.requests: RequestRows | None = None
 
     def merge(self, other: Tally) -> None:
-        """Add all that `other` counts; `other` stays as it is."""
+        """Add the counts of `other`, which stays as it is."""
         self.merge_counts(other)
         self.requests = merged(self.requests, other.requests)
         for j, theirs in enumerate(other.digests):
@@ -119,9 +117,9 @@ class Tally:
                 ours.merge(of_engine(type(ours), theirs))  # type: ignore[arg-type]
 
     def merge_max(self, other: Tally) -> None:
-        """Raise each count to another's where that is greater; digests are of who has more rows.
+        """Keep the greater of each count, and the digests of the side with more rows.
 
-        For two states of one tally, neither of which has all that the other has.
+        For two states of one tally, neither of which includes the other.
         """
         if other.rows > self.rows:
             self.rows, self.digests = other.rows, other.digests
@@ -131,7 +129,7 @@ class Tally:
         self.sums = np.maximum(self.sums, other.sums)
 
     def copy(self) -> Tally:
-        """Return the same, to be merged into."""
+        """Return a copy."""
         other = Tally.__new__(Tally)
         other.rows, other.counts, other.sums = self.rows, self.counts.copy(), self.sums.copy()
         other.invalid, other.digests = self.invalid.copy(), [None] * len(self.digests)
@@ -143,8 +141,8 @@ class Tally:
         return other
 
     def pack(self) -> None:
-        """Take less room, for a pane that is over; it unpacks itself when it is added to."""
-        # As narrow as they fit; never uint64, which adds up with int64 to floating-point numbers.
+        """Shrink in memory, for a pane that is over; adding rows unpacks it."""
+        # The narrowest type that fits; never uint64, as uint64 + int64 is floating-point.
         most = int(self.counts.max(initial=0))
         narrow = np.min_scalar_type(most) if most < 2**32 else np.int64
         self.counts = self.counts.astype(narrow, copy=False)
@@ -153,7 +151,7 @@ class Tally:
                 digest.pack()
 
     def without_digests(self) -> Tally:
-        """Return the counts alone, for totals since the start; they are not copied."""
+        """Return the counts alone, not copied: for totals since the start."""
         other = Tally.__new__(Tally)
         other.rows, other.counts, other.sums = self.rows, self.counts, self.sums
         other.invalid, other.requests = self.invalid, None
@@ -161,7 +159,7 @@ class Tally:
         return other
 
     def merge_counts(self, other: Tally) -> None:
-        """Add what `other` counts, but no digests: for totals since the start."""
+        """Add the counts of `other`, but not its digests."""
         self.rows += other.rows
         self.counts = np.add(self.counts, other.counts, dtype=np.int64)
         self.invalid += other.invalid
@@ -174,11 +172,11 @@ def tally_columns(
     """Count rows.
 
     Args:
-        layout: The columns.
+        layout: Layout of the columns.
         columns: Shape (columns, rows): values of numeric columns, cell numbers of categorical
             ones. NaN is missing in a numeric column and invalid in a categorical one.
         engine: A key of `digests.ENGINES`.
-        pause: Called between columns, so that a long tally need not hold the interpreter.
+        pause: Called between columns, so that a long tally does not hold the interpreter.
     """
     tally = Tally(layout)
     tally.rows = columns.shape[1]
