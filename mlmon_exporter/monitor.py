@@ -1,4 +1,4 @@
-"""The monitor of one process and the ways to put it around an app: wiring, no rule of its own."""
+"""The monitor of one process, and the ways to put it around an app: wiring only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self, Unpack
 
 from starlette.types import ASGIApp, Scope
 
-from .config.keys import Config, load_config
+from .config.keys import Config
 from .config.options import Options
 from .core.counts.counts import Counts
 from .core.counts.feedback import Feedback, Status
@@ -61,7 +61,8 @@ class Monitor:
         """Wire a monitor up.
 
         Args:
-            config: A Config, the path of a TOML file, or None for the environment alone.
+            config: A Config or the path of a TOML file, by default of the one that `MLMON_CONFIG`
+                names, if any.
             options: Keys of the configuration, as for `instrument`.
 
         Raises:
@@ -122,7 +123,8 @@ class Monitor:
 
     def _new_sink(self) -> Sink:
         c = self.config
-        apps = {c.page_path: self.page_app, c.metrics_path: self.metrics_app}
+        own = {c.page_path: self.page_app, c.metrics_path: self.metrics_app}
+        apps = {path: app() for path, app in own.items() if path}
         return Sink(
             traffic=self._counts.requests,
             health=self._counts.health,
@@ -132,10 +134,7 @@ class Monitor:
             submit=self._intake.submit,
             wake=self._upkeep.ensure_running,
             shutdown=self.shutdown,
-            service_apps={
-                **{path: app() for path, app in apps.items() if path},
-                **self.writing_apps,
-            },
+            service_apps={**apps, **self.writing_apps},
         )
 
     def _metrics_token(self) -> str | None:
@@ -319,7 +318,7 @@ class MonitorMiddleware(AsgiSource):
         Raises:
             ConfigError: That configuration or a reference cannot be used.
         """
-        monitor = monitor or _metered(Monitor(load_config()))
+        monitor = monitor or _metered(Monitor())
         super().__init__(app, monitor._sink)  # noqa: SLF001 - its own
 
 

@@ -1,4 +1,4 @@
-"""The exporter as a server of its own: the host's state from outside the model server."""
+"""The standalone server: shows the host's state from outside the model server."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Configuration: a TOML file, the environment and keyword options become one frozen `Config`.
 
-What wins, first to last: options given in code, `MLMON_...` variables, the file, the defaults.
+Precedence: options given in code, `MLMON_...` variables, the file, the defaults.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MIB = 2**20
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be used: each line says where, what is expected, what it got."""
+    """An unusable configuration; each line reads `where: expected X, got Y`."""
 
 
 class ModelConfig(BaseModel):
@@ -49,10 +49,10 @@ class ModelConfig(BaseModel):
 
 
 class Config(BaseSettings):
-    """All that a user may set; each key is also an environment variable `MLMON_<KEY>`.
+    """All keys; each is also an environment variable `MLMON_<KEY>`.
 
-    Other `MLMON_` variables are let be: Kubernetes puts `MLMON_SERVICE_HOST` and the like into
-    every container beside a service called mlmon.
+    Other `MLMON_` variables are ignored: Kubernetes sets `MLMON_SERVICE_HOST` and the like in
+    every container next to a service called mlmon.
     """
 
     model_config = SettingsConfigDict(
@@ -129,10 +129,10 @@ class Config(BaseSettings):
         Args:
             config: A Config, or what `load_config` takes.
             options: Global keys, and keys of the model, whose `name` is called `model` here. With
-                several models configured, `model` says which one the others are for.
+                several models configured, `model` picks the one that the others are for.
 
         Raises:
-            ConfigError: The file or an option is wrong, or the model that is meant is not clear.
+            ConfigError: The file or an option is wrong, or `model` is missing or unknown.
         """
         model_keys = {"model": "name"} | {k: k for k in ModelConfig.model_fields if k != "name"}
         own = {key: options.pop(option) for option, key in model_keys.items() if option in options}
@@ -195,7 +195,7 @@ def _built(values: Mapping[str, Any], locate: Callable[[Location], str]) -> Conf
 
 
 def _problem(detail: ErrorDetails) -> str:
-    """What is wrong with one value and what to do about it; where is said elsewhere."""
+    """Return what is wrong with one value and what to do about it, without its place."""
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
     location = detail["loc"]
@@ -227,7 +227,7 @@ def _overlaid(models: tuple[ModelConfig, ...], own: Mapping[str, Any]) -> list[d
 
 
 def _option(location: Location) -> str:
-    """Where options are wrong: `segments`, which a file would call models[0].segments."""
+    """Return the place of a wrong option: `segments`, which a file calls models[0].segments."""
     own = tuple("model" if part == "name" else part for part in location[2:])
     return f"instrument(): {dotted(own or location)}"
 
@@ -252,7 +252,7 @@ def _shared_names(models: tuple[ModelConfig, ...]) -> Iterator[str]:
 
 
 def _shared_routes(models: tuple[ModelConfig, ...]) -> Iterator[str]:
-    # Models without routes share all routes that are no one's: requests say which they mean.
+    # Models without routes share all other routes: the request names the model.
     owners = defaultdict[str, list[str]](list)
     for model in models:
         for route in model.routes:

@@ -1,4 +1,4 @@
-"""What the value of a configuration key may be, and what to say where it is something else.
+"""Types of configuration values, with the message for a value that does not fit.
 
 A check raises `ValueError("expected X, got Y")`; where pydantic itself refuses a value, the
 description of the field is the X.
@@ -28,7 +28,7 @@ _PRINTABLE = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]"  # a lone surrogate cannot be
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A span of time, with the text that the user wrote for it: `24h` does not become `1d`."""
+    """A span of time with the text that the user wrote, so that `24h` does not become `1d`."""
 
     label: str
     seconds: int
@@ -49,18 +49,18 @@ class Duration:
 
 
 def shown(value: object) -> str:
-    """A value as messages show it: on one line, never endless; tables not, they may hold tokens."""
+    """Return a value as messages show it: one short line; no tables, which may hold tokens."""
     return "a table" if isinstance(value, Mapping) else f"{value!r:.80}"
 
 
 def dotted(location: Location) -> str:
-    """Where a value is: `models[0].routes[1]`."""
+    """Return the path of a value, such as `models[0].routes[1]`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
     return repr("".join(parts).removeprefix("."))[1:-1]  # a quoted key may hold a line break
 
 
 def suggestion(key: str, known: Iterable[str]) -> str:
-    """What to say of a key that nobody knows."""
+    """Return the message for an unknown key."""
     names = sorted(known)
     close = difflib.get_close_matches(key.lower(), names, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(names)}"
@@ -116,7 +116,7 @@ def _database(value: object) -> object:
 
 
 def _not_boolean(value: object) -> object:
-    # Python's True is 1, but nobody who writes `max_rows = true` means one row.
+    # Python's True is 1, but `max_rows = true` does not mean one row.
     if isinstance(value, bool):
         raise PydanticKnownError("int_type")
     return value
@@ -170,7 +170,7 @@ OptionalTask = Annotated[
 
 
 class Ranges(NamedTuple):
-    """A feature and the edges of the ranges by which its rows are told apart."""
+    """A feature and the edges of the ranges that make its segments."""
 
     feature: str
     edges: tuple[float, ...]

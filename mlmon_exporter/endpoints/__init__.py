@@ -1,1 +1,1 @@
-"""What is served under paths of ours."""
+"""Endpoints that the exporter serves."""

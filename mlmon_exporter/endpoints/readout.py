@@ -127,7 +127,7 @@ class Readout:
 
     @cached_property
     def _alone(self) -> str:
-        """Where counts are without a shared state: in `memory`, or `unshared` by mistake."""
+        """State without a state_dir: in `memory`, or `unshared` between workers by mistake."""
         if not is_one_of_many():
             return "memory"
         logger.warning(

@@ -1,4 +1,4 @@
-"""Exchanges as columns: which model they are of, and in which format their route speaks."""
+"""Reader of exchanges: the model and the columns of each, by the format of its route."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mlmon_exporter.formats import AUTO, FORMATS, BodyMap, FormatError, Parsed, 
 
 ROUTES_KEPT = 1000
 PATIENCE = 8
-"""After so many bodies in a row that nobody could read, most bodies of a route are not tried."""
+"""After so many unreadable bodies in a row, most bodies of a route are skipped."""
 MOST_SKIPPED = 256
-"""Between two that are tried, at most so many are not."""
+"""At most so many bodies are skipped between two that are tried."""
 
 
 class _Route:
-    """What is known of a route's bodies."""
+    """Format and failures of a route's bodies."""
 
     __slots__ = ("_failures", "_to_skip", "format")
 
@@ -49,12 +49,12 @@ class _Route:
 class BodyReader:
     """Reads bodies of all models. Used by one thread, the intake's.
 
-    A route's format is recognised once and remembered, until a body does not fit it. Where there
-    are several models, one that the request names takes the place of the route's.
+    A route's format is recognised once and kept until a body does not fit it. Among several
+    models, the one that the request names overrides the route's.
     """
 
     def __init__(self, config: Config, models: Mapping[str, Model], health: Health) -> None:
-        """Check that there are such formats; raises ConfigError."""
+        """Look the configured formats up; raises ConfigError for an unknown one."""
         self._config = config
         self._settled = {model.name: model for model in config.models}
         self._formats = {model.name: _known_format(model) for model in config.models}
@@ -65,7 +65,7 @@ class BodyReader:
         self._maps: dict[str, tuple[ModelReference | None, BodyMap]] = {}
 
     def read(self, exchange: Exchange) -> tuple[str, Batch] | None:
-        """Return the model and the columns; None where nobody can read them, which is counted."""
+        """Return the model and the columns; None for an unreadable exchange, which is counted."""
         route = self._routes.get(exchange.route) or self._add_route(exchange)
         if not route.is_worth_trying():
             self._health.drop("unreadable_route")
@@ -74,7 +74,7 @@ class BodyReader:
             parsed = self._parsed(exchange, route)
         except FormatError as error:
             self._health.parse_error(error.format, error.reason)
-            if error.reason != "unknown_model":  # another model's bodies say nothing about ours
+            if error.reason != "unknown_model":  # its bodies may be of another format
                 route.failed()
             return None
         route.worked(parsed.format)
@@ -110,7 +110,7 @@ class BodyReader:
         return self._body_map(chosen)
 
     def _body_map(self, name: str) -> BodyMap:
-        # Names are known once there is a reference: a learned one changes the map.
+        # A learned reference brings names, and so changes the map.
         model = self._models[name]
         kept = self._maps.get(name)
         if kept is None or kept[0] is not model.reference:
@@ -120,7 +120,7 @@ class BodyReader:
 
 
 def body_map_of(config: Config, settled: ModelConfig, model: Model) -> BodyMap:
-    """Return what is known of a model's bodies."""
+    """Return the names and limits by which a model's bodies are read."""
     return BodyMap(
         feature_names=model.feature_names(),
         output_names=model.output_names(),
@@ -142,6 +142,6 @@ def _known_format(model: ModelConfig) -> str:
 
 
 def _shared_format(config: Config) -> str:
-    """Return the format of routes that several models share: theirs, where it is the same."""
+    """Return the format of routes that several models share, if theirs is the same."""
     formats = {model.format for model in config.models if not model.routes}
     return formats.pop() if len(formats) == 1 else AUTO

@@ -56,7 +56,7 @@ class Intake:
         self._max_bytes = max_bytes
         self._wait_seconds = wait_seconds
         self.emptied = time.time()
-        """When all that was queued before had last been taken in, Unix seconds."""
+        """Unix seconds of the last scrape before which the queue was emptied."""
         self._reset()
         # Between exchanges the thread holds no lock of ours: that is when a fork may happen.
         around_fork(

@@ -10,7 +10,7 @@ from .collector import process_numbers
 
 
 def this_process(in_progress: Mapping[tuple[str, ...], int]) -> Process:
-    """Return the facts about the process that asks."""
+    """Return the numbers of the calling process."""
     return Process(
         process_numbers(), [(list(labels), count) for labels, count in in_progress.items()]
     )

@@ -108,7 +108,7 @@ def has_sum(bounds: Sequence[float]) -> bool:
 
     With negative values the sum can fall, and so is no counter; OpenMetrics forbids it.
     """
-    # The edge just under 0, which gives 0 a bin of its own, is no negative value.
+    # The edge just under 0, which sets zeros apart in one bin, is no negative value.
     return not bounds or bounds[0] > -sys.float_info.min
 
 

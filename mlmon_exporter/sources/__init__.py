@@ -1,1 +1,1 @@
-"""Where calls of a model come from."""
+"""Sources of model calls."""

@@ -94,7 +94,7 @@ class Call:
         self._is_read = self._is_answered = self._is_in_parts = False
         self._has_left = False
         self.is_open = True
-        """Whether it has yet to be counted when the app returns."""
+        """True if it must still be counted when the app returns."""
         scope[SCOPE_KEY] = sink
         sink.in_flight[id(scope)] = scope
 
@@ -127,7 +127,7 @@ class Call:
                 if self._stream is not None:
                     self._stream.take(body if type(body) is bytes else bytes(body))
                 elif self._response_size <= self._response_limit:
-                    # What is not bytes, such as a memoryview, may change once it has been sent.
+                    # A buffer other than bytes, such as a memoryview, may change once sent.
                     self._response_chunks.append(body if type(body) is bytes else bytes(body))
                 else:
                     self._response_limit, self._response_chunks = -1, []

@@ -9,9 +9,9 @@ from itertools import product
 from typing import Literal
 
 Error = Literal["none", "raised", "cancelled", "exited"]
-"""What came out of the app: an Exception, a cancellation from around us, the process's end."""
+"""End of the app: it returned, raised an Exception, was cancelled, or the process exits."""
 Ending = tuple[bool, bool, bool, Error]
-"""Whether the response had started, its last byte was sent, and the client had left; the error."""
+"""(started, answered, left, error): response started, last byte sent, client gone, app's end."""
 
 CLIENT_LEFT = 499
 """Status of a request whose client left before there was one: nginx's, which no app sends."""
@@ -57,7 +57,7 @@ def ended(status: int, is_answered: bool, has_left: bool, error: Error) -> tuple
         status: The response's, 0 if it never started.
         is_answered: Its last byte was sent.
         has_left: The client left before that.
-        error: What came out of the app.
+        error: How the app ended, as `error_of` says.
     """
     counted, outcome = ENDINGS[status != 0, is_answered, has_left, error]
     return counted or status, outcome or outcome_of(status)

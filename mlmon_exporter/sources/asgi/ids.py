@@ -1,4 +1,4 @@
-"""The id of a prediction, by which its outcome is joined later: in a header, or made here."""
+"""Prediction ids, which later join outcomes: read from a header or made here."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ ID_HEADER = b"x-prediction-id"
 
 _VALID = re.compile(rb"[!-~]{1,128}")
 
-
 ID_BYTES = 12
-"""So many random bytes are an id: who has seen any number of ids cannot tell another."""
+"""Random bytes of an id, enough that no number of seen ids helps to guess another."""
 MADE_AT_ONCE = 512
-"""Ids made by one call of the system: some 60 µs, which is 0.1 for each."""
+"""Ids made by one system call, which takes 60 µs: 0.1 for each."""
 
 
 class PredictionIds:
-    """Ids that nobody can tell before they are given. Thread-safe; a forked process starts anew.
+    """Source of unguessable ids. Thread-safe; a forked process makes new ones.
 
-    A ground truth is joined by its id alone: who knew an id to come could claim its prediction.
+    A ground truth is joined by its id alone: a guessed id would claim another's prediction.
     """
 
     __slots__ = ("__weakref__", "_made")
@@ -37,7 +36,7 @@ class PredictionIds:
         """Return 24 random hex digits."""
         while True:
             try:
-                return self._made.pop()  # one step: no other thread gets the same
+                return self._made.pop()  # atomic: no two threads get the same
             except IndexError:
                 self._made = _random_ids()
 

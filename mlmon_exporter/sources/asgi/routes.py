@@ -1,8 +1,8 @@
-"""The template of the route that handled a request, read from what the framework left behind.
+"""The template of the route that handled a request, read from the scope that the app leaves.
 
-Nothing here walks the app's routes or matches them again: that breaks with the next kind of route,
-and costs the more the more routes there are. What the scope does not say is looked up among the
-routes that the configuration names; what they do not say is `other`, never the path itself.
+The app's routes are not matched again: that breaks with the next kind of route, and its cost grows
+with their number. Without a route in the scope, the path is looked up among the configured routes;
+otherwise the route is `other`, never the path itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mlmon_exporter.core.labels import OTHER
 from .templates import NONE, RouteTemplates
 
 REST = "/{path}"
-"""What stands for the path within a mounted app that names no route, such as one of files."""
+"""Template of any path within a mounted app that names no route, such as static files."""
 
 
 def route_path(scope: Scope) -> str:
@@ -42,8 +42,8 @@ def route_of(scope: Scope, configured: RouteTemplates = NONE) -> str:
 
     Args:
         scope: The connection's. Frameworks other than Starlette name no route in it, and a copy
-            that a middleware hands on keeps the name from us.
-        configured: Where the path is looked up then.
+            that a middleware passes on hides the name.
+        configured: Routes that the path is then looked up in.
     """
     route = scope.get("route")
     if route is None:
@@ -61,8 +61,8 @@ def route_of(scope: Scope, configured: RouteTemplates = NONE) -> str:
 def _included(fastapi: Mapping[str, Any], route: Any) -> str | None:
     """Return the template of an included router's route as the app knows it.
 
-    FastAPI 0.137 and later leave the router's own route in the scope, without the prefix that it
-    was included under, and beside it the context that holds the whole template.
+    FastAPI 0.137 and later leave the router's own route in the scope, without the prefix of the
+    inclusion, and a context that holds the whole template.
     """
     context = fastapi.get("effective_route_context")
     if getattr(context, "original_route", None) is not route:
@@ -71,7 +71,7 @@ def _included(fastapi: Mapping[str, Any], route: Any) -> str | None:
 
 
 def _app_path(scope: Scope) -> str:
-    """Return the path below where the outermost app is served."""
+    """Return the path below the root path of the outermost app."""
     return _below(scope["path"], scope.get("app_root_path", scope.get("root_path", "")))
 
 
@@ -81,22 +81,22 @@ def _rest(scope: Scope, configured: RouteTemplates) -> str:
 
 
 def _mounted(scope: Scope, template: str | None) -> str:
-    """Return the template below those of its mounts; alone where theirs cannot be told."""
+    """Return the template with those of its mounts before it, or alone if theirs are unknown."""
     if not isinstance(template, str):
         return OTHER
     prefix = scope["root_path"][len(scope["app_root_path"]) :].rstrip("/")
     params = scope.get("path_params")
     if prefix and params:
-        # The prefix is a path, with the values of the mounts' parameters in it.
+        # The prefix is a path: it holds the values of the mounts' parameters.
         outer = {name: value for name, value in params.items() if f"{{{name}}}" not in template}
         prefix = _with_names(prefix, outer) or ""
     return f"{prefix}{template}"
 
 
 def _rebuilt(scope: Scope, configured: RouteTemplates) -> str:
-    """Return a template made from the path, where only endpoint and parameters are known.
+    """Return a template made from the path, when only endpoint and parameters are known.
 
-    So it is with Starlette before 1.0, and for routes that FastAPI takes over from Starlette.
+    This is the case with Starlette before 1.0, and for routes that FastAPI takes from Starlette.
     """
     if "app_root_path" in scope and _is_app(scope["endpoint"]):
         return _rest(scope, configured)
@@ -118,7 +118,7 @@ def _is_app(endpoint: Any) -> bool:
 def _with_names(path: str, params: Mapping[str, Any]) -> str | None:
     """Return the path with `{name}` in place of each value; None if a value cannot be found.
 
-    Goes from the right, since what is not a parameter stands mostly on the left.
+    It searches from the right, since the fixed segments stand mostly on the left.
     """
     end = len(path)
     for name, value in reversed([*params.items()]):
@@ -128,13 +128,13 @@ def _with_names(path: str, params: Mapping[str, Any]) -> str | None:
             path = f"{path[:start]}{{{name}}}{path[start + len(text) :]}"
             end = start
         elif not isinstance(value, str):
-            # A number, spelled differently in the path. (Text that is missing is the host's.)
+            # A number, spelled differently in the path. (A missing text belongs to the host.)
             return None
     return path
 
 
 def _rfind_word(path: str, text: str, end: int) -> int:
-    """Return where the text last stands before `end` as whole words, or -1: no `1` within `v1`."""
+    """Return the last position of the text before `end` as whole words, or -1: no `1` in `v1`."""
     start = path.rfind(text, 0, end)
     while start > 0 and (
         path[start - 1].isalnum() or path[start + len(text) : start + len(text) + 1].isalnum()

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Sink:
-    """Where the middleware counts requests and hands over exchanges."""
+    """Receives the counts of requests, the finished exchanges and the faults of the middleware."""
 
     traffic: RequestCounts
     health: Health

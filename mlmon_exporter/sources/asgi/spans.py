@@ -1,4 +1,4 @@
-"""OpenTelemetry: the trace that a request belongs to, and what its span says about the model."""
+"""OpenTelemetry: the trace of a request, and the model's attributes on its span."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from opentelemetry.trace import format_span_id, format_trace_id, get_current_spa
 def current_span_context() -> tuple[str, str] | None:
     """Return the trace id and span id of the current span as hex, 32 and 16 digits.
 
-    None if there is no span, or none that is valid, sampled and still recording: nobody could
-    look its trace up.
+    None unless the span is valid, sampled and still recording: else its trace is stored nowhere.
     """
     context = get_current()
-    # Without instrumentation the context is empty: the cheapest way to know, whoever set it up.
+    # Without instrumentation the context is empty, which is the cheapest test.
     if not context:
         return None
     span = get_current_span(context)
@@ -24,7 +23,7 @@ def current_span_context() -> tuple[str, str] | None:
 
 
 def annotate(model: str, prediction_id: str) -> None:
-    """Say on the current span which model predicted, and by which id its outcome is joined."""
+    """Set the model and the prediction's id as attributes of the current span."""
     span = get_current_span()
     if span.is_recording():
         span.set_attribute("mlmon.model", model)

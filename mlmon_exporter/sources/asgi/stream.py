@@ -1,4 +1,4 @@
-"""An answer that is streamed as events, on its way to the client: when, and what is kept of it."""
+"""An answer streamed as events: the times of its tokens, and the parts that are kept."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from mlmon_exporter.core.counts.tokens import TokenTimes
 from mlmon_exporter.formats.event_stream import GAP
 
 _NO_TOKEN = (b":", b"data: [DONE]")
-"""What carries no token begins so: comments that keep a connection open, and the end."""
+"""Starts of parts without a token: comments that keep a connection open, and the end."""
 
 
 class StreamedAnswer:
-    """The parts of one answer, up to a size: of a longer one both ends, half of that size each.
+    """The parts of one answer up to a size limit; of a longer answer both ends, half of it each.
 
-    The end has what counts: why the answer ended, and the tokens used. Not thread-safe.
+    The end holds the finish reason and the tokens used. Not thread-safe.
     """
 
     __slots__ = ("_end", "_end_bytes", "_is_packed", "_limit", "_size", "_start", "times")
 
     def __init__(self, began: float, limit: int, *, is_packed: bool = False) -> None:
-        """Start with nothing.
+        """Start an empty answer.
 
         Args:
-            began: When the request came in, by `perf_counter`.
-            limit: How many bytes to keep at most.
-            is_packed: Whether it is compressed, so that its ends alone cannot be read.
+            began: Arrival of the request, by `perf_counter`.
+            limit: Bytes to keep at most.
+            is_packed: The answer is compressed, so that its ends alone cannot be read.
         """
         self._limit = limit
         self._is_packed = is_packed
@@ -36,7 +36,7 @@ class StreamedAnswer:
         self.times = TokenTimes(began)
 
     def take(self, body: bytes) -> None:
-        """Take note of a part that is being sent."""
+        """Note a part that is being sent."""
         if not body:
             return
         if not body.startswith(_NO_TOKEN):
@@ -53,7 +53,7 @@ class StreamedAnswer:
             self._add_to_end(body)
 
     def _part(self) -> None:
-        """Let go what is in neither half."""
+        """Drop the middle."""
         parts, room = self._start, self._limit // 2
         self._start = []
         for i, part in enumerate(parts):
@@ -73,7 +73,7 @@ class StreamedAnswer:
             self._end_bytes -= len(self._end.popleft())
 
     def parts(self) -> list[bytes] | None:
-        """Return what is kept, with a `GAP` where something is left out; None if it is no use."""
+        """Return the kept parts, with a `GAP` for the middle; None if they cannot be read."""
         if self._size <= self._limit:
             return self._start
         return None if self._is_packed else [*self._start, GAP, *self._end]

@@ -1,4 +1,4 @@
-"""The routes that the configuration names, found by a request's path."""
+"""The routes that the configuration names, looked up by a request's path."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Collection
 class RouteTemplates:
     """Templates such as `/v1/models/{name}:predict`; immutable.
 
-    A parameter is what stands between two slashes, or part of it; `{rest:path}` is any number of
-    such. Any other convertor, such as `{id:int}`, is taken for a plain parameter.
+    A parameter matches a path segment or a part of one; `{rest:path}` matches any number of
+    segments. Any other convertor, such as `{id:int}`, counts as a plain parameter.
     """
 
     def __init__(self, templates: Collection[str] = ()) -> None:
