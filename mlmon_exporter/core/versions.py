@@ -49,7 +49,7 @@ class Side(NamedTuple):
     """Counts that readings are made of: the same, or those of all processes."""
 
 
-class VersionParts(NamedTuple):
+class VersionSetup(NamedTuple):
     """Settings and references that the versions of a model have in common."""
 
     settings: ModelSettings
@@ -72,24 +72,24 @@ class VersionParts(NamedTuple):
 class Version:
     """One version: buffers of its rows, the tallies of its sides, and readings of them."""
 
-    def __init__(self, name: str, parts: VersionParts) -> None:
-        settings = parts.settings
+    def __init__(self, name: str, setup: VersionSetup) -> None:
+        settings = setup.settings
         self.sides: dict[int, Side] = {}
         self.quality: QualityReadings | None = None
-        self._parts = parts
+        self._setup = setup
         self._context = ScoringContext(
-            settings.name, name, settings.windows, settings.policy, parts.tests
+            settings.name, name, settings.windows, settings.policy, setup.tests
         )
         self._readings: list[Readable] = []
         self._history: list[ColumnHistory] = []
         self._predicted: PredictedRows | None = None
-        self._features = self._columns(keys.FEATURES, FEATURES, parts.features)
-        self._outputs = self._columns(keys.OUTPUTS, OUTPUTS, parts.outputs)
-        if parts.scorer is not None:
-            self._add_outcomes(parts.scorer, parts.outcomes)
+        self._features = self._columns(keys.FEATURES, FEATURES, setup.features)
+        self._outputs = self._columns(keys.OUTPUTS, OUTPUTS, setup.outputs)
+        if setup.scorer is not None:
+            self._add_outcomes(setup.scorer, setup.outcomes)
 
     def _side(self, side: int, layout: TallyLayout[Any]) -> Side:
-        settings = self._parts.settings
+        settings = self._setup.settings
         seconds = [window.seconds for window in settings.windows]
         counted = WindowedTallies(layout, seconds)
         loaded = WindowedTallies(layout, seconds) if settings.is_shared else counted
@@ -97,7 +97,7 @@ class Version:
         return self.sides[side]
 
     def _columns(self, side: int, role: Role, matrix: ReferenceMatrix) -> RowBuffer:
-        settings = self._parts.settings
+        settings = self._setup.settings
         counted, loaded = self._side(side, matrix.layout)
         if matrix.references:
             readings = ColumnReadings(
@@ -123,7 +123,7 @@ class Version:
             self._readings.append(ResidualReadings(residuals, scorer.residuals, context))
         calibration = reference.calibration if reference is not None else None
         if calibration is not None:
-            outputs, layouts = self.sides[keys.OUTPUTS].loaded, self._parts.outputs.layout
+            outputs, layouts = self.sides[keys.OUTPUTS].loaded, self._setup.outputs.layout
             score = scorer.task.outputs[scorer.task.scores[0]]
             estimates = EstimateReadings(outputs, layouts, score, calibration, context)
             self._readings.append(estimates)
@@ -137,8 +137,8 @@ class Version:
         if batch.predictions:
             named = batch.outputs(self._outputs.names)
             self._outputs.add(named, batch.rows, now, pause, request_bytes=request_bytes)
-            if self._predicted is not None and self._parts.scorer is not None:
-                self._predicted.add(self._parts.scorer.rows(batch), now)
+            if self._predicted is not None and self._setup.scorer is not None:
+                self._predicted.add(self._setup.scorer.rows(batch), now)
 
     def drain(self, pause: Callable[[], None]) -> None:
         """Tally all rows that were added before."""
@@ -176,7 +176,7 @@ class Versions:
         self._on_overflow = on_overflow
         features, outputs = map(ReferenceMatrix, (reference.features, reference.outputs))
         outcomes = _reference_outcomes(reference, scorer)
-        self._parts = VersionParts(settings, features, outputs, scorer, outcomes)
+        self._setup = VersionSetup(settings, features, outputs, scorer, outcomes)
         self._versions: dict[str, Version] = {}
         self._last: dict[str, float] = {}  # version -> Unix seconds of its last use here
         self._stored: Mapping[str, float] | None = None  # version -> Unix seconds of its start
@@ -248,7 +248,7 @@ class Versions:
     def _version(self, name: str) -> Version:
         """Return a version that was admitted, a new one if it was never seen."""
         known = self._versions.get(name)
-        return known or self._versions.setdefault(name, Version(name, self._parts))
+        return known or self._versions.setdefault(name, Version(name, self._setup))
 
     def take(self) -> Tallies:
         """Remove and return all that was counted since the last call."""
