@@ -12,8 +12,7 @@ from mlmon_exporter.core.counts.feedback import STATUSES, Feedback
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.pending import GroundTruth
 from mlmon_exporter.core.records import Batch, Readings
-from mlmon_exporter.state.joiner import Joiner
-from mlmon_exporter.state.joining import Joined
+from mlmon_exporter.state.joiner import Joined, Joiner
 from mlmon_exporter.state.pending import Pending
 
 from .feedback import FeedbackApp

@@ -1,10 +1,9 @@
-"""Readings as families of `prometheus_client`, for a registry of the user's; process numbers."""
+"""Readings as families of `prometheus_client`, for a registry of the user's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.samples import Exemplar
 
@@ -18,14 +17,6 @@ Source = Callable[[Pause], Iterable[Block]]
 """Gives all readings; it calls its argument between steps of the work, to rest."""
 OnFault = Callable[[Exception], None]
 """Called with the exception that kept a scrape from being answered."""
-
-_PROCESS = ProcessCollector(registry=None)
-
-
-def process_numbers() -> dict[str, float]:
-    """Return the numbers of this process by metric; empty where the system has none."""
-    samples = (sample for metric in _PROCESS.collect() for sample in metric.samples)
-    return {sample.name: float(sample.value) for sample in samples if sample.name in METRICS}
 
 
 class MlmonCollector:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from prometheus_client import ProcessCollector
+
 from mlmon_exporter.core.counts.processes import Process
 
-from .collector import process_numbers
+from .table import METRICS
+
+_PROCESS = ProcessCollector(registry=None)
 
 
 def this_process(in_progress: Mapping[tuple[str, ...], int]) -> Process:
-    """Return the numbers of the calling process."""
-    return Process(
-        process_numbers(), [(list(labels), count) for labels, count in in_progress.items()]
-    )
+    """Return the numbers of the calling process; those that the system lacks are left out."""
+    samples = (sample for metric in _PROCESS.collect() for sample in metric.samples)
+    numbers = {sample.name: float(sample.value) for sample in samples if sample.name in METRICS}
+    return Process(numbers, [(list(labels), count) for labels, count in in_progress.items()])

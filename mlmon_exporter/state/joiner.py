@@ -1,13 +1,127 @@
-"""Joins ground truths in batches: one transaction serves all threads that wait for one."""
+"""The join of ground truths with their predictions, in batches: one transaction serves many."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
-from mlmon_exporter.core.outcomes.pending import GroundTruth
+from mlmon_exporter.core.counts.feedback import Feedback, Status
+from mlmon_exporter.core.keys import TallyKey
+from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.outcomes.pending import Found, GroundTruth, sort_out
+from mlmon_exporter.core.outcomes.tally_bytes import AnyTally
 
-from .joining import Joined
+from .pending_table import PendingTable
+
+Tallies = Mapping[str, Mapping[TallyKey, AnyTally]]
+"""Model -> tallies by key."""
+Add = Callable[[Tallies, Feedback], None]
+"""Adds tallies of outcomes, and counts of feedback."""
+
+
+class Transaction:
+    """A transaction with pending predictions: all of it happens, or nothing."""
+
+    def __init__(self, table: PendingTable) -> None:
+        self.table = table
+        self.merged: list[tuple[Tallies, Feedback]] = []
+        """Tallies of outcomes and counts of feedback, which the opener adds last."""
+
+    def merge(self, tallies: Tallies, counts: Feedback) -> None:
+        """Add outcomes to the models' windows, and counts of feedback."""
+        self.merged.append((tallies, counts))
+
+
+class Limits(NamedTuple):
+    """Bounds of pending predictions: their number and age."""
+
+    rows: int
+    seconds: float
+    """Age at which a prediction is forgotten."""
+    early_seconds: float
+    """Time that a ground truth waits for a prediction that another process still holds; 0 where
+    no other process can."""
+    window_seconds: float
+    """Length of the longest window."""
+    held_rows: int | None = None
+    """Predictions that are put away before the next flush; None where that is too slow."""
+
+
+class Joined(NamedTuple):
+    """Statuses of ground truths, one by one."""
+
+    statuses: list[Status]
+    reasons: list[str]
+    """Why it is invalid; empty where it is not."""
+
+
+def join(
+    transaction: Transaction,
+    truths: Sequence[GroundTruth],
+    models: Mapping[str, Model],
+    limits: Limits,
+    now: float,
+) -> Joined:
+    """Join ground truths that arrived at `now`, Unix seconds, in the order they came."""
+    table = transaction.table
+    found = table.find({truth.prediction_id for truth in truths})
+    result = sort_out(truths, found, now, limits.window_seconds)
+    joined = Joined(result.statuses, [""] * len(truths))
+    tallies = {
+        name: _score(models[name], truths, found, matched, joined, now)
+        for name, matched in result.matched.items()
+        if name in models
+    }
+    answered = [*zip(truths, joined.statuses, strict=True)]
+    done = [truth.prediction_id for truth, status in answered if status in ("matched", "late")]
+    table.mark_matched({prediction_id: found[prediction_id] for prediction_id in done})
+    if limits.early_seconds:
+        unknown = [truth for truth, status in answered if status == "unknown"]
+        table.keep_early(unknown, now)
+        answered = [(truth, status) for truth, status in answered if status != "unknown"]
+    transaction.merge(tallies, _counts(answered, found, now))
+    return joined
+
+
+def _score(
+    model: Model,
+    truths: Sequence[GroundTruth],
+    found: Mapping[str, Found],
+    matched: Sequence[int],
+    joined: Joined,
+    now: float,
+) -> Mapping[TallyKey, AnyTally]:
+    """Return the tallies of matched ones; those that the model cannot take become invalid."""
+    outcomes = []
+    for i in matched:
+        prediction = found[truths[i].prediction_id].prediction
+        if prediction is not None:
+            outcomes.append((prediction, truths[i].value))
+    tallies, problems = model.outcome_tallies(outcomes, now)
+    for i, problem in zip(matched, problems, strict=True):
+        if problem is not None:
+            joined.statuses[i], joined.reasons[i] = "invalid", problem
+    return tallies
+
+
+def _counts(
+    answered: Sequence[tuple[GroundTruth, Status]], found: Mapping[str, Found], now: float
+) -> Feedback:
+    counts: dict[tuple[str, str, Status], int] = {}
+    delays: dict[tuple[str, str], list[float]] = {}
+    for truth, status in answered:
+        known = found.get(truth.prediction_id)
+        labels = (known.model, known.version) if known is not None else ("", "")
+        counts[*labels, status] = counts.get((*labels, status), 0) + 1
+        if known is not None and status in ("matched", "late"):
+            arrived = now if truth.at is None else truth.at
+            delays.setdefault(labels, []).append(arrived - known.at)
+    feedback = Feedback()
+    feedback.ground_truths(counts)
+    for labels, seconds in delays.items():
+        feedback.delayed(*labels, seconds)
+    return feedback
 
 
 class _Waiter:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from mlmon_exporter.runtime.forks import ForkLock, after_fork
 
-from .joining import Add, Transaction
+from .joiner import Add, Transaction
 from .pending_table import SQLITE, PendingTable, schema
 
 

@@ -10,7 +10,7 @@ from mlmon_exporter.core.counts.counts import Counts
 from mlmon_exporter.core.counts.feedback import Feedback
 from mlmon_exporter.core.model import Model
 
-from .joining import Limits, Tallies
+from .joiner import Limits, Tallies
 from .memory import MemoryTransactions
 from .pending import Pending
 from .postgresql import PostgresqlTransactions

@@ -13,7 +13,7 @@ from mlmon_exporter.core.outcomes.pending import DUPLICATE, FULL, GroundTruth
 from mlmon_exporter.core.records import Prediction
 from mlmon_exporter.runtime.forks import after_fork
 
-from .joining import Joined, Limits, Transaction, join
+from .joiner import Joined, Limits, Transaction, join
 from .pending_table import ALL
 from .store import StoreError
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mlmon_exporter.config.keys import ConfigError
 from mlmon_exporter.runtime.forks import after_fork
 
-from .joining import Add, Transaction
+from .joiner import Add, Transaction
 from .pending_table import POSTGRESQL, PendingTable, schema
 from .store import StoreError
 

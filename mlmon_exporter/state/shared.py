@@ -25,7 +25,7 @@ from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.records import Readings
 from mlmon_exporter.runtime.forks import after_fork
 
-from .joining import Tallies, Transaction
+from .joiner import Tallies, Transaction
 from .pending_table import SQLITE, PendingTable, schema
 from .slots import Flush
 from .store import Changes, LostError, Merge, Store, StoreError, UnreadableError, Value, Writing

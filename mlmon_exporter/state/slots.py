@@ -10,7 +10,7 @@ from mlmon_exporter.core.counts.counts import Counts
 from mlmon_exporter.core.counts.version_uses import OTHER_VERSION, VersionName, VersionUses
 from mlmon_exporter.core.model import Model
 
-from .joining import Tallies
+from .joiner import Tallies
 from .store import Merge, UnreadableError, Value, Writing
 from .values import (
     COUNTS,

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from mlmon_exporter.core.outcomes.pending import GroundTruth
-from mlmon_exporter.state.joiner import Joiner
-from mlmon_exporter.state.joining import Joined
+from mlmon_exporter.state.joiner import Joined, Joiner
 from mlmon_exporter.state.store import StoreError
 
 

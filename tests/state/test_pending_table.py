@@ -11,12 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from mlmon_exporter.core.counts.feedback import Feedback
 from mlmon_exporter.core.outcomes.pending import GroundTruth
 from mlmon_exporter.core.records import Prediction
 from mlmon_exporter.state.pending_table import ALL, SQLITE, PendingTable, schema
 from mlmon_exporter.state.postgresql import PostgresqlTransactions
-from mlmon_exporter.state.store import StoreError
 from tests.e2e.postgresql import postgresql
 
 Begin = Callable[[], AbstractContextManager[PendingTable]]
@@ -163,36 +161,7 @@ def test_a_transaction_that_fails_leaves_nothing(begin: Begin) -> None:
         assert table.counts() == {}
 
 
-@pytest.mark.parametrize("address", ["/postgres?host={tmp_path}", "db..internal/postgres"])
-def test_a_server_that_is_away_is_a_store_error_without_its_address(
-    tmp_path: Path, address: str
-) -> None:
-    url = f"postgresql://mlmon:secret@{address.format(tmp_path=tmp_path)}"
-    transactions = PostgresqlTransactions(url, lambda *_: None)
-    with pytest.raises(StoreError) as caught, transactions(0.0):
-        pass
-    assert "secret" not in str(caught.value)
-
-
 @pytest.mark.slow
-def test_what_is_merged_is_merged_when_all_else_went_well(server: str) -> None:
-    merged: list[Any] = []
-    transactions = PostgresqlTransactions(server, lambda *added: merged.append(added))
-
-    def fail() -> None:
-        with transactions(0.0) as transaction:
-            transaction.merge({}, Feedback())
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    assert merged == []
-    with transactions(0.0) as transaction:
-        transaction.merge({}, Feedback())
-    assert len(merged) == 1
-    transactions.close()
-
-
 @pytest.mark.parametrize("junk", [b"{}", b"\xff", b"", "x", 7, b'["m","v1",1e999,["a"],[]]'])
 def test_a_damaged_row_is_as_if_it_were_not_there(junk: Any) -> None:
     connection = sqlite3.connect(":memory:")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sqlite3
 import stat
 import threading
@@ -198,6 +199,31 @@ def test_a_forked_process_opens_a_connection_of_its_own(tmp_path: Path) -> None:
     assert os.waitpid(pid, 0)[1] == 0
     store.merge({"a": adding(b"3")}, 0.0)
     assert store.read(-1).values == {"a": b"123"}
+    store.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_waits_for_the_transaction_of_another_thread(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    is_writing, go_on = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with store.lock, store.writing(0.0) as writing:
+            is_writing.set()
+            go_on.wait(0.05)
+            writing.merge({"a": adding(b"1")})
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert is_writing.wait(30.0)
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(30)
+        store.merge({"a": adding(b"2")}, 0.0)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    thread.join()
+    assert store.read(-1).values == {"a": b"12"}
     store.close()
 
 
