@@ -126,7 +126,7 @@ class Monitor:
         own = {c.page_path: self.page_app, c.metrics_path: self.metrics_app}
         apps = {path: app() for path, app in own.items() if path}
         return Sink(
-            traffic=self._counts.requests,
+            requests=self._counts.requests,
             health=self._counts.health,
             routes=self._routes,
             in_flight=self._in_flight,

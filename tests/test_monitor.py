@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi import Body, FastAPI
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -97,89 +96,6 @@ def test_the_page_of_metrics_is_not_counted_and_not_in_the_schema(reference: str
     assert not first.history
     assert '/metrics"' not in second.text
     assert "/metrics" not in get(app, "/openapi.json").json()["paths"]
-    monitor.close()
-
-
-def test_the_format_is_what_the_scraper_asks_for(reference: str) -> None:
-    app, monitor = served(model="m", reference=reference)
-    classic = get(app, "/metrics", {"accept": "*/*", "accept-encoding": "identity"})
-    assert classic.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert "content-encoding" not in classic.headers
-    asked = {"accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
-    opened = get(app, "/metrics", asked)
-    assert opened.headers["content-type"].startswith("application/openmetrics-text")
-    assert opened.text.endswith("# EOF\n")
-    packed = get(app, "/metrics", {"accept-encoding": "gzip"})
-    assert packed.headers["content-encoding"] == "gzip"
-    assert int(packed.headers["content-length"]) < len(packed.content) / 4
-    monitor.close()
-
-
-@pytest.mark.parametrize(
-    ("asked", "is_given"),
-    [
-        ("{}", True),
-        ("{};q=0.1", True),
-        ("{};q=0.001", True),
-        ("{};q=0", False),
-        ("x, {} ; q=0.000 , y;q=1", False),
-        ("{};version=1.0.0;q=0.0;v=1", False),
-        ("y;q=0, {}", True),
-        ("{};q=0, {};version=1.0.0;q=0.5", True),
-        ("y", False),
-        ("", False),
-    ],
-)
-def test_what_a_scraper_refuses_it_does_not_get(asked: str, is_given: bool) -> None:
-    app, _ = served(model="m")
-    packed = get(app, "/metrics", {"accept-encoding": asked.replace("{}", "gzip")})
-    assert ("content-encoding" in packed.headers) == is_given
-    kind = "application/openmetrics-text"
-    opened = get(app, "/metrics", {"accept": asked.replace("{}", kind)})
-    assert opened.headers["content-type"].startswith(kind) == is_given
-
-
-def test_other_methods_than_get_are_refused(reference: str) -> None:
-    _, monitor = served(model="m", reference=reference)
-    (refused,) = post_all(monitor.metrics_app(), "/metrics", [b""])
-    assert refused.status_code == 405
-    assert refused.headers["allow"] == "GET, HEAD"
-    monitor.close()
-
-
-def test_a_scrape_that_fails_says_why_and_is_counted(
-    reference: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    app, monitor = served(model="m", reference=reference)
-    monitor._in_flight[0] = {"method": "GET", "endpoint": served}  # a scope without a path
-    for _ in range(2):
-        failed = get(app, "/metrics")
-        assert (failed.status_code, failed.text) == (500, "the scrape failed: KeyError: 'path'\n")
-    assert [record.levelname for record in caplog.records if "scrape failed" in record.message] == [
-        "ERROR"
-    ]
-    del monitor._in_flight[0]
-    assert 'mlmon_internal_errors_total{where="scrape"} 2\n' in get(app, "/metrics").text
-    monitor.close()
-
-
-@pytest.mark.parametrize(
-    ("given", "status"),
-    [
-        (None, 401),
-        ("Bearer wrong", 401),
-        ("Basic s3cret-token", 401),
-        ("Bearer s3cret-tokén", 401),
-        ("Bearer s3cret-token", 200),
-        ("bearer s3cret-token", 200),
-    ],
-)
-def test_metrics_ask_for_their_token(given: str | None, status: int) -> None:
-    app, monitor = served(model="m", metrics_token="s3cret-token")
-    headers = {"authorization": given.encode()} if given is not None else {}
-    answer = get(app, "/metrics", headers)  # type: ignore[arg-type]
-    assert answer.status_code == status
-    assert ("mlmon_" in answer.text) == (status == 200)
     monitor.close()
 
 
@@ -391,26 +307,6 @@ def test_hostile_bodies_change_no_answer_and_break_no_scrape(name: str, referenc
     assert value(monitor, "mlmon_internal_errors_total", where="intake") == 0
     assert value(monitor, "mlmon_internal_errors_total", where="middleware") == 0
     monitor.close()
-
-
-def test_a_registry_of_prometheus_client_can_hold_the_monitor(reference: str) -> None:
-    monitor = Monitor(model="m", reference=reference)
-    registry = CollectorRegistry()
-    registry.register(monitor.collector())
-    monitor.observe({"age": 30, "income": 1e4, "city": "Uri"}, 0.5)
-    assert b'mlmon_prediction_rows_total{model="m",version=""} 1.0' in generate_latest(registry)
-
-
-def test_a_fault_of_ours_leaves_the_rest_of_a_registry_alone(reference: str) -> None:
-    monitor = Monitor(model="m", reference=reference)
-    registry = CollectorRegistry()
-    Gauge("theirs", "A metric of the user's own", registry=registry).set(3)
-    registry.register(monitor.collector())
-    monitor._in_flight[0] = {"method": "GET", "endpoint": served}  # a scope without a path
-    text = generate_latest(registry)
-    assert b"\ntheirs 3.0\n" in text
-    assert b"\nmlmon_" not in text
-    assert monitor._counts.health.counters["mlmon_internal_errors_total"].cells["scrape",] == 1
 
 
 def test_every_reading_is_in_the_table_of_metrics(reference: str) -> None:

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import os
 import threading
-import time
 
 import pytest
 
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.intake.queue import Consume, Intake, rest_ratio
-from mlmon_exporter.runtime.pace import OtherThreads, Pace
+from mlmon_exporter.runtime.pace import Pace
 
 
 def exchange(body: bytes = b"{}", route: str = "/predict") -> Exchange:
@@ -197,68 +195,12 @@ def test_a_forked_child_starts_with_an_empty_queue_and_a_thread_of_its_own() -> 
     intake.close()
 
 
-class Clock:
-    """The time that a thread works, and the rests between."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 0.0
-        self.rests: list[tuple[float, float]] = []
-        for name in ("perf_counter", "thread_time"):
-            monkeypatch.setattr(time, name, lambda: self.now)
-        monkeypatch.setattr(time, "sleep", lambda seconds: self.rests.append((self.now, seconds)))
-
-
-def test_work_rests_at_least_every_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-    pace = Pace()
-    for _ in range(1000):
-        clock.now += 0.0001
-        pace()
-    gaps = [b - a for (a, _), (b, _) in itertools.pairwise(clock.rests)]
-    assert len(clock.rests) >= 100
-    assert max(gaps) <= 0.001
-
-
-def test_a_rest_is_as_long_as_the_work_before_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-    pace = Pace(lambda: 3.0)
-    for seconds in (0.0001, 0.004, 60.0):
-        clock.now += seconds
-        pace()
-    assert [rest for _, rest in clock.rests] == pytest.approx([3 * 0.0041, 0.05])
-
-
-def test_a_start_after_idle_time_needs_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-    pace = Pace()
-    clock.now += 60.0
-    pace.start()
-    pace()
-    assert not clock.rests
-
-
 @pytest.mark.parametrize(
     ("busy", "share"),
     [(0.0, 0.25), (0.7, 0.25), (0.85, 0.1), (0.95, 0.03), (0.99, 0.03), (4, 0.25)],
 )
 def test_bodies_are_read_in_what_requests_leave_of_a_core(busy: float, share: float) -> None:
     assert 1 / (1 + rest_ratio(busy)) == pytest.approx(share)
-
-
-def test_how_busy_others_are_leaves_out_the_thread_that_asks(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    times = dict.fromkeys(("perf_counter", "process_time", "thread_time"), 0.0)
-    for name in times:
-        monkeypatch.setattr(time, name, lambda name=name: times[name])
-    others = OtherThreads()
-    assert others.busy == 0.0
-    times.update(perf_counter=0.2, process_time=0.15, thread_time=0.05)
-    assert others.busy == pytest.approx(0.5)
-    times.update(perf_counter=0.25, process_time=0.2)
-    assert others.busy == pytest.approx(0.5)  # it is too soon to look again
-    times.update(perf_counter=1.2, process_time=0.15, thread_time=0.05)
-    assert others.busy == 0.0
 
 
 def test_a_monitor_nobody_holds_goes_away_with_its_intake() -> None:

@@ -212,14 +212,14 @@ class Call:
             if is_doubtful and outcome == "ok" and not self._is_as_long_as_it_says():
                 self._held, self.is_open = request, True
                 request = (*request[:5], UNDECIDED)
-            sink.traffic.record(
+            sink.requests.record(
                 request,
                 (duration, self._first_byte, self._request_size, self._response_size),
                 Exemplar(*self._span, duration, time()) if self._span is not None else None,
             )
             if self._stream is not None:
                 tokens = self._stream.times
-                sink.traffic.record_tokens(self._model, self._version, self._route, tokens)
+                sink.requests.record_tokens(self._model, self._version, self._route, tokens)
                 self._response_chunks = self._kept_parts(self._stream)
             if self._prediction_id:
                 if self._is_answered and error is None:
@@ -240,7 +240,7 @@ class Call:
             try:
                 kind = error_of(error)
                 ending = ended(self._status, self._is_answered, self._has_left, kind)
-                self._sink.traffic.decide((*request[:4], *ending))
+                self._sink.requests.decide((*request[:4], *ending))
             except Exception as fault:  # noqa: BLE001 - the app has ended as it did
                 self._sink.fail(fault)
 

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class Sink:
     """Receives the counts of requests, the finished exchanges and the faults of the middleware."""
 
-    traffic: RequestCounts
+    requests: RequestCounts
     health: Health
     routes: ModelRoutes
     in_flight: dict[int, Scope]

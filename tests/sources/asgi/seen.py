@@ -61,7 +61,7 @@ class Seen(Sink):
         self.exchanges: list[Exchange] = []
         self.shutdowns = 0
         defaults: dict[str, Any] = {
-            "traffic": RequestCounts(),
+            "requests": RequestCounts(),
             "health": Health(),
             "routes": Routes(),
             "in_flight": {},
@@ -78,9 +78,9 @@ class Seen(Sink):
 
     # What was counted, in few words.
 
-    def requests(self) -> dict[tuple[str, ...], float]:
+    def counted(self) -> dict[tuple[str, ...], float]:
         """(route, method, status, outcome) -> requests, where there were any."""
-        for block in self.traffic.readings():
+        for block in self.requests.readings():
             if block.name == "mlmon_requests_total" and not isinstance(block, Histograms):
                 rows = zip(block.labels, block.values, strict=True)
                 return {labels[2:]: float(n) for labels, n in rows if n}
@@ -88,12 +88,12 @@ class Seen(Sink):
 
     def outcome(self) -> tuple[str, str]:
         """Status and outcome of the only request."""
-        [(_, _, status, outcome)] = self.requests()
+        [(_, _, status, outcome)] = self.counted()
         return status, outcome
 
     def histogram(self, name: str) -> tuple[int, float]:
         """Number and sum of all that was observed."""
-        for block in self.traffic.readings():
+        for block in self.requests.readings():
             if block.name == name and isinstance(block, Histograms):
                 return sum(int(n) for counts in block.counts for n in counts), sum(block.sums)
         return 0, 0.0

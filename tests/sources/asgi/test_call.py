@@ -110,7 +110,7 @@ def test_a_time_limit_around_us_is_the_servers_doing() -> None:
     app, sink = watched(never)
     for path in ("/never", "/begun"):
         assert isinstance(serve(limited, path).error, TimeoutError)
-    assert {key[2:] for key in sink.requests()} == {("504", "server_error"), ("200", "interrupted")}
+    assert {key[2:] for key in sink.counted()} == {("504", "server_error"), ("200", "interrupted")}
 
 
 def test_what_is_cancelled_after_the_client_has_left_is_disconnected() -> None:
@@ -188,7 +188,7 @@ def test_an_exception_before_the_start_counts_for_the_route_that_raised_it() -> 
     app = Starlette(routes=[Route("/predict/{x}", raises)])
     app.add_middleware(AsgiSource, sink=sink)  # below what makes a response of it
     serve(app, "/predict/1", "GET")
-    assert sink.requests() == {("/predict/{x}", "GET", "500", "server_error"): 1}
+    assert sink.counted() == {("/predict/{x}", "GET", "500", "server_error"): 1}
 
 
 def test_the_exception_that_comes_out_is_the_apps_own() -> None:
@@ -228,7 +228,7 @@ def test_an_answer_in_parts_is_ok_if_its_length_or_the_app_says_so(
 ) -> None:
     app, sink = watched(app)
     serve(app, method="GET")
-    assert [(key[3], n) for key, n in sink.requests().items()] == [(outcome, 1)]
+    assert [(key[3], n) for key, n in sink.counted().items()] == [(outcome, 1)]
 
 
 def within_base_http_middleware(endpoint: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
@@ -279,7 +279,7 @@ def test_only_the_count_of_an_answer_in_parts_waits_for_the_background_task() ->
     def look() -> None:
         names = ("mlmon_request_duration_seconds", "mlmon_response_size_bytes")
         seen.append([sink.histogram(name) for name in names])
-        seen.append((sink.requests(), len(sink.exchanges), len(sink.in_flight)))
+        seen.append((sink.counted(), len(sink.exchanges), len(sink.in_flight)))
 
     async def answers(request: Request) -> Response:
         await request.body()

@@ -20,7 +20,7 @@ def test_a_request_is_counted_under_its_routes_template() -> None:
     app, sink = watched(Starlette(routes=[Route("/predict/{x}", hello)]))
     for path in ("/predict/1", "/predict/2", "/predict/1/2", "/favicon.ico"):
         serve(app, path, "GET")
-    assert sink.requests() == {
+    assert sink.counted() == {
         ("/predict/{x}", "GET", "200", "ok"): 2,
         ("other", "GET", "404", "client_error"): 2,
     }
@@ -29,11 +29,11 @@ def test_a_request_is_counted_under_its_routes_template() -> None:
 def test_a_mount_whose_parameter_is_hidden_by_an_inner_one_is_bounded_by_the_cap() -> None:
     mounted = Starlette(routes=[Mount("/t/{id}", routes=[Route("/{id}", hello)])])
     health = Health()
-    traffic = RequestCounts(max_routes=5, on_overflow=health.overflow)
-    app, sink = watched(mounted, traffic=traffic, health=health)
+    requests = RequestCounts(max_routes=5, on_overflow=health.overflow)
+    app, sink = watched(mounted, requests=requests, health=health)
     for i in range(20):
         serve(app, f"/t/{i}/x", "GET")
-    assert len(sink.requests()) == 6
+    assert len(sink.counted()) == 6
     assert sink.health.counters["mlmon_label_overflow_total"].cells["route",] == 15
 
 
@@ -50,7 +50,7 @@ def test_an_app_that_names_no_route_has_the_ones_that_are_configured() -> None:
     ids = [serve(app, path, root_path="/v").prediction_id for path in ("/v/predict", "/predict/1")]
     serve(app, "/predict/1", "GET")
     serve(app, "/login")
-    assert sink.requests() == {
+    assert sink.counted() == {
         ("/predict", "POST", "200", "ok"): 1,
         ("/predict/{x}", "POST", "200", "ok"): 1,
         ("/predict/{x}", "GET", "200", "ok"): 1,
@@ -69,7 +69,7 @@ def copying(app: ASGIApp) -> ASGIApp:
 def test_a_middleware_that_copies_the_scope_hides_no_configured_route() -> None:
     app, sink = watched(copying(predictor()), routes=Routes(["/predict"]))
     serve(app)
-    assert sink.requests() == {("/predict", "POST", "200", "ok"): 1}
+    assert sink.counted() == {("/predict", "POST", "200", "ok"): 1}
     assert len(sink.exchanges) == 1
 
 
@@ -79,7 +79,7 @@ def test_a_mounted_app_that_names_no_route_has_the_ones_that_are_configured() ->
     )
     for path in ("/predict/a", "/predict/b"):
         serve(app, path)
-    assert {route for route, *_ in sink.requests()} == {"/predict/a", "/predict/{path}"}
+    assert {route for route, *_ in sink.counted()} == {"/predict/a", "/predict/{path}"}
 
 
 def test_what_the_app_says_goes_before_what_is_configured() -> None:
@@ -88,7 +88,7 @@ def test_what_the_app_says_goes_before_what_is_configured() -> None:
         routes=Routes(["/predict/1", "/{path}/1"]),
     )
     serve(app, "/predict/1")
-    assert sink.requests() == {("/predict/{x}", "POST", "200", "ok"): 1}
+    assert sink.counted() == {("/predict/{x}", "POST", "200", "ok"): 1}
 
 
 @pytest.mark.parametrize(
@@ -115,5 +115,5 @@ def test_methods_become_labels_only_if_http_knows_them() -> None:
     app, sink = watched(sends(START, BODY))
     for method in ("GET", "POST", "BREW", "get"):
         serve(app, method=method)
-    methods = Counter(method for _, method, _, _ in sink.requests())
+    methods = Counter(method for _, method, _, _ in sink.counted())
     assert set(methods) == {"GET", "POST", "other"}

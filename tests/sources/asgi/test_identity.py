@@ -188,7 +188,7 @@ def new_sink(model: str) -> Sink:
         await asyncio.sleep(0)
 
     return Sink(
-        traffic=RequestCounts(),
+        requests=RequestCounts(),
         health=Health(),
         routes=AllRoutes(model),
         in_flight={},

@@ -84,8 +84,8 @@ def test_wrapped_twice_only_the_outermost_counts() -> None:
     inner, inner_sink = watched(predictor())
     outer, outer_sink = watched(inner)
     served = serve(outer)
-    assert outer_sink.requests() == {("/predict", "POST", "200", "ok"): 1}
-    assert (inner_sink.requests(), inner_sink.exchanges) == ({}, [])
+    assert outer_sink.counted() == {("/predict", "POST", "200", "ok"): 1}
+    assert (inner_sink.counted(), inner_sink.exchanges) == ({}, [])
     names = [name for name, _ in served.sent[0]["headers"]]
     assert names.count(b"x-prediction-id") == 1
 
@@ -96,7 +96,7 @@ def test_registered_twice_counts_once() -> None:
         app.add_middleware(AsgiSource, sink=sink)
     for n in (1, 2):
         serve(app)
-        assert sink.requests() == {("/predict", "POST", "200", "ok"): n}
+        assert sink.counted() == {("/predict", "POST", "200", "ok"): n}
     assert len(sink.exchanges) == 2
 
 
@@ -104,8 +104,8 @@ def test_a_watched_app_mounted_in_a_watched_app_counts_once() -> None:
     inner, inner_sink = watched(predictor())
     outer, outer_sink = watched(Starlette(routes=[Mount("/predictors", app=inner)]))
     serve(outer, "/predictors/predict")
-    assert outer_sink.requests() == {("/predictors/predict", "POST", "200", "ok"): 1}
-    assert inner_sink.requests() == {}
+    assert outer_sink.counted() == {("/predictors/predict", "POST", "200", "ok"): 1}
+    assert inner_sink.counted() == {}
 
 
 def with_metrics(app: ASGIApp) -> tuple[AsgiSource, Seen]:
@@ -127,7 +127,7 @@ def test_a_path_of_ours_is_answered_and_neither_passed_on_nor_counted(
     served = serve(app, path, method, root_path=root_path)
     assert served.error is None
     assert served.sent[1]["body"] == b"numbers"
-    assert (sink.requests(), sink.in_flight) == ({}, {})
+    assert (sink.counted(), sink.in_flight) == ({}, {})
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_path_of_ours_is_answered_and_neither_passed_on_nor_counted(
 def test_any_other_path_is_the_apps(path: str) -> None:
     app, sink = with_metrics(sends(START, BODY))
     assert serve(app, path, "GET", root_path="/proxy").sent[-1] == BODY
-    assert len(sink.requests()) == 1
+    assert len(sink.counted()) == 1
 
 
 # --- Websockets and lifespan ---
@@ -159,7 +159,7 @@ def test_a_websocket_passes_untouched() -> None:
     assert passed[0] is scope
     assert passed[1:3] == [receive, send]
     assert passed[3] == {"type": "websocket", "path": "/metrics", "headers": []}
-    assert sink.requests() == {}
+    assert sink.counted() == {}
 
 
 LIFESPAN: list[Message] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
@@ -226,7 +226,7 @@ class Broken(Seen):
 
 
 @pytest.mark.parametrize(
-    "part", ["service_apps", "wake", "max_body_bytes", "traffic", "in_flight", "routes", "submit"]
+    "part", ["service_apps", "wake", "max_body_bytes", "requests", "in_flight", "routes", "submit"]
 )
 def test_a_fault_of_ours_is_counted_and_the_response_is_unchanged(part: str) -> None:
     bare = serve(predictor())
@@ -260,7 +260,7 @@ def test_a_route_that_cannot_be_read_is_counted_as_other() -> None:
 
     monitored, sink = watched(app)
     assert len(serve(monitored).sent) == 2
-    assert sink.requests() == {("other", "POST", "200", "ok"): 1}
+    assert sink.counted() == {("other", "POST", "200", "ok"): 1}
     assert sink.faults() == 1
 
 
@@ -272,7 +272,7 @@ def test_even_when_faults_cannot_be_counted_the_response_is_unchanged() -> None:
 
 
 def test_a_fault_of_ours_does_not_cover_the_apps_exception() -> None:
-    sink = Broken("traffic")
+    sink = Broken("requests")
     error = BoomError("the app's")
     served = serve(AsgiSource(sends(START, error=error), sink))
     assert served.error is error
@@ -317,7 +317,7 @@ def test_base_http_middleware_inside_changes_nothing_of_what_is_counted() -> Non
 
     app, sink = watched(predictor(middleware=[Middleware(BaseHTTPMiddleware, dispatch=dispatch)]))
     serve(app)
-    assert sink.requests() == {("/predict", "POST", "200", "ok"): 1}
+    assert sink.counted() == {("/predict", "POST", "200", "ok"): 1}
     assert b"".join(sink.exchanges[0].response_chunks) == b'{"predictions":[1]}'
 
 

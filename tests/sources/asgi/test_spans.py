@@ -44,7 +44,7 @@ class Traces:
 def exemplars(sink: Seen) -> list[Any]:
     return [
         mark
-        for block in sink.traffic.readings()
+        for block in sink.requests.readings()
         if isinstance(block, Histograms)
         for marks in block.exemplars
         for mark in (marks or {}).values()

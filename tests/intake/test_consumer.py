@@ -1,0 +1,43 @@
+"""Rows of exchanges and of code: both are counted, windowed and kept alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.settings import ModelSettings
+from mlmon_exporter.intake.consumer import batch_of, row_ids
+
+MODEL = Model(ModelSettings(name="m", outputs=("price",)), None)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "outputs"),
+    [(None, {}), (0.5, {"price": 0.5}), ([0.5], {"price": 0.5}), ({"a": 1, "b": 2},) * 2],
+)  # fmt: skip
+def test_a_bare_prediction_is_the_only_output(predictions: Any, outputs: dict[str, Any]) -> None:
+    batch = batch_of(MODEL, {"x": 1.0}, predictions, None, None)
+    assert (batch.rows, batch.predictions) == (1, outputs)
+
+
+def test_columns_of_several_rows_stay_columns() -> None:
+    batch = batch_of(MODEL, {"x": np.arange(3.0), "city": ["a", "b", "c"]}, [1, 2, 3], "2", None)
+    assert (batch.rows, batch.version) == (3, "2")
+    assert batch.predictions == {"price": [1, 2, 3]}
+
+
+def test_columns_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected columns of one length, got \[1, 2\]"):
+        batch_of(MODEL, {"x": [1, 2]}, 0.5, None, None)
+
+
+def test_no_columns_are_no_rows() -> None:
+    assert batch_of(MODEL, {}, None, None, None).rows == 0
+
+
+def test_several_rows_of_a_request_have_its_id_with_a_number() -> None:
+    assert row_ids("a", 1) == ["a"]
+    assert row_ids("a", 3) == ["a:0", "a:1", "a:2"]
