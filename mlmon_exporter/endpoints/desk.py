@@ -65,7 +65,7 @@ class FeedbackDesk:
             transaction.merge({}, counts)
 
     def apps(self, token: str, clock: Callable[[], float]) -> Mapping[str, ASGIApp]:
-        """Return path -> the app that takes what is posted there."""
+        """Return path -> the app that takes records posted there."""
 
         def take_truths(records: Sequence[Any]) -> Answer:
             return self._take_truths(ground_truths_in(records), clock())

@@ -42,7 +42,7 @@ def _weak(method: Hook) -> Hook:
 
 
 class ForkLock:
-    """A reentrant lock that forks wait for, so that a child finds what it guards at rest."""
+    """A reentrant lock that forks wait for, so that a child finds the guarded objects at rest."""
 
     def __init__(self) -> None:
         self.was_held = False

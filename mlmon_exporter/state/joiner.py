@@ -148,7 +148,7 @@ class Joiner:
     def join(self, truths: Sequence[GroundTruth], now: float) -> Joined:
         """Join ground truths that arrived at `now`, Unix seconds.
 
-        What it returns has been kept for good: it survives the end of this process.
+        The answer is final: where the state is on disk, it survives the end of this process.
 
         Raises:
             StoreError: Nothing was joined, since the store cannot be used now.

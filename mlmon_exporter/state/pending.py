@@ -117,7 +117,7 @@ class Pending:
         return {model: count for model, count in counts.items() if model != ALL}
 
     def _forget(self, transaction: Transaction, now: float) -> int:
-        """Forget what waits for too long; return the predictions that were one too many."""
+        """Forget old predictions and ground truths; return the number over the limit."""
         unknown = transaction.table.take_unknown(now - self._limits.early_seconds)
         if unknown:
             counts = Feedback()

@@ -102,7 +102,7 @@ class SharedState:
             self._store.close()
 
     def _after_fork(self) -> None:
-        # The counts that wait are the parent's, which adds them itself.
+        # Held counts are the parent's, which adds them itself.
         self._started = time.time_ns()
         self._cpu_added = 0.0
         self._taken()
@@ -117,7 +117,7 @@ class SharedState:
     def flush(self, now: float) -> bool:
         """Add the counts since the last flush; False if the store could not take them.
 
-        What it could not take is held, and added with the next flush.
+        Counts that it could not take are held, and added with the next flush.
         """
         with self._lock:
             process, taken = self._process(), self._taken()
@@ -132,7 +132,7 @@ class SharedState:
                 except LostError as error:
                     self._fail("flush", error)
                     writing = self._add(taken, changes, now)
-            except Exception as error:  # noqa: BLE001 - whatever it is, nothing must be lost
+            except Exception as error:  # noqa: BLE001 - no count may be lost to any fault
                 self._restore(taken)
                 self._fail("flush", error)
                 return False

@@ -143,8 +143,8 @@ class Store:
         after_fork(self._after_fork)
 
     def _after_fork(self) -> None:
-        # A child must not use its parent's connection. Closing it lets go of SQLite's own notes
-        # on the file's locks, which the child does not have; but that needs SQLite at rest.
+        # A child must not use its parent's connection. Closing it drops SQLite's record of
+        # the file's locks, which the child does not hold; that is safe only with SQLite at rest.
         if self.lock.was_held:
             self.close()
         else:
@@ -155,8 +155,8 @@ class Store:
         """Merge changes into the values of their keys, in their order, all or none.
 
         Args:
-            changes: Key -> what makes the new value of the old one, None if there is none.
-            now: Unix seconds; what expired before is forgotten.
+            changes: Key -> merge of the old value, None if there is none, into the new one.
+            now: Unix seconds; values that expired before are forgotten.
 
         Raises:
             StoreError: The file is locked for long, read-only, lost, of a newer version, or its
@@ -175,7 +175,7 @@ class Store:
             connection.execute("DELETE FROM state WHERE expires < ?", (now,))
 
     def read(self, after: int, file: str = "") -> Changes:
-        """Return what changed after a stamp of a file; everything if the file is another one.
+        """Return the values that changed after a stamp of a file; all if it is another file.
 
         Raises:
             StoreError: The file is lost or of a newer version.
@@ -287,7 +287,7 @@ class Store:
             connection.commit()
 
     def _check_version(self, connection: sqlite3.Connection) -> None:
-        # Every time: the newer program may have come while we had the file open.
+        # Checked every time: a newer program may have migrated the file while it was open.
         version = _version(connection)
         if version > SCHEMA_VERSION:
             raise StoreError(f"{self.path}: schema {version} is of a newer mlmon-exporter")
@@ -326,7 +326,7 @@ def _file_and_stamp(connection: sqlite3.Connection) -> tuple[str, int]:
 
 def _is_damage(error: Exception) -> bool:
     # Locked, full and read-only are operational errors with codes of their own, and may pass;
-    # without one of those, the tables are not there or not what they were.
+    # any other error says that tables are missing or changed.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     return not isinstance(error, sqlite3.OperationalError) or code == sqlite3.SQLITE_ERROR
 

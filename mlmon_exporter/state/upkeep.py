@@ -14,7 +14,7 @@ from .shared import SharedState
 class Upkeep:
     """Flushes the counts and pending predictions of a process every few seconds.
 
-    A reader flushes nothing: it shows what other processes have counted. Without a shared state or
+    A reader flushes nothing: it shows the counts of other processes. Without a shared state or
     a store of predictions no thread runs.
     """
 
@@ -36,7 +36,7 @@ class Upkeep:
             adopt_learned: Uses references that other processes have learned.
             seconds: Between two flushes.
             is_needed: There is something to flush to.
-            is_reader: The process only shows what others have counted.
+            is_reader: The process only shows the counts of others.
         """
         self.shared = shared
         self._pending = pending
@@ -61,7 +61,7 @@ class Upkeep:
                 self.shared.flush(moment)
 
     def load(self, shared: SharedState, now: float) -> bool:
-        """Flush, then read what all processes have added; False if it is not fit to be shown."""
+        """Flush, then read the counts of all processes; False if they are not fit to be shown."""
         # Scrapes start the flushes, too: if the file is lost, it must be recovered soon.
         self.ensure_running()
         self.tick(now)

@@ -47,7 +47,7 @@ class Mergeable(Protocol):
 
 M = TypeVar("M", bound=Mergeable)
 
-# What code meets that expects what was written, and finds other JSON or other bytes.
+# Errors of code that reads a stored value and finds other JSON or other bytes.
 _NOT_AS_WRITTEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -98,7 +98,7 @@ def _merging(
     dead: Collection[VersionName] = (),
     expires: float | None = None,
 ) -> Merge:
-    """Return the function that adds ours to a stored value, or raises that to ours.
+    """Return the merge that adds ours to a stored value, or raises that to ours.
 
     It raises UnreadableError where the stored value cannot be added to.
     """
@@ -120,7 +120,7 @@ def _merging(
 def merging(
     ours: Mergeable, recovery: Recovery | None = None, dead: Collection[VersionName] = ()
 ) -> Merge:
-    """Return what adds counts, and forgets those of dead versions."""
+    """Return the merge that adds counts, and forgets those of dead versions."""
     return _merging(ours, _JSON, recovery, dead=dead)
 
 
@@ -152,7 +152,7 @@ def read_tally_key(key: str) -> tuple[str, TallyKey]:
 
 
 def merge_tally(tally: AnyTally, key: TallyKey, recovery: Recovery | None = None) -> Merge:
-    """Return what adds a tally; a pane is kept a little longer than its window needs it."""
+    """Return the merge that adds a tally; a pane outlives its window by some panes."""
     expires = None
     if key.window_seconds:
         expires = (key.pane + 1 + PANES_KEPT) * key.window_seconds / PANES

@@ -1,4 +1,4 @@
-"""Names from outside that become label values: so many, and the rest is `other`."""
+"""Names from requests as label values: at most so many, and the rest is `other`."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ class BoundedNames:
         return clean_label(name) if is_known else OTHER
 
     def add(self, names: Iterable[str]) -> None:
-        """Make stored names known, whatever the cap: they are shown already."""
+        """Make stored names known, even over the cap: they are shown already."""
         self._known.update(names)

@@ -18,10 +18,10 @@ _OF_ALL: dict[str, Callable[[list[float]], float]] = {
 
 
 class Process(NamedTuple):
-    """Facts about a process that others show; all plain, so that they can be kept as JSON."""
+    """Numbers of a process that others show; all plain, so that they can be kept as JSON."""
 
     numbers: Mapping[str, float]
-    """Metric -> value; what the system does not tell is not there."""
+    """Metric -> value; those that the system lacks are left out."""
     in_progress: list[tuple[list[str], int]]
     """Model, version and route -> requests that it is serving."""
 
@@ -35,7 +35,7 @@ def process_readings(
 
     Args:
         alive: Those processes.
-        cpu_seconds: CPU time of all there ever were, None where the system does not tell.
+        cpu_seconds: CPU time of all processes, dead ones included; None if unknown.
         routes: Model, version and route of those that were served before: none in progress is 0.
     """
     processes = list(alive)

@@ -21,7 +21,7 @@ METHODS = frozenset(
 FAULT = (500, "server_error")
 """Status and outcome that each route and method has from the start, at 0."""
 MODEL_FAULTS = (FAULT, *((s, "server_error") for s in (502, 503, 504)), (200, "interrupted"))
-"""Those of a model's: `rate()` passes over what a series begins with, and alerts watch models."""
+"""Those of a model's routes: alerts need `rate()`, which misses the first value of a series."""
 BATCH = 64
 """Requests that are counted together, at half the cost of one by one."""
 
@@ -38,7 +38,7 @@ RequestLabels = tuple[str, str, str, str, int, str]
 Measures = tuple[float, float, float, float]
 """Duration and time to the first byte in seconds, size of request and of response in bytes.
 
-What is not known is NaN.
+An unknown one is NaN.
 """
 UNDECIDED = ""
 """Outcome of a request that is measured now; `decide` counts it later."""

@@ -119,7 +119,7 @@ class CountTables(ABC):
         return labels
 
     def learn(self) -> None:  # noqa: B027 - only some cap names
-        """Make the names in the tables known, whatever the caps."""
+        """Make the names in the tables known, even over the caps."""
 
     def take(self) -> Self:
         """Return all counts since the last call and start again as `like()`."""
@@ -187,7 +187,7 @@ class CountTables(ABC):
             return {name: table.to_form() for name, table in self.tables.items()}
 
     def read(self, form: Mapping[str, Any]) -> None:
-        """Add the counts of that form, whatever the bounds; tables may be missing.
+        """Add the counts of that form, even over the caps; tables may be missing.
 
         Raises:
             ValueError: The form is damaged; or AttributeError or TypeError.

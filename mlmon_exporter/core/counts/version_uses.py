@@ -59,7 +59,7 @@ class VersionUses:
     def give_way(self, model: str, most: int, now: float) -> Collection[VersionName]:
         """Drop the versions of a model over `most`, those unused for longest first; return them.
 
-        Deployments add versions whatever `most` is; a version that was used lately stays.
+        Deployments add versions beyond `most`; a version that was used lately stays.
         """
         held = [name for name in self.uses if name[0] == model and name[1] != OTHER_VERSION]
         held.sort(key=lambda name: self.uses[name].last)
