@@ -25,6 +25,7 @@ from .endpoints.scrape import MetricsApp
 from .formats import FORMATS, REASONS
 from .intake.bodies import BodyReader
 from .intake.consumer import Consumer, batch_of
+from .intake.predictions import Predictions
 from .intake.queue import WAIT_SECONDS, Intake
 from .metrics.collector import MlmonCollector
 from .metrics.otel import observe_readings
@@ -89,7 +90,8 @@ class Monitor:
         )
         self._desk = FeedbackDesk(self.models, pending, feedback)
         reader = BodyReader(c, self.models, health)
-        self._consumer = Consumer(reader, self.models, requests, self._desk.predicted)
+        predictions = Predictions(c.models, self.models, health)
+        self._consumer = Consumer(reader, predictions, self.models, requests, self._desk.predicted)
         self._intake = Intake(
             self._consumer,
             health,

@@ -152,8 +152,9 @@ def test_what_single_requests_said_is_neither_shown_nor_kept_once_learned(
     assert 'feature="city",kind="categorical",bin="Genf"' in text
     assert "Uri" not in text + file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
-    [told] = [r.getMessage() for r in caplog.records if "nearly every row" in r.getMessage()]
-    assert "different in email, note: an id" in told
+    assert 'feature="note.words"' in text
+    [told] = [r.getMessage() for r in caplog.records if "/login" in r.getMessage()]
+    assert "holds what is called a password" in told
 
 
 def test_observe_takes_scalars_lists_arrays_and_a_bare_prediction(reference: str) -> None:
@@ -336,7 +337,7 @@ def test_a_scrape_shows_every_metric_of_the_table(reference: str, tmp_path: Path
         return StreamingResponse(iter([b"data: 1\n\n"] * 2), media_type="text/event-stream")
 
     post_all(app, "/predict", [{"instances": [row(i) for i in range(200)]}])
-    post_all(app, "/stream", [{}])
+    post_all(app, "/stream", [{}, {"words": 3}])
     text = get(app, "/metrics").text
     missing = [name for name in METRICS if f"# TYPE {name} " not in text]
     # What came true is shown once there is a task, or a number comes.

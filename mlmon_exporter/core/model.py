@@ -105,6 +105,12 @@ class Model:
             predictions=free_text.measured(outputs, batch.rows, self._output_texts),
         )
 
+    def learn_anew(self) -> None:
+        """Forget the rows that were learned from, unless they have become the reference."""
+        with self._lock:
+            if self._learner is not None:
+                self._learner = Learner(self.settings, self._on_overflow)
+
     def _learn(self, batch: Batch, now: float) -> bool:
         with self._lock:
             learner = self._learner

@@ -14,6 +14,7 @@ from mlmon_exporter.core.records import Batch, Exchange
 from mlmon_exporter.runtime.pace import Pace
 
 from .bodies import BodyReader
+from .predictions import Predictions
 
 Keep = Callable[[str, Batch, float], None]
 """Keeps the predictions of rows that have ids: the model, the rows, Unix seconds."""
@@ -23,9 +24,15 @@ class Consumer:
     """Reads exchanges and adds their rows. `add` is thread-safe; the rest is the intake's."""
 
     def __init__(
-        self, reader: BodyReader, models: Mapping[str, Model], requests: RequestCounts, keep: Keep
+        self,
+        reader: BodyReader,
+        predictions: Predictions,
+        models: Mapping[str, Model],
+        requests: RequestCounts,
+        keep: Keep,
     ) -> None:
         self._reader = reader
+        self._predictions = predictions
         self._models = models
         self._requests = requests
         self._keep = keep
@@ -38,6 +45,8 @@ class Consumer:
         if read is None:
             return
         name, batch = read
+        if not self._predictions.has(exchange, name, batch):
+            return
         model = self._models[name]
         version = model.observe(batch, exchange.arrived, pace, request_bytes=exchange.size)
         self._requests.record_rows(name, version, batch.rows)

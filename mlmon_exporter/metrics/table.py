@@ -135,6 +135,7 @@ METRICS: dict[str, MetricType] = {
     "mlmon_queue_exchanges": MetricType("gauge", "Exchanges in the queue"),
     "mlmon_parse_errors_total": MetricType("counter", "Bodies that could not be read, by format and reason"),
     "mlmon_internal_errors_total": MetricType("counter", "Errors inside the monitor, by place; the served model never sees them"),
+    "mlmon_not_predictions_total": MetricType("counter", "POSTs that could be read and are no predictions, by route and reason"),
     "mlmon_label_overflow_total": MetricType("counter", "Label values counted as 'other' because their cap was reached"),
     "mlmon_readings_duration_seconds": MetricType("gauge", "Time the last scrape took to compute its readings"),
     "mlmon_last_flush_timestamp_seconds": MetricType("gauge", "Unix time of the last flush: the queue was empty, and all counts were in the state on disk"),

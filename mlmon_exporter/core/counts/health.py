@@ -20,6 +20,7 @@ DROP_REASONS = (
     "unknown_route",
     "too_many_rows",
     "too_many_features",
+    "unknown_outputs",
     "pending_full",
     "pending_duplicate",
 )
@@ -32,6 +33,7 @@ OVERFLOWS = ("route", "method", "version", "feature", "category", "segment", "kp
 COUNTERS: dict[str, tuple[Labels, Labels]] = {
     "mlmon_dropped_total": (("reason",), DROP_REASONS),
     "mlmon_parse_errors_total": (("format", "reason"), ()),
+    "mlmon_not_predictions_total": (("route", "reason"), ()),
     "mlmon_internal_errors_total": (("where",), INTERNAL),
     "mlmon_label_overflow_total": (("label",), OVERFLOWS),
 }
@@ -41,7 +43,8 @@ COUNTERS: dict[str, tuple[Labels, Labels]] = {
 class Health(CountTables):
     """Counts about ourselves. Thread-safe.
 
-    Label values come from our code, never from a request, so nothing here is capped.
+    Label values come from our code, never from a request, so nothing here is capped; whoever
+    counts a route caps it.
     """
 
     def __init__(self, parse_errors: Iterable[tuple[str, str]] = ()) -> None:
@@ -69,6 +72,10 @@ class Health(CountTables):
         """Count a body that could not be read as its format, or a part of it."""
         self._add("mlmon_parse_errors_total", (format, reason))
 
+    def no_prediction(self, route: str, reason: str) -> None:
+        """Count a POST that could be read and is no prediction."""
+        self._add("mlmon_not_predictions_total", (route, reason))
+
     def internal_error(self, where: str) -> None:
         """Count a fault of ours that was caught, at one of `INTERNAL`."""
         self._add("mlmon_internal_errors_total", (where,))
@@ -87,7 +94,7 @@ class Health(CountTables):
             return not any(any(table.cells.values()) for table in self.counters.values())
 
     def readings(self) -> Iterator[Readings]:
-        """Give the four counters; those without a label set yet are left out."""
+        """Give the counters; those without a label set yet are left out."""
         with self._lock:
             readings = [
                 table.readings(name) for name, table in self.counters.items() if table.cells

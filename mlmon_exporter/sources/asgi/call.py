@@ -222,7 +222,8 @@ class Call:
                 sink.requests.record_tokens(self._model, self._version, self._route, tokens)
                 self._response_chunks = self._kept_parts(self._stream)
             if self._prediction_id:
-                if self._is_answered and error is None:
+                # Only answers of status 2xx are predictions; a refusal may leave its body unread.
+                if self._is_answered and error is None and 200 <= status < 300:
                     self._hand_over(time() - duration)
             elif self._method == "POST" and outcome == "ok" and status < 300:
                 sink.routes.missed(self._route)

@@ -50,6 +50,7 @@ def test_each_kind_is_counted_under_its_labels() -> None:
 
 def test_readings_have_the_labels_of_their_counter() -> None:
     health = Health(parse_errors=[("json", "not_json")])
+    health.no_prediction("/login", "secret")
     readings = list(health.readings())
     assert {r.name: r.label_names for r in readings} == {k: v[0] for k, v in COUNTERS.items()}
     for reading in readings:

@@ -81,10 +81,21 @@ def test_a_buffer_that_changes_after_it_was_sent_is_copied() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204, 400, 422, 500, 503])
-def test_an_exchange_is_handed_over_whatever_the_status(status: int) -> None:
+def test_only_what_was_answered_well_is_handed_over(status: int) -> None:
     app, sink = watched(sends({**START, "status": status}, BODY))
     serve(app)
-    assert [exchange.status for exchange in sink.exchanges] == [status]
+    assert [exchange.status for exchange in sink.exchanges] == [status] * (status < 300)
+
+
+@pytest.mark.parametrize("status", [301, 401, 413, 429, 503])
+def test_a_request_that_was_refused_before_its_body_was_read_is_no_loss(status: int) -> None:
+    async def refuses(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({**START, "status": status})
+        await send(BODY)
+
+    app, sink = watched(refuses)
+    serve(app)
+    assert (sink.exchanges, sink.drops()) == ([], {})
 
 
 def test_an_exchange_is_handed_over_before_background_tasks_run() -> None:
