@@ -11,6 +11,7 @@ from mlmon_exporter.config.keys import Config, Duration
 from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, outcome_reference
 from mlmon_exporter.core.outcomes.reference import OutcomeReference
 from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.variation import stretch_lengths
 from mlmon_exporter.core.settings import Choice, SegmentFeature
 from mlmon_exporter.formats.parquet import is_index
 
@@ -23,8 +24,8 @@ Progress = Callable[[float], None]
 """Told how much of the work is done, 0 to 1."""
 DEFAULT_WINDOWS: tuple[Duration, ...] = Config.model_fields["windows"].default
 ENGINE = "fastdigest"
-VARIATION_BYTES = 2 * 2**20
-"""What counting the stretches of one column may take, for each window."""
+VARIATION_BYTES = 2**18
+"""Memory of the stretches of one column, for each of their lengths."""
 
 
 COLUMN_ROLES = "prediction ground_truth time_column segment categorical ignore features".split()
@@ -116,7 +117,8 @@ def reference_from_files(
     features = roles.features_of(files.columns)
     if not features and not roles.prediction:
         raise DataError(f"{files.path}: expected a feature or --prediction, got none")
-    varied = len(windows) * VARIATION_BYTES if roles.time_column else 0
+    lengths = stretch_lengths(window.seconds for window in windows)
+    varied = len(lengths) * VARIATION_BYTES if roles.time_column else 0
     groups = files.groups([*features, *roles.prediction], more_bytes=varied)
     passes = len(groups) * (4 if roles.time_column else 2) + (3 if roles.has_outcomes else 0)
     build = _Build(files, roles, windows, lambda: on_progress(min(1.0, files.progress / passes)))

@@ -32,9 +32,18 @@ class ScoringContext:
         """Return the probability that one test of window `k` fails by chance."""
         return level(self.windows[k].seconds, self.policy.budget_seconds, self.tests)
 
-    def comparison(self, k: int, matrix: ReferenceMatrix, current: Sums) -> Comparison:
-        """Return the comparison of window `k` with its reference."""
-        seconds = self.windows[k].seconds
+    def comparison(
+        self, k: int, matrix: ReferenceMatrix, current: Sums, seconds: float | None = None
+    ) -> Comparison:
+        """Return the comparison of rows of window `k` with its reference.
+
+        Args:
+            k: Index of the window.
+            matrix: The reference.
+            current: The rows.
+            seconds: Time that they are of; the window's length by default.
+        """
+        seconds = self.windows[k].seconds if seconds is None else seconds
         return Comparison(matrix, current, self.policy, self.level(k), seconds)
 
     @property

@@ -158,7 +158,8 @@ class ColumnHistory:
         matrix, sums = self._matrix, self._matrix.sums_of_counts(pane)
         if sums.rows < self._context.policy.min_window_rows or not matrix.reference.rows:
             return self._absent
-        comparison = self._context.comparison(k, matrix, sums)
+        seconds = self._tallies.windows[k].pane_seconds
+        comparison = self._context.comparison(k, matrix, sums, seconds)
         values = np.array([SCORES[test.score](comparison) for test in TESTS.values()])
         bars = np.array([threshold(test, comparison) for test in TESTS.values()])
         return np.array([values, bars, self._over_base(values, bars)])

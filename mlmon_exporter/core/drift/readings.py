@@ -21,6 +21,10 @@ from .tests import score
 Floats = NDArray[np.float64]
 
 
+HELD_SECONDS = 3 * 86400.0
+"""So long a verdict of drift stays while rows are too few for another: nights, a weekend."""
+
+
 class Role(NamedTuple):
     """A side of a model in the names of readings."""
 
@@ -84,6 +88,7 @@ class ColumnReadings:
         self._totals: Memo[list[Readings | Histograms]] = Memo()
         self._windows: Memo[list[list[Readings]]] = Memo()
         self._results: dict[int, Mapping[str, Floats]] = {}
+        self._judged: dict[int, float] = {}  # window -> Unix seconds when rows were enough
 
     def at(self, now: float) -> Iterator[Readings | Histograms]:
         """Give all readings at `now`, Unix seconds."""
@@ -95,6 +100,12 @@ class ColumnReadings:
     def scores(self, k: int) -> Mapping[str, Floats]:
         """Return the scores and thresholds of window `k` that `at` last gave, by name."""
         return self._results.get(k, {})
+
+    def _drifted_before(self, k: int, now: float) -> NDArray[np.bool_] | None:
+        """Return the columns of window `k` that had drifted when rows last were enough to say."""
+        before = self._results.get(k)
+        is_old = now - self._judged.get(k, now) > HELD_SECONDS
+        return None if before is None or is_old else before["drifted"] == 1.0
 
     def _of_totals(self) -> Iterator[Readings | Histograms]:
         totals = self._tallies.totals()
@@ -126,15 +137,19 @@ class ColumnReadings:
         )
 
     def _scored(self, now: float) -> list[list[Readings]]:
-        tallies = self._tallies.merged(now)
-        return [[*self._of_window(k, self._matrix.sums(t))] for k, t in enumerate(tallies)]
+        each = zip(self._tallies.merged(now), self._tallies.held_seconds(now), strict=True)
+        return [
+            [*self._of_window(k, self._matrix.sums(tally), held, now)]
+            for k, (tally, held) in enumerate(each)
+        ]
 
-    def _of_window(self, k: int, sums: Sums) -> Iterator[Readings]:
+    def _of_window(self, k: int, sums: Sums, held: float, now: float) -> Iterator[Readings]:
         names, labels, prefix = (*self._names, "window"), self._by_window[k], self._role.prefix
-        before = self._results.get(k)
-        was_drifted = None if before is None else before["drifted"] == 1.0
-        results = score(self._context.comparison(k, self._matrix, sums), was_drifted)
+        comparison = self._context.comparison(k, self._matrix, sums, held)
+        results = score(comparison, self._drifted_before(k, now))
         self._results[k] = results
+        if sums.rows >= self._context.policy.min_window_rows:
+            self._judged[k] = now
         for name, values in results.items():
             yield Readings(f"{prefix}_{name}", names, labels, values)
         yield Readings(f"{prefix}_window_rows", names, labels, np.full(len(labels), sums.rows))

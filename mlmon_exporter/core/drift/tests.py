@@ -6,6 +6,7 @@ Two tables: a score is a row of `SCORES`, a test that decides on drift is a row 
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from mlmon_exporter.core.settings import Policy
 from mlmon_exporter.core.stats import scores, thresholds
 from mlmon_exporter.core.stats.design_effect import effective_rows
+from mlmon_exporter.core.stats.scatter import PSI_CURVATURE, doubt
 from mlmon_exporter.core.stats.thresholds import TYPICAL
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
 
@@ -22,7 +24,7 @@ Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 CALM_SHARE = 0.9
-"""Share of the way to the threshold under which a drifted column is calm again."""
+"""Share of what matters under which the scores of a column that drifted must be to be calm."""
 
 
 class Comparison(NamedTuple):
@@ -33,12 +35,27 @@ class Comparison(NamedTuple):
     policy: Policy
     level: float
     """Probability that one test of unchanged traffic fails."""
-    window_seconds: float = 3600.0
+    seconds: float = 3600.0
+    """Time that the rows of the window are of: less than its length while it fills."""
 
     @property
     def draws(self) -> Floats:
-        """Effective rows of the window, per column."""
+        """Effective rows of the window, given how alike those of a request are, per column."""
         return effective_rows(self.frame.column_rows, self.current.rows, self.current.effects)
+
+    def natural(self, score: str, level: float) -> Natural:
+        """Return what dependence in time adds to the noise of a score at a level, per column."""
+        variance, degrees, _ = self.frame.natural(score, self.seconds)
+        variance = variance * doubt(degrees, level)
+        return Natural(variance, variance / degrees)
+
+
+class Natural(NamedTuple):
+    """Natural variances of a score, beside the noise 1 / rows, per column."""
+
+    window: Floats
+    reference: Floats
+    """Of the whole reference: the mean of its independent stretches."""
 
 
 def _for_numeric(frame: ReferenceMatrix, values: Floats) -> Floats:
@@ -92,25 +109,58 @@ def _no_base(c: Comparison) -> Floats:
 def _chance_psi(c: Comparison, level: float) -> Floats:
     bins = np.split(c.frame.reference.bins, c.frame.bin_starts[1:])
     pairs = zip(bins, c.draws.tolist(), strict=True)
-    return np.array(
+    chance = np.array(
         [thresholds.chance_psi(b.tolist(), int(m), level, c.current.rows / m) for b, m in pairs]
     )
+    mean, degrees, strongest = c.frame.natural("psi", c.seconds)
+    if not mean.any():
+        return chance
+    # What independent rows bring and what time brings are two sums of squares: their means add,
+    # and so do the squares of how far each goes beyond its mean.
+    freedom = np.array([np.count_nonzero(b) - 1 for b in bins])
+    typical = freedom * (1 / np.maximum(c.frame.column_rows, 1) + 1 / c.draws)
+    allowed = doubt(degrees, level)
+    beyond = PSI_CURVATURE * strongest * allowed * (NormalDist().inv_cdf(1 - level / 2) ** 2 - 1)
+    both = typical + mean * allowed + np.hypot(chance - typical, beyond)
+    return np.where(mean > 0, np.fmax(chance, both), chance)
 
 
 def _chance_ks(c: Comparison, level: float) -> Floats:
-    n, m = c.frame.reference.values, c.current.values * c.draws / c.current.rows
-    chance = thresholds.chance_ks(n, m, level) + c.frame.rank_error
+    time = c.natural("ks_statistic", level).window
+    share = c.current.values / c.current.rows
+    m = share / (1 / c.draws + share * time)
+    chance = thresholds.chance_ks(c.frame.reference.values, m, level) + c.frame.rank_error
     return np.asarray(chance, dtype=np.float64)
 
 
-def _chance_share(c: Comparison, hits: Counts, level: float, extra_hits: float = 1.0) -> Floats:
+def _chance_share(c: Comparison, score: str, hits: Counts, level: float) -> Floats:
+    return _chance_of_hits(c, hits, level, c.natural(score, level), extra_hits=1.0)
+
+
+def _chance_tail(c: Comparison, level: float) -> Floats:
+    # No stretch of the reference is beyond its own bounds, so that it tells too little of how
+    # tails vary: they may vary as the whole shape does.
+    own, shape = (c.natural(score, level) for score in ("tail_ratio", "ks_statistic"))
+    time = Natural(*(np.maximum(*each) for each in zip(own, shape, strict=True)))
+    return _chance_of_hits(c, c.frame.reference.tail, level, time, extra_hits=2.0)
+
+
+def _chance_of_hits(
+    c: Comparison, hits: Counts, level: float, time: Natural, extra_hits: float
+) -> Floats:
     # Columns of merged references, and of digests, may have different numbers of rows.
-    each = zip(hits.tolist(), c.frame.column_rows.tolist(), c.draws.tolist(), strict=True)
+    n = np.maximum(c.frame.column_rows, 1)
+    of_reference = 1 / (1 / n + time.reference)
+    effective_hits = np.ceil(hits * of_reference / n)
+    of_window = np.maximum(1 / (1 / c.draws + time.window), 1.0)
+    each = zip(effective_hits.tolist(), of_reference.tolist(), of_window.tolist(), strict=True)
     chance = [
-        thresholds.chance_share(k, n, thresholds.whole_steps(int(m)), level, extra_hits)
+        thresholds.chance_share(
+            int(k), max(int(n), 1), thresholds.whole_steps(int(m)), level, extra_hits
+        )
         for k, n, m in each
     ]
-    return np.array(chance)
+    return np.where(c.frame.column_rows > 0, chance, np.nan)
 
 
 def _share(c: Comparison, hits: Counts) -> Floats:
@@ -156,7 +206,7 @@ TESTS: dict[str, Test] = {
         "missing_ratio",
         lambda c: _share(c, c.frame.reference.missing),
         lambda p: p.share_floor,
-        lambda c, level: _chance_share(c, c.frame.reference.missing, level),
+        lambda c, level: _chance_share(c, "missing_ratio", c.frame.reference.missing, level),
     ),
     # How often categories come that the reference lacks is told by those that it has once:
     # Good (1953), The Population Frequencies of Species.
@@ -164,7 +214,7 @@ TESTS: dict[str, Test] = {
         "unseen_ratio",
         lambda c: _share(c, c.frame.singletons),
         lambda p: p.share_floor,
-        lambda c, level: _chance_share(c, c.frame.singletons, level),
+        lambda c, level: _chance_share(c, "unseen_ratio", c.frame.singletons, level),
         numeric=False,
     ),
     # The tails hold 0.2 % of the reference: a floor of the whole share would hide a tail that
@@ -173,7 +223,7 @@ TESTS: dict[str, Test] = {
         "tail_ratio",
         lambda c: _share(c, c.frame.reference.tail),
         lambda p: p.share_floor / 2,
-        lambda c, level: _chance_share(c, c.frame.reference.tail, level, extra_hits=2.0),
+        _chance_tail,
         categorical=False,
     ),
 }
@@ -187,16 +237,16 @@ def count_tests(frame: ReferenceMatrix) -> int:
     return sum(numeric * t.numeric + categorical * t.categorical for t in TESTS.values())
 
 
-def threshold(test: Test, c: Comparison) -> Floats:
-    """Return the threshold of a test for all columns, the greatest of three values.
+def threshold(
+    test: Test, c: Comparison, level: float | None = None, floor_share: float = 1.0
+) -> Floats:
+    """Return the threshold of a test for all columns, the greater of two values.
 
-    They are the least change that matters (the floor), chance at the level, and the natural
-    variation over time on top of what chance typically does.
+    They are the least change that matters (the floor, or a share of it), and what chance and
+    unchanged time bring at a level, that of the comparison by default.
     """
-    bar = np.maximum(test.base(c) + test.floor(c.policy), test.chance(c, c.level))
-    natural = c.frame.natural(test.score, c.window_seconds, c.level)
-    if natural.any():
-        bar = np.maximum(bar, test.chance(c, TYPICAL) + natural)
+    level = c.level if level is None else level
+    bar = np.maximum(test.base(c) + floor_share * test.floor(c.policy), test.chance(c, level))
     if test.score != "psi":
         bar = np.minimum(bar, 1.0)
     takes_part = np.where(c.frame.is_numeric, test.numeric, test.categorical)
@@ -206,29 +256,31 @@ def threshold(test: Test, c: Comparison) -> Floats:
 def score(comparison: Comparison, was_drifted: Flags | None = None) -> dict[str, Floats]:
     """Return scores, thresholds and `drifted` (0 or 1) of all columns, by name.
 
-    A column drifts when a score exceeds its threshold, and is calm when all are back under
-    `CALM_SHARE` of the way there: a score that hovers at its threshold does not flap.
+    A column drifts when a score goes over its threshold. It is calm when the rows say so: all
+    scores are under `CALM_SHARE` of what matters, or under what so few rows mostly reach. Where
+    only the rows become fewer, as by night, thresholds rise and the verdict stays.
 
     Args:
         comparison: The window and the reference.
         was_drifted: The columns that drifted when the window was last scored; none by default.
 
     Returns:
-        Everything is NaN, and so absent, while the window has too few rows or the reference none.
+        Everything is NaN, and so absent, while the window has too few rows or the reference none,
+        but `drifted` of columns that were: it is still 1.
     """
     frame, current = comparison.frame, comparison.current
     count = len(frame.references)
+    before = np.zeros(count, dtype=bool) if was_drifted is None else was_drifted
     if current.rows < comparison.policy.min_window_rows or not frame.reference.rows:
-        return {name: np.full(count, np.nan) for name in (*SCORES, *TESTS, "drifted")}
+        absent = {name: np.full(count, np.nan) for name in (*SCORES, *TESTS)}
+        return absent | {"drifted": np.where(before, 1.0, np.nan)}
     results = {name: scorer(comparison) for name, scorer in SCORES.items()}
-    over, near = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+    over = np.zeros(count, dtype=bool)
     with np.errstate(invalid="ignore"):
         for name, test in TESTS.items():
-            value, bar = results[test.score], threshold(test, comparison)
-            results[name] = bar
-            base = test.base(comparison)
-            over |= value > bar
-            near |= value > base + CALM_SHARE * (bar - base)
-    if was_drifted is not None:
-        over |= was_drifted & near
+            results[name] = threshold(test, comparison)
+            over |= results[test.score] > results[name]
+            if before.any():
+                calm = threshold(test, comparison, TYPICAL, CALM_SHARE)
+                over |= before & (results[test.score] > calm)
     return results | {"drifted": over.astype(np.float64)}

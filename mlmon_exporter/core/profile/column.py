@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.stats.digests import FastDigest, PureDigest
-from mlmon_exporter.core.stats.thresholds import Tail
+from mlmon_exporter.core.stats.scatter import INDEPENDENT, Scatter
 
 from .bins import CATEGORIES, TAIL_SHARE, Bins, CategoryBins, NumericBins, choose_bin_edges
 
@@ -42,8 +42,9 @@ class ColumnReference:
     """Rows of each category that is not kept, as far as they are counted one by one."""
     max_categories: int = CATEGORIES
     """How many categories may be kept."""
-    variation: Mapping[float, Mapping[str, Tail]] = field(default_factory=dict)
-    """Window's length in seconds -> deciding score -> what unchanged time brings."""
+    variation: Mapping[float, Mapping[str, Scatter]] = field(default_factory=dict)
+    """Length in seconds -> deciding score -> its natural variation; a score that is not there
+    varies as that of independent rows. Empty where the time of rows was not known."""
 
     @property
     def kind(self) -> str:
@@ -126,15 +127,15 @@ class ColumnReference:
             return 0, last
         return int(used[0]), int(used[-1]) + 1
 
-    def natural_tail(self, score: str, window_seconds: float) -> Tail | None:
-        """Return what unchanged time brings a score in a window; None where it is not known.
+    def natural(self, score: str, seconds: float) -> Scatter:
+        """Return the natural variation of a score in stretches of so many seconds.
 
-        Of windows that the reference was not scored for, the next shorter one's is taken, since
-        shorter stretches vary more; the shortest's where there is none.
+        Of lengths that were not measured, that of the next shorter, since shorter stretches vary
+        more; of the shortest where there is none.
         """
-        shorter = [seconds for seconds in self.variation if seconds <= window_seconds]
+        shorter = [length for length in self.variation if length <= seconds]
         nearest = max(shorter, default=min(self.variation, default=None))
-        return None if nearest is None else self.variation[nearest].get(score)
+        return INDEPENDENT if nearest is None else self.variation[nearest].get(score, INDEPENDENT)
 
 
 def _tail_size(counts: Counts) -> int:

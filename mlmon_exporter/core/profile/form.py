@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,15 @@ from mlmon_exporter.core.labels import clean_label
 from mlmon_exporter.core.stats import digests
 from mlmon_exporter.core.stats.centroids import MOST_ROWS
 from mlmon_exporter.core.stats.digests import REFERENCE_CENTROIDS
-from mlmon_exporter.core.stats.thresholds import Tail
+from mlmon_exporter.core.stats.scatter import Scatter, scatter_of_excess
 
 from .bins import Bins, CategoryBins, NumericBins
 from .column import ColumnReference
 from .edges import Counts, Floats
 from .hidden_names import NOTHING_HIDDEN, read_hidden
+
+TAIL_LEVEL = 1e-5
+"""A level as that of a comparison of a model of some ten columns."""
 
 
 def column_to_dict(column: ColumnReference) -> dict[str, Any]:
@@ -42,38 +46,40 @@ def column_to_dict(column: ColumnReference) -> dict[str, Any]:
             "digest": digests.to_dict(column.digest) if column.digest is not None else None,
         }
     variation = {
-        f"{seconds:g}": {score: list(tail) for score, tail in tails.items()}
-        for seconds, tails in column.variation.items()
+        f"{seconds:g}": {score: list(scatter) for score, scatter in found.items()}
+        for seconds, found in column.variation.items()
     }
     return form | {
         "counts": column.counts.tolist(),
         "rank_error": column.rank_error,
-        "variation": variation,
+        "natural_variation": variation,
     }
 
 
 def column_from_dict(form: Mapping[str, Any], engine: str) -> ColumnReference:
     """Read that form of a column; raises ValueError, KeyError or TypeError where it is damaged."""
+    column = _column(form, engine)
+    if "natural_variation" in form:
+        return replace(column, variation=_variation(form["natural_variation"]))
+    return replace(column, variation=_variation_of_tails(form.get("variation") or {}, column))
+
+
+def _column(form: Mapping[str, Any], engine: str) -> ColumnReference:
     name, rank_error = str(form["name"]), _number(form, "rank_error")
     if not rank_error >= 0:
         raise ValueError(f"rank_error: expected a share, got {form['rank_error']!r}")
-    variation = _variation(form.get("variation") or {})
     if form["kind"] == "categorical":
         bins: Bins = _category_bins(form)
         counts = _counts(form, "counts", bins.cell_count)
         rare, most = _rare_rows(form, int(counts[-3])), _max_categories(form)
-        return ColumnReference(
-            name, bins, counts, variation=variation, rare_rows=rare, max_categories=most
-        )
+        return ColumnReference(name, bins, counts, rare_rows=rare, max_categories=most)
     if form["kind"] != "numeric":
         raise ValueError(f"kind: expected numeric or categorical, got {form['kind']!r}")
     bins = _numeric_bins(form)
     counts = _counts(form, "counts", bins.cell_count)
     mean, sd = _number(form, "mean"), _number(form, "sd")
     digest = form["digest"] and digests.from_dict(form["digest"], engine, REFERENCE_CENTROIDS)
-    return ColumnReference(
-        name, bins, counts, digest or None, mean, sd, rank_error, variation=variation
-    )
+    return ColumnReference(name, bins, counts, digest or None, mean, sd, rank_error)
 
 
 def _category_bins(form: Mapping[str, Any]) -> CategoryBins:
@@ -115,13 +121,39 @@ def _numeric_bins(form: Mapping[str, Any]) -> NumericBins:
     return NumericBins(edges, bin_edges)
 
 
-def _variation(form: Mapping[str, Any]) -> Mapping[float, Mapping[str, Tail]]:
+def _variation(form: Mapping[str, Any]) -> Mapping[float, Mapping[str, Scatter]]:
     return {
         float(seconds): {
-            score: Tail(float(start), float(scale)) for score, (start, scale) in tails.items()
+            score: Scatter(*(_number({score: v}, score) for v in values))
+            for score, values in found.items()
         }
-        for seconds, tails in form.items()
+        for seconds, found in form.items()
     }
+
+
+def _variation_of_tails(
+    form: Mapping[str, Any], column: ColumnReference
+) -> Mapping[float, Mapping[str, Scatter]]:
+    """Read the tails that files of 0.1 have in place of variances: start and mean excess.
+
+    A tail becomes the variance that reaches the same at TAIL_LEVEL.
+    """
+    low, high = column.tail_cells
+    hits = {
+        "missing_ratio": column.missing,
+        "unseen_ratio": column.singletons,
+        "tail_ratio": int(column.counts[:low].sum() + column.counts[high:-1].sum()),
+    }
+    found: dict[float, dict[str, Scatter]] = {}
+    for seconds, tails in form.items():
+        found[float(seconds)] = {}
+        for score, (start, scale) in tails.items():
+            excess = float(start) + float(scale) * math.log(0.1 / TAIL_LEVEL)
+            share = max(hits.get(score, 0), 1) / max(column.rows, 2)
+            scatter = scatter_of_excess(score, excess, share, TAIL_LEVEL)
+            if scatter.variance > 0:
+                found[float(seconds)][score] = scatter
+    return found
 
 
 def _counts(form: Mapping[str, Any], key: str, length: int) -> Counts:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlmon_exporter.core.stats.digests import REFERENCE_CENTROIDS, FastDigest, PureDigest
-from mlmon_exporter.core.stats.thresholds import Tail
+from mlmon_exporter.core.stats.scatter import Scatter
 
 from .bins import CategoryBins, NumericBins
 from .categories import UncountedRows, category_column
@@ -36,14 +36,13 @@ def merge_columns(a: ColumnReference, b: ColumnReference) -> ColumnReference:
 
 def _greater_variation(
     a: ColumnReference, b: ColumnReference
-) -> Mapping[float, Mapping[str, Tail]]:
-    """Return what is known of either side's time; of what both know, the greater."""
-    merged = {seconds: dict(tails) for seconds, tails in a.variation.items()}
-    for seconds, tails in b.variation.items():
+) -> Mapping[float, Mapping[str, Scatter]]:
+    """Return the natural variation that either side knows; of what both know, the greater."""
+    merged = {seconds: dict(found) for seconds, found in a.variation.items()}
+    for seconds, found in b.variation.items():
         ours = merged.setdefault(seconds, {})
-        for score, tail in tails.items():
-            known = ours.get(score, tail)
-            ours[score] = Tail(max(tail.start, known.start), max(tail.scale, known.scale))
+        for score, scatter in found.items():
+            ours[score] = max(ours.get(score, scatter), scatter)
     return merged
 
 

@@ -1,8 +1,8 @@
-"""Natural variation: how far stretches of unchanged time are from the rest of the reference.
+"""Natural variation of a reference: how stretches of unchanged time differ from the rest of it.
 
 An hour of night differs from a day without being drift. Where the reference knows the time of its
-rows, each stretch of a window's length is scored against all other rows, and the tail of those
-scores, less what sampling alone explains, is what unchanged time brings.
+rows, disjoint stretches of each window's length, and of shorter ones, are compared with all other
+rows; see `core.stats.scatter`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import numbers
-from mlmon_exporter.core.stats import scores, thresholds
-from mlmon_exporter.core.stats.thresholds import TOP_SHARE, TYPICAL, Tail
+from mlmon_exporter.core.stats.scatter import (
+    Scatter,
+    Sides,
+    psi_scatter,
+    shape_scatter,
+    share_scatter,
+)
 
 from .bins import Bins, CategoryBins
 from .categories import CategoryCounts
@@ -25,51 +30,65 @@ from .column import ColumnReference
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-STEPS = 4
-"""Stretches overlap: a new one begins after each fourth of its length."""
+DAY_SECONDS = 86400.0
 MOST_STRETCHES = 400
-LEAST_STRETCHES = 20
+"""Of each length, spread evenly over the reference's time."""
+LEAST_STRETCHES = 5
 LEAST_ROWS = 20
+"""Rows of a stretch that is used."""
+SHORTEST = 8
+"""The shortest stretches are of about so small a part of the shortest window: a window that has
+just begun to fill is judged by them."""
+CELLS_TOGETHER = 4
+"""Cells of a numeric column that are counted together: 65 tell as much of a shape as 257."""
+
+
+def stretch_lengths(window_seconds: Iterable[float]) -> tuple[float, ...]:
+    """Return the lengths of stretches, ascending: the windows', and halves of the longest."""
+    lengths = set(window_seconds)
+    half, least = max(lengths), min(lengths) / SHORTEST
+    while half > least:
+        lengths.add(half)
+        half /= 2
+    return tuple(sorted(lengths))
 
 
 class Stretches:
-    """Where the stretches of a window's length lie within the reference's time."""
+    """Disjoint stretches of one length within the reference's time."""
 
-    def __init__(self, first: float, last: float, window_seconds: float) -> None:
+    def __init__(self, first: float, last: float, seconds: float) -> None:
         """Lay stretches evenly over the time from `first` to `last`, Unix seconds."""
-        self.step_seconds = window_seconds / STEPS
-        self.first = first
-        slots = int((last - first) // self.step_seconds) + 1
-        possible = max(0, slots - STEPS + 1)
+        self.seconds = seconds
+        self._first = first
+        whole = int((last - first) // seconds) + 1
         # One wrong date makes them billions.
-        starts = np.linspace(0, possible - 1, min(possible, MOST_STRETCHES)).astype(np.int64)
-        self.slots = np.unique(starts[:, None] + np.arange(STEPS))
-        """Numbers of the slots, a fourth of a stretch each, that stretches are made of."""
-        self._of_stretch = np.searchsorted(self.slots, starts[:, None] + np.arange(STEPS))
+        self._numbers = np.unique(
+            np.linspace(0, whole - 1, min(whole, MOST_STRETCHES)).astype(np.int64)
+        )
+        self.days = np.floor((first + self._numbers * seconds) / DAY_SECONDS)
+        """The day, since 1970, on which each begins."""
 
     @property
     def count(self) -> int:
-        """How many stretches there are."""
-        return len(self._of_stretch)
+        """Number of stretches."""
+        return len(self._numbers)
 
-    def slot_of(self, times: Floats) -> NDArray[np.intp]:
-        """Return the index among `slots` of each time; -1 where it is in none."""
+    def stretch_of(self, times: Floats) -> NDArray[np.intp]:
+        """Return the index of each time's stretch; -1 where it is in none."""
         with np.errstate(invalid="ignore"):
-            wanted = np.floor((times - self.first) / self.step_seconds)
-        index = np.searchsorted(self.slots, wanted)
-        index = np.minimum(index, max(0, len(self.slots) - 1))
-        if not len(self.slots):
-            return np.full(len(times), -1, dtype=np.intp)
-        index = np.where(self.slots[index] == wanted, index, -1)
-        return np.asarray(index, dtype=np.intp)
+            wanted = np.floor((times - self._first) / self.seconds)
+        index = np.minimum(np.searchsorted(self._numbers, wanted), self.count - 1)
+        return np.asarray(np.where(self._numbers[index] == wanted, index, -1), dtype=np.intp)
 
-    def sums(self, by_slot: NDArray[np.int32]) -> Counts:
-        """Add cells of slots, shape (slots, cells), up to those of stretches."""
-        return np.asarray(by_slot[self._of_stretch].sum(axis=1, dtype=np.int64))
+    def degrees(self, is_used: NDArray[np.bool_]) -> float:
+        """Return how many of these stretches are independent: of those of one day, one is."""
+        if self.seconds >= DAY_SECONDS:
+            return float(is_used.sum())
+        return float(len(np.unique(self.days[is_used])))
 
 
 class Variation:
-    """Counts the stretches of all columns, for each window's length."""
+    """Rows of all stretches by cell, for each column and length."""
 
     def __init__(
         self,
@@ -79,36 +98,98 @@ class Variation:
         last: float,
     ) -> None:
         self._columns = columns
-        self._stretches = {s: Stretches(first, last, s) for s in window_seconds}
-        self._by_slot = {
-            (column.name, seconds): np.zeros(
-                (len(stretches.slots), column.bins.cell_count), dtype=np.int32
-            )
-            for column in columns
-            for seconds, stretches in self._stretches.items()
-        }
+        self._cells = [_Cells(column) for column in columns]
+        self._stretches = [Stretches(first, last, s) for s in stretch_lengths(window_seconds)]
+        self._rows = [
+            [np.zeros((s.count, cells.count), dtype=np.int32) for s in self._stretches]
+            for cells in self._cells
+        ]
 
     def count(self, rows: Mapping[str, Any], times: Floats) -> None:
         """Count rows; `times` are Unix seconds, and rows of NaN are left out."""
-        slots = {seconds: s.slot_of(times) for seconds, s in self._stretches.items()}
-        for column in self._columns:
-            cells = cells_of(column.bins, rows[column.name])
-            for seconds, slot in slots.items():
-                by_slot = self._by_slot[column.name, seconds]
-                width = by_slot.shape[1]
-                flat = (slot * width + cells)[slot >= 0]
-                by_slot += np.bincount(flat, minlength=by_slot.size).reshape(by_slot.shape)
+        places = [stretches.stretch_of(times) for stretches in self._stretches]
+        for column, cells, counts in zip(self._columns, self._cells, self._rows, strict=True):
+            cell = cells.of(rows[column.name])
+            for i, place in enumerate(places):
+                flat = (place * cells.count + cell)[place >= 0]
+                more = np.bincount(flat, minlength=counts[i].size)
+                counts[i] += more.reshape(counts[i].shape).astype(np.int32)
 
     def columns(self) -> tuple[ColumnReference, ...]:
-        """Return the columns, each with its variation over the windows that have enough."""
-        return tuple(replace(c, variation=self._of(c)) for c in self._columns)
+        """Return the columns, each with its variation at the lengths that have enough stretches."""
+        each = zip(self._columns, self._cells, self._rows, strict=True)
+        return tuple(
+            replace(column, variation=self._of(cells, rows)) for column, cells, rows in each
+        )
 
-    def _of(self, column: ColumnReference) -> Mapping[float, Mapping[str, Tail]]:
-        tails = {
-            seconds: column_variation(column, stretches.sums(self._by_slot[column.name, seconds]))
-            for seconds, stretches in self._stretches.items()
+    def _of(
+        self, cells: _Cells, rows: Sequence[NDArray[np.int32]]
+    ) -> Mapping[float, Mapping[str, Scatter]]:
+        found = {}
+        for stretches, counts in zip(self._stretches, rows, strict=True):
+            in_stretch = counts.sum(axis=1)
+            is_used = (in_stretch >= LEAST_ROWS) & (in_stretch <= cells.rows.sum() / 2)
+            if is_used.sum() >= LEAST_STRETCHES:
+                used = counts[is_used].astype(np.int64)
+                found[stretches.seconds] = cells.scatter(used, stretches.degrees(is_used))
+        return found
+
+
+class _Cells:
+    """The cells of one column, of which neighbours are counted together."""
+
+    def __init__(self, column: ColumnReference) -> None:
+        self._column = column
+        self._is_category = isinstance(column.bins, CategoryBins)
+        last = column.bins.cell_count - 1
+        some = np.arange(0, last, 1 if self._is_category else CELLS_TOGETHER)
+        wanted = np.concatenate((column.bins.bin_starts, some, column.tail_cells, [last]))
+        self._starts = np.unique(wanted).astype(np.intp)
+        self.count = len(self._starts)
+        self.rows = np.add.reduceat(column.counts, self._starts)
+        self._bin_starts = np.searchsorted(self._starts, column.bins.bin_starts)
+
+    def of(self, values: Any) -> NDArray[np.intp]:
+        """Return the number of each value's cell."""
+        cells = cells_of(self._column.bins, values)
+        return np.searchsorted(self._starts, cells, side="right") - 1
+
+    def scatter(self, stretches: Counts, degrees: float) -> Mapping[str, Scatter]:
+        """Return the scatter of each deciding score that independent rows do not explain.
+
+        Args:
+            stretches: Rows of each, shape (stretches, cells).
+            degrees: How many of them are independent.
+        """
+        sides = Sides(stretches, self.rows - stretches)
+        is_missing = np.arange(self.count) == self.count - 1
+        found = {
+            "psi": psi_scatter(sides, self._bin_starts, degrees),
+            "missing_ratio": share_scatter(*sides.share(is_missing), sides.noise, degrees),
         }
-        return {seconds: scores for seconds, scores in tails.items() if scores}
+        if self._is_category:
+            is_new = (sides.rest == 0) & ~is_missing
+            new = (stretches * is_new).sum(axis=1) / stretches.sum(axis=1)
+            once = np.full(len(new), self._column.singletons / self._column.rows)
+            found["unseen_ratio"] = share_scatter(new, once, sides.noise, degrees)
+        else:
+            found["ks_statistic"] = self._shape(stretches, degrees)
+            found["tail_ratio"] = share_scatter(*sides.share(self._tails), sides.noise, degrees)
+        return {score: scatter for score, scatter in found.items() if scatter is not None}
+
+    def _shape(self, stretches: Counts, degrees: float) -> Scatter | None:
+        values = stretches[:, :-1]
+        has_values = values.sum(axis=1) > 0
+        rest = self.rows[:-1] - values[has_values]
+        if has_values.sum() < LEAST_STRETCHES or not rest.sum(axis=1).all():
+            return None
+        return shape_scatter(Sides(values[has_values], rest), degrees)
+
+    @property
+    def _tails(self) -> NDArray[np.bool_]:
+        low, high = self._column.tail_cells
+        is_outer = (self._starts < low) | (self._starts >= high)
+        return np.asarray(is_outer & (self._starts < self._starts[-1]))
 
 
 def cells_of(bins: Bins, values: Any) -> NDArray[np.intp]:
@@ -123,79 +204,3 @@ def cells_of(bins: Bins, values: Any) -> NDArray[np.intp]:
     column = numbers(values)
     cells = np.searchsorted(bins.edges, column)
     return np.where(np.isfinite(column), cells, missing).astype(np.intp)
-
-
-def column_variation(column: ColumnReference, stretches: Counts) -> Mapping[str, Tail]:
-    """Return the tail of each deciding score over a column's stretches; empty with too few.
-
-    Args:
-        column: The whole reference.
-        stretches: Rows per cell of each stretch, shape (stretches, cells).
-    """
-    rows = stretches.sum(axis=1)
-    is_usable = (rows >= LEAST_ROWS) & (rows <= column.rows / 2)
-    if is_usable.sum() < LEAST_STRETCHES:
-        return {}
-    sides = _Sides(column, stretches[is_usable])
-    excess = {"psi": sides.psi(), "missing_ratio": sides.share(sides.missing)}
-    if isinstance(column.bins, CategoryBins):
-        excess["unseen_ratio"] = sides.unseen()
-    else:
-        excess["ks_statistic"] = sides.ks()
-        excess["tail_ratio"] = sides.share(sides.tail)
-    return {score: _tail(np.maximum(0.0, values)) for score, values in excess.items()}
-
-
-def _tail(excess: Floats) -> Tail:
-    known = excess[~np.isnan(excess)]
-    if len(known) < LEAST_STRETCHES:
-        return Tail(0.0, 0.0)
-    start = float(np.quantile(known, 1 - TOP_SHARE))
-    over = known[known >= start] - start
-    return Tail(start, float(over.mean()))
-
-
-class _Sides:
-    """Stretches of a column and, for each, the rest of the reference."""
-
-    def __init__(self, column: ColumnReference, stretches: Counts) -> None:
-        self._column = column
-        self._stretches = stretches
-        self._rest = column.counts - stretches
-        self._m = stretches.sum(axis=1)
-        self._n = self._rest.sum(axis=1)
-        low, high = column.tail_cells
-        tails = np.zeros(column.bins.cell_count, dtype=bool)
-        tails[:low] = tails[high:-1] = True
-        self.tail = tails
-        self.missing = np.arange(column.bins.cell_count) == column.bins.cell_count - 1
-
-    def psi(self) -> Floats:
-        """PSI over what chance makes typical."""
-        starts = self._column.bins.bin_starts
-        rest, current = (
-            np.add.reduceat(cells, starts, axis=1) for cells in (self._rest, self._stretches)
-        )
-        first = np.arange(len(current)) * len(starts)
-        values = scores.psi(rest.ravel(), current.ravel(), first)
-        bins = np.add.reduceat(self._column.counts, starts).tolist()
-        typical = [thresholds.chance_psi(bins, int(m), TYPICAL) for m in self._m]
-        return np.asarray(values - np.array(typical), dtype=np.float64)
-
-    def ks(self) -> Floats:
-        """KS statistic over what chance makes typical."""
-        rest, current = self._rest[:, :-1], self._stretches[:, :-1]
-        first = np.arange(len(current)) * current.shape[1]
-        values = scores.ks_statistic(rest.ravel(), current.ravel(), first.astype(np.intp))
-        typical = thresholds.chance_ks(rest.sum(axis=1), current.sum(axis=1), TYPICAL)
-        return np.asarray(values - typical, dtype=np.float64)
-
-    def share(self, cells: NDArray[np.bool_]) -> Floats:
-        """Share of the rows in some cells over the same share of the rest."""
-        here = self._stretches[:, cells].sum(axis=1) / self._m
-        return np.asarray(here - self._rest[:, cells].sum(axis=1) / self._n, dtype=np.float64)
-
-    def unseen(self) -> Floats:
-        """Share of the rows whose category nobody has in the rest of the reference."""
-        only_here = (self._rest == 0) & ~self.missing
-        return np.asarray((self._stretches * only_here).sum(axis=1) / self._m, dtype=np.float64)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +17,6 @@ Tails = tuple[Floats, Floats]
 
 TYPICAL = 0.5
 """The level of what chance typically does."""
-TOP_SHARE = 0.1
 MOST_SPREAD = 1_000.0
 """Standard deviation of a count beyond which a law of counts is not worked out to the row."""
 LOOKS = 12
@@ -202,20 +200,3 @@ def _most_rows(alpha: float, beta: float) -> int:
     rows, share = alpha + beta, alpha / (alpha + beta)
     variance = MOST_SPREAD**2 / (share * (1 - share))
     return int(rows / 2 * (math.sqrt(1 + 4 * variance / rows) - 1)) + 1
-
-
-class Tail(NamedTuple):
-    """The upper tail of a score over stretches of unchanged time."""
-
-    start: float
-    """Excess over sampling noise that the highest tenth of the stretches reaches."""
-    scale: float
-    """Mean by which they are over it."""
-
-    def at(self, level: float) -> float:
-        """Return the excess that a stretch goes over with this probability.
-
-        Source: peaks over a threshold with exponential excess; Coles (2001), An Introduction to
-        Statistical Modeling of Extreme Values, chapter 4.
-        """
-        return self.start + self.scale * max(0.0, math.log(TOP_SHARE / level))

@@ -72,10 +72,11 @@ class ReferenceMatrix:
         self.reference = self._reference_sums()
         self.column_rows: Counts = self.reference.values + self.reference.missing
 
-    def natural(self, score: str, window_seconds: float, level: float) -> Floats:
-        """Return how far above chance unchanged time brings a score, per column; 0 if unknown."""
-        tails = (column.natural_tail(score, window_seconds) for column in self.references)
-        return np.array([0.0 if tail is None else tail.at(level) for tail in tails])
+    def natural(self, score: str, seconds: float) -> tuple[Floats, Floats, Floats]:
+        """Return the natural variation of a score, `Scatter`'s fields, each by column."""
+        found = [column.natural(score, seconds) for column in self.references]
+        variance, degrees, strongest = np.array(found).reshape(-1, 3).T
+        return variance, degrees, strongest
 
     def sums(self, tally: Tally) -> Sums:
         """Return the sums of a tally."""

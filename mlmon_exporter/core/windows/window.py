@@ -93,6 +93,12 @@ class Window(Generic[T]):
         """Return the panes by number; they are not copied."""
         return dict(self._panes)
 
+    def held_seconds(self, now: float) -> float:
+        """Return of how much time the window has rows at `now`: of its panes that have any."""
+        newest = self.pane_number(now)
+        held = [n for n in self._panes if newest - self.pane_count < n <= newest]
+        return len(held) * self.pane_seconds
+
     def take(self) -> dict[int, T]:
         """Remove and return all panes."""
         taken, self._panes, self._closed = self._panes, {}, None
@@ -204,6 +210,11 @@ class WindowedTallies(Generic[T]):
         """Return one new tally of each window at `now`."""
         with self._lock:
             return [window.merged(now) for window in self.windows]
+
+    def held_seconds(self, now: float) -> list[float]:
+        """Return of how much time each window has rows at `now`."""
+        with self._lock:
+            return [window.held_seconds(now) for window in self.windows]
 
     def revision(self, now: float) -> tuple[int, ...]:
         """Return a key that changes whenever `merged` may give something else."""

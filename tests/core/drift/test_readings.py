@@ -323,3 +323,27 @@ def test_a_feature_is_calm_only_when_well_under_its_threshold() -> None:
     assert ("near", 1.0) in states
     assert ("near", 0.0) not in states
     assert states[-1] == ("under", 0.0)
+
+
+def test_a_verdict_of_drift_stays_for_three_days_while_rows_are_too_few() -> None:
+    buffer, readings = side()
+    add(buffer, rows(1000, seed=3, shift=20.0))
+
+    def verdict(now: float) -> float:
+        return samples(readings.at(now))["mlmon_feature_drifted", "age", "1h"]
+
+    assert verdict(NOW) == 1.0
+    night = NOW + 6 * 3600
+    assert verdict(night) == 1.0
+    assert math.isnan(samples(readings.at(night))["mlmon_feature_drifted", "colour", "1h"])
+    assert verdict(NOW + 2.9 * 86400) == 1.0
+    assert math.isnan(verdict(NOW + 3.1 * 86400))
+
+
+def test_enough_rows_end_a_verdict() -> None:
+    buffer, readings = side()
+    add(buffer, rows(1000, seed=3, shift=20.0))
+    assert samples(readings.at(NOW))["mlmon_feature_drifted", "age", "1h"] == 1.0
+    buffer.add(rows(1000, seed=4), 1000, NOW + 2 * 3600)
+    buffer.drain()
+    assert samples(readings.at(NOW + 2 * 3600))["mlmon_feature_drifted", "age", "1h"] == 0.0

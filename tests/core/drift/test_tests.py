@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from mlmon_exporter.core.drift.tests import SCORES, TESTS, Comparison, count_tes
 from mlmon_exporter.core.profile.bins import NumericBins
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.settings import Policy
+from mlmon_exporter.core.stats.scatter import Scatter, doubt
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.tally import Tally
 from tests.core.build import LEVEL, fed, reference, references, scored, sums_of
@@ -397,3 +399,53 @@ def test_categories_with_a_long_tail_do_not_drift_while_new_ones_come_as_before(
     # Twice as many new categories as before are drift.
     more = scored(frame, {"c": [*rows(1000), *(f"new {i}" for i in range(1000))]})
     assert more["drifted"][0] == 1.0
+
+
+def test_a_change_is_not_over_because_rows_become_fewer() -> None:
+    rng = np.random.default_rng(12)
+    frame = ReferenceMatrix([reference(rng.normal(size=100_000))])
+
+    def drifted(rows: int, shift: float, *, before: bool) -> bool:
+        sums = sums_of(frame, {"x": rng.normal(size=rows) + shift})
+        results = score(Comparison(frame, sums, Policy(), LEVEL), np.array([before]))
+        return bool(results["drifted"][0] == 1.0)
+
+    # By night half a sd is mostly under the threshold of so few rows; nothing speaks for calm.
+    assert sum(drifted(120, 0.5, before=False) for _ in range(20)) < 10
+    assert all(drifted(120, 0.5, before=True) for _ in range(20))
+    assert drifted(50, 0.5, before=True)
+    # Unchanged rows end it: many at once, few before long.
+    assert not any(drifted(2000, 0.0, before=True) for _ in range(5))
+    assert sum(drifted(120, 0.0, before=True) for _ in range(40)) < 36
+
+
+def test_a_window_is_judged_as_the_time_that_it_holds() -> None:
+    rng = np.random.default_rng(13)
+    column = reference(rng.normal(size=50_000))
+    night = {"ks_statistic": Scatter(0.02, 40.0), "psi": Scatter(0.3, 40.0, 0.3)}
+    varied = replace(column, variation={3600.0: night, 86400.0: {}})
+    sums = sums_of(ReferenceMatrix([column]), {"x": rng.normal(size=2000) + 0.5})
+
+    def verdict(of: ColumnReference, seconds: float) -> dict[str, Floats]:
+        return score(Comparison(ReferenceMatrix([of]), sums, Policy(), LEVEL, seconds))
+
+    full, plain = verdict(varied, 86400.0), verdict(column, 3600.0)
+    for name in TESTS:
+        np.testing.assert_array_equal(full[name], plain[name])
+    filling = verdict(varied, 7200.0)
+    assert full["drifted"] == [1.0]
+    assert filling["drifted"] == [0.0]
+    # Smirnov's quantile with 1 / rows + the natural variance and its doubt in place of 1 / rows.
+    natural = 0.02 * float(doubt(np.array([40.0]), LEVEL)[0])
+    expected = math.sqrt(-math.log(LEVEL / 2) / 2 * (1 / 50_000 + 1 / 2000 + natural))
+    assert filling["ks_threshold"][0] == pytest.approx(expected + column.rank_error)
+
+
+def test_tails_may_vary_as_the_shape_does() -> None:
+    rng = np.random.default_rng(14)
+    column = reference(rng.normal(size=50_000))
+    varied = replace(column, variation={3600.0: {"ks_statistic": Scatter(0.05, 40.0)}})
+    window = {"x": np.concatenate((rng.normal(size=1960), np.full(40, 4.0)))}
+    assert scored(ReferenceMatrix([column]), window)["drifted"][0] == 1.0
+    calm = scored(ReferenceMatrix([varied]), window)
+    assert calm["tail_ratio"][0] < calm["tail_threshold"][0]

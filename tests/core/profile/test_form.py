@@ -12,6 +12,7 @@ import pytest
 from mlmon_exporter.core.profile.categories import with_hidden_names
 from mlmon_exporter.core.profile.column import ColumnReference, numeric_column
 from mlmon_exporter.core.profile.form import column_from_dict, column_to_dict
+from mlmon_exporter.core.stats.scatter import INDEPENDENT, two_sided_square
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from tests.core.build import edges_of, reference, scored
 from tests.core.distributions import Distribution
@@ -167,10 +168,29 @@ def test_a_damaged_column_is_refused(form: Any, damage: dict[str, Any], message:
 
 @pytest.mark.parametrize("form", [NUMERIC, CATEGORICAL], ids=["numeric", "categorical"])
 def test_every_key_is_needed_but_variation(form: dict[str, Any]) -> None:
-    for key in form.keys() - {"variation"}:
+    for key in form.keys() - {"variation", "natural_variation"}:
         lacking = {name: value for name, value in form.items() if name != key}
         with pytest.raises(KeyError, match=key):
             column_from_dict(lacking, "fastdigest")
+
+
+@pytest.mark.parametrize("form", [NUMERIC, CATEGORICAL], ids=["numeric", "categorical"])
+def test_tails_of_a_file_of_before_become_variances_that_reach_as_far(
+    form: dict[str, Any],
+) -> None:
+    old = {key: value for key, value in form.items() if key != "natural_variation"}
+    tails = {"psi": [0.1, 0.02], "missing_ratio": [0.0, 0.0], "ks_statistic": [0.05, 0.01]}
+    column = column_from_dict({**old, "variation": {"3600": tails}}, "fastdigest")
+    level = 1e-5
+    reached = {
+        score: start + scale * math.log(0.1 / level) for score, (start, scale) in tails.items()
+    }
+    square = two_sided_square(level)
+    psi, shape = (column.natural(score, 7200.0) for score in ("psi", "ks_statistic"))
+    assert psi.variance * (1 + 1.25 * (square - 1)) == pytest.approx(reached["psi"])
+    assert math.sqrt(square / 4 * shape.variance) == pytest.approx(reached["ks_statistic"])
+    assert column.natural("missing_ratio", 3600.0) == INDEPENDENT
+    assert kept(column).variation == column.variation
 
 
 def test_a_column_without_a_digest_is_read() -> None:

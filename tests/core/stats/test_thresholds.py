@@ -11,7 +11,6 @@ from scipy import stats
 from mlmon_exporter.core.stats import scores
 from mlmon_exporter.core.stats.thresholds import (
     LOOKS,
-    Tail,
     chance_ks,
     chance_psi,
     chance_share,
@@ -170,10 +169,3 @@ def test_chance_psi_rises_as_the_level_falls_and_falls_as_rows_grow() -> None:
     assert by_level[0] < by_level[-1]
     by_rows = [chance_psi(bins, m, 1e-6) for m in (100, 300, 1000, 3000, 10_000, 100_000)]
     assert by_rows == sorted(by_rows, reverse=True)
-
-
-def test_a_tail_has_an_exponential_excess() -> None:
-    tail = Tail(0.2, 0.05)
-    assert tail.at(0.1) == 0.2
-    assert tail.at(0.5) == 0.2
-    assert tail.at(0.1 * math.exp(-3)) == pytest.approx(0.35)

@@ -45,6 +45,17 @@ def test_a_pane_begins_at_its_edge() -> None:
     assert w.merged(120.0).rows == 1
 
 
+def test_a_window_that_fills_says_how_much_time_it_holds() -> None:
+    w = window(120.0, 4)
+    held = [w.held_seconds(0.0)]
+    for now in (40.0, 70.0, 160.0):
+        w.add(rows(), now=now)
+        held.append(w.held_seconds(now))
+    # The gap between the last two has no rows; the first pane has left.
+    assert held == [0.0, 30.0, 60.0, 60.0]
+    assert w.held_seconds(400.0) == 0.0
+
+
 def test_late_rows_go_to_the_pane_of_their_time() -> None:
     w = window(120.0, 2)
     w.add(rows(), now=70.0)
