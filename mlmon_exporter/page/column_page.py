@@ -148,9 +148,9 @@ def _counts(column: ColumnView) -> Html:
 
 
 def _bins(column: ColumnView, window: str) -> Html:
-    picture = column.summaries[window]
-    reference = picture.bars.reference[column.index]
-    current = picture.current[column.index]
+    summary = column.summaries[window]
+    reference = summary.bars.reference[column.index]
+    current = summary.current[column.index]
     top = max(float(np.nanmax([*reference, *current], initial=0.0)), 1e-9)
     rows = [
         element(
@@ -161,7 +161,7 @@ def _bins(column: ColumnView, window: str) -> Html:
             element("td", pair(r, c, top)),
         )
         for name, r, c in zip(
-            picture.bars.intervals[column.index], reference.tolist(), current.tolist(), strict=True
+            summary.bars.intervals[column.index], reference.tolist(), current.tolist(), strict=True
         )
     ]
     heads = [("Bin", None), ("Reference", "n"), ("Now", "n"), ("Shares", None)]
@@ -171,7 +171,7 @@ def _bins(column: ColumnView, window: str) -> Html:
         element("h2", f"Reference and the last {window}"),
         element(
             "table",
-            element("caption", f"{formatting.counted(picture.rows, 'row')} in the window"),
+            element("caption", f"{formatting.counted(summary.rows, 'row')} in the window"),
             element("colgroup", [element("col", class_=width) for width in widths]),
             element("thead", element("tr", head)),
             element("tbody", rows),
@@ -182,7 +182,7 @@ def _bins(column: ColumnView, window: str) -> Html:
 
 
 def _history(column: ColumnView, window: str) -> Html | None:
-    picture = column.summaries[window]
+    summary = column.summaries[window]
     charts = []
     for test in column.severities(window):
         score = TESTS[test].score
@@ -192,13 +192,13 @@ def _history(column: ColumnView, window: str) -> Html | None:
         if len(known):
             low, high = (formatting.score(score, float(f(known))) for f in (np.min, np.max))
             label = f"{title} over the last {window}, from {low} to {high}"
-            drawn = chart(history, picture.pane_starts, label)
+            drawn = chart(history, summary.pane_starts, label)
             said = f"highest {high}, {_at_last(history, score)}"
             heading = element("h3", title, element("small", said))
             charts.append(element("div", heading, drawn))
     if not charts:
         return None
-    each = formatting.span(picture.window.seconds / len(picture.pane_starts))
+    each = formatting.span(summary.window.seconds / len(summary.pane_starts))
     return text(
         element("h2", f"The last {window}"),
         element("p", f"Each point scores {each} of rows.", class_="soft"),

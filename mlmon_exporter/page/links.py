@@ -23,7 +23,7 @@ class Links(Protocol):
 
 
 class Context(NamedTuple):
-    """What is shown of a page: the window, and how it links."""
+    """The window of a page, and its links."""
 
     links: Links
     window: str

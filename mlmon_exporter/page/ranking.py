@@ -44,21 +44,21 @@ def ranked_table(title: str, columns: Sequence[ColumnView], context: Context) ->
 def _ranked_row(column: ColumnView, context: Context) -> Html:
     window = context.window
     found = column.verdict(window)
-    picture = column.summaries[window]
+    summary = column.summaries[window]
     name = cut_name(column.name, context.links.column(column, window))
     test = TESTS.get(found.test)
     score = test.score if test else ""
     values = [formatting.score(score, value) for value in (found.value, found.threshold)]
     label = f"{score_label(score).title} over the last {window}" if test else ""
     drawn = sparkline(column.history(found.test, window), label) if test else None
-    shares = picture.bars.reference[column.index], picture.current[column.index]
+    shares = summary.bars.reference[column.index], summary.current[column.index]
     return element(
         "tr",
         element("th", name, scope="row"),
         element("td", score_label(score).title if test else "too few rows", class_="score soft"),
         element("td", warning_mark(found.is_drifted), values[0], class_="n value"),
         element("td", values[1], class_="n limit"),
-        element("td", formatting.count(picture.rows), class_="n wide"),
+        element("td", formatting.count(summary.rows), class_="n wide"),
         element("td", drawn, class_="drawn"),
         element("td", bars(*shares, "Shares per bin, reference and now"), class_="drawn"),
         class_="over" if found.is_drifted else None,

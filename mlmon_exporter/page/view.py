@@ -35,7 +35,7 @@ class ColumnView:
 
     numbers: Numbers
     summaries: Mapping[str, WindowSummary]
-    """Window -> the picture of its side."""
+    """Window -> its summary."""
     index: int
     """Of the column in the summaries."""
 
@@ -76,8 +76,8 @@ class ColumnView:
 
     def severities(self, window: str) -> dict[str, float]:
         """Return the severity of each deciding score that the column has."""
-        picture = self.summaries[window]
-        found = {test: float(values[self.index]) for test, values in picture.severity.items()}
+        summary = self.summaries[window]
+        found = {test: float(values[self.index]) for test, values in summary.severity.items()}
         return {test: value for test, value in found.items() if not math.isnan(value)}
 
     def verdict(self, window: str) -> Verdict:
@@ -217,7 +217,7 @@ def view_of(snapshot: Snapshot, changes: Changes) -> View:
 
 
 Sides = dict[tuple[str, str], dict[str, dict[str, WindowSummary]]]
-"""Model and version -> side -> window -> picture."""
+"""Model and version -> side -> window -> summary."""
 
 
 def _sides(summaries: Iterable[WindowSummary]) -> Sides:

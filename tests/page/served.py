@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from mlmon_exporter import Monitor, Reference
 
 HOSTILE = "<script>alert(1)</script>"
-LONG = "category " * 1111 + "x"
-"""10 000 characters."""
+LONG = "category-" * 7 + "x"
+"""As long as a category may be."""
 MODELS = ("bike-demand", "churn", "income")
 NOW = 1_763_900_000.0
 PANE = 7200.0

@@ -23,8 +23,8 @@ from .server import DemoError, listen
 HOUR_SECONDS = 30.0
 """Duration of an hour of the rules."""
 DOWN_HOUR_SECONDS = 300.0
-"""How long it lasts for those about servers that are down: how fast one answers does not shrink
-with the hour, and a busy machine may take more than the 1.5 seconds that three minutes would be."""
+"""Duration of an hour of the rules on servers that are down: response times do not shrink with the
+hour, and a busy machine may take more than the 1.5 seconds that three minutes would be."""
 DAY_FILLED = "1m"
 """Drift pages at once: nobody watches a demo for a day."""
 SCRAPE_INTERVAL = "500ms"
@@ -156,7 +156,7 @@ def _free_port() -> int:
 
 @contextmanager
 def _running(command: Sequence[str], address: str, log: Path) -> Iterator[None]:
-    # In a session of its own, ctrl-c in the terminal is for the demo alone.
+    # In a separate session, so that ctrl-c in the terminal reaches the demo alone.
     with (
         log.open("wb") as output,
         subprocess.Popen(  # noqa: S603 found on the PATH
