@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self, Unpack
+from typing import Any, ClassVar, Self, TypeVar, Unpack
 
 from starlette.types import ASGIApp, Scope
 
@@ -40,6 +40,7 @@ from .state.open_pending import open_pending
 from .state.shared import SharedState
 from .state.upkeep import Upkeep
 
+T = TypeVar("T")
 _THREADS = LimitedThreads("shutdown", 1)
 
 
@@ -291,6 +292,10 @@ class Monitor:
         from .page.report import report
 
         return report(self._readout.snapshot(now=now), window)
+
+    def attach(self, source: Callable[[Sink], T]) -> T:
+        """Return a source of calls that this monitor watches, such as the proxy's."""
+        return source(self._sink)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Take in all that was queued before; False if that took over `timeout` seconds."""

@@ -63,7 +63,7 @@ ROOMS: Mapping[str, str] = {
     "assets": "core metrics",
     "monitor": "config core endpoints formats intake metrics reference runtime sources state",
     "__init__": "config core formats monitor reference state",
-    "cli": "assets config core endpoints formats intake monitor reference",
+    "cli": "assets config core endpoints formats intake monitor reference sources",
 }
 """Room -> the rooms that it may import; `core` stands for all rooms within."""
 LAZY = {

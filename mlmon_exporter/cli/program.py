@@ -9,7 +9,7 @@ import typer
 
 from mlmon_exporter import __version__
 
-from .commands import assets, build_reference, check, demo, ground_truth, report, serve
+from .commands import assets, build_reference, check, demo, ground_truth, proxy, report, serve
 from .commands.terminal import UserError, fail
 
 
@@ -23,6 +23,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "build-reference": Command(build_reference.build_reference, build_reference.EXAMPLE),
     "serve": Command(serve.serve, serve.EXAMPLE),
+    "proxy": Command(proxy.proxy, proxy.EXAMPLE),
     "report": Command(report.report, report.EXAMPLE),
     "check": Command(check.check, check.EXAMPLE),
     "ground-truth": Command(ground_truth.ground_truth, ground_truth.EXAMPLE),

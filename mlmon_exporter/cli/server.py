@@ -45,7 +45,11 @@ def server_app(config: Config) -> Starlette:
     Raises:
         ConfigError: As `reader_of` does.
     """
-    monitor = reader_of(config)
+    return app_of(reader_of(config))
+
+
+def app_of(monitor: Monitor) -> Starlette:
+    """Return the app that serves what a monitor knows."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -55,7 +59,7 @@ def server_app(config: Config) -> Starlette:
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok", "time": time.time()})
 
-    description = openapi(monitor.writing_apps, config.metrics_token is not None)
+    description = openapi(monitor.writing_apps, monitor.config.metrics_token is not None)
 
     async def described(_: Request) -> Response:
         return JSONResponse(description)

@@ -50,7 +50,7 @@ class Consumer:
         model = self._models[name]
         version = model.observe(batch, exchange.arrived, pace, request_bytes=exchange.size)
         self._requests.record_rows(name, version, batch.rows)
-        if model.has_task:
+        if model.has_task and (batch.prediction_ids or exchange.prediction_id):
             ids = batch.prediction_ids or row_ids(exchange.prediction_id, batch.rows)
             self._keep(name, batch._replace(prediction_ids=ids), exchange.arrived)
 

@@ -18,6 +18,7 @@ DROP_REASONS = (
     "unreadable",
     "unreadable_route",
     "unknown_route",
+    "unheard",
     "too_many_rows",
     "too_many_features",
     "unknown_outputs",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from starlette.types import Scope
 
@@ -53,14 +54,23 @@ class ModelRoutes:
         The model is the one that a parameter of the route names, else the route's; `other` where
         several models share the route and only the body can tell.
         """
-        method, route = scope["method"], route_of(scope, self._templates)
+        route = route_of(scope, self._templates)
+        params = scope.get("path_params", {}).values() if "{" in route else ()
+        return self._labelled(scope["method"], route, params)
+
+    def find_path(self, method: str, path: str, known: RouteTemplates) -> Labels:
+        """Return the same where only the path is known: routes of ours come before `known` ones."""
+        templates = self._templates if self._templates.find(path) else known
+        return self._labelled(method, templates.find(path) or OTHER, templates.values(path))
+
+    def _labelled(self, method: str, route: str, params: Iterable[Any]) -> Labels:
         labels = self._known.get((method, route))
         if labels is None:
             labels = self._find_model(method, route)
             if len(self._known) < ROUTES_KEPT:
                 self._known[method, route] = labels
-        if len(self._models) > 1 and labels[0] and "{" in route:
-            return self._model_in_path(scope, route) or labels
+        if len(self._models) > 1 and labels[0]:
+            return self._model_among(params, route) or labels
         return labels
 
     def in_progress(self, scopes: Iterable[Scope]) -> Mapping[tuple[str, ...], int]:
@@ -88,8 +98,8 @@ class ModelRoutes:
             name = self._rest
         return (name, self._version(name), route) if name is not None else ("", "", route)
 
-    def _model_in_path(self, scope: Scope, route: str) -> Labels | None:
-        for value in scope.get("path_params", {}).values():
+    def _model_among(self, params: Iterable[Any], route: str) -> Labels | None:
+        for value in params:
             if type(value) is str and value in self._models:
                 return value, self._version(value), route
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 
 class RouteTemplates:
@@ -23,6 +23,11 @@ class RouteTemplates:
             return path
         return next((text for pattern, text in self._patterns if pattern.fullmatch(path)), None)
 
+    def values(self, path: str) -> Sequence[str]:
+        """Return what stands in a path for the parameters of its template, in their order."""
+        found = (pattern.fullmatch(path) for pattern, _ in self._patterns)
+        return next((match.groups() for match in found if match), ())
+
 
 NONE = RouteTemplates()
 
@@ -30,6 +35,6 @@ NONE = RouteTemplates()
 def _pattern(template: str) -> re.Pattern[str]:
     parameter = r"\\\{\w+(:path)?(?::\w+)?\\\}"
     return re.compile(
-        re.sub(parameter, lambda found: ".*" if found[1] else "[^/]+", re.escape(template)),
+        re.sub(parameter, lambda found: "(.*)" if found[1] else "([^/]+)", re.escape(template)),
         re.DOTALL,
     )

@@ -26,8 +26,8 @@ NOBODY = "127.0.0.1:9"
 HELD = """\
 import sys, time
 from pathlib import Path
-from mlmon_exporter.demo.inbox import Inbox, inbox_app
-from mlmon_exporter.demo.paging import find_programs, paging
+from mlmon_exporter.cli.demo.inbox import Inbox, inbox_app
+from mlmon_exporter.cli.demo.paging import find_programs, paging
 with paging(find_programs(), Path(sys.argv[1]), "127.0.0.1:9", "http://127.0.0.1:9"):
     print("up", flush=True)
     time.sleep(60)

@@ -1,0 +1,102 @@
+"""One request and its answer, as a listener hears them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from time import perf_counter, time
+
+
+class Turn:
+    """A request and its answer, up to a size. Not thread-safe.
+
+    Sizes are of bodies as they stand on the wire, without the framing of chunks.
+    """
+
+    __slots__ = (
+        "arrived",
+        "began",
+        "first_byte",
+        "has_left",
+        "is_answered",
+        "is_asked",
+        "is_read",
+        "limit",
+        "method",
+        "on_part",
+        "request_chunks",
+        "request_headers",
+        "request_size",
+        "response_chunks",
+        "response_headers",
+        "response_size",
+        "state",
+        "status",
+        "target",
+    )
+
+    def __init__(self, limit: int) -> None:
+        """Begin a turn now; bodies longer than `limit` bytes are not kept."""
+        self.arrived = time()
+        self.began = perf_counter()
+        self.limit = limit
+        self.method = ""
+        self.target = b""
+        self.request_headers: list[tuple[bytes, bytes]] = []
+        self.response_headers: list[tuple[bytes, bytes]] = []
+        self.request_chunks: list[bytes] | None = None
+        """Of a request whose body is of interest; None of others, and of one that is too long."""
+        self.response_chunks: list[bytes] | None = None
+        self.request_size = 0
+        self.response_size = math.nan
+        """Bytes; NaN before the answer starts."""
+        self.first_byte = math.nan
+        """Seconds from the request's first byte to the answer's."""
+        self.status = 0
+        self.is_asked = self.is_read = self.is_answered = self.has_left = False
+        self.on_part: Callable[[bytes], None] | None = None
+        """Called with each part of the answer's body."""
+        self.state: object = None
+        """What the owner of the ear keeps of it."""
+
+    def ask(self, method: str) -> None:
+        """Note that the request's head is complete."""
+        self.method = method
+        self.is_asked = True
+        if method == "POST":
+            self.request_chunks = []
+
+    def start(self, status: int, moment: float) -> None:
+        """Note that the answer's head is complete."""
+        self.status = status
+        self.first_byte = moment - self.began
+        self.response_size = 0
+
+    @property
+    def has_length(self) -> bool:
+        """Whether the answer says where it ends; else it ends with the connection."""
+        return any(
+            name == b"content-length"
+            or (name == b"transfer-encoding" and b"chunked" in value.lower())
+            for name, value in self.response_headers
+        )
+
+    def take_request(self, body: bytes) -> None:
+        """Note a part of the request's body."""
+        self.request_size += len(body)
+        if self.request_chunks is not None:
+            if self.request_size <= self.limit:
+                self.request_chunks.append(body)
+            else:
+                self.request_chunks = None
+
+    def take_response(self, body: bytes) -> None:
+        """Note a part of the answer's body."""
+        self.response_size += len(body)
+        if self.on_part is not None:
+            self.on_part(body)
+        if self.response_chunks is not None:
+            if self.response_size <= self.limit:
+                self.response_chunks.append(body)
+            else:
+                self.response_chunks = None
