@@ -203,8 +203,11 @@ class WindowedTallies(Generic[T]):
 
     def totals(self) -> T:
         """Return a copy of the totals since the start."""
+        totals = self.layout.new()
         with self._lock:
-            return self._totals.merged(now=0.0)
+            for tally in self._totals.panes().values():
+                totals.merge(tally)
+        return totals
 
     def merged(self, now: float) -> list[T]:
         """Return one new tally of each window at `now`."""
