@@ -35,36 +35,12 @@ class Call:
     """
 
     __slots__ = (
-        "_began",
-        "_first_byte",
-        "_has_left",
-        "_held",
-        "_ids",
-        "_is_answered",
-        "_is_in_parts",
-        "_is_read",
-        "_method",
-        "_model",
-        "_prediction_id",
-        "_receive",
-        "_request_chunks",
-        "_request_headers",
-        "_request_limit",
-        "_request_size",
-        "_response_chunks",
-        "_response_headers",
-        "_response_limit",
-        "_response_size",
-        "_route",
-        "_scope",
-        "_send",
-        "_sink",
-        "_span",
-        "_status",
-        "_stream",
-        "_version",
-        "is_open",
-    )
+        "_began", "_first_byte", "_has_left", "_held", "_ids", "_is_answered", "_is_in_parts",
+        "_is_read", "_method", "_model", "_prediction_id", "_receive", "_request_chunks",
+        "_request_headers", "_request_limit", "_request_size", "_response_chunks",
+        "_response_headers", "_response_limit", "_response_size", "_route", "_scope", "_send",
+        "_sink", "_span", "_status", "_stream", "_version", "is_open",
+    )  # fmt: skip
 
     def __init__(
         self, sink: Sink, ids: PredictionIds, scope: Scope, receive: Receive, send: Send
