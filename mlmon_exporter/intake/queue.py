@@ -95,9 +95,10 @@ class Intake:
 
     def submit(self, exchange: Exchange) -> None:
         """Queue an exchange; never blocks on work, never raises."""
-        *values, asked, sent, told, answered = exchange
+        at, model, route, path, status, prediction_id, asked, sent, told, answered = exchange
         size = exchange.size
-        waiting = (size, *values, tuple(sent), tuple(answered))
+        sent, answered = tuple(sent), tuple(answered)
+        waiting = (size, at, model, route, path, status, prediction_id, sent, answered)
         with self._lock:
             waiting_bytes = self._submitted_bytes - self._done_bytes + size
             if len(self._queue) >= self._max_exchanges or waiting_bytes > self._max_bytes:
