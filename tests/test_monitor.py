@@ -403,5 +403,5 @@ def test_the_public_members_are_those_that_users_need() -> None:
     assert public == {
         *("collector", "config", "metrics_app", "models", "page_app", "report", "writing_apps"),
         *("observe", "observe_ground_truth", "observe_kpi", "readings"),
-        *("close", "flush", "shutdown", "is_reader", "wait_seconds"),
+        *("attach", "close", "flush", "shutdown", "is_reader", "wait_seconds"),
     }
