@@ -256,7 +256,7 @@ def test_rows_that_are_invalid_are_told_by_number(url: str, tmp_path: Path) -> N
 def test_a_wrong_token_is_told_at_once(url: str, tmp_path: Path) -> None:
     code, output = run(str(write(tmp_path / "a.csv")), "--url", url, token="wrong")
     assert code == 2
-    assert "answered 401: a bearer token is needed; mend that and go on with --start 0" in output
+    assert "answered 401: a bearer token is needed; fix it and resume with --start 0" in output
 
 
 def test_a_server_that_is_away_is_told_with_what_to_do(
@@ -266,7 +266,7 @@ def test_a_server_that_is_away_is_told_with_what_to_do(
     address = f"http://127.0.0.1:{free_port()}/ground-truth"
     code, output = run(str(write(tmp_path / "a.csv")), "--url", address)
     assert code == 2
-    assert "Connection refused; mend that and go on with --start 0" in output
+    assert "Connection refused; fix it and resume with --start 0" in output
 
 
 @pytest.mark.parametrize(
