@@ -33,17 +33,18 @@ ROOMS: Mapping[str, str] = {
     "core.coerce": "",
     "core.keys": "",
     "core.labels": "",
+    "core.names": "core.coerce core.labels",
     "core.records": "",
     "core.settings": "",
     # the core, from its foot up
     "core": "",
     "core.stats": "core.coerce",
-    "core.profile": "core.coerce core.labels core.records core.settings core.stats",
+    "core.profile": "core.coerce core.labels core.names core.records core.settings core.stats",
     "core.counts": "core.labels core.records",
     "core.windows": "core.coerce core.profile core.settings core.stats",
     "core.drift": "core.labels core.profile core.records core.settings core.stats core.windows",
-    "core.outcomes": "core.coerce core.counts core.drift core.keys core.labels core.profile "
-    "core.records core.settings core.stats core.windows",
+    "core.outcomes": "core.coerce core.counts core.drift core.keys core.labels core.names "
+    "core.profile core.records core.settings core.stats core.windows",
     "core.learner": "core.outcomes core.profile core.records core.settings",
     "core.versions": "core.counts core.drift core.keys core.outcomes core.records core.settings "
     "core.windows",
@@ -75,9 +76,10 @@ LAZY = {
 
 # No I/O, clock, logging or randomness of their own; `threading` is here for its locks.
 PURE = frozenset(
-    """__future__ abc array bisect collections contextlib copy dataclasses enum fractions functools
-    hashlib heapq itertools json math numbers operator re reprlib statistics string struct sys
-    textwrap threading types typing unicodedata warnings zlib""".split()
+    """__future__ abc array bisect collections contextlib copy dataclasses datetime decimal
+    enum fractions functools hashlib heapq itertools json math numbers operator re reprlib
+    statistics string struct sys textwrap threading types typing unicodedata warnings
+    zlib""".split()
 )
 OUTSIDE: Mapping[str, frozenset[str]] = {
     "core": PURE | {"fastdigest", "numpy", "tdigest"},

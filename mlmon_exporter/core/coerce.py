@@ -1,10 +1,17 @@
-"""Values as they come in, and the numbers that they are."""
+"""The one reader of values: numbers, booleans and times; `names` reads categories and classes.
+
+Every way in (JSON, CSV, tensors, Parquet, frames, `observe`, data files, ground truth) hands over
+values as it finds them; these functions alone decide which of them are the same, which are missing
+and which are invalid. docs/values.md has the rules as a table.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import Any
@@ -19,36 +26,94 @@ INVALID_VALUE = math.inf
 """Stands for what cannot be read as a number; infinities themselves are invalid, too."""
 LARGEST = 1e300
 """Sums of larger values would overflow: where values are added up, they count as this."""
+NULL_SPELLINGS = frozenset("NA N/A n/a #NA #N/A <NA> NULL Null null None NaN -NaN nan -nan".split())
+"""Texts in a number's place that mean there is none. Of categories only "" is: NA may be Namibia.
+"""
+BOOLEANS = ("false", "true")
+ROUNDING = 1e-6
+"""A probability may be this far outside 0 to 1: sums and 32-bit numbers round."""
+LATEST = 1e11
+"""Unix seconds of the year 5138; greater numbers are times in another unit."""
+_UNITS = ((1e17, "nanoseconds"), (1e14, "microseconds"), (LATEST, "milliseconds"))
+
+TRUTHS: Mapping[str, int] = {
+    spelling: i
+    for i, name in enumerate(BOOLEANS)
+    for spelling in (name, name.title(), name.upper())
+}
+_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]|$)", re.ASCII)
+TYPED = (dt.date, dt.time, dt.timedelta, np.datetime64, np.timedelta64)
+_LEAST_FLOAT32, _GREATEST_FLOAT32 = 2.0**-126, float(np.finfo(np.float32).max)
+
+
+class Cell(str):
+    """Text from a source without types, such as CSV: a number wherever it can be one."""
+
+    __slots__ = ()
 
 
 def number(value: Any) -> float:
-    """Return a value as a number: NaN where it is missing, infinity where it is none."""
+    """Return a value as a number: NaN where it is missing, infinity where it is none.
+
+    Booleans are 1 and 0, times Unix seconds, durations seconds; so are texts that spell these.
+    """
     if type(value) is float:
         return value
     value = scalar(value)
-    if is_missing(value):
-        return MISSING_VALUE
-    if isinstance(value, complex | np.complexfloating):
-        return INVALID_VALUE
+    read = next((read for types, read in _NUMBERS if isinstance(value, types)), float)
     try:
-        return float(value)
-    except Exception:  # noqa: BLE001 - whoever made the object chose what it raises
+        return MISSING_VALUE if is_missing(value) else read(value)
+    except Exception:  # noqa: BLE001 - the author of the object chose what it raises
         return INVALID_VALUE
+
+
+def _spelt_number(text: str) -> float:
+    # Python alone takes `1_000` for a number, and digits of other scripts.
+    if text.isascii() and "_" not in text:
+        with suppress(ValueError):
+            return float(text)
+    text = text.strip()
+    if not text or text in NULL_SPELLINGS:
+        return MISSING_VALUE
+    if text in TRUTHS:
+        return float(TRUTHS[text])
+    if _ISO_TIME.match(text):
+        with suppress(ValueError):
+            return _seconds(dt.datetime.fromisoformat(text))
+    return INVALID_VALUE
 
 
 def numbers(values: Sequence[Any] | NDArray[Any]) -> Floats:
     """Return a column as numbers, shape (rows,), each as `number` reads it."""
-    if isinstance(values, np.ndarray) and values.dtype.kind in "cmM":  # complex numbers, times
-        return np.full(len(values), INVALID_VALUE)
-    try:
+    if not isinstance(values, list | tuple | np.ndarray) and hasattr(values, "__array__"):
+        values = np.asarray(values)
+    kind = values.dtype.kind if isinstance(values, np.ndarray) else ""
+    if kind in ("b", "i", "u", "f"):
         column = np.asarray(values, dtype=np.float64)
-    except Exception:  # noqa: BLE001 - see `number`
+    elif kind in ("m", "M"):
+        column = _all_seconds(values)
+    elif kind == "c":
+        return np.full(len(values), INVALID_VALUE)
+    elif kind or _has_texts(values):
         return np.array([number(value) for value in values], dtype=np.float64)
+    else:
+        try:
+            column = np.asarray(values, dtype=np.float64)
+        except Exception:  # noqa: BLE001 - see `number`
+            return np.array([number(value) for value in values], dtype=np.float64)
     if column.ndim == 1:
         return column
     if column.size == len(column):
         return column.reshape(-1)
     return np.full(len(column), INVALID_VALUE)
+
+
+def _has_texts(values: Sequence[Any] | NDArray[Any]) -> bool:
+    """Return whether NumPy would read some value by rules of its own."""
+    return not _AS_NUMPY_READS.issuperset(map(type, values))
+
+
+_AS_NUMPY_READS = frozenset((float, int, bool, type(None)))
 
 
 def vector(values: Sequence[Any]) -> Floats:
@@ -63,8 +128,10 @@ def vector(values: Sequence[Any]) -> Floats:
 def matrix(columns: Sequence[Sequence[Any] | NDArray[Any]], rows: int) -> Floats:
     """Return columns of `rows` values each, shape (columns, rows), each as `numbers` reads it."""
     if {*map(type, columns)} == {list}:
-        # As bodies have them: all in one go, unless some value is no plain number.
+        # As bodies have them: all in one go, unless some value is no plain number. NumPy would
+        # read texts by rules of its own; a sum refuses them in a seventh of the time of asking.
         with suppress(Exception):
+            sum(chain.from_iterable(columns))
             values = chain.from_iterable(columns)
             return np.fromiter(values, np.float64, len(columns) * rows).reshape(-1, rows)
     return np.array([numbers(column) for column in columns]).reshape(-1, rows)
@@ -74,7 +141,7 @@ def scalar(value: Any) -> Any:
     """Return the value of one row, which may come as a list or array of one."""
     while isinstance(value, list | tuple | np.ndarray):
         if isinstance(value, np.ndarray) and not value.ndim:
-            return value.item()
+            return value[()] if value.dtype.kind in "mM" else value.item()
         if len(value) != 1:
             break
         value = value[0]
@@ -82,9 +149,11 @@ def scalar(value: Any) -> Any:
 
 
 def is_missing(value: Any) -> bool:
-    """Return whether a value is None, NaN (also pandas' NA and NaT) or the empty text."""
+    """Return whether a value is None, NaN (also pandas' NA and NaT) or a blank text."""
+    if isinstance(value, str):
+        return not value or value.isspace()
     try:
-        return bool(value is None or value == "" or value != value)
+        return bool(value is None or value != value)
     except Exception:  # noqa: BLE001 - see `number`
         # An array has no truth value; nor has pandas' NA.
         return type(value).__name__ == "NAType"
@@ -95,3 +164,76 @@ def summable(ordered: Floats) -> Floats:
     if len(ordered) and (ordered[0] < -LARGEST or ordered[-1] > LARGEST):
         return np.clip(ordered, -LARGEST, LARGEST)
     return ordered
+
+
+def rounding_of(values: Floats) -> Floats:
+    """Return how far a number may be from each value and still be the same one.
+
+    That is half a step of 32-bit floats, since models and the tables that they are trained on
+    keep numbers as either. 0 for whole numbers, which are exact in both as far as they are counts,
+    and for magnitudes that 32 bits do not have.
+    """
+    size = np.abs(values)
+    is_rounded = (size >= _LEAST_FLOAT32) & (size <= _GREATEST_FLOAT32) & (values % 1 != 0)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        half = np.spacing(size.astype(np.float32)).astype(np.float64) / 2
+    return np.where(is_rounded, half, 0.0)
+
+
+def probabilities(values: Floats) -> Floats:
+    """Return probabilities, clipped where they are `ROUNDING` outside 0 to 1 at most; else NaN."""
+    with np.errstate(invalid="ignore"):
+        is_near = (values >= -ROUNDING) & (values <= 1 + ROUNDING)
+    return np.where(is_near, np.clip(values, 0.0, 1.0), np.nan)
+
+
+def seconds(value: Any) -> float:
+    """Return a time as Unix seconds: of a number, a time, or ISO 8601 text; without a zone, UTC.
+
+    Raises:
+        ValueError: It is none, or a number in another unit, which is named.
+    """
+    value = scalar(value)
+    found = number(value)
+    if isinstance(value, bool | np.bool_) or not math.isfinite(found):
+        raise ValueError("expected Unix seconds or ISO 8601")
+    unit = unit_of(found)
+    if unit:
+        raise ValueError(f"expected Unix seconds, got {found:g}: these look like {unit}")
+    return found
+
+
+def unit_of(time: float) -> str:
+    """Return the unit that a time since 1970 is in where that cannot be seconds, else ""."""
+    return next((unit for least, unit in _UNITS if abs(time) >= least), "")
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return float(_all_seconds(np.array([value]))[0])
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    if isinstance(value, dt.time):
+        value = dt.datetime.combine(dt.date(1970, 1, 1), value)
+    elif not isinstance(value, dt.datetime):
+        value = dt.datetime.combine(value, dt.time())
+    return float((value if value.tzinfo else value.replace(tzinfo=dt.UTC)).timestamp())
+
+
+def _all_seconds(values: Any) -> Floats:
+    """Return a column of NumPy's times or durations as seconds."""
+    unit = f"{'datetime64' if values.dtype.kind == 'M' else 'timedelta64'}[us]"
+    try:
+        fine = values.astype(unit)
+    except (TypeError, ValueError):
+        return np.full(len(values), INVALID_VALUE)
+    return np.where(np.isnat(fine), np.nan, fine.astype(np.int64) / 1e6)
+
+
+_NUMBERS: tuple[tuple[Any, Callable[[Any], float]], ...] = (
+    (str, _spelt_number),
+    (bytes, lambda value: _spelt_number(value.decode("utf-8", "replace"))),
+    (TYPED, _seconds),
+    ((complex, np.complexfloating), lambda value: INVALID_VALUE),
+)
+"""Types -> how such a value is read as a number; others as Python does."""

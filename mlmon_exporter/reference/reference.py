@@ -17,7 +17,7 @@ from mlmon_exporter.core.outcomes.reference import ModelReference, OutcomeRefere
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.free_text import is_secret
 from mlmon_exporter.core.profile.from_digest import reference_from_digest
-from mlmon_exporter.core.profile.merge import merge_columns
+from mlmon_exporter.core.profile.merge import merge_columns, with_missing
 from mlmon_exporter.core.profile.profiler import Profiler
 from mlmon_exporter.core.profile.text_profile import without_long_names
 from mlmon_exporter.core.profile.variation import Variation
@@ -241,13 +241,14 @@ class Reference:
         return cls(c.features, c.outputs, outcomes=c.outcomes, model=c.model, created=c.created)
 
     def __add__(self, other: Reference) -> Reference:
-        """Return the reference of both sides' rows; columns of one side only are kept."""
-        outputs = _merge(self.outputs, other.outputs)
+        """Return the reference of both sides' rows; a column that one lacks is missing there."""
+        rows = (self.rows, other.rows)
+        outputs = _merge(self.outputs, other.outputs, rows)
         outcomes = self.outcomes or other.outcomes
         if self.outcomes is not None and other.outcomes is not None:
             outcomes = self.outcomes.merge(other.outcomes, outputs)
         return Reference(
-            _merge(self.features, other.features),
+            _merge(self.features, other.features, rows),
             outputs,
             outcomes=outcomes,
             model=self.model or other.model,
@@ -298,10 +299,17 @@ def segment_feature(segment: Segment) -> SegmentFeature:
 
 
 def _merge(
-    ours: Sequence[ColumnReference], theirs: Sequence[ColumnReference]
+    ours: Sequence[ColumnReference], theirs: Sequence[ColumnReference], rows: tuple[int, int]
 ) -> list[ColumnReference]:
+    """Merge the columns of two references, given the rows of each."""
     merged = {column.name: column for column in ours}
-    for column in theirs:
-        mine = merged.get(column.name)
-        merged[column.name] = merge_columns(mine, column) if mine is not None else column
+    others = {column.name: column for column in theirs}
+    for name in dict.fromkeys((*merged, *others)):
+        mine, other = merged.get(name), others.get(name)
+        if mine is not None and other is not None:
+            merged[name] = merge_columns(mine, other)
+        elif mine is not None:
+            merged[name] = with_missing(mine, rows[1])
+        elif other is not None:
+            merged[name] = with_missing(other, rows[0])
     return list(merged.values())

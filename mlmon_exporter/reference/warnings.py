@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from mlmon_exporter.config.keys import Duration
+from mlmon_exporter.core.coerce import NULL_SPELLINGS
 from mlmon_exporter.core.profile.bins import CategoryBins
 from mlmon_exporter.core.profile.categories import MOST_NAMED
 from mlmon_exporter.core.profile.column import ColumnReference
@@ -13,7 +14,6 @@ from mlmon_exporter.core.profile.free_text import input_names, is_secret, source
 from mlmon_exporter.core.profile.variation import LEAST_ROWS
 from mlmon_exporter.formats.parquet import is_index
 
-from .data.arrow import NULL_SPELLINGS
 from .data.files import Column, DataFiles
 from .from_files import Roles
 from .reference import Reference
@@ -76,8 +76,6 @@ def file_warnings(files: DataFiles, roles: Roles, reference: Reference) -> Itera
     if secrets:
         yield f"called as secrets are, and never read: {_listed(secrets)}"
         wanted = [name for name in wanted if name not in secrets]
-    if wanted:
-        yield f"no value at all in {_listed(wanted)}: left out"
     if not roles.features:
         others = [
             f"{name} ({column.type})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,24 @@ READ: list[tuple[Any, float]] = [
     (np.array([4.0]), 4.0),
     ([None], NAN),
     (object(), INF),
-    (dt.date(2026, 1, 1), INF),
+    (dt.date(2026, 1, 1), 1767225600.0),
+    (dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC), 1767268800.0),
+    (dt.timedelta(minutes=2), 120.0),
+    (dt.time(0, 1), 60.0),
+    ("2026-01-01", 1767225600.0),
+    ("2026-01-01T12:00:00+02:00", 1767261600.0),
+    ("2026-13-01", INF),
+    (" ", NAN),
+    ("NA", NAN),
+    ("True", 1.0),
+    ("FALSE", 0.0),
+    ("tRUE", INF),
+    ("1_000", INF),
+    ("\uff11\uff12", INF),
+    ("\u0661", INF),
+    ("0x10", INF),
+    (Decimal("2.5"), 2.5),
+    (Decimal("sNaN"), INF),
 ]
 IDS = [repr(value).partition(" object at")[0][:30] for value, _ in READ]
 
@@ -109,9 +127,16 @@ def test_every_plain_array_is_read(array: Any) -> None:
     assert numbers(array).tolist() == expected
 
 
-@pytest.mark.parametrize("dtype", ["datetime64[s]", "timedelta64[s]", "complex128"])
-def test_times_and_complex_numbers_are_no_numbers(dtype: str) -> None:
-    column = np.zeros(2, dtype=dtype)
+@pytest.mark.parametrize("dtype", ["datetime64[s]", "datetime64[ns]", "timedelta64[ms]"])
+def test_times_are_unix_seconds_and_durations_seconds(dtype: str) -> None:
+    column = np.array([90_000, "NaT"], dtype="timedelta64[s]")
+    column = (column + np.datetime64(0, "s") if dtype[0] == "d" else column).astype(dtype)
+    np.testing.assert_array_equal(numbers(column), [90_000.0, NAN])
+    assert number(column[0]) == 90_000.0
+
+
+def test_complex_numbers_are_no_numbers() -> None:
+    column = np.zeros(2, dtype="complex128")
     assert numbers(column).tolist() == [INF, INF]
     assert number(column[0]) == INF
 
@@ -174,13 +199,15 @@ class NAType:
         raise TypeError("boolean value of NA is ambiguous")
 
 
-@pytest.mark.parametrize("value", [None, "", NAN, np.nan, np.datetime64("NaT", "s"), NAType()])
+@pytest.mark.parametrize(
+    "value", [None, "", " ", "\t\n", NAN, np.nan, np.datetime64("NaT", "s"), NAType()]
+)
 def test_what_is_missing(value: Any) -> None:
     assert is_missing(value) is True
     assert math.isnan(number(value))
 
 
-@pytest.mark.parametrize("value", [0, False, "0", " ", INF, [], {}, np.ones(2), b""])
+@pytest.mark.parametrize("value", [0, False, "0", "NA", INF, [], {}, np.ones(2), b""])
 def test_what_is_there(value: Any) -> None:
     assert is_missing(value) is False
 

@@ -324,7 +324,7 @@ def test_learning_goes_on_where_a_reference_could_not_be_taken() -> None:
 @pytest.mark.parametrize("most", [True, 1, "1", 1.0, "true"])
 def test_true_and_1_are_two_categories_where_the_reference_has_both(most: Any) -> None:
     column = [True, 1, "1", 1.0, "true", "a", False, 0] + [most] * 10
-    column = ["a", *column] * 60
+    column = ["a", *column, *["b"] * 20] * 60
     got = learned(Batch({"x": column}, {}, len(column)))
     model = Model(SETTINGS, got)
     model.observe(Batch({"x": column}, {}, len(column)), NOW)
@@ -336,7 +336,7 @@ def test_true_and_1_are_two_categories_where_the_reference_has_both(most: Any) -
 
 def test_true_is_1_where_the_reference_has_one_of_them() -> None:
     for name in (True, "1"):
-        bins = references({"x": ["a", name]})[0].bins
+        bins = references({"x": ["a", "a", name]})[0].bins
         assert isinstance(bins, CategoryBins)
         assert {bins.code(value) for value in (True, 1, 1.0, np.bool_(True))} == {bins.code(name)}
 

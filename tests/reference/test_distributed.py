@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlmon_exporter import Reference
+from mlmon_exporter.core.profile.bins import per_bin
 from mlmon_exporter.core.profile.categories import MOST_NAMED
 from mlmon_exporter.core.profile.column import MID_RANKS, ColumnReference
 from mlmon_exporter.core.profile.numeric import DISTINCT
@@ -149,7 +150,7 @@ def test_a_thousand_parts_of_one_row_have_good_cells() -> None:
     column = column_of(total)
     assert (column.rows, column.rank_error) == (1000, 0)
     assert column.counts.max() <= 3 / 256 * 1000
-    bins = np.add.reduceat(column.counts, column.bins.bin_starts)[:-1]
+    bins = per_bin(column.bins, column.counts)[:-1]
     assert bins.tolist() == pytest.approx([100] * 10, abs=10)
 
 
@@ -259,7 +260,7 @@ def test_a_column_that_is_all_missing_in_a_part_is_counted_in_the_second_round()
         "rows": np.arange(1000),
     }
     parts = cut(data, [250, 500, 750])
-    assert column_of(added(parts)).rows == 500
+    assert column_of(added(parts)).rows == 1000
     total = two_rounds(parts)
     assert {c.name: (c.rows, c.missing) for c in total.features} == {
         "x": (1000, 500),
@@ -309,7 +310,7 @@ def test_like_reads_the_data_once() -> None:
     assert len(passes) == 3
 
 
-@pytest.mark.parametrize("texts", [["abc"], [None, "", b"1"], pa.table({"x": ["abc"]})])
+@pytest.mark.parametrize("texts", [["abc"], [None, "", b"x"], pa.table({"x": ["abc"]})])
 def test_texts_for_numbers_are_refused(texts: Any) -> None:
     data = texts if isinstance(texts, pa.Table) else {"x": texts}
     like = Reference.build({"x": [1.0, 2.0]})

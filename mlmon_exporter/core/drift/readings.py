@@ -124,16 +124,18 @@ class ColumnReadings:
             yield self._histograms(sums, totals.sums)
 
     def _histograms(self, sums: Sums, totals: Floats) -> Histograms:
-        layout = self._matrix.layout
-        numeric, starts = layout.numeric, layout.bin_starts
-        bounds = [b.bin_edges for b in layout.bins if isinstance(b, NumericBins)]
+        layout, cell_starts = self._matrix.layout, self._matrix.cell_starts
+        numeric = [b for b in layout.bins if isinstance(b, NumericBins)]
+        firsts = [b.bin_starts[:-1] + at for b, at in zip(numeric, cell_starts, strict=True)]
+        rows = np.add.reduceat(sums.cells, np.concatenate(firsts)) if numeric else sums.cells
+        ends = np.cumsum([len(first) for first in firsts])[:-1]
         return Histograms(
             f"{self._role.prefix}_value",
             self._names,
-            tuple(self._reference.columns[j] for j in numeric),
-            [tuple(edges.tolist()) for edges in bounds],
-            [sums.bins[starts[j] : starts[j + 1] - 1] for j in numeric],
-            [float(totals[j]) for j in numeric],
+            tuple(self._reference.columns[j] for j in layout.numeric),
+            [b.bounds for b in numeric],
+            np.split(rows, ends) if numeric else [],
+            [float(totals[j]) for j in layout.numeric],
         )
 
     def _scored(self, now: float) -> list[list[Readings]]:

@@ -96,7 +96,7 @@ def _start(
     for rows, count in chunks():
         profiler.profile({columns.truth: rows[columns.truth]}, count)
     truth = next(iter(profiler.references()), None)
-    if truth is None:
+    if truth is None or not truth.values:
         return None
     choice = columns.choice._replace(kind=columns.choice.kind or kind_of(truth))
     is_classes = choice.kind == CLASSIFICATION

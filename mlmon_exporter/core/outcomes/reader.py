@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.coerce import numbers
+from mlmon_exporter.core.coerce import numbers, probabilities
+from mlmon_exporter.core.names import class_name
 
-from .classes import class_name
 from .task import HALF, NO_PREDICTION, REGRESSION, OutcomeRows, Task
 
 Floats = NDArray[np.float64]
@@ -73,8 +73,7 @@ class OutcomeReader:
         scores = np.empty((len(values), len(task.scores)))
         for place, i in enumerate(task.scores):
             scores[:, place] = numbers([row[i] for row in values])
-        with np.errstate(invalid="ignore"):
-            scores = np.where((scores >= 0) & (scores <= 1), scores, np.nan)
+        scores = probabilities(scores)
         if task.label is None:
             return self._most_probable(scores), scores
         labels = [row[task.label] for row in values]

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from mlmon_exporter.core.coerce import number
 from mlmon_exporter.core.labels import distinct_labels
+from mlmon_exporter.core.names import category_name
 from mlmon_exporter.core.profile.bins import (
     MISSING,
     OTHER,
     CategoryBins,
     atom_values,
-    category_name,
     format_edge,
 )
 from mlmon_exporter.core.profile.column import ColumnReference

@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mlmon_exporter.core.coerce import ROUNDING
+from mlmon_exporter.core.names import class_name
 from mlmon_exporter.core.profile.bins import CategoryBins, atom_values
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.settings import Choice
 
-from .classes import class_name, in_order
+from .classes import in_order
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -21,7 +23,6 @@ REGRESSION, CLASSIFICATION = "regression", "classification"
 MOST_CLASSES = 50
 OTHER_CLASSES = 2
 """Class numbers beyond the known classes: for any other, and for another one predicted."""
-ROUNDING = 1e-6
 HALF = 0.5
 """Probability from which a class counts as predicted, where no output is the class itself."""
 NO_PREDICTION = "expected a prediction, got none"

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.coerce import is_missing, scalar
-from mlmon_exporter.core.labels import clean_label, distinct_labels
+from mlmon_exporter.core.coerce import BOOLEANS, Cell, is_missing, rounding_of, scalar
+from mlmon_exporter.core.labels import distinct_labels
+from mlmon_exporter.core.names import category_name, category_number, whole_name
 
 from .hidden_names import NOTHING_HIDDEN, HiddenNames
 
@@ -28,13 +29,14 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 MISSING, OTHER, UNSEEN = "missing", "other", "unseen"
-BOOLEANS = ("false", "true")
 BINS = 10
 OWN_BIN_SHARE = 0.05
 CELLS = 256
 CATEGORIES = 50
 """The most frequent categories that have a bin of their own, unless the user says otherwise."""
 TAIL_SHARE = 0.001
+ONCE_SHARE = 0.002
+"""Where more rows than these have a value of their own, other values are nothing new."""
 
 
 @dataclass(frozen=True)
@@ -45,31 +47,67 @@ class NumericBins:
     """Upper edges of the cells, ascending, finite; one cell more than edges, then missing."""
     bin_edges: Floats
     """The edges that also part bins."""
+    atoms: Floats = field(default_factory=lambda: np.empty(0))
+    """The values that have a cell of their own, ascending. It also holds what equals them but for
+    the rounding of 32-bit floats."""
+    is_discrete: bool = False
+    """Whether the reference has no other values than the atoms: others are in a bin, `unseen`."""
 
     kind = "numeric"
 
     @property
     def cell_count(self) -> int:
+        """Cells, missing included."""
         return len(self.edges) + 2
 
     @cached_property
+    def bin_of_cell(self) -> NDArray[np.intp]:
+        """Which bin each cell is in: ascending, then `unseen`, if there is such, and missing."""
+        bins = np.append(np.searchsorted(self.bin_edges, self.edges), len(self.bin_edges))
+        if self.is_discrete:
+            is_atom = np.zeros(len(bins), dtype=bool)
+            is_atom[np.searchsorted(self.edges, self.atoms)] = True
+            bins[~is_atom] = len(self.bin_edges) + 1
+        return np.append(bins, len(self.bin_names) - 1).astype(np.intp)
+
+    @cached_property
     def bin_starts(self) -> NDArray[np.intp]:
-        """First cell of each bin, missing last."""
+        """The first cell of each interval between bin edges, missing last."""
         inner = np.searchsorted(self.edges, self.bin_edges) + 1
         return np.concatenate(([0], inner, [self.cell_count - 1])).astype(np.intp)
 
     @cached_property
+    def bounds(self) -> tuple[float, ...]:
+        """The bin edges as a histogram shows them: an atom's own cell ends at the atom."""
+        ends = self.edges[np.minimum(np.searchsorted(self.edges, self.atoms), len(self.edges) - 1)]
+        shown = dict(zip(ends.tolist(), self.atoms.tolist(), strict=True))
+        return tuple(shown.get(edge, edge) for edge in self.bin_edges.tolist())
+
+    @cached_property
     def bin_names(self) -> tuple[str, ...]:
-        return (*(f"{number:02d}" for number in range(len(self.bin_edges) + 1)), MISSING)
+        """The bins' labels: numbers from "00", and words."""
+        words = (UNSEEN, MISSING) if self.is_discrete else (MISSING,)
+        return (*(f"{number:02d}" for number in range(len(self.bin_edges) + 1)), *words)
 
     @cached_property
     def intervals(self) -> tuple[str, ...]:
         """Each bin in words, such as `(0.24, 0.31]`; a bin of one value as `[0, 0]`."""
-        with np.errstate(over="ignore"):
-            values = np.nextafter(self.bin_edges, np.inf)
-        # The edge just under a value's own cell reads best as that value, left out.
-        excludes = np.isin(values, self.edges)
-        shown = [format_edge(edge) for edge in np.where(excludes, values, self.bin_edges)]
+        return self._intervals_of_atoms() if self.is_discrete else self._intervals()
+
+    def _intervals_of_atoms(self) -> tuple[str, ...]:
+        ends = np.searchsorted(self.atoms, self.bin_edges, side="right")
+        groups = np.split(self.atoms, ends)
+        known = [f"[{format_edge(g[0])}, {format_edge(g[-1])}]" for g in groups]
+        return (*known, UNSEEN, MISSING)
+
+    def _intervals(self) -> tuple[str, ...]:
+        shown, excludes = [], []
+        for edge in self.bin_edges.tolist():
+            # The edge just under a value's own cell reads best as that value, left out.
+            cell = int(np.searchsorted(self.edges, edge)) + 1
+            under = np.searchsorted(self.edges, self.atoms) == cell
+            excludes.append(bool(under.any()))
+            shown.append(format_edge(self.atoms[under][0] if under.any() else edge))
         opening = [
             "(-Inf",
             *(f"{'[' if x else '('}{e}" for e, x in zip(shown, excludes, strict=True)),
@@ -129,7 +167,13 @@ class CategoryBins:
 
     @cached_property
     def bin_starts(self) -> NDArray[np.intp]:
+        """The first cell of each bin: each has one."""
         return np.arange(self.cell_count, dtype=np.intp)
+
+    @property
+    def bin_of_cell(self) -> NDArray[np.intp]:
+        """Which bin each cell is in: one of its own."""
+        return self.bin_starts
 
     @cached_property
     def bin_names(self) -> tuple[str, ...]:
@@ -147,20 +191,36 @@ class CategoryBins:
 
     @cached_property
     def codes(self) -> Mapping[Any, int]:
-        """The cell of each known value: as text, and as a number where the text is one."""
-        kept = {name: cell for cell, name in enumerate(self.categories)}
-        codes: dict[Any, int] = {name: len(self.categories) for name in self.rare} | kept
-        # Numbers before booleans: True is the "1" of a reference only if it has no "true".
-        for name, cell in sorted(codes.items(), key=lambda code: code[0] in BOOLEANS):
-            number = _as_number(name)
+        """The cell of each known value: as text in each of its spellings, and as a number."""
+        codes: dict[Any, int] = dict.fromkeys(self.rare, len(self.categories))
+        codes |= {name: cell for cell, name in enumerate(self.categories)}
+        names = [*codes.items()]
+        for name, cell in names:
+            for spelling in (category_name(name), whole_name(name)):
+                codes.setdefault(spelling, cell)
+        # A number is the category that is spelt as it, before "1.10"; and before a boolean: True
+        # is the "1" of a reference only if it has no "true".
+        names.sort(key=lambda each: (each[0] in BOOLEANS, not _is_plain(each[0])))
+        for name, cell in names:
+            number = category_number(name)
             if number is not None:
                 codes.setdefault(number, cell)
         codes.update({None: self.cell_count - 1, "": self.cell_count - 1})
         return codes
 
     @cached_property
+    def _rounded(self) -> Mapping[float, int]:
+        """The cell of each number as 32-bit floats have it; of several that they confuse, none."""
+        cells: dict[float, int] = {}
+        for number, cell in self.codes.items():
+            if type(number) is float and number % 1:
+                near = _as_32_bits(number)
+                cells[near] = cell if cells.get(near, cell) == cell else -1
+        return {near: cell for near, cell in cells.items() if cell >= 0}
+
+    @cached_property
     def _booleans(self) -> tuple[Any, Any]:
-        """What to look False and True up as, which equal 0 and 1 and may be other categories."""
+        """The keys of False and True, which equal 0 and 1 and may be other categories."""
         no, yes = BOOLEANS
         knows = {name: name in self.codes or self.hidden.has(name) for name in BOOLEANS}
         return (no if knows[no] else 0), (yes if knows[yes] else 1)
@@ -173,19 +233,34 @@ class CategoryBins:
             cell = self.codes.get(value)
         except Exception:  # noqa: BLE001 - a list, an object that raises what it likes
             cell = None
-        if cell is not None:
-            return cell
+        return self._other_spelling(value) if cell is None else cell
+
+    def _other_spelling(self, value: Any) -> float:
+        """Return the cell of a value that is not spelt as the reference has it."""
         value = scalar(value)
         if is_missing(value):
             return self.cell_count - 1
         name = category_name(value)
         if name is None:
             return math.nan
-        cell = self.codes.get(name)
+        cell = self._known(value, name)
         if cell is not None:
             return cell
         is_seen = not self.is_complete or self.hidden.has(name)
         return self.cell_count - (3 if is_seen else 2)
+
+    def _known(self, value: Any, name: str) -> int | None:
+        """Return the cell of a value, given its name; None where the reference has no such."""
+        if name in BOOLEANS:
+            return self.codes.get(self._booleans[BOOLEANS.index(name)])
+        found = self.codes.get(name, self.codes.get(whole_name(name)))
+        if found is not None or (isinstance(value, str) and not isinstance(value, Cell)):
+            return found
+        number = category_number(name)
+        found = self.codes.get(number) if number is not None else None
+        if found is not None or type(number) is not float:
+            return found
+        return self._rounded.get(_as_32_bits(number))
 
     def count(self, values: Floats) -> tuple[Counts, Floats, int]:
         """Count one column of cell numbers; NaN is invalid and counts as missing."""
@@ -199,67 +274,75 @@ Bins = NumericBins | CategoryBins
 _BOOLEAN_TYPES = frozenset((bool, np.bool_))
 
 
-def category_name(value: Any) -> str | None:
-    """Return one name for a category however it is spelt: 1, 1.0 and "1" are the same.
-
-    None where it cannot be a category: a list, an object, an infinity.
-    """
-    if isinstance(value, str):
-        return clean_label(str(value))
-    if isinstance(value, bool | np.bool_):
-        return BOOLEANS[bool(value)]
-    if isinstance(value, float | np.floating):
-        number = float(value)
-        if not number.is_integer():
-            return repr(number) if math.isfinite(number) else None
-        value = int(number)
-    if isinstance(value, int | np.integer):
-        try:
-            return str(int(value))
-        except ValueError:  # more digits than Python turns into text
-            return None
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else None
+def bin_order(bins: Bins) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the cells in the order of their bins, and where among them each bin begins."""
+    order = np.argsort(bins.bin_of_cell, kind="stable")
+    starts = np.searchsorted(bins.bin_of_cell[order], np.arange(len(bins.bin_names)))
+    return order.astype(np.intp), starts.astype(np.intp)
 
 
-def _as_number(name: str) -> float | None:
-    if name in BOOLEANS:
-        return float(BOOLEANS.index(name))
-    try:
-        number = float(name)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and category_name(number) == name else None
+def per_bin(bins: Bins, counts: NDArray[Any]) -> Counts:
+    """Add rows per cell, the last axis, up to rows per bin."""
+    order, starts = bin_order(bins)
+    return np.asarray(np.add.reduceat(counts[..., order], starts, axis=-1), dtype=np.int64)
+
+
+def _is_plain(name: str) -> bool:
+    """Return whether a name is that of the number it spells."""
+    return category_name(category_number(name)) == name
+
+
+def _as_32_bits(number: float) -> float:
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.float32(number))
 
 
 def format_edge(edge: float) -> str:
-    """Return an edge as short text that is still exact to ten digits."""
-    return f"{edge + 0.0:.10g}"  # the sum of -0 and 0 is 0
+    """Return an edge as short text: to ten digits, or as many as 32-bit floats have, if fewer.
+
+    An edge that was moved by their rounding, see `rounding_of`, reads as the value it was made for.
+    """
+    short = f"{edge + 0.0:.7g}"  # the sum of -0 and 0 is 0
+    is_enough = abs(float(short) - edge) <= 1.01 * rounding_of(np.array([edge]))[0]
+    return short if is_enough else f"{edge:.10g}"
 
 
 def atom_values(bins: NumericBins, counts: Counts) -> Iterator[tuple[float, int]]:
     """Give the values that have a cell of their own, and the rows of each."""
-    is_atom = np.nextafter(bins.edges[:-1], np.inf) == bins.edges[1:]
-    cells = np.flatnonzero(is_atom) + 1
-    yield from zip(bins.edges[cells].tolist(), counts[cells].tolist(), strict=True)
+    rows = counts[np.searchsorted(bins.edges, bins.atoms)]
+    yield from zip(bins.atoms.tolist(), rows.tolist(), strict=True)
 
 
-def choose_bin_edges(edges: Floats, counts: Counts) -> Floats:
+def has_all_values(edges: Floats, counts: Counts, atoms: Floats) -> bool:
+    """Return whether another value than a column's atoms would be news.
+
+    All rows are at the atoms, and few of those have one row: by Good (1953), that is the share of
+    rows whose value is new.
+    """
+    rows = counts[np.searchsorted(edges, atoms)]
+    total = int(counts.sum())
+    is_known = 0 < int(rows.sum()) == total
+    return is_known and int((rows == 1).sum()) <= ONCE_SHARE * total
+
+
+def choose_bin_edges(edges: Floats, counts: Counts, atoms: Floats) -> Floats:
     """Choose the edges that part bins: about ten bins of equal reference rows.
 
     Tied edges collapse. A cell that is one value with 5 % or more of the rows becomes a bin of
-    its own. A bin without reference rows is made only where there would else be a single bin.
+    its own. A bin without reference rows is made only where there would else be a single bin, and
+    other values would not be news.
 
     Args:
         edges: Upper edges of the cells, ascending.
         counts: Reference rows per cell, length `edges` + 1 (without missing).
+        atoms: The values that have a cell of their own.
     """
     total = counts.sum()
     if not total or not len(edges):
         return edges[:0]
     below = np.cumsum(counts)[:-1]
-    is_atom = np.zeros(len(edges), dtype=bool)
-    is_atom[1:] = np.nextafter(edges[:-1], np.inf) == edges[1:]
-    own = np.flatnonzero(is_atom & (counts[:-1] >= OWN_BIN_SHARE * total))
+    cells = np.searchsorted(edges, atoms)
+    own = cells[(counts[cells] >= OWN_BIN_SHARE * total) & (cells < len(edges))]
     targets = np.arange(1, BINS) * total / BINS
     deciles = np.minimum(np.searchsorted(below, targets), len(edges) - 1)
     wanted = np.unique(np.concatenate((deciles, own, own[own > 0] - 1)))
@@ -269,6 +352,6 @@ def choose_bin_edges(edges: Floats, counts: Counts) -> Floats:
         if last < below[edge] < total:
             kept.append(edge)
             last = below[edge]
-    if kept or not len(own):
+    if kept or not len(own) or has_all_values(edges, counts, atoms):
         return edges[kept]
     return edges[[own[0] - 1, own[0]]] if own[0] else edges[[own[0]]]

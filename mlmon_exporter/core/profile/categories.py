@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -10,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import is_missing, scalar
+from mlmon_exporter.core.names import category_name
 from mlmon_exporter.core.settings import NAMED_ROWS
 
-from .bins import CategoryBins, category_name
+from .bins import CategoryBins
 from .column import ColumnReference
 from .hidden_names import hidden_names
 
@@ -36,6 +38,8 @@ def count_categories(values: Any) -> CategoryCounts:
     """Count a column's categories by name; what is missing or no scalar counts as missing."""
     if isinstance(values, CategoryCounts):
         return values
+    if _TEXTS.issuperset(map(type, values)):
+        return _count_texts(Counter(values))
     rows: dict[str, int] = {}
     missing = 0
     for value in values:
@@ -45,6 +49,22 @@ def count_categories(values: Any) -> CategoryCounts:
             missing += 1
         else:
             rows[name] = rows.get(name, 0) + 1
+    return CategoryCounts(tuple(rows), tuple(rows.values()), missing)
+
+
+_TEXTS = frozenset((str, type(None)))
+
+
+def _count_texts(counted: Mapping[str | None, int]) -> CategoryCounts:
+    """Return texts that are counted as they are written as categories."""
+    rows: dict[str, int] = {}
+    missing = 0
+    for text, count in counted.items():
+        name = None if is_missing(text) else category_name(text)
+        if name is None:
+            missing += count
+        else:
+            rows[name] = rows.get(name, 0) + count
     return CategoryCounts(tuple(rows), tuple(rows.values()), missing)
 
 
@@ -125,7 +145,39 @@ class CategoryProfile:
         self._missing = 0
         self._total = 0
 
-    def profile(self, column: CategoryCounts) -> None:
+    is_exact = True
+    """A second pass would count nothing anew."""
+
+    @property
+    def values(self) -> int:
+        """Rows that are not missing."""
+        return self._total
+
+    @property
+    def missing(self) -> int:
+        """Rows without a category."""
+        return self._missing
+
+    @property
+    def rows_by_name(self) -> Mapping[str, int]:
+        """Rows of each category that is counted."""
+        return self._rows
+
+    def categories(self) -> CategoryCounts:
+        """Return all that is counted."""
+        other = self._total - sum(self._rows.values())
+        return CategoryCounts(tuple(self._rows), tuple(self._rows.values()), self._missing, other)
+
+    def add_missing(self, rows: int) -> None:
+        """Add rows without a category."""
+        self._missing += rows
+
+    def count(self, values: Any) -> None:
+        """Do nothing: categories are counted in the first pass."""
+
+    def profile(self, values: Any) -> None:
+        """Learn from values: an array, a list, or counted categories."""
+        column = count_categories(values)
         self._missing += column.missing
         self._total += column.other
         self._is_complete &= not column.other
@@ -140,6 +192,10 @@ class CategoryProfile:
         self._is_complete = False
         ranked = sorted(self._rows, key=lambda name: (-self._rows[name], name))
         self._rows = {name: self._rows[name] for name in ranked[:MOST_NAMED]}
+
+    def references(self) -> tuple[ColumnReference, ...]:
+        """Return the column's reference, alone."""
+        return (self.reference(),)
 
     def reference(self) -> ColumnReference:
         other = self._total - sum(self._rows.values())

@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from mlmon_exporter.core.stats.digests import FastDigest, PureDigest
 from mlmon_exporter.core.stats.scatter import INDEPENDENT, Scatter
 
-from .bins import CATEGORIES, TAIL_SHARE, Bins, CategoryBins, NumericBins, choose_bin_edges
+from .bins import (
+    CATEGORIES,
+    TAIL_SHARE,
+    Bins,
+    CategoryBins,
+    NumericBins,
+    choose_bin_edges,
+    has_all_values,
+)
+from .edges import Cells
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -57,7 +66,13 @@ class ColumnReference:
 
     @property
     def missing(self) -> int:
+        """Rows without a usable value."""
         return int(self.counts[-1])
+
+    @property
+    def values(self) -> int:
+        """Rows with a usable value."""
+        return self.rows - self.missing
 
     @cached_property
     def rows_by_category(self) -> dict[str, int]:
@@ -152,7 +167,7 @@ def _tail_size(counts: Counts) -> int:
 
 def numeric_column(
     name: str,
-    edges: Floats,
+    cells: Cells,
     counts: Counts,
     digest: FastDigest | PureDigest | None = None,
     mean: float = np.nan,
@@ -160,5 +175,13 @@ def numeric_column(
     rank_error: float = 0.0,
 ) -> ColumnReference:
     """Return a numeric column's reference, its bins chosen by its counts."""
-    bins = NumericBins(edges, choose_bin_edges(edges, counts[:-1]))
+    edges, atoms = cells
+    bin_edges = choose_bin_edges(edges, counts[:-1], atoms)
+    is_discrete = has_all_values(edges, counts[:-1], atoms)
+    bins = NumericBins(edges, bin_edges, atoms, is_discrete=is_discrete)
     return ColumnReference(name, bins, counts, digest, mean, sd, rank_error)
+
+
+def empty_column(name: str, rows: int) -> ColumnReference:
+    """Return the reference of a column that is missing in all rows: any value is unseen."""
+    return ColumnReference(name, CategoryBins(()), np.array([0, 0, rows], dtype=np.int64))

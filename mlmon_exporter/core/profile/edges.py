@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlmon_exporter.core.coerce import rounding_of
 from mlmon_exporter.core.stats.centroids import between
 
 from .bins import CELLS, TAIL_SHARE
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+
+BY_VALUE = 256
+"""A numeric column with at most so many different values has a cell for each."""
 
 
 def edge_ranks() -> Floats:
@@ -21,23 +26,120 @@ def edge_ranks() -> Floats:
     return np.union1d(inner, [TAIL_SHARE, 1 - TAIL_SHARE])
 
 
-def choose_edges(quantiles: Floats, atoms: Floats, least: float, greatest: float) -> Floats:
+class Cells(NamedTuple):
+    """The cells of a numeric column."""
+
+    edges: Floats
+    """Their upper edges, ascending, finite."""
+    atoms: Floats = np.empty(0)
+    """The values that have a cell of their own, ascending."""
+
+
+def cells_of(values: Floats, rows: Counts) -> Cells:
+    """Choose the cells of a column of which all values are known.
+
+    Each value has a cell of its own if they are `BY_VALUE` at most.
+
+    Args:
+        values: The different values, ascending, at least one.
+        rows: The rows of each.
+    """
+    values, rows = without_twins(values, rows)
+    if len(values) <= BY_VALUE:
+        return Cells(atom_edges(values), values)
+    total = int(rows.sum())
+    found = np.unique(np.searchsorted(np.cumsum(rows), edge_ranks() * total))
+    atoms = atoms_among(values, rows, total)[0]
+    at = found[(found + 1 < len(values)) & ~np.isin(values[found], atoms)]
+    # An edge at a value would part its 32-bit floats from its 64-bit ones.
+    is_rounded = rounding_among(values[at], values) > 0
+    middles = _middles(values[at], values[at + 1])
+    inner = np.where(is_rounded, middles, _rounded(values[at]))
+    return Cells(_edges_around(inner, atoms, values), atoms)
+
+
+def _middles(low: Floats, high: Floats) -> Floats:
+    """Return a short number between each two values, near the middle."""
+    middle, width = low / 2 + high / 2, high - low
+    with np.errstate(all="ignore"):
+        scale = 10.0 ** -np.floor(np.log10(width / 2))
+        short = np.round(middle * scale) / scale
+    return np.where((low < short) & (short < high), short, middle)
+
+
+def atoms_among(values: Floats, rows: Counts, total: int) -> tuple[Floats, Counts]:
+    """Return the values that have more rows than a cell, and their rows."""
+    values, rows = without_twins(values, rows)
+    is_atom = rows >= total / CELLS
+    return values[is_atom], rows[is_atom]
+
+
+def without_twins(values: Floats, rows: Counts) -> tuple[Floats, Counts]:
+    """Take values together that are one number, kept once in 32 bits and once in 64.
+
+    Args:
+        values: Ascending.
+        rows: The rows of each.
+
+    Returns:
+        The different numbers, in the shorter of their two spellings, and the rows of each.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        near = values.astype(np.float32).astype(np.float64)
+    is_rounded = (rounding_of(values) > 0) & (near == values)
+    is_twin = (near[1:] == near[:-1]) & (is_rounded[1:] | is_rounded[:-1])
+    is_twin &= (values[1:] % 1 != 0) & (values[:-1] % 1 != 0)
+    if not is_twin.any():
+        return values, rows
+    starts = np.flatnonzero(np.concatenate(([True], ~is_twin)))
+    groups = np.split(values, starts[1:])
+    shortest = np.array([min(group.tolist(), key=lambda v: len(repr(v))) for group in groups])
+    return shortest, np.add.reduceat(rows, starts)
+
+
+def rows_up_to(values: Floats, rows: Counts, edges: Floats) -> Counts:
+    """Return how many rows are at or below each edge, given all values, ascending."""
+    sums = np.concatenate(([0], np.cumsum(rows)))
+    return np.asarray(sums[np.searchsorted(values, edges, side="right")], dtype=np.int64)
+
+
+def choose_edges(quantiles: Floats, atoms: Floats, values: Floats) -> Floats:
     """Choose a continuous column's cell edges.
 
     Args:
         quantiles: Values at evenly spaced ranks, ascending.
         atoms: Values that hold more than a cell's rows: each gets a cell of its own.
-        least: The smallest value.
-        greatest: The greatest value.
+        values: Many different values, ascending, the first and the last among them.
     """
-    # A quantile that is an atom but for rounding would part it from the cell beside it.
-    with np.errstate(over="ignore", invalid="ignore"):
-        near = 8 * np.spacing(np.abs(atoms))
-        is_near = (np.abs(np.subtract.outer(quantiles, atoms)) <= near).any(axis=1)
-        outer = np.array([np.nextafter(least, -np.inf), greatest])
-    inner = _rounded(np.unique(quantiles[~is_near]))
-    edges = np.union1d(np.union1d(inner, outer), atom_edges(atoms))
+    apart = quantiles[_is_apart(quantiles, atoms, values)]
+    return _edges_around(_rounded(np.unique(apart)), atoms, values)
+
+
+def _edges_around(inner: Floats, atoms: Floats, values: Floats) -> Floats:
+    """Return edges with those of the atoms' own cells, and of the first and the last value."""
+    inner = inner[_is_apart(inner, atoms, values)]
+    outer = atom_edges(np.unique(values[[0, -1]]), values)[[0, -1]]
+    edges = np.union1d(np.union1d(inner, outer), atom_edges(atoms, values))
     return np.asarray(edges[np.isfinite(edges)], dtype=np.float64)
+
+
+def _is_apart(points: Floats, atoms: Floats, values: Floats) -> NDArray[np.bool_]:
+    """Tell which points are no atom but for rounding: an edge there would part its cell."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        near = np.maximum(8 * np.spacing(np.abs(atoms)), 2 * rounding_among(atoms, values))
+        is_near = np.abs(np.subtract.outer(points, atoms)) <= near
+    return np.asarray(~is_near.any(axis=1), dtype=np.bool_)
+
+
+def rounding_among(points: Floats, values: Floats) -> Floats:
+    """Return how far from each point the same number may be, in a column with these values.
+
+    0 where 32-bit floats would confuse them: the column was never kept in such.
+    """
+    distinct = np.unique(values)
+    with np.errstate(over="ignore", under="ignore"):
+        told_apart = len(np.unique(distinct.astype(np.float32)))
+    return rounding_of(points) if told_apart > 0.99 * len(distinct) else np.zeros(len(points))
 
 
 def _rounded(edges: Floats) -> Floats:
@@ -52,24 +154,54 @@ def _rounded(edges: Floats) -> Floats:
     return np.unique(np.where(np.isfinite(rounded), rounded, edges))
 
 
-def atom_edges(atoms: Sequence[float] | Floats) -> Floats:
-    """Return the edges that give each of these values a cell of its own."""
-    values = np.asarray(atoms, dtype=np.float64)
+def atom_edges(atoms: Sequence[float] | Floats, values: Floats | None = None) -> Floats:
+    """Return the edges that give each of these values, ascending, a cell of its own.
+
+    The cell also holds what is the same value but for the rounding of 32-bit floats, up to half
+    the way to the next value. The column's `values` tell whether those may come, else the atoms do.
+    """
+    points = np.asarray(atoms, dtype=np.float64)
+    near = rounding_among(points, points if values is None else values)
     with np.errstate(over="ignore"):
-        edges = np.union1d(np.nextafter(values, -np.inf), values)
+        low, high = np.nextafter(points - near, -np.inf), points + near
+        middle = points[:-1] / 2 + points[1:] / 2
+        before = np.nextafter(points[1:], -np.inf)
+    high[:-1] = np.minimum(high[:-1], np.clip(middle, points[:-1], before))
+    low[1:] = np.maximum(low[1:], high[:-1])
+    edges = np.union1d(low, high)
     return np.asarray(edges[np.isfinite(edges)], dtype=np.float64)
 
 
-def fewer_edges(edges: Floats, below: Floats) -> Floats:
-    """Return as many of these edges as a continuous column has, given the rows below each."""
+def fewer_edges(edges: Floats, below: Floats, atoms: Floats) -> Cells:
+    """Choose as many of these edges as a continuous column has.
+
+    Args:
+        edges: Ascending.
+        below: The rows at or below each.
+        atoms: The values that may have a cell of their own; those keep it that hold a cell's rows.
+    """
     if len(edges) <= 2 * CELLS:
-        return edges
+        return Cells(edges, with_own_cell(edges, atoms))
     total = below[-1]
-    is_atom = np.nextafter(edges[:-1], np.inf) == edges[1:]
-    atoms = edges[1:][is_atom & (np.diff(below) >= total / CELLS)]
+    atoms = with_own_cell(edges, atoms)
+    above = np.searchsorted(edges, atoms)
+    is_kept = below[above] - below[above - 1] >= total / CELLS
     ranks = np.searchsorted(below, edge_ranks() * total)
-    quantiles = edges[np.minimum(ranks, len(edges) - 1)]
-    return np.union1d(np.union1d(quantiles, edges[[0, -1]]), atom_edges(atoms))
+    quantiles = np.minimum(ranks, len(edges) - 1)
+    chosen = np.concatenate((quantiles, [0, -1], above[is_kept], above[is_kept] - 1))
+    return Cells(np.unique(edges[chosen]), atoms[is_kept])
+
+
+def with_own_cell(edges: Floats, atoms: Floats) -> Floats:
+    """Return those of these values that are alone in their cell but for rounding."""
+    if len(edges) < 2:
+        return atoms[:0]
+    above = np.clip(np.searchsorted(edges, atoms), 1, len(edges) - 1)
+    with np.errstate(over="ignore"):
+        widest = 2.1 * (rounding_of(atoms) + np.spacing(np.abs(atoms)))
+        width = edges[above] - edges[above - 1]
+    is_inside = (edges[above - 1] < atoms) & (atoms <= edges[above])
+    return np.asarray(atoms[is_inside & (width <= widest)], dtype=np.float64)
 
 
 def rows_below(edges: Floats, counts: Counts, points: Floats) -> Floats:

@@ -41,6 +41,8 @@ def column_to_dict(column: ColumnReference) -> dict[str, Any]:
         form |= {
             "edges": column.bins.edges.tolist(),
             "bin_edges": column.bins.bin_edges.tolist(),
+            "atoms": column.bins.atoms.tolist(),
+            "discrete": column.bins.is_discrete,
             "mean": _finite(column.mean),
             "sd": _finite(column.sd),
             "digest": digests.to_dict(column.digest) if column.digest is not None else None,
@@ -118,7 +120,13 @@ def _numeric_bins(form: Mapping[str, Any]) -> NumericBins:
         raise ValueError("edges: expected numbers in ascending order")
     if not np.isin(bin_edges, edges).all() or (bin_edges[1:] <= bin_edges[:-1]).any():
         raise ValueError("bin_edges: expected some of the edges in ascending order")
-    return NumericBins(edges, bin_edges)
+    if "atoms" not in form:  # of a release that had exact cells alone
+        is_atom = np.nextafter(edges[:-1], np.inf) == edges[1:]
+        return NumericBins(edges, bin_edges, edges[1:][is_atom])
+    atoms = _numbers(form, "atoms")
+    if (atoms[1:] <= atoms[:-1]).any():
+        raise ValueError("atoms: expected numbers in ascending order")
+    return NumericBins(edges, bin_edges, atoms, is_discrete=bool(form.get("discrete")))
 
 
 def _variation(form: Mapping[str, Any]) -> Mapping[float, Mapping[str, Scatter]]:

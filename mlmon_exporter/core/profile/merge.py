@@ -11,10 +11,18 @@ import numpy as np
 from mlmon_exporter.core.stats.digests import REFERENCE_CENTROIDS, FastDigest, PureDigest
 from mlmon_exporter.core.stats.scatter import Scatter
 
-from .bins import CategoryBins, NumericBins
+from .bins import CategoryBins, NumericBins, atom_values
 from .categories import UncountedRows, category_column
 from .column import ColumnReference, numeric_column
-from .edges import Floats, fewer_edges, rows_below, split_share
+from .edges import (
+    Cells,
+    Counts,
+    cells_of,
+    fewer_edges,
+    rows_below,
+    rows_up_to,
+    split_share,
+)
 
 
 def merge_columns(a: ColumnReference, b: ColumnReference) -> ColumnReference:
@@ -23,12 +31,17 @@ def merge_columns(a: ColumnReference, b: ColumnReference) -> ColumnReference:
     Counts add exactly where both sides have the same cells, where the column is discrete,
     and for up to `MOST_NAMED` categories; else each side's are read between its own edges.
     """
+    if not a.values or not b.values:
+        has_values, other = (a, b) if a.values else (b, a)
+        merged = with_missing(has_values, other.rows)
+        return replace(merged, variation=_greater_variation(a, b))
     if a.kind != b.kind:
         raise ValueError(
-            f"reference: {a.name}: expected the same kind on both sides, got {a.kind} and {b.kind}"
+            f"reference: {a.name}: expected the same kind on both sides, got {a.kind} and "
+            f"{b.kind}; name it as categorical for both"
         )
     if isinstance(a.bins, NumericBins) and isinstance(b.bins, NumericBins):
-        merged = _merge_numeric(a, b, a.bins.edges, b.bins.edges)
+        merged = _merge_numeric(a, b, a.bins, b.bins)
     else:
         merged = _merge_categories(a, b)
     return replace(merged, variation=_greater_variation(a, b))
@@ -46,25 +59,60 @@ def _greater_variation(
     return merged
 
 
+def with_missing(column: ColumnReference, rows: int) -> ColumnReference:
+    """Return a column's reference with more rows in which it is missing."""
+    counts = column.counts.copy()
+    counts[-1] += rows
+    return replace(column, counts=counts)
+
+
 def _merge_numeric(
-    a: ColumnReference, b: ColumnReference, a_edges: Floats, b_edges: Floats
+    a: ColumnReference, b: ColumnReference, a_bins: NumericBins, b_bins: NumericBins
 ) -> ColumnReference:
     digest = _merged_digest(a, b)
-    n, m = int(a.counts[:-1].sum()), int(b.counts[:-1].sum())
+    n, m = a.values, b.values
     mean, sd = _pooled((n, a.mean, a.sd), (m, b.mean, b.sd))
+    exact = _merge_values(a, b, a_bins, b_bins)
+    cells, counts, rank_error = exact or _merge_cells(a, b, a_bins, b_bins)
+    counts = np.append(counts, a.missing + b.missing)
+    return numeric_column(a.name, cells, counts, digest, mean, sd, rank_error)
+
+
+def _merge_values(
+    a: ColumnReference, b: ColumnReference, a_bins: NumericBins, b_bins: NumericBins
+) -> tuple[Cells, Counts, float] | None:
+    """Merge columns of which all values are known as one that was built from both sides' rows."""
+    if np.array_equal(a_bins.edges, b_bins.edges):
+        return None  # the cells of a reference that both are `like`
+    pairs = [*atom_values(a_bins, a.counts), *atom_values(b_bins, b.counts)]
+    values, owners = np.unique([value for value, _ in pairs], return_inverse=True)
+    rows = np.bincount(owners, [rows for _, rows in pairs], len(values)).astype(np.int64)
+    if rows.sum() < a.values + b.values:
+        return None
+    values, rows = values[rows > 0], rows[rows > 0]
+    cells = cells_of(values, rows)
+    below = rows_up_to(values, rows, cells.edges)
+    return cells, np.diff(np.concatenate(([0], below, [rows.sum()]))), 0.0
+
+
+def _merge_cells(
+    a: ColumnReference, b: ColumnReference, a_bins: NumericBins, b_bins: NumericBins
+) -> tuple[Cells, Counts, float]:
+    """Merge columns by their cells: the rows of each are read between its own edges."""
+    a_edges, b_edges, n, m = a_bins.edges, b_bins.edges, a.values, b.values
     union = np.union1d(a_edges, b_edges)
     errors = (
         (n, a.rank_error, split_share(a_edges, a.counts, union)),
         (m, b.rank_error, split_share(b_edges, b.counts, union)),
     )
-    rank_error = sum(rows * math.hypot(own, split) for rows, own, split in errors) / max(n + m, 1)
+    rank_error = sum(rows * math.hypot(own, split) for rows, own, split in errors) / (n + m)
     below = rows_below(a_edges, a.counts, union) + rows_below(b_edges, b.counts, union)
-    edges = union if len(union) == len(a_edges) else fewer_edges(union, below)
-    inner = np.rint(below[np.searchsorted(union, edges)])
-    counts = np.diff(np.concatenate(([0], inner, [n + m]))).astype(np.int64)
-    return numeric_column(
-        a.name, edges, np.append(counts, a.missing + b.missing), digest, mean, sd, rank_error
-    )
+    atoms = np.union1d(a_bins.atoms, b_bins.atoms)
+    cells = fewer_edges(union, below, atoms)
+    if len(union) == len(a_edges):
+        cells = Cells(union, a_bins.atoms)
+    inner = np.rint(below[np.searchsorted(union, cells.edges)])
+    return cells, np.diff(np.concatenate(([0], inner, [n + m]))).astype(np.int64), rank_error
 
 
 def _merged_digest(a: ColumnReference, b: ColumnReference) -> FastDigest | PureDigest | None:

@@ -7,17 +7,26 @@ from functools import lru_cache
 import numpy as np
 
 from mlmon_exporter.core.coerce import summable
+from mlmon_exporter.core.names import category_name
 from mlmon_exporter.core.stats.centroids import cdf_of
 from mlmon_exporter.core.stats.digests import ENGINES, REFERENCE_CENTROIDS
 
-from .bins import CELLS, NumericBins
+from .bins import NumericBins
+from .categories import CategoryCounts
 from .column import ColumnReference, numeric_column
-from .edges import Counts, Floats, atom_edges, choose_edges, edge_ranks
+from .edges import (
+    Cells,
+    Counts,
+    Floats,
+    atoms_among,
+    cells_of,
+    choose_edges,
+    edge_ranks,
+    rows_up_to,
+)
 
 DISTINCT = 10_000
 """Different values of a numeric column that are counted one by one."""
-BY_VALUE = 256
-"""A numeric column with at most so many different values has a cell for each."""
 CLUSTERS = 2 * REFERENCE_CENTROIDS
 """What a digest is given of more values than these."""
 
@@ -25,24 +34,43 @@ CLUSTERS = 2 * REFERENCE_CENTROIDS
 class NumericProfile:
     """The shape of a numeric column."""
 
-    def __init__(
-        self, name: str, engine: str, missing: int = 0, edges: Floats | None = None
-    ) -> None:
-        """Start with some missing rows; the cells are chosen later if no `edges` are given."""
+    def __init__(self, name: str, engine: str, cells: Cells | None = None) -> None:
+        """Start without rows; the cells are chosen later if none are given."""
         self.name = name
         self._digest = ENGINES[engine](REFERENCE_CENTROIDS)
         self._values: Floats = np.empty(0)
         self._rows: Counts = np.empty(0, dtype=np.int64)
         self._is_complete = True
-        self._missing = missing
+        self._missing = 0
         self._finite = 0
         self._mean = 0.0
         self._squares = 0.0  # sum of squared distances to the mean
         self._cells: tuple[NumericBins, Counts] | None = None
-        self._is_settled = edges is not None
-        if edges is not None:
-            self._cells = _no_rows(edges)
-            self._cells[1][-1] = missing
+        self._is_settled = cells is not None
+        if cells is not None:
+            self._cells = _no_rows(cells)
+
+    @property
+    def values(self) -> int:
+        """Rows that are not missing."""
+        return self._finite
+
+    @property
+    def missing(self) -> int:
+        """Rows without a number."""
+        return self._missing
+
+    def add_missing(self, rows: int) -> None:
+        """Add rows without a number."""
+        self._missing += rows
+        if self._is_settled:
+            self.choose()[1][-1] += rows
+
+    def categories(self) -> CategoryCounts:
+        """Return the numbers as categories; those that are not counted have no name."""
+        names = [category_name(value) or "" for value in self._values.tolist()]
+        other = self._finite - int(self._rows.sum())
+        return CategoryCounts(tuple(names), tuple(self._rows.tolist()), self._missing, other)
 
     def profile(self, values: Floats) -> None:
         """Learn from values, shape (rows,); NaN and infinities are missing."""
@@ -113,7 +141,7 @@ class NumericProfile:
     def choose(self) -> tuple[NumericBins, Counts]:
         """Choose the cells, once all was profiled; return them and their rows so far."""
         if self._cells is None:
-            self._cells = _no_rows(self._edges())
+            self._cells = _no_rows(self._choose_cells())
         return self._cells
 
     def count(self, values: Floats) -> None:
@@ -121,40 +149,40 @@ class NumericProfile:
         bins, counts = self.choose()
         counts += bins.count(values)[0]
 
-    def _edges(self) -> Floats:
+    def _choose_cells(self) -> Cells:
         if not self._finite:
-            return np.empty(0)
-        if self._is_complete and len(self._values) <= BY_VALUE:
-            return atom_edges(self._values)
+            return Cells(np.empty(0))
         if self._is_complete:
-            ranks = np.searchsorted(np.cumsum(self._rows), edge_ranks() * self._finite)
-            quantiles = self._values[ranks]
-        else:
-            quantiles = np.array(self._digest.quantiles(edge_ranks().tolist()))
-        return choose_edges(quantiles, self._atoms()[0], self._values[0], self._values[-1])
+            return cells_of(self._values, self._rows)
+        quantiles = np.array(self._digest.quantiles(edge_ranks().tolist()))
+        atoms = self._atoms()[0]
+        return Cells(choose_edges(quantiles, atoms, self._values), atoms)
 
     def _atoms(self) -> tuple[Floats, Counts]:
         """Return the values that have more rows than a cell, and their rows."""
-        is_atom = self._rows >= self._finite / CELLS
-        return self._values[is_atom], self._rows[is_atom]
+        return atoms_among(self._values, self._rows, self._finite)
+
+    def references(self) -> tuple[ColumnReference, ...]:
+        """Return the column's reference, alone."""
+        return (self.reference(),)
 
     def reference(self) -> ColumnReference:
+        """Return the column's reference."""
         bins, counts = self.choose()
-        edges, rank_error = bins.edges, 0.0
+        cells, rank_error = Cells(bins.edges, bins.atoms), 0.0
         if not counts.sum():
-            counts, rank_error = self._counts_from_profile(edges)
+            counts, rank_error = self._counts_from_profile(bins.edges)
         if not self._finite:
-            return numeric_column(self.name, edges, counts)
+            return numeric_column(self.name, cells, counts)
         mean, sd = self._mean, float(np.sqrt(self._squares / self._finite))
         if self._values[0] == self._values[-1]:  # but for the rounding of sums
             mean, sd = float(self._values[0]), 0.0
-        return numeric_column(self.name, edges, counts, self._digest, mean, sd, rank_error)
+        return numeric_column(self.name, cells, counts, self._digest, mean, sd, rank_error)
 
     def _counts_from_profile(self, edges: Floats) -> tuple[Counts, float]:
         total, rank_error = self._finite, 0.0
         if self._is_complete:
-            sums = np.concatenate(([0], np.cumsum(self._rows)))
-            below = sums[np.searchsorted(self._values, edges, side="right")].astype(np.float64)
+            below = rows_up_to(self._values, self._rows, edges).astype(np.float64)
         else:
             shares, rank_error = cdf_of(*self._digest.centroids(), edges, self._atoms())
             below = np.rint(shares * total)
@@ -162,8 +190,8 @@ class NumericProfile:
         return np.append(counts, self._missing), rank_error
 
 
-def _no_rows(edges: Floats) -> tuple[NumericBins, Counts]:
-    bins = NumericBins(edges, np.empty(0))
+def _no_rows(cells: Cells) -> tuple[NumericBins, Counts]:
+    bins = NumericBins(cells.edges, np.empty(0), cells.atoms)
     return bins, np.zeros(bins.cell_count, dtype=np.int64)
 
 

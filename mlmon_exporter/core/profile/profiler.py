@@ -1,4 +1,4 @@
-"""A reference in the making: what its rows look like, then how many fall into each cell.
+"""Profiles of columns: what a reference is made of, learned from chunks of rows.
 
 Two passes over the rows, each in constant memory: `profile` learns the shape, from which cells
 are chosen, and `count` counts them exactly. A column with at most `DISTINCT` different values is
@@ -10,27 +10,31 @@ counted exactly in the first pass.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from mlmon_exporter.core.coerce import is_missing, numbers, scalar
+from mlmon_exporter.core.coerce import numbers
 from mlmon_exporter.core.settings import NAMED_ROWS
 
 from .bins import NumericBins
-from .categories import CategoryCounts, CategoryProfile, count_categories
+from .categories import CategoryProfile
 from .column import ColumnReference
+from .edges import Cells
 from .free_text import is_secret
+from .mixed import MixedProfile
 from .numeric import NumericProfile
 from .text_profile import TextProfile
 
-Profile = NumericProfile | CategoryProfile | TextProfile
+Profile = MixedProfile | CategoryProfile | TextProfile
 
 
 class Profiler:
-    """The profiles of all columns; a column's kind is settled by its first usable value.
+    """The profiles of all columns. The majority of a column's values settles its kind.
 
-    Or by a reference that it is profiled `like`: its cells are those of that reference, too.
+    Or a reference that it is profiled `like`: its cells are those of that reference, too. Of more
+    columns than allowed, those with fewest values are dropped.
     """
 
     def __init__(
@@ -44,121 +48,83 @@ class Profiler:
         *,
         with_texts: bool = False,
     ) -> None:
-        """Start without rows; `with_texts` tells free texts from categories, see `texts`."""
+        """Start without rows; `with_texts` tells free texts from categories, see `free_text`."""
         self._engine = engine
         self._with_texts = with_texts
         self._categorical = frozenset(categorical)
         self._max_categories, self._min_rows = max_categories, min_rows
         self._max_columns = columns
-        self._profiles: dict[str, Profile] = {
-            column.name: _profile_like(column, engine) for column in like
-        }
-        self._expect_numbers = {
-            n for n, p in self._profiles.items() if isinstance(p, NumericProfile)
-        }
-        self._rows: dict[str, int] = {}  # rows of columns that have no kind yet, all missing
+        self._profiles = {column.name: _profile_like(column, engine) for column in like}
         self.rows = 0
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns so far."""
-        return (*self._profiles, *self._rows)
+        return tuple(self._profiles)
 
     def profile(self, columns: Mapping[str, Any], rows: int) -> None:
         """Learn from rows: name -> values, each an array, a list or `CategoryCounts`."""
-        for name in dict.fromkeys((*columns, *self._profiles, *self._rows)):
-            self._profile_column(name, columns.get(name), rows)
+        for name in dict.fromkeys((*self._profiles, *columns)):
+            if is_secret(name):
+                continue
+            profile = self._profiles.get(name) or self._start(name)
+            values = columns.get(name)
+            if values is None:
+                profile.add_missing(rows)
+            else:
+                profile.profile(values)
         self.rows += rows
+        self._drop_emptiest()
 
-    def _profile_column(self, name: str, values: Any, rows: int) -> None:
-        known = name in self._profiles or name in self._rows
-        if is_secret(name):
-            return
-        if not known and len(self._profiles) + len(self._rows) >= self._max_columns:
-            return
-        if values is None:
-            values = [None] * rows
-        profile = self._profiles.get(name) or self._start(name, values)
-        if profile is None:
-            self._rows[name] = self._rows.get(name, self.rows) + rows
-        elif isinstance(profile, NumericProfile):
-            if name in self._expect_numbers:
-                self._check_kind(name, values)
-            profile.profile(numbers(_uncounted(values)))
-        else:
-            profile.profile(count_categories(values))
-
-    def _check_kind(self, name: str, values: Any) -> None:
-        """Raise ValueError if the first usable value would make the column a category."""
-        names = values.names if isinstance(values, CategoryCounts) else values
-        first = _first_usable(names)
-        if isinstance(first, str | bytes):
-            raise ValueError(f"reference: {name}: expected numbers as in `like`, got {first!r:.80}")
-        if first is not None:
-            self._expect_numbers.discard(name)
-
-    def _start(self, name: str, values: Any) -> Profile | None:
-        if name in self._categorical or isinstance(values, CategoryCounts):
-            is_category = True
-        else:
-            first = _first_usable(values)
-            if first is None:
-                return None
-            is_category = isinstance(first, str | bytes)
-        before = self._rows.pop(name, self.rows)
-        profile: Profile
-        if is_category and self._with_texts:
-            profile = TextProfile(
-                name, self._engine, self._max_categories, self._min_rows, missing=before
-            )
-        elif is_category:
-            profile = CategoryProfile(name, self._max_categories, min_rows=self._min_rows)
-            profile.profile(CategoryCounts((), (), before))
-        else:
-            profile = NumericProfile(name, self._engine, missing=before)
+    def _start(self, name: str) -> Profile:
+        texts = partial(self._start_texts, name)
+        is_category = name in self._categorical
+        profile = (
+            texts() if is_category else MixedProfile(NumericProfile(name, self._engine), texts)
+        )
+        profile.add_missing(self.rows)
         self._profiles[name] = profile
         return profile
+
+    def _start_texts(self, name: str) -> CategoryProfile | TextProfile:
+        if self._with_texts:
+            return TextProfile(name, self._engine, self._max_categories, self._min_rows)
+        return CategoryProfile(name, self._max_categories, min_rows=self._min_rows)
+
+    def _drop_emptiest(self) -> None:
+        over = len(self._profiles) - self._max_columns
+        if over > 0:
+            # A client that makes names up cannot take the place of features that all send.
+            latest = [*self._profiles.items()][::-1]
+            latest.sort(key=lambda column: column[1].values)
+            for name, _ in latest[:over]:
+                del self._profiles[name]
 
     @property
     def is_exact(self) -> bool:
         """Whether no column needs a second pass."""
-        profiles = self._profiles.values()
-        return all(not isinstance(p, NumericProfile) or p.is_exact for p in profiles)
+        return all(profile.is_exact for profile in self._profiles.values())
 
     def count(self, columns: Mapping[str, Any], rows: int) -> None:
         """Count rows again for exact cells, after all were profiled."""
         for name, profile in self._profiles.items():
-            if isinstance(profile, NumericProfile) and not profile.is_exact:
-                profile.count(numbers(columns.get(name, [None] * rows)))
+            if not profile.is_exact:
+                profile.count(numbers(columns.get(name, np.full(rows, np.nan))))
 
     def references(self) -> tuple[ColumnReference, ...]:
-        """Return the reference of each column that had a usable value, in order of the first."""
+        """Return the reference of each column, in the order in which they came."""
         made: list[ColumnReference] = []
         for profile in self._profiles.values():
-            if isinstance(profile, TextProfile):
-                columns = profile.references()
-                # A column of the data may be called as its characters are.
-                made += (c for c in columns if self._profiles.get(c.name, profile) is profile)
-            else:
-                made.append(profile.reference())
+            columns = profile.references()
+            # A column of the data may be called as its characters are.
+            made += (c for c in columns if self._profiles.get(c.name, profile) is profile)
         return tuple(made)
 
 
-def _profile_like(column: ColumnReference, engine: str) -> NumericProfile | CategoryProfile:
+def _profile_like(column: ColumnReference, engine: str) -> Profile:
     if isinstance(column.bins, NumericBins):
-        return NumericProfile(column.name, engine, edges=column.bins.edges)
+        cells = Cells(column.bins.edges, column.bins.atoms)
+        numeric = NumericProfile(column.name, engine, cells)
+        return MixedProfile(numeric, lambda: CategoryProfile(column.name, 0), is_numeric=True)
     only = None if column.bins.names_all else column.rows_by_category
     return CategoryProfile(column.name, column.max_categories, only)
-
-
-def _first_usable(values: Any) -> Any:
-    if isinstance(values, np.ndarray) and values.dtype == np.float64:
-        values = values[~np.isnan(values)][:1]
-    return next((plain for plain in map(scalar, values) if not is_missing(plain)), None)
-
-
-def _uncounted(values: Any) -> Any:
-    """Return values for a numeric column; categories cannot be read as numbers."""
-    if isinstance(values, CategoryCounts):
-        return [None] * (sum(values.rows) + values.other + values.missing)
-    return values

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from mlmon_exporter.core.coerce import Floats
 
 from .bins import Bins, CategoryBins
-from .categories import CategoryCounts, CategoryProfile
+from .categories import CategoryCounts, CategoryProfile, count_categories
 from .column import ID_ROWS, ID_SHARE, ColumnReference
 from .free_text import CHARACTERS, WORDS, all_sizes, is_long, is_text_name
 from .numeric import NumericProfile
@@ -21,27 +23,50 @@ LONG_SHARE = 0.1
 class TextProfile:
     """The categories of a column, and the characters and words of its values."""
 
-    def __init__(
-        self, name: str, engine: str, max_categories: int, min_rows: int, missing: int
-    ) -> None:
-        """Start with some missing rows."""
+    is_exact = True
+    """A second pass would count nothing anew."""
+
+    def __init__(self, name: str, engine: str, max_categories: int, min_rows: int) -> None:
+        """Start without rows."""
         self.name = name
         self._categories = CategoryProfile(name, max_categories, min_rows=min_rows)
-        self._categories.profile(CategoryCounts((), (), missing))
-        self._sizes = [
-            NumericProfile(name + ending, engine, missing=missing) for ending in (CHARACTERS, WORDS)
-        ]
+        self._sizes = [NumericProfile(name + ending, engine) for ending in (CHARACTERS, WORDS)]
         self._long_rows = 0
 
-    def profile(self, column: CategoryCounts) -> None:
-        """Learn from rows. Long values are counted, and not remembered."""
+    @property
+    def values(self) -> int:
+        """Rows that are not missing."""
+        return self._categories.values + self._long_rows
+
+    @property
+    def missing(self) -> int:
+        """Rows without a text."""
+        return self._categories.missing
+
+    @property
+    def rows_by_name(self) -> Mapping[str, int]:
+        """Rows of each text that is counted."""
+        return self._categories.rows_by_name
+
+    def add_missing(self, rows: int) -> None:
+        """Add rows without a text."""
+        self._categories.add_missing(rows)
+        for profile in self._sizes:
+            profile.add_missing(rows)
+
+    def count(self, values: Any) -> None:
+        """Do nothing: texts are counted in the first pass."""
+
+    def profile(self, values: Any) -> None:
+        """Learn from values: an array, a list, or counted categories. Long ones have no name."""
+        column = count_categories(values)
         counted = zip(column.names, column.rows, strict=True)
         short = {name: rows for name, rows in counted if not is_long(name)}
         self._long_rows += sum(column.rows) - sum(short.values())
         names, rows = tuple(short), tuple(short.values())
         self._categories.profile(column._replace(names=names, rows=rows, codes=None))
-        for profile, values in zip(self._sizes, all_sizes(column.names), strict=True):
-            profile.profile(_all_rows(values, column))
+        for profile, sizes in zip(self._sizes, all_sizes(column.names), strict=True):
+            profile.profile(_all_rows(sizes, column))
 
     def references(self) -> tuple[ColumnReference, ...]:
         """Return the column of categories, or those of characters and words."""

@@ -11,14 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.coerce import is_missing
-from mlmon_exporter.core.profile.bins import category_name
+from mlmon_exporter.core.coerce import NULL_SPELLINGS, is_missing
+from mlmon_exporter.core.names import category_name
 from mlmon_exporter.core.profile.categories import MOST_NAMED, CategoryCounts
 
 Floats = NDArray[np.float64]
-
-NULL_SPELLINGS = frozenset("NA N/A n/a #NA #N/A <NA> NULL Null null None NaN -NaN nan -nan".split())
-"""What a number's place holds where there is none. Of texts only "" is: NA may be Namibia."""
 
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")

@@ -13,7 +13,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .arrow import NULL_SPELLINGS, kind_of, numbers_of
+from mlmon_exporter.core.coerce import NULL_SPELLINGS
+
+from .arrow import kind_of, numbers_of
 from .readers import ENDINGS, DataError, csv_type, explained, is_readable, reader_of
 
 LINES = (".jsonl", ".ndjson")

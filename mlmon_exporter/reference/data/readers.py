@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from .arrow import NULL_SPELLINGS
+from mlmon_exporter.core.coerce import NULL_SPELLINGS
 
 MIB = 2**20
 CSV_BLOCK = 4 * MIB

@@ -76,7 +76,7 @@ def test_a_text_may_stand_for_a_missing_value(folder: Path) -> None:
     [
         ("a\n" + "1\n" * 10, "10 rows are few"),
         ("a\n" + "1\n" * 2000, "no prediction column"),
-        ("a,b\n" + "1,\n" * 2000, "no value at all in b: left out"),
+        ("a,b\n" + "1,\n" * 2000, "all rows are missing in b: any value there is drift"),
         ("a,day\n" + "1,2026-11-23\n1,2026-11-24\n" * 1000, "times only ever grow"),
         (
             "a,id\n" + "".join(f"1,user {i}\n" for i in range(2000)),

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import LabelEncoder
 
-from mlmon_exporter.core.outcomes.classes import class_name, in_order
+from mlmon_exporter.core.names import class_name
+from mlmon_exporter.core.outcomes.classes import in_order
 
 SPELLINGS: dict[str, list[Any]] = {
-    "1": [1, 1.0, True, "1", "1.0", "true", "True", b"1", np.int8(1), np.bool_(True), [1], "+1"],
+    "1": [1, 1.0, True, "1", "1.0", "true", "True", b"1", np.int8(1), np.bool_(True), [1]],
     "0": [0, 0.0, -0.0, False, "0", "false", np.float32(0)],
-    "2.5": [2.5, "2.50", np.float64(2.5)],
+    "2.5": [2.5, "2.5", np.float64(2.5)],
     "-3": [-3, "-3.0"],
     ">50K": [">50K"],
     "1e": ["1e"],

@@ -9,12 +9,13 @@ import pytest
 
 from mlmon_exporter.core.profile.categories import UncountedRows, category_column
 from mlmon_exporter.core.profile.column import ColumnReference, numeric_column
+from mlmon_exporter.core.profile.edges import Cells
 from tests.core.build import reference
 
 
 def column_of(counts: Sequence[int]) -> ColumnReference:
     edges = np.arange(len(counts) - 2, dtype=np.float64)
-    return numeric_column("x", edges, np.array(counts, dtype=np.int64))
+    return numeric_column("x", Cells(edges), np.array(counts, dtype=np.int64))
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_edges_are_short_numbers() -> None:
 )
 def test_chosen_edges_are_finite_and_rise(values: list[float], atoms: list[float]) -> None:
     ordered = np.sort(np.array(values))
-    edges = choose_edges(ordered, np.array(atoms), ordered[0], ordered[-1])
+    edges = choose_edges(ordered, np.array(atoms), ordered)
     assert np.isfinite(edges).all()
     assert (np.diff(edges) > 0).all()
     assert edges[-1] >= ordered[-1]

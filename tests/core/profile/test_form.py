@@ -11,6 +11,7 @@ import pytest
 
 from mlmon_exporter.core.profile.categories import with_hidden_names
 from mlmon_exporter.core.profile.column import ColumnReference, numeric_column
+from mlmon_exporter.core.profile.edges import Cells
 from mlmon_exporter.core.profile.form import column_from_dict, column_to_dict
 from mlmon_exporter.core.stats.scatter import INDEPENDENT, two_sided_square
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
@@ -91,7 +92,9 @@ def test_what_is_not_finite_is_null() -> None:
 
 
 def test_a_name_that_cannot_be_encoded_is_kept_clean() -> None:
-    form = column_to_dict(numeric_column("a\ud800", np.empty(0), np.zeros(2, dtype=np.int64)))
+    form = column_to_dict(
+        numeric_column("a\ud800", Cells(np.empty(0)), np.zeros(2, dtype=np.int64))
+    )
     assert form["name"].encode()
 
 
@@ -167,8 +170,8 @@ def test_a_damaged_column_is_refused(form: Any, damage: dict[str, Any], message:
 
 
 @pytest.mark.parametrize("form", [NUMERIC, CATEGORICAL], ids=["numeric", "categorical"])
-def test_every_key_is_needed_but_variation(form: dict[str, Any]) -> None:
-    for key in form.keys() - {"variation", "natural_variation"}:
+def test_every_key_is_needed_but_those_that_came_later(form: dict[str, Any]) -> None:
+    for key in form.keys() - {"variation", "natural_variation", "atoms", "discrete"}:
         lacking = {name: value for name, value in form.items() if name != key}
         with pytest.raises(KeyError, match=key):
             column_from_dict(lacking, "fastdigest")

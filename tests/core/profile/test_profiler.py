@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlmon_exporter.core.coerce import Cell
 from mlmon_exporter.core.profile.numeric import DISTINCT
 from mlmon_exporter.core.profile.profiler import Profiler
-from tests.core.build import Floats, reference, references
+from tests.core.build import Floats, reference, references, rows_by_category
 
 
 @pytest.mark.parametrize(
@@ -20,9 +21,11 @@ from tests.core.build import Floats, reference, references
         ([True, False], "numeric"),
         ([None, None, 1.5], "numeric"),
         (np.array([1, 2], dtype=np.int32), "numeric"),
-        ([1, "2", "text"], "numeric"),
-        (["1", 2], "categorical"),
-        ([None, "", "a", 1], "categorical"),
+        ([1, "2", "text"], "categorical"),
+        ([1, 2, "text"], "numeric"),
+        (["1", 2], "numeric"),
+        ([None, "", "a", "b", 1], "categorical"),
+        ([Cell("1"), Cell("2.50"), Cell("a")], "numeric"),
         ([b"a"], "categorical"),
         (np.array(["a", "b"]), "categorical"),
         ([["a"], ["b"]], "categorical"),
@@ -30,15 +33,33 @@ from tests.core.build import Floats, reference, references
     ],
     ids=repr,
 )
-def test_the_first_usable_value_settles_the_kind(values: Any, kind: str) -> None:
-    assert reference(values).kind == kind
+def test_the_majority_of_values_settles_the_kind_in_any_order(values: Any, kind: str) -> None:
+    assert reference(values).kind == reference(values[::-1]).kind == kind
     assert reference(values).rows == len(values)
 
 
-def test_a_column_that_never_had_a_value_has_no_reference() -> None:
+def test_a_column_that_never_had_a_value_is_kept_and_any_value_there_is_unseen() -> None:
     empty = [None, "", math.nan]
     columns = references({"x": empty, "y": [1, 2, 3], "z": np.full(3, np.nan)})
-    assert [column.name for column in columns] == ["y"]
+    assert [(c.name, c.rows, c.missing) for c in columns] == [
+        *(("x", 3, 3), ("y", 3, 0), ("z", 3, 3)),
+    ]
+    for value in (1.5, "text", True):
+        cell = columns[0].bins.count(np.array([columns[0].bins.code(value)]))[0]  # type: ignore[union-attr]
+        assert cell.tolist() == [0, 1, 0]
+
+
+def test_a_kind_is_that_of_most_rows_over_all_chunks() -> None:
+    rows: list[Any] = ["unknown", *(n / 8 for n in range(999)), "1_0", "12.5", None, True]
+    once = reference(rows, chunk_rows=2000)
+    for chunk_rows in (1, 7, 500):
+        for order in (rows, rows[::-1]):
+            column = reference(order, chunk_rows=chunk_rows)
+            assert (column.kind, column.rows, column.missing) == ("numeric", 1004, 3)
+            assert column.counts.tolist() == once.counts.tolist()
+    mostly = reference([1, *(["a", "b"] * 3), 2.0, None], chunk_rows=1)
+    assert rows_by_category(mostly) == {"a": 3, "b": 3, "1": 1, "2": 1}
+    assert mostly.missing == 1
 
 
 def test_a_column_is_missing_where_it_is_not_there() -> None:
@@ -71,6 +92,14 @@ def test_no_more_columns_than_allowed_are_followed() -> None:
     for name in ("a", "b", "c"):
         profiler.profile({name: [1.0, 2.0]}, 2)
     assert [column.name for column in profiler.references()] == ["a", "b"]
+
+
+def test_made_up_names_do_not_take_the_place_of_features_that_all_send() -> None:
+    profiler = Profiler(columns=2)
+    profiler.profile({"x": [None, 1.0], "made up": [None, None], "made": [1.0, None]}, 2)
+    for _ in range(3):
+        profiler.profile({"x": [1.0] * 5, "y": [2.0] * 5}, 5)
+    assert [column.name for column in profiler.references()] == ["x", "y"]
 
 
 def test_a_second_pass_is_needed_only_for_countless_numbers() -> None:
