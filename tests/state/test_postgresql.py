@@ -33,6 +33,7 @@ def test_a_server_that_is_away_is_a_store_error_without_its_address(
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_what_is_merged_is_merged_when_all_else_went_well(server: str) -> None:
     merged: list[Any] = []
     transactions = PostgresqlTransactions(server, lambda *added: merged.append(added))
@@ -52,6 +53,7 @@ def test_what_is_merged_is_merged_when_all_else_went_well(server: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.slow
 def test_a_forked_child_connects_anew_and_its_parents_session_goes_on(server: str) -> None:
     transactions = PostgresqlTransactions(server, lambda *_: None)
 

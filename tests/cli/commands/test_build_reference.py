@@ -51,7 +51,7 @@ def test_the_reference_file_is_named_after_the_model(train: Path, folder: Path) 
 def test_the_time_column_tells_what_varies_over_the_windows(train: Path) -> None:
     build(train, "--windows", "30m,2h")
     variation = Reference.load("bike.reference.json").features[0].variation
-    assert set(variation) == {1800, 7200}
+    assert {1800, 7200} <= set(variation)
 
 
 def test_columns_may_be_chosen_or_ignored(train: Path) -> None:
