@@ -26,7 +26,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableType,
 )
 
-from .promql import FIRING, MODEL, MODELS, ROLLOUT, SERVERS
+from .promql import FIRING, MODEL, MODELS, PLACE, ROLLOUT, SERVERS
 from .queries import SOURCE
 
 COLUMNS = 24
@@ -177,8 +177,11 @@ def _variables(board: Board) -> list[VariableModel]:
     info = "mlmon_model_info"
     return [
         source,
+        # Where scrapes set no cluster or namespace, these are empty, which `.+` does not match.
+        _choice("cluster", "Cluster", "mlmon_build_info", is_one=False, everything=".*"),
+        _choice("namespace", "Namespace", "mlmon_build_info", is_one=False, everything=".*"),
         _choice("job", "Job", "mlmon_build_info", is_one=False),
-        _choice("instance", "Instance", 'mlmon_build_info{job=~"$job"}', is_one=False),
+        _choice("instance", "Instance", f"mlmon_build_info{{{PLACE}}}", is_one=False),
         _choice("model", "Model", f"{info}{{{SERVERS}}}", is_one=one),
         # A model without a version has an empty one, which `.+` does not match.
         _choice("version", "Version", _until_model(info, where), is_one=False, everything=".*"),

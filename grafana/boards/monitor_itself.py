@@ -18,9 +18,10 @@ INSTANCE = "{{instance}}"
 
 def rows() -> list[Row]:
     """Return the rows."""
+    panels = [*_faults(), *_monitor()]
     return [
         Row("Models and references", [Line(7, [_references(), _servers()], (14, 10))]),
-        Row("The monitor itself", [Line(8, list(_faults())), Line(7, list(_monitor()))]),
+        Row("The monitor itself", [Line(8, panels[at : at + 3]) for at in (0, 3, 6)]),
     ]
 
 
@@ -108,6 +109,12 @@ def _faults() -> Iterator[Panel]:
         "Bodies a second, by wire format and reason.",
         "mlmon_parse_errors_total",
         "format, reason",
+    )
+    yield _fault(
+        "Bodies that are no predictions",
+        "POST requests a second that were read and are no predictions, by route and reason.",
+        "mlmon_not_predictions_total",
+        "route, reason",
     )
     yield _fault(
         "Faults of the monitor",

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import re
 
-SERVERS = 'job=~"$job", instance=~"$instance"'
+PLACE = 'cluster=~"$cluster", namespace=~"$namespace", job=~"$job"'
+BY_PLACE = "cluster, namespace, job"
+"""Labels that tell services apart: two of them may serve a model of one name."""
+SERVERS = f'{PLACE}, instance=~"$instance"'
 MODELS = f'{SERVERS}, model=~"$model", version=~"$version"'
 """For boards with several models."""
 MODEL = f'{SERVERS}, model="$model", version=~"$version"'
 """For boards of one model: equality, since a single variable is not escaped as a pattern."""
-RECORDED_MODELS = 'job=~"$job", model=~"$model", version=~"$version"'
+RECORDED_MODELS = f'{PLACE}, model=~"$model", version=~"$version"'
 """For recorded series, which are about all instances."""
-RECORDED_MODEL = 'job=~"$job", model="$model", version=~"$version"'
+RECORDED_MODEL = f'{PLACE}, model="$model", version=~"$version"'
 WINDOW = 'window="$window"'
 
 FIRING = (
     'ALERTS{alertname=~"Mlmon.+", alertstate="firing", severity!="heartbeat", '
-    'job=~"$job|", model=~"$model|"}'
+    'cluster=~"$cluster", namespace=~"$namespace", job=~"$job|", model=~"$model|"}'
 )
 """Alerts of ours that fire. Some are about no model, and one about there being no job."""
 ROLLOUT = f"""\

@@ -1,4 +1,4 @@
-"""The bundled boards, rules and runbooks: where they are, and what they are with other settings."""
+"""The bundled boards, rules and runbooks as path -> content, for the default or other settings."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def assets_root() -> Path:
 
 
 def asset_files(root: Path, settings: Settings = DEFAULTS) -> dict[str, bytes]:
-    """Return path -> content of all files under a root, the rules as settled.
+    """Return path -> content of all files under a root, the rules made for some settings.
 
-    The tests of the rules are about the default settings, and left out with others.
+    The tests of the rules hold for the default settings, and are left out with others.
     """
     contents = {path.relative_to(root).as_posix(): path.read_bytes() for path in _files(root)}
     if settings == DEFAULTS:
@@ -45,7 +45,8 @@ def asset_files(root: Path, settings: Settings = DEFAULTS) -> dict[str, bytes]:
 
 def object_files(root: Path, settings: Settings, cluster: Cluster) -> dict[str, bytes]:
     """Return path -> content of the same rules and boards as objects for Kubernetes."""
-    rules = {path: text for path, text in files(settings).items() if "groups:" in text.splitlines()}
+    loaded = ("recording/", "alerting/")
+    rules = {path: text for path, text in files(settings).items() if path.startswith(loaded)}
     boards = {
         path.relative_to(root / "grafana").as_posix(): path.read_text(encoding="utf-8")
         for path in _files(root)

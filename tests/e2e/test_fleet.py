@@ -18,7 +18,8 @@ from fastapi import Body, FastAPI
 from numpy.typing import NDArray
 
 from mlmon_exporter import Monitor, Reference, instrument
-from mlmon_exporter.assets.rules.fleet import Plan, Window, fleet_file
+from mlmon_exporter.assets.rules.all_scores import Plan, Window, all_groups
+from mlmon_exporter.assets.rules.rule_files import rule_file
 from mlmon_exporter.core.records import Reading
 from mlmon_exporter.core.stats.scores import psi
 from tests.newest_prometheus import newest_binary
@@ -201,7 +202,7 @@ def is_scraped(server: Prometheus, times: int) -> bool:
 def test_the_fleet_has_the_scores_of_one_process_that_serves_all_rows(
     reference: str, tmp_path: Path, require_binary: Callable[[str], str]
 ) -> None:
-    (tmp_path / "fleet.yml").write_text(fleet_file(PLAN))
+    (tmp_path / "fleet.yml").write_text(rule_file(all_groups(PLAN), ""))
     binaries = {"installed": require_binary("prometheus"), "newest": newest_binary("prometheus")}
     with ExitStack() as stack:
         warm, cold = (stack.enter_context(replica(reference)) for _ in range(2))

@@ -198,7 +198,8 @@ def test_every_metric_on_a_board_exists_and_every_recorded_one_is_recorded() -> 
 def test_every_expression_parses(
     tmp_path: Path, program: str, require_binary: Callable[[str], str]
 ) -> None:
-    values = dict.fromkeys("job instance model version feature output".split(), ".+") | DURATIONS
+    names = "cluster namespace job instance model version feature output"
+    values = dict.fromkeys(names.split(), ".+") | DURATIONS
     rules = [
         {"record": f"x:y:{i}", "expr": filled(target.expr, values)}
         for i, target in enumerate(targets())

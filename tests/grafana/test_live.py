@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from mlmon_exporter.assets.rules import Settings, kpi
-from mlmon_exporter.assets.rules.fleet import Plan, Window, fleet_file
+from mlmon_exporter.assets.rules.fleet import fleet_file
 from mlmon_exporter.assets.rules.rule_files import rule_file
 from mlmon_exporter.core.outcomes.quality import QUALITY
 from mlmon_exporter.core.outcomes.task import CLASSIFICATION, REGRESSION
@@ -34,7 +34,7 @@ from .replicas import (
 )
 from .viewer import Viewer
 
-PLAN = Plan((Window("1h", "1s"), Window("1d", "2s", is_from_rate=True)), "5m", every="1s")
+OFTEN = fleet_file().replace("interval: 1m", "interval: 1s").replace("interval: 5m", "interval: 2s")
 """The rules as they ship, evaluated more often."""
 QUICK = Settings(hour_seconds=60)
 """An hour of the rules on business numbers in a minute."""
@@ -71,7 +71,7 @@ def server(
     folder = tmp_path_factory.mktemp("boards")
     write_references(folder)
     rules = [folder / "fleet.yml", folder / "alerts.yml", folder / "kpi.yml"]
-    rules[0].write_text(fleet_file(PLAN))
+    rules[0].write_text(OFTEN)
     rules[1].write_text(json.dumps({"groups": [{"name": "test", "rules": [ALERT]}]}))
     rules[2].write_text(rule_file(kpi.recordings(QUICK), "Business numbers."))
     with ExitStack() as stack:
@@ -82,7 +82,7 @@ def server(
         found = stack.enter_context(prometheus(binary, folder / "prometheus", config))
         scraped = f"count(count_over_time(mlmon_feature_psi[5m]) >= {SCRAPES})"
         wait_until(lambda: found.query(scraped), 120, what="scores over some scrapes")
-        wait_until(lambda: found.query("feature:mlmon_feature_psi:1d"), what="recorded scores")
+        wait_until(lambda: found.query("feature:mlmon_feature_psi:1h"), what="recorded scores")
         compared = f"count(count_over_time({COMPARED}[5m]) >= {SCRAPES}) == {len(VERSIONS)}"
         wait_until(lambda: found.query(compared), 120, what="quality of two versions")
         wait_until(lambda: found.query(CONVERSION), what="recorded business numbers")
@@ -191,6 +191,8 @@ def test_every_variable_offers_what_there_is(viewer: Viewer, uid: str) -> None:
     board = BOARDS[uid]
     values = viewer.choices(board, model="churn")
     wanted: dict[str, Any] = {
+        "cluster": [".*"],
+        "namespace": [".*"],
         "job": ["models"],
         "model": ["bike", "churn"],
         "version": [] if values["model"] == "churn" else [*VERSIONS.values()],

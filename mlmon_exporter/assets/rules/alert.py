@@ -1,4 +1,4 @@
-"""What an alert is: one row of a subsystem's table, and the rule that it becomes."""
+"""Alerts: one row of a subsystem's table, and the alerting rule made of it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .rule_files import Yaml
-from .settings import Settings
+from .settings import PLACE, Settings
 
 SEVERITIES = {
     "critical": "pages: somebody is woken up",
     "warning": "makes a ticket: somebody looks at it within days",
-    "info": "tells nobody: it is there for who looks at the board",
-    "heartbeat": "fires always: its absence is the alarm",
+    "info": "notifies nobody: shown on boards",
+    "heartbeat": "always fires: its absence is the alarm",
 }
-"""Severity -> what it means for people."""
+"""Severity -> its meaning for people."""
 BOARD_VARIABLES = {
-    "overview": ("job", "instance", "model", "version", "window"),
-    "drift": ("job", "instance", "model", "version", "window", "feature"),
-    "quality": ("job", "instance", "model", "version", "window", "output"),
-    "operations": ("job", "instance", "model", "version"),
+    "overview": (*PLACE, "instance", "model", "version"),
+    "drift": (*PLACE, "instance", "model", "version", "feature"),
+    "quality": (*PLACE, "instance", "model", "version", "output"),
+    "operations": (*PLACE, "instance", "model", "version"),
 }
-"""Board -> its variables that an alert's labels may set."""
+"""Board -> the variables that an alert's labels may set."""
 
 
 class AlertRule(NamedTuple):
-    """An alerting rule as the file has it."""
+    """An alerting rule as Prometheus reads it."""
 
     fields: Mapping[str, Yaml]
     about: str = ""
@@ -43,20 +43,21 @@ class Alert:
 
     name: str
     severity: str
+    """The default; `Settings.severities` may say otherwise."""
     expr: str
     labels: tuple[str, ...]
-    """Labels of what the expression gives; texts and links may use them."""
+    """Labels of the expression's series, for texts and links; cluster and namespace are implied."""
     hold: str
-    """How long the expression must hold before the alert fires (`for`)."""
+    """Time that the expression must hold before the alert fires (`for`)."""
     keep: str = ""
-    """How long it goes on firing afterwards, so that it does not flap; empty: not at all."""
+    """Time that the alert keeps firing afterwards, against flapping; empty: none."""
     summary: str
     description: str
     board: str
-    """Where to look: `mlmon-<board>`."""
+    """The board to look at: `mlmon-<board>`."""
 
     def rule(self, settings: Settings, subsystem: str) -> AlertRule:
-        """Return the rule, its links and spans of time as settled."""
+        """Return the alerting rule for some settings."""
         fields: dict[str, Yaml] = {
             "alert": self.name,
             "expr": textwrap.dedent(self.expr).strip(),
@@ -64,7 +65,8 @@ class Alert:
         }
         if self.keep:
             fields["keep_firing_for"] = settings.span(self.keep)
-        fields["labels"] = {"severity": self.severity, "subsystem": subsystem}
+        severity = settings.severities.get(self.name, self.severity)
+        fields["labels"] = {"severity": severity, "subsystem": subsystem, **settings.labels}
         fields["annotations"] = {
             "summary": self.summary,
             "description": self.description,
@@ -74,6 +76,18 @@ class Alert:
         return AlertRule(fields)
 
     def _dashboard(self, settings: Settings) -> str:
-        chosen = [name for name in BOARD_VARIABLES[self.board] if name in self.labels]
+        present = {*PLACE, *self.labels} if self.labels else set()
+        chosen = [name for name in BOARD_VARIABLES[self.board] if name in present]
         query = "&".join(f"var-{name}={{{{ urlquery $labels.{name} }}}}" for name in chosen)
         return f"{settings.dashboard_url}/d/mlmon-{self.board}" + (f"?{query}" if query else "")
+
+
+def latched(settings: Settings, name: str, by: str) -> str:
+    """Return series that exist while an alert fires.
+
+    With it in its own expression, an alert keeps firing until its cause is gone, though the rows
+    that made it fire have left the window.
+    """
+    firing = settings.select("ALERTS", f'alertname="{name}",alertstate="firing"')
+    # Longer than a restart of Prometheus takes.
+    return f"group by ({by}) (last_over_time({firing}[{settings.span('15m')}]))"

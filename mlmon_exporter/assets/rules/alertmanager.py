@@ -1,10 +1,10 @@
-"""A working example of Alertmanager's configuration: who is told what, and what is left out."""
+"""A working example of Alertmanager's configuration: receivers, grouping, inhibition."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from .settings import Settings
+from .settings import PLACE, Settings
 
 WEBHOOK = "http://localhost:5001"
 
@@ -14,11 +14,11 @@ class Inhibition(NamedTuple):
 
     why: str
     source: str
-    """Matcher of the alert that says it all."""
+    """Matcher of the alert that says more."""
     target: str
-    """Matcher of what says no more."""
+    """Matcher of the alerts that say less."""
     equal: tuple[str, ...]
-    """Labels of which both must have the same; all have them, since absent ones count as equal."""
+    """Labels whose values must be equal; absent ones count as equal, so all must have them."""
 
     def text(self) -> str:
         """Return the rule as the file has it."""
@@ -33,7 +33,8 @@ def _named(name: str) -> str:
     return f'alertname="{name}"'
 
 
-MODEL, VERSION = ("job", "model"), ("job", "model", "version")
+MODEL, TARGET = (*PLACE, "model"), (*PLACE, "instance")
+VERSION = (*MODEL, "version")
 INHIBITIONS = (
     *(
         Inhibition("What burns fast burns slowly as well.", _named(fast), _named(slow), MODEL)
@@ -49,45 +50,33 @@ INHIBITIONS = (
         MODEL,
     ),
     Inhibition(
-        "Most targets are down: no ticket for each.",
-        _named("MlmonReplicasDown"),
-        _named("MlmonTargetDown"),
-        MODEL,
-    ),
-    Inhibition(
         "What is down cannot be drifting.",
-        _named("MlmonReplicasDown"),
+        'alertname=~"MlmonReplicasDown|MlmonModelNotServed"',
         'subsystem=~"serving|data|drift|quality|fairness|kpi"',
         MODEL,
     ),
     Inhibition(
-        "The page says more.",
-        _named("MlmonMetricsLost"),
-        'alertname=~"MlmonExporterAbsent|MlmonModelGone"',
-        ("job",),
+        "Its targets do not answer: that no target has it says no more.",
+        _named("MlmonReplicasDown"),
+        _named("MlmonModelNotServed"),
+        MODEL,
+    ),
+    Inhibition(
+        "A target that does not answer is slow, too.",
+        _named("MlmonTargetDown"),
+        _named("MlmonScrapeSlow"),
+        TARGET,
     ),
     Inhibition(
         "Rows in the bins of different references do not add up.",
         _named("MlmonReferenceInconsistent"),
-        'alertname=~"MlmonFleet(Feature|Prediction)Drift"',
+        _named("MlmonFleetDrift"),
         VERSION,
     ),
     Inhibition(
-        "A page for the model: no ticket for each of its features.",
-        _named("MlmonFleetFeatureDrift"),
-        _named("MlmonFeatureDrift"),
-        VERSION,
-    ),
-    Inhibition(
-        "Other inputs bring other predictions: one page.",
-        _named("MlmonFleetFeatureDrift"),
-        'alertname=~"Mlmon(Fleet)?PredictionDrift"',
-        VERSION,
-    ),
-    Inhibition(
-        "A page for the model: no ticket for each of its outputs.",
-        _named("MlmonFleetPredictionDrift"),
-        _named("MlmonPredictionDrift"),
+        "One ticket for the model: none for each of its features and outputs.",
+        _named("MlmonFleetDrift"),
+        'alertname=~"Mlmon(Feature|Prediction)Drift"',
         VERSION,
     ),
     Inhibition(
@@ -109,7 +98,7 @@ TEMPLATE = """\
 # Made by `python -m mlmon_exporter.assets.rules` from alertmanager.py there.
 route:
   receiver: root  # what no route below takes: nothing of ours
-  group_by: [job, model]
+  group_by: [cluster, namespace, job, subsystem]  # by job and cause
   group_wait: {group_wait}
   group_interval: {group_interval}
   repeat_interval: {repeat}
@@ -120,10 +109,15 @@ route:
       group_wait: 0s
       group_interval: {beat}
       repeat_interval: {before_beat}  # shorter, or every other one would come too early to be sent
+    # Servers that are gone: an outage of a zone is one page with all their names, not one a job.
+    - matchers: ['severity="critical"', 'subsystem="targets"']
+      receiver: pager
+      group_by: [cluster, alertname]
     - matchers: ['severity="critical"']
       receiver: pager
     - matchers: ['severity="warning"']
       receiver: tickets
+      group_by: [cluster, namespace, job, model, subsystem]
       repeat_interval: {repeat_tickets}  # some last for months; Alertmanager forgets after 5d
     - matchers: ['severity="info"']
       receiver: nowhere
@@ -138,13 +132,14 @@ receivers:
     webhook_configs: [{{url: "{webhook}/pager"}}]
     # pagerduty_configs:
     #   - routing_key_file: /etc/alertmanager/pagerduty.key
+    #     description: '{{{{ range .Alerts.Firing }}}}{{{{ .Annotations.summary }}}}; {{{{ end }}}}'
     #     client_url: '{{{{ (index .Alerts 0).Annotations.dashboard_url }}}}'
   - name: tickets
     webhook_configs: [{{url: "{webhook}/tickets"}}]
     # slack_configs:
     #   - api_url_file: /etc/alertmanager/slack.url
     #     channel: "#models"
-    #     title: '{{{{ .GroupLabels.model }}}}'
+    #     title: '{{{{ .GroupLabels.job }}}} {{{{ .GroupLabels.model }}}}'
     #     text: '{{{{ range .Alerts }}}}{{{{ .Annotations.summary }}}} {{{{ end }}}}'
     # email_configs:
     #   - to: models@example.org
@@ -162,8 +157,8 @@ def alertmanager_file(settings: Settings, webhook: str = WEBHOOK) -> str:
     """Return the configuration, its spans of time at the settings' pace.
 
     Args:
-        settings: Of these, only the pace matters.
-        webhook: Where all receivers send to, each under its name.
+        settings: Only the pace matters.
+        webhook: Address that all receivers send to, each under its name.
     """
     return TEMPLATE.format(
         group_wait=settings.span("30s"),

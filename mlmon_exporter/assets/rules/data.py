@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .alert import Alert
-from .settings import Settings
+from .settings import VERSION, Settings
 
-FEATURE = "job, model, version, feature, window"
+FEATURE = f"{VERSION}, feature"
 
 
 class Share(NamedTuple):
@@ -16,7 +16,7 @@ class Share(NamedTuple):
     alert: str
     metric: str
     what: str
-    """What so many rows have."""
+    """Property of the rows that are counted."""
 
 
 SHARES = (
@@ -28,16 +28,11 @@ SHARES = (
         "mlmon_feature_unseen",
         "a category of {{ $labels.feature }} that the reference never had",
     ),
-    Share(
-        "MlmonOutOfRange",
-        "mlmon_feature_tail",
-        "a {{ $labels.feature }} beyond all but 0.2 % of the reference",
-    ),
 )
 
 
 def alerts(settings: Settings) -> list[Alert]:
-    """Return the table. Thresholds rise as rows get fewer; where they are too few there is none."""
+    """Return the table; windows with too few rows have no threshold, and no alert."""
     return [
         Alert(
             name=share.alert,
@@ -47,13 +42,13 @@ def alerts(settings: Settings) -> list[Alert]:
                 f"  {settings.select(f'{share.metric}_ratio')} > "
                 f"{settings.select(f'{share.metric}_threshold')}\n)"
             ),
-            labels=("job", "model", "version", "feature", "window"),
+            labels=("job", "model", "version", "feature"),
             hold="10m",
             keep="30m",
             summary=f"Rows of {{{{ $labels.model }}}} have {share.what}",
             description=(
                 "{{ $value | humanizePercentage }} of the rows of {{ $labels.model }} "
-                "{{ $labels.version }} ({{ $labels.job }}) in the last {{ $labels.window }} have "
+                "{{ $labels.version }} ({{ $labels.job }}) in a window have "
                 f"{share.what}: more than unchanged traffic has."
             ),
             board="drift",

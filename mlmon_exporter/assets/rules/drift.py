@@ -1,7 +1,8 @@
-"""Alerts on drift, and on the references that it is judged by.
+"""Alerts on drift, and on references.
 
-Tickets come from each replica's own verdict, `mlmon_..._drifted`; pages from the scores of the
-whole fleet (`fleet.py`), held against the exported thresholds.
+A replica's own verdict, `mlmon_..._drifted`, makes a ticket for each feature or output; scores of
+the whole fleet (`fleet.py`) beside the exported thresholds make one for the model, which holds the
+others back. Drift is a cause, not a symptom: it pages only if `Settings.severities` says so.
 """
 
 from __future__ import annotations
@@ -12,24 +13,25 @@ from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
 from mlmon_exporter.core.settings import LEARNED
 
 from .alert import Alert
-from .settings import Settings
+from .settings import PLACE, VERSION, Settings
 
-VERSION = "job, model, version"
 LABELS = ("job", "model", "version")
 LEAST_ROWS = 1000
-"""Rows of the fleet in an hour, under which drift wakes nobody."""
+"""Rows of the fleet in an hour, under which there is no verdict on the fleet."""
 NOISE_FACTOR = 3
-"""A page is for a PSI so many times what chance brings once in a thousand windows."""
+"""Least ratio of the fleet's PSI to what chance brings once in a thousand windows."""
 STALE_DAYS = 180
 WHO = "{{ $labels.model }} {{ $labels.version }} ({{ $labels.job }})"
 
 
 def alerts(settings: Settings) -> list[Alert]:
     """Return the table."""
-    found = []
-    for role, what in ((FEATURES, "Feature"), (OUTPUTS, "Prediction")):
-        found += [_drifted(settings, role, what), _fleet_drifted(settings, role, what)]
-    return [*found, *_reference_alerts(settings)]
+    return [
+        _drifted(settings, FEATURES, "Feature"),
+        _drifted(settings, OUTPUTS, "Prediction"),
+        _fleet_drifted(settings),
+        *_reference_alerts(settings),
+    ]
 
 
 def _drifted(settings: Settings, role: Role, what: str) -> Alert:
@@ -37,74 +39,73 @@ def _drifted(settings: Settings, role: Role, what: str) -> Alert:
     return Alert(
         name=f"Mlmon{what}Drift",
         severity="warning",
-        expr=(
-            f"max by ({VERSION}, {role.label}, window) "
-            f"({settings.select(f'{role.prefix}_drifted')}) == 1"
-        ),
-        labels=(*LABELS, role.label, "window"),
+        expr=f"max by ({VERSION}, {role.label}) ({settings.select(f'{role.prefix}_drifted')}) == 1",
+        labels=(*LABELS, role.label),
         hold="15m",
         keep="1h",
         summary=f"{what} {column} of {{{{ $labels.model }}}} has drifted",
         description=(
-            f"At least one replica of {WHO} says that {column} differs from the reference in the "
-            "last {{ $labels.window }} by more than chance and time bring."
+            f"At least one replica of {WHO} says that {column} differs from the reference in a "
+            "window by more than chance and time bring."
         ),
         board=_board(role),
     )
 
 
-def _fleet_drifted(settings: Settings, role: Role, what: str) -> Alert:
-    """One page a model, however many of its columns drift, so that none comes as they spread."""
-    by = f"{VERSION}, {role.label}"
-    psi = settings.select(f"{role.label}:{role.prefix}_psi:1h")
-    day = settings.select(f"{role.label}:{role.prefix}_psi:1d")
-    noise = settings.select(f"{role.label}:{role.prefix}_psi_noise:1h")
-    rows = settings.select(f"{role.label}:{role.prefix}_rows:1h")
-    threshold = settings.select(f"{role.prefix}_psi_threshold")
-    # What is recorded every five minutes would at times be just too old to be seen.
-    lasting = f"last_over_time({day}[{settings.span('10m')}]"
-    # Of replicas, the one with the most rows has the threshold nearest to that of all rows; of
-    # windows, the greatest, since ours need not be those that the exporter was told.
-    bar = f"max by ({by}) (min by ({by}, window) ({threshold}))"
-    # Rows of an afternoon know no night: what is learned from them is worth tickets, not sleep.
-    # So is a day that has just begun, which holds what the hour holds.
+def _fleet_drifted(settings: Settings) -> Alert:
+    """One alert for a model, however many features and outputs drift, so that none is added."""
+    # A reference that was learned from an afternoon knows no night.
     learned = settings.select("mlmon_model_info", f'reference="{LEARNED}"')
+    drifted = "\n  or\n".join(_over(settings, role) for role in (FEATURES, OUTPUTS))
     return Alert(
-        name=f"MlmonFleet{what}Drift",
-        severity="critical",
+        name="MlmonFleetDrift",
+        severity="warning",
         expr=f"""\
 count by ({VERSION}) (
-  {psi} > {bar}
-  and {lasting}) > {bar}
-  and {lasting} offset {settings.span(settings.day_filled)})
-  and {psi} > {NOISE_FACTOR} * {noise}
-  and {rows} >= {LEAST_ROWS}
+{drifted}
 )
 unless on ({VERSION}) {learned}""",
         labels=LABELS,
         hold="30m",
         keep="30m",
-        summary=(
-            f"{what}s of {{{{ $labels.model }}}} have drifted in the whole fleet"
-            f"{_greatest(psi, role)}"
-        ),
+        summary=f"{{{{ $labels.model }}}} has drifted in the whole fleet{_greatest(settings)}",
         description=(
-            f"Over all replicas of {WHO}, {{{{ $value }}}} of its {what.lower()}s have a PSI over "
-            f"the threshold in the last hour, as in the last day."
+            f"Over all replicas of {WHO}, {{{{ $value }}}} of its features and outputs have a PSI "
+            "over the threshold in the last hour, and a replica agrees in all its windows."
         ),
-        board=_board(role),
+        board="drift",
     )
 
 
-def _greatest(psi: str, role: Role) -> str:
-    """Return a text that Prometheus completes with the column of the greatest PSI."""
-    matchers = ",".join(f"{label}=%q" for label in LABELS)
-    of_model = f"{psi[:-1]},{matchers}}}" if psi.endswith("}") else f"{psi}{{{matchers}}}"
-    query = "topk(1, " + of_model.replace("\\", "\\\\").replace('"', '\\"') + ")"
-    values = " ".join(f"$labels.{label}" for label in LABELS)
+def _over(settings: Settings, role: Role) -> str:
+    by = f"{VERSION}, {role.label}"
+    psi = settings.select(f"{role.label}:{role.prefix}_psi:1h")
+    noise = settings.select(f"{role.label}:{role.prefix}_psi_noise:1h")
+    rows = settings.select(f"{role.label}:{role.prefix}_rows:1h")
+    threshold = settings.select(f"{role.prefix}_psi_threshold")
+    verdicts = settings.select(f"{role.prefix}_drifted")
+    # The replica with the most rows has the threshold nearest to that of all rows; of windows, the
+    # greatest counts, since the fleet's hour need not be one of theirs.
+    return f"""\
+  (
+    {psi} > max by ({by}) (min by ({by}, window) ({threshold}))
+    and {psi} > {NOISE_FACTOR} * {noise}
+    and {rows} >= {LEAST_ROWS}
+    and max by ({by}) (min by ({by}, instance) ({verdicts})) == 1
+  )"""
+
+
+def _greatest(settings: Settings) -> str:
+    """Return a text that Prometheus completes with the feature or output of the greatest PSI."""
+    labels = (*PLACE, *LABELS[1:])
+    matchers = ",".join(f"{label}=%q" for label in labels)
+    names = '__name__=~"feature:mlmon_feature_psi:1h|output:mlmon_prediction_psi:1h"'
+    query = f"topk(1, {settings.select('', f'{names},{matchers}')})"
+    query = query.replace("\\", "\\\\").replace('"', '\\"')
+    values = " ".join(f"$labels.{label}" for label in labels)
+    name = '{{ . | first | label "feature" }}{{ . | first | label "output" }}'
     return (
-        f'{{{{ with printf "{query}" {values} | query }}}}, '
-        f'{{{{ . | first | label "{role.label}" }}}} the most '
+        f'{{{{ with printf "{query}" {values} | query }}}}, {name} the most '
         "(PSI {{ . | first | value | printf `%.2f` }}){{ end }}"
     )
 

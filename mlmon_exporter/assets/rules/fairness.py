@@ -1,18 +1,19 @@
-"""Alerts on segments that a model treats unlike.
+"""Alerts on segments that a model treats unequally: optional, not loaded by default.
 
-The parities are the exporter's. Beside each, the rules look again at the segments that are large
-enough alone, since between small ones chance makes gaps of any size.
+Between twenty equal groups chance alone brings a ratio under 0.8 in up to one window of twenty.
+The parities are the exporter's; the rules compare again the segments that are large enough, since
+between small ones chance makes gaps of any size.
 """
 
 from __future__ import annotations
 
 from .alert import Alert
-from .settings import Settings
+from .settings import VERSION, Settings
 
-PARITY = "job, model, version, window, segment_feature"
-OWN = f"instance, {PARITY}"
+PARITY = f"{VERSION}, segment_feature"
+OWN = f"{PARITY}, instance, window"
 """Each replica compares its own segments."""
-LABELS = ("job", "model", "version", "window", "segment_feature")
+LABELS = ("job", "model", "version", "segment_feature")
 LEAST_SELECTED = 500
 """Rows that a segment would have selected at the rate of all segments. Their share varies by less
 than a twentieth (a standard error), so that equal segments are hardly ever a fifth apart."""
@@ -57,7 +58,7 @@ min by ({PARITY}) (
         keep="1h",
         summary="{{ $labels.model }} selects segments of {{ $labels.segment_feature }} unequally",
         description=(
-            "In the last {{ $labels.window }} the segment of {{ $labels.segment_feature }} that "
+            "In a window, the segment of {{ $labels.segment_feature }} that "
             f"{WHO} selects least is selected {{{{ $value | humanizePercentage }}}} as often as "
             f"the one that it selects most; the rule of thumb asks for "
             f"{100 * settings.parity_objective:g} %."
@@ -93,7 +94,7 @@ max by ({PARITY}) (
         keep="1h",
         summary="{{ $labels.model }} errs unequally by {{ $labels.segment_feature }}",
         description=(
-            "In the last {{ $labels.window }} the true or false positive ratios of "
+            "In a window, the true or false positive ratios of "
             f"{WHO} are {{{{ $value | printf `%.2f` }}}} apart between segments of "
             "{{ $labels.segment_feature }}."
         ),

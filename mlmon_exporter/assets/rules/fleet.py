@@ -4,95 +4,45 @@ Replicas with one reference count rows in the same bins, so their counters add u
 over the fleet first and scored after, as one process would score that had seen all rows. A mean
 of the replicas' own scores is another number.
 
-A recorded series `level:metric:operations` keeps `job`, `model` and `version` and carries no
-`instance`. Where its metric part is the name of a gauge of ours, it is the same score.
+A recorded series `level:metric:operations` keeps the place, `model` and `version` and carries no
+`instance`. Where its metric part is the name of a gauge of ours, it is the same score. By default
+no series of a bin is recorded: with 300 services these were more than all that is scraped.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
 
-from .fleet_expressions import (
-    MODEL,
-    PER_COLUMN,
-    PER_MODEL,
-    REFERENCE_ROWS,
-    SUM,
-    js_distance,
-    ks_statistic,
-    noise,
-    psi,
-    value_change,
-)
+from . import all_scores
+from .fleet_expressions import PER_COLUMN, PER_MODEL, REFERENCE_ROWS, noise
 from .rule_files import Group, Rule, rule_file
-from .settings import DEFAULTS, Settings, seconds_of
+from .settings import DEFAULTS, VERSION, Settings
 
 FILE = "recording/mlmon-fleet.yml"
 """Where the rules are, in `alerts/`."""
 SERIES = re.compile(r"((?:\w+:)?\bmlmon_\w+(?::\w+)?)(?:\{([^}]*)\})?")
-"""What an expression selects: the metric, and the matchers if there are any."""
-
-
-class Window(NamedTuple):
-    """A span that is scored, and how often."""
-
-    range: str
-    """A Prometheus duration."""
-    every: str
-    is_from_rate: bool = False
-    """Whether rows come from the recorded rate: for a long window, reading the counters anew each
-    time would take ten times as long."""
-    label: str = ""
-    """What it is called in the recorded names; empty: as its range."""
-
-    @property
-    def name(self) -> str:
-        """What ends the recorded names."""
-        return self.label or self.range
-
-
-class Plan(NamedTuple):
-    """Which windows are scored, and from what."""
-
-    windows: tuple[Window, ...] = (Window("1h", "1m"), Window("1d", "5m", is_from_rate=True))
-    rate_range: str = "5m"
-    """Should span four scrapes or more."""
-    every: str = "1m"
-    """How often the rate and the reference are recorded."""
-    rate_label: str = ""
-    """What the rate's range is called in the recorded names; empty: as it is."""
-
-    def at_pace(self, settings: Settings) -> Plan:
-        """Return the plan with all spans at the settings' pace, and the same names."""
-        span = settings.span
-        windows = (
-            w._replace(range=span(w.range), every=span(w.every), label=w.name) for w in self.windows
-        )
-        label = self.rate_label or self.rate_range
-        return Plan(tuple(windows), span(self.rate_range), span(self.every), label)
-
-
-DEFAULT = Plan()
+"""A selector: the metric, and the matchers if there are any."""
 ABOUT = f"""\
 Drift over all replicas of a model: rows are added up over the fleet first, and scored after.
 Made by `python -m mlmon_exporter.assets.rules` from fleet.py there; change that, not this file.
 
-feature:... is about the model's features, output:... about its predictions. Labels are {MODEL},
+feature:... is about the model's features, output:... about its predictions. Labels are {VERSION},
 and feature or output. Scores are absent while no row came; ..._rows:<window> says how many came.
 Replicas must have the same reference: rows in the bins of different ones do not add up."""
 
 
-def fleet_file(plan: Plan = DEFAULT, settings: Settings = DEFAULTS) -> str:
-    """Return the rule file, of the settings' jobs."""
-    groups = [
-        group._replace(rules=[_of_jobs(rule, settings) for rule in group.rules])
-        for group in fleet_groups(plan)
+def fleet_file(settings: Settings = DEFAULTS) -> str:
+    """Return the rule file, of the settings' jobs and with the scores that they ask for."""
+    groups = fleet_groups(settings)
+    if settings.has_all_scores:
+        groups = all_scores.all_groups(all_scores.DEFAULT.at_pace(settings))
+    made = [
+        group._replace(rules=[_of_jobs(rule, settings) for rule in group.rules]) for group in groups
     ]
-    return rule_file(groups, ABOUT)
+    return rule_file(made, ABOUT)
 
 
 def _of_jobs(rule: Rule, settings: Settings) -> Rule:
@@ -100,121 +50,78 @@ def _of_jobs(rule: Rule, settings: Settings) -> Rule:
     return rule._replace(expr=expr)
 
 
-def fleet_groups(plan: Plan = DEFAULT) -> list[Group[Rule]]:
-    """Return the rules: for each side of a model, what all windows share, then each window."""
-    groups = []
-    for role in (FEATURES, OUTPUTS):
-        side = _Side(role, plan)
-        groups.append(Group(f"mlmon-{role.label}-bins", plan.every, list(_shared(side))))
-        for window in plan.windows:
-            name = f"mlmon-{role.label}-{window.name}"
-            groups.append(Group(name, window.every, list(_scores(side, window))))
-    return groups
+def fleet_groups(settings: Settings = DEFAULTS) -> list[Group[Rule]]:
+    """Return the rules for PSI of an hour: those of references, then of features and outputs."""
+    roles = (FEATURES, OUTPUTS)
+    slow = Group("mlmon-bins", settings.span("5m"), [_bins(role) for role in roles])
+    return [
+        slow,
+        *(
+            Group(f"mlmon-{role.label}-1h", settings.span("1m"), list(_scores(role, settings)))
+            for role in roles
+        ),
+    ]
 
 
-class _Side:
-    """Names of one side of a model."""
-
-    def __init__(self, role: Role, plan: Plan) -> None:
-        self.what, self.prefix = role.label, role.prefix
-        self.plan = plan
-        self.by_bin = f"{MODEL}, {role.label}, kind, bin"
-        self.reference = self.bin_name("reference_ratio", "avg")
-        self.smoothed = self.bin_name("reference_ratio", "smoothed")
-        self.bins = self.name("reference_ratio", "count")
-        self.rate = self.bin_name("bin_rows", f"rate{plan.rate_label or plan.rate_range}")
-
-    def name(self, metric: str, operations: str) -> str:
-        return f"{self.what}:{self.prefix}_{metric}:{operations}"
-
-    def bin_name(self, metric: str, operations: str) -> str:
-        return f"{self.what}_bin:{self.prefix}_{metric}:{operations}"
+def _named(role: Role, metric: str, operations: str) -> str:
+    return f"{role.label}:{role.prefix}_{metric}:{operations}"
 
 
-def _shared(side: _Side) -> Iterator[Rule]:
-    """What all windows need: the reference, and rows a second."""
-    what, reference, ratio = side.what, side.reference, f"{side.prefix}_reference_ratio"
-    yield Rule(
-        reference,
+def _bins(role: Role) -> Rule:
+    by_bin = f"{VERSION}, {role.label}, kind, bin"
+    return Rule(
+        _named(role, "reference_ratio", "count"),
         f"""\
-sum by ({side.by_bin}) ({ratio})
-/ {PER_COLUMN}
-sum by ({MODEL}, {what}) ({ratio})""",
-        f"Share of the reference's rows in each bin of the {what}: the mean over replicas.",
-    )
-    yield Rule(side.bins, f"count without (kind, bin) ({reference})", f"Bins of the {what}.")
-    yield Rule(
-        side.smoothed,
-        f"""\
-({reference} * {PER_MODEL} {REFERENCE_ROWS} + 0.5)
-/ {PER_COLUMN}
-(0.5 * {side.bins} + {PER_MODEL} {REFERENCE_ROWS})""",
-        "The same with half a row added to each bin, which PSI compares with.",
-    )
-    yield Rule(
-        side.rate,
-        f"sum by ({side.by_bin}) (rate({side.prefix}_bin_rows_total[{side.plan.rate_range}]))",
-        "Rows a second in each bin, over the fleet.",
+count without (kind, bin) (group by ({by_bin}) ({role.prefix}_reference_ratio))""",
+        f"Bins of the {role.label}.",
     )
 
 
-def _scores(side: _Side, window: Window) -> Iterator[Rule]:
-    """Rows, shares and scores of one window."""
-    at, reference = window.name, side.reference
-    in_bins, rows = side.bin_name("bin_rows", at), side.name("rows", at)
-    share, change = side.bin_name("bin_ratio", at), side.bin_name("value_ratio_change", at)
-    yield Rule(in_bins, _rows(side, window), "Rows in each bin; 0 where a bin has no series.")
-    yield Rule(rows, f"{SUM} ({in_bins})", f"Rows of the {side.what}.")
-    yield Rule(share, f"{in_bins} / {PER_COLUMN} ({rows} > 0)", "Share of the rows in each bin.")
+def _scores(role: Role, settings: Settings) -> Iterator[Rule]:
+    rows, counted = _named(role, "rows", "1h"), f"{role.prefix}_bin_rows_total"
+    # Recorded every five minutes, which may be just too old to be seen.
+    bins = f"last_over_time({_named(role, 'reference_ratio', 'count')}[{settings.span('15m')}])"
+    increase = f"increase({counted}[{settings.span('1h')}])"
     yield Rule(
-        side.name("psi", at),
-        psi(in_bins, rows, side.smoothed, side.bins),
+        rows,
+        f"sum by ({VERSION}, {role.label}) ({increase})",
+        f"Rows of the {role.label}.",
+    )
+    yield Rule(
+        _named(role, "psi", "1h"),
+        _psi(role, increase, rows, bins),
         "Population stability index, nats; half a row is added to each bin.",
     )
     yield Rule(
-        side.name("psi_noise", at),
-        noise(rows, side.bins),
+        _named(role, "psi_noise", "1h"),
+        noise(rows, bins),
         "What PSI exceeds by chance alone once in a thousand windows: the chi-square quantile by\n"
         "Wilson and Hilferty, times (1 / rows + 1 / reference rows).",
     )
-    yield Rule(
-        side.name("js_distance", at),
-        js_distance(share, reference),
-        "Jensen-Shannon distance, base 2, 0 to 1.",
-    )
-    yield Rule(
-        side.name("hellinger_distance", at),
-        f"sqrt(clamp_min(1 - {SUM} (sqrt({share} * {reference})), 0))",
-        "Hellinger distance, 0 to 1.",
-    )
-    yield Rule(
-        change,
-        value_change(share, reference),
-        "Change of each numeric bin's share of rows with a value; `ten` is the bin's first digit.",
-    )
-    yield Rule(
-        side.name("ks_statistic", at),
-        ks_statistic(change),
-        "Kolmogorov-Smirnov statistic of numbers at the edges of bins, 0 to 1: the changes of all\n"
-        "bins up to an edge, where they add up to most. Never above the statistic of the rows.",
-    )
-    yield Rule(
-        side.name("l_infinity", at),
-        f"""\
-max without (kind, bin) (
-  abs({share}{{kind="categorical"}} - {reference}{{kind="categorical"}})
-)""",
-        "Greatest change of a category's share, 0 to 1.",
-    )
 
 
-def _rows(side: _Side, window: Window) -> str:
-    if window.is_from_rate:
-        # Not the mean rate times the window: a bin, a feature or a server that is new has a mean
-        # over the time that it exists, and would count as if it had always been so.
-        step = seconds_of(side.plan.every)
-        rows = f"{step:g} * sum by ({side.by_bin}) (sum_over_time({side.rate}[{window.range}]))"
-    else:
-        increase = f"increase({side.prefix}_bin_rows_total[{window.range}])"
-        rows = f"sum by ({side.by_bin}) ({increase})"
-    return f"{rows}\nor\n0 * sum by ({side.by_bin}) ({side.reference})"
+def _psi(role: Role, increase: str, rows: str, bins: str) -> str:
+    """Return PSI from counters alone.
+
+    With x and y rows of a bin in the fleet and in the reference, half a row added, and X and Y
+    their sums: sum((x/X - y/Y) * ln((x/X) / (y/Y))) = sum((x/X - y/Y) * ln(x/y)), since shares
+    add up to 1 on both sides.
+    """
+    by_bin = f"{VERSION}, {role.label}, kind, bin"
+    x = f"(sum by ({by_bin}) ({increase}) + 0.5)"
+    y = f"(avg by ({by_bin}) ({role.prefix}_reference_ratio) * {PER_MODEL} {REFERENCE_ROWS} + 0.5)"
+    return f"""\
+sum without (kind, bin) (
+  (
+    {x}
+    / {PER_COLUMN} (({rows} > 0) + 0.5 * {bins})
+    -
+    {y}
+    / {PER_COLUMN} (0.5 * {bins} + {PER_MODEL} {REFERENCE_ROWS})
+  )
+  * ln(
+    {x}
+    /
+    {y}
+  )
+)"""

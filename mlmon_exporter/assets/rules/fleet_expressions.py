@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from mlmon_exporter.core.profile.bins import BINS, MISSING, OWN_BIN_SHARE
 
-MODEL = "job, model, version"
+from .settings import VERSION
+
 MOST_BINS = BINS + 2 * round(1 / OWN_BIN_SHARE)
 """No numeric column has more: ten of equal rows, and two edges for each value with its own."""
 NOISE_Z = 3.0902
@@ -20,8 +21,8 @@ NOISE_Z = 3.0902
 # `by` all others, and keeps what a ruler adds.
 SUM = "sum without (kind, bin)"
 PER_COLUMN = "ignoring (kind, bin) group_left ()"
-PER_MODEL = f"on ({MODEL}) group_left ()"
-REFERENCE_ROWS = f"avg by ({MODEL}) (mlmon_reference_rows)"
+PER_MODEL = f"on ({VERSION}) group_left ()"
+REFERENCE_ROWS = f"avg by ({VERSION}) (mlmon_reference_rows)"
 
 
 def psi(in_bins: str, rows: str, smoothed: str, bins: str) -> str:

@@ -1,13 +1,12 @@
-"""Business numbers: how many events a predicted row brings, and an alert when events stay away."""
+"""Business numbers: events for each predicted row, and an alert when events stay away."""
 
 from __future__ import annotations
 
 from .alert import Alert
 from .rule_files import Group, Rule
-from .settings import Settings
+from .settings import MODEL, VERSION, Settings
 
-KPI = "job, model, kpi"
-VERSION = "job, model, version"
+KPI = f"{MODEL}, kpi"
 LEAST_EVENTS = 100
 """Events in an hour a week ago, and two, under which their absence today means nothing."""
 WINDOWS = ("1h", "1d")
@@ -38,13 +37,13 @@ sum by ({VERSION}, kpi) (increase({events}[{span}]))
 def alerts(settings: Settings) -> list[Alert]:
     """Return the table."""
     events = settings.select("mlmon_kpi_events_total")
-    build = settings.select("mlmon_build_info")
+    info = settings.select("mlmon_model_info")
     hour, week, two = settings.span("1h"), settings.span("1w"), settings.span("2w")
     now, a_week_ago, two_weeks_ago = (
         f"sum by ({KPI}) (increase({events}[{hour}]{offset}))"
         for offset in ("", f" offset {week}", f" offset {two}")
     )
-    # Events of none may have no series, where counters began anew.
+    # After a restart, a counter without events may have no series.
     drop = Alert(
         name="MlmonKpiDrop",
         severity="warning",
@@ -55,7 +54,7 @@ def alerts(settings: Settings) -> list[Alert]:
   unless {now} >= 0.5 * {a_week_ago}
   unless {now} >= 0.5 * {two_weeks_ago}
 )
-and on (job) group by (job) ({build})""",
+and on ({MODEL}) group by ({MODEL}) ({info})""",
         labels=("job", "model", "kpi"),
         hold="30m",
         keep="30m",

@@ -1,92 +1,128 @@
-"""Alerts on the monitor itself."""
+"""Alerts on the monitor itself, and on Prometheus's evaluation of its rules."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from .alert import Alert
-from .settings import Settings
+from .settings import PLACE, TARGET, Settings
+from .targets import KNOWN
 
-TARGET = "job, instance"
-MEGABYTES = 256
-"""Growth of memory that is worth a ticket, beside its share."""
+BY_PLACE = ", ".join(PLACE)
 SLOW_SCRAPE_SECONDS = 5
 """Half of Prometheus's default time-out."""
-MANY_SAMPLES = 100_000
 MANY_EXCHANGES = 1000
+LEAST_DROPPED = 50
+"""Requests of a target in a quarter of an hour, under which their share means nothing."""
+SKEW_SECONDS = 60
+OF_OURS = 'rule_group=~".*mlmon-.*"'
 
 
 def alerts(settings: Settings) -> list[Alert]:
     """Return the table."""
     return [
         *_intake_alerts(settings),
+        *_unread_alerts(settings),
         *_fault_alerts(settings),
-        *_resource_alerts(settings),
-        *_setup_alerts(settings),
+        *_scrape_alerts(settings),
+        _rules_failing(settings),
     ]
 
 
 def _intake_alerts(settings: Settings) -> Iterator[Alert]:
     queue = settings.select("mlmon_queue_exchanges")
-    # Of predictions that do not wait the bodies were read; for `pending_full` there is an alert.
-    # Where no request is a model's, since no route is known, the drops are all there is.
-    dropped = settings.select("mlmon_dropped_total", 'reason!~"pending_.*"')
-    requests = settings.select("mlmon_requests_total", 'model!=""')
-    errors = settings.select("mlmon_parse_errors_total")
-    some, quarter = settings.span("10m"), settings.span("15m")
+    flushed = settings.select("mlmon_last_flush_timestamp_seconds")
+    some, stale = settings.span("10m"), settings.span_seconds("10m")
+    least = f"min by ({TARGET}) (min_over_time({queue}[{some}]))"
     yield Alert(
-        name="MlmonQueueSaturated",
+        name="MlmonIntakeBehind",
         severity="warning",
-        expr=f"min by ({TARGET}) (min_over_time({queue}[{some}])) > {MANY_EXCHANGES}",
+        expr=f"""\
+{least} > {MANY_EXCHANGES}
+or
+({least} > 0 and time() - min by ({TARGET}) ({flushed}) > {stale:g})""",
         labels=("job", "instance"),
         hold="5m",
-        summary="Exchanges wait in {{ $labels.instance }}",
+        summary="{{ $labels.instance }} does not keep up with what it is sent",
         description=(
             "{{ $value | humanize }} exchanges or more have waited in {{ $labels.instance }} "
-            "({{ $labels.job }}) for ten minutes; when the queue is full, observations are dropped."
+            "({{ $labels.job }}) for ten minutes: scores are as old, and when the queue is full, "
+            "observations are dropped."
         ),
         board="operations",
     )
+    # The time of the last empty queue is old with an empty queue, or yet to come: clocks differ.
+    yield Alert(
+        name="MlmonClockSkew",
+        severity="warning",
+        expr=f"""\
+(time() - min by ({TARGET}) ({flushed}) > {stale:g} and {least} == 0)
+or
+time() - max by ({TARGET}) ({flushed}) < -{SKEW_SECONDS}""",
+        labels=("job", "instance"),
+        hold="5m",
+        summary="The clocks of {{ $labels.instance }} and Prometheus differ",
+        description=(
+            "The clock of {{ $labels.instance }} ({{ $labels.job }}) and that of Prometheus are "
+            "{{ $value | humanizeDuration }} apart (negative: the target is ahead): windows and "
+            "times of outcomes are off by as much."
+        ),
+        board="operations",
+    )
+
+
+def _unread_alerts(settings: Settings) -> Iterator[Alert]:
+    # Of predictions that do not wait the bodies were read, and have an alert; an answer to a body
+    # that nobody read, such as a 401, is no prediction.
+    dropped = settings.select("mlmon_dropped_total", 'reason!~"pending_.*|request_unread"')
+    requests = settings.select("mlmon_requests_total", 'model!=""')
+    errors = settings.select("mlmon_parse_errors_total")
+    quarter = settings.span("15m")
+
+    def count(metric: str, by: str = TARGET) -> str:
+        return f"sum by ({by}) (increase({metric}[{quarter}]))"
+
+    by = f"{TARGET}, reason"
     yield Alert(
         name="MlmonObservationsDropped",
         severity="warning",
+        # Where no route is known to be a model's, the drops are all there is.
         expr=f"""\
 (
-  sum by (job, reason) (increase({dropped}[{quarter}]))
-  / on (job) group_left ()
-  (
-    sum by (job) (increase({requests}[{quarter}])) > 0
-    or sum by (job) (increase({dropped}[{quarter}]))
-  )
+  {count(dropped, by)}
+  / on ({TARGET}) group_left ()
+  ({count(requests)} > 0 or {count(dropped)})
 ) > 0.01
-and sum by (job, reason) (increase({dropped}[{quarter}])) >= 50""",
-        labels=("job", "reason"),
+and {count(dropped, by)} >= {LEAST_DROPPED}""",
+        labels=("job", "instance", "reason"),
         hold="5m",
         keep="15m",
-        summary="Observations of {{ $labels.job }} are dropped: {{ $labels.reason }}",
+        summary="{{ $labels.instance }} drops observations: {{ $labels.reason }}",
         description=(
-            "{{ $value | humanizePercentage }} of the requests of {{ $labels.job }} are counted "
-            "but not looked into ({{ $labels.reason }}); their values are in no distribution."
+            "{{ $value | humanizePercentage }} of the requests of {{ $labels.instance }} "
+            "({{ $labels.job }}) are counted but not read ({{ $labels.reason }}); their values are "
+            "in no distribution."
         ),
         board="operations",
     )
+    by = f"{TARGET}, format, reason"
     yield Alert(
         name="MlmonParseErrors",
         severity="warning",
         expr=f"""\
 (
-  sum by (job, format, reason) (increase({errors}[{quarter}]))
-  / on (job) group_left ()
-  sum by (job) (increase({requests}[{quarter}]))
+  {count(errors, by)}
+  / on ({TARGET}) group_left ()
+  {count(requests)}
 ) > 0.01
-and sum by (job, format, reason) (increase({errors}[{quarter}])) >= 50""",
-        labels=("job", "format", "reason"),
+and {count(errors, by)} >= {LEAST_DROPPED}""",
+        labels=("job", "instance", "format", "reason"),
         hold="5m",
         keep="15m",
-        summary="Bodies of {{ $labels.job }} cannot be read: {{ $labels.reason }}",
+        summary="{{ $labels.instance }} cannot read bodies: {{ $labels.reason }}",
         description=(
-            "{{ $value | humanizePercentage }} of the requests of {{ $labels.job }} could not be "
-            "read as {{ $labels.format }} ({{ $labels.reason }})."
+            "{{ $value | humanizePercentage }} of the requests of {{ $labels.instance }} "
+            "({{ $labels.job }}) could not be read as {{ $labels.format }} ({{ $labels.reason }})."
         ),
         board="operations",
     )
@@ -94,15 +130,14 @@ and sum by (job, format, reason) (increase({errors}[{quarter}])) >= 50""",
 
 def _fault_alerts(settings: Settings) -> Iterator[Alert]:
     internal = settings.select("mlmon_internal_errors_total")
-    # Methods that HTTP does not know come from scanners, and are as well in `other`; which segments
-    # a feature has is settled when its reference is built.
+    # Scanners send methods that HTTP does not know; segments are settled when a reference is built.
     overflow = settings.select("mlmon_label_overflow_total", 'label!~"method|segment"')
-    flushed = settings.select("mlmon_last_flush_timestamp_seconds")
+    writable = settings.select("mlmon_state_writable")
     hour = settings.span("1h")
     yield Alert(
         name="MlmonInternalErrors",
         severity="warning",
-        expr=f"sum by (job, where) (increase({internal}[{hour}])) > 0.5",
+        expr=f"sum by ({BY_PLACE}, where) (increase({internal}[{hour}])) > 0.5",
         labels=("job", "where"),
         hold="5m",
         summary="The monitor of {{ $labels.job }} fails in its {{ $labels.where }}",
@@ -113,9 +148,22 @@ def _fault_alerts(settings: Settings) -> Iterator[Alert]:
         board="operations",
     )
     yield Alert(
-        name="MlmonLabelOverflow",
+        name="MlmonStateNotWritten",
         severity="warning",
-        expr=f"sum by (job, label) (increase({overflow}[{hour}])) > 10",
+        expr=f"min by ({TARGET}) ({writable}) == 0",
+        labels=("job", "instance"),
+        hold="5m",
+        summary="{{ $labels.instance }} cannot write its state",
+        description=(
+            "{{ $labels.instance }} ({{ $labels.job }}) cannot write to its state_dir: it shows "
+            "the counts of one process, which a restart would lose."
+        ),
+        board="operations",
+    )
+    yield Alert(
+        name="MlmonLabelOverflow",
+        severity="info",
+        expr=f"sum by ({BY_PLACE}, label) (increase({overflow}[{hour}])) > 10",
         labels=("job", "label"),
         hold="15m",
         summary="Too many values of {{ $labels.label }} in {{ $labels.job }}",
@@ -125,69 +173,19 @@ def _fault_alerts(settings: Settings) -> Iterator[Alert]:
         ),
         board="operations",
     )
-    yield Alert(
-        name="MlmonFlushStale",
-        severity="warning",
-        expr=f"time() - min by ({TARGET}) ({flushed}) > {settings.span_seconds('10m'):g}",
-        labels=("job", "instance"),
-        hold="5m",
-        summary="{{ $labels.instance }} does not keep up with what it is sent",
-        description=(
-            "{{ $labels.instance }} ({{ $labels.job }}) last had an empty queue "
-            "{{ $value | humanizeDuration }} ago: its drift scores are as old."
-        ),
-        board="operations",
-    )
 
 
-def _resource_alerts(settings: Settings) -> Iterator[Alert]:
-    memory = settings.select("process_resident_memory_bytes")
-    started = settings.select("process_start_time_seconds")
-    cpu = settings.select("process_cpu_seconds_total")
-    ours = f"and on ({TARGET}) {settings.select('mlmon_build_info')}"
-    hour, before, quarter = settings.span("1h"), settings.span("6h"), settings.span("15m")
-    yield Alert(
-        name="MlmonMemoryGrowth",
-        severity="warning",
-        expr=f"""\
-(
-  min_over_time({memory}[{hour}])
-  - max_over_time({memory}[{hour}] offset {before}) > {MEGABYTES * 1_000_000}
-)
-and min_over_time({memory}[{hour}]) > 1.5 * max_over_time({memory}[{hour}] offset {before})
-and time() - {started} > {settings.span_seconds("8h"):g}
-{ours}""",
-        labels=("job", "instance"),
-        hold="15m",
-        summary="{{ $labels.instance }} uses ever more memory",
-        description=(
-            "{{ $labels.instance }} ({{ $labels.job }}) uses {{ $value | humanize1024 }}B more "
-            "than six hours ago, more than half as much again, without a restart."
-        ),
-        board="operations",
-    )
-    yield Alert(
-        name="MlmonCpuSaturated",
-        severity="info",
-        expr=f"""\
-rate({cpu}[{quarter}]) / {settings.cpu_cores:g} > 0.9
-{ours}""",
-        labels=("job", "instance"),
-        hold="15m",
-        keep="15m",
-        summary="{{ $labels.instance }} has no CPU time left",
-        description=(
-            "{{ $labels.instance }} ({{ $labels.job }}) uses {{ $value | humanizePercentage }} of "
-            f"the {settings.cpu_cores:g} core(s) that it may use."
-        ),
-        board="operations",
-    )
+def _scrape_alerts(settings: Settings) -> Iterator[Alert]:
+    unshared = settings.select("mlmon_build_info", 'state="unshared"')
+    quarter = settings.span("15m")
+    duration = settings.select("scrape_duration_seconds")
     yield Alert(
         name="MlmonScrapeSlow",
         severity="warning",
+        # A target that times out shows nothing; what it served is remembered.
         expr=f"""\
-avg_over_time({settings.select("scrape_duration_seconds")}[{quarter}]) > {SLOW_SCRAPE_SECONDS}
-{ours}""",
+avg_over_time({duration}[{quarter}]) > {SLOW_SCRAPE_SECONDS}
+and on ({TARGET}) {settings.select(KNOWN)}""",
         labels=("job", "instance"),
         hold="15m",
         summary="Scrapes of {{ $labels.instance }} take long",
@@ -198,34 +196,40 @@ avg_over_time({settings.select("scrape_duration_seconds")}[{quarter}]) > {SLOW_S
         board="operations",
     )
     yield Alert(
-        name="MlmonTooManySeries",
+        name="MlmonWorkersUnshared",
         severity="warning",
-        expr=f"""\
-{settings.select("scrape_samples_scraped")} > {MANY_SAMPLES}
-{ours}""",
+        expr=f"max by ({TARGET}) (max_over_time({unshared}[{quarter}])) == 1",
         labels=("job", "instance"),
-        hold="15m",
-        summary="{{ $labels.instance }} exposes very many series",
+        hold="30m",
+        summary="Workers of {{ $labels.instance }} count separately",
         description=(
-            "A scrape of {{ $labels.instance }} ({{ $labels.job }}) has {{ $value | humanize }} "
-            "samples."
+            "{{ $labels.instance }} ({{ $labels.job }}) has several workers and no state_dir: "
+            "each scrape shows one of them, so that no number is that of the whole."
         ),
         board="operations",
     )
 
 
-def _setup_alerts(settings: Settings) -> Iterator[Alert]:
-    unshared = settings.select("mlmon_build_info", 'state="unshared"')
-    yield Alert(
-        name="MlmonWorkersUnshared",
+def _rules_failing(settings: Settings) -> Alert:
+    quarter = settings.span("15m")
+    failed, missed = (
+        f"sum by (rule_group) (increase(prometheus_rule_{what}_total{{{OF_OURS}}}[{quarter}])) > 0"
+        for what in ("evaluation_failures", "group_iterations_missed")
+    )
+    # A Prometheus that does not scrape itself shows neither; rules that record nothing show here.
+    idle = (
+        f"count({settings.select('mlmon_model_info')}) unless on () count({settings.select(KNOWN)})"
+    )
+    return Alert(
+        name="MlmonRulesFailing",
         severity="warning",
-        expr=f"max by ({TARGET}) (max_over_time({unshared}[{settings.span('15m')}])) == 1",
-        labels=("job", "instance"),
-        hold="30m",
-        summary="Workers of {{ $labels.instance }} count each for itself",
+        expr=f"{failed}\nor\n{missed}\nor\n({idle}) > 0",
+        labels=("rule_group",),
+        hold="15m",
+        summary="Prometheus does not keep up with the rules of mlmon-exporter",
         description=(
-            "{{ $labels.instance }} ({{ $labels.job }}) has several workers and no state_dir: "
-            "each scrape shows one of them, so that no number is that of the whole."
+            "Rules fail, miss their interval, or are not loaded (group: "
+            "{{ $labels.rule_group }}): alerts that read what they record stay silent."
         ),
         board="operations",
     )

@@ -5,10 +5,9 @@ Jobs that send it run nightly or weekly, so a day is compared with the same day 
 
 from __future__ import annotations
 
-from .alert import Alert
-from .settings import Settings
+from .alert import Alert, latched
+from .settings import MODEL, TARGET, Settings
 
-MODEL = "job, model"
 LEAST_ROWS = 100
 """Ground truths in a day, under which neither their absence nor their shares mean anything."""
 WHO = "{{ $labels.model }} ({{ $labels.job }})"
@@ -16,11 +15,11 @@ WHO = "{{ $labels.model }} ({{ $labels.job }})"
 
 def alerts(settings: Settings) -> list[Alert]:
     """Return the table."""
-    return [_stopped(settings), _late(settings), _unknown(settings), _dropped(settings)]
+    return [_stopped(settings), _unused(settings), _dropped(settings)]
 
 
 def _of_day(settings: Settings, by: str, outcomes: str, offset: str = "") -> str:
-    """Return how many ground truths of some outcomes came in a day."""
+    """Return the ground truths of some outcomes in a day."""
     selected = settings.select("mlmon_ground_truth_total", f'outcome=~"{outcomes}"')
     return f"sum by ({by}) (increase({selected}[{settings.span('1d')}]{offset}))"
 
@@ -33,7 +32,10 @@ def _stopped(settings: Settings) -> Alert:
         severity="warning",
         expr=f"""\
 (
-  {_of_day(settings, MODEL, "matched", a_week_ago)} >= {LEAST_ROWS}
+  (
+    {_of_day(settings, MODEL, "matched", a_week_ago)} >= {LEAST_ROWS}
+    or {latched(settings, "MlmonGroundTruthStopped", MODEL)}
+  )
   unless {_of_day(settings, MODEL, "matched")} > 0
 )
 and sum by ({MODEL}) (increase({rows}[{settings.span("1d")}])) >= {LEAST_ROWS}""",
@@ -42,53 +44,40 @@ and sum by ({MODEL}) (increase({rows}[{settings.span("1d")}])) >= {LEAST_ROWS}""
         hold="6h",
         summary="No ground truth of {{ $labels.model }} comes any more",
         description=(
-            f"{WHO} predicts, but no ground truth was joined for a day; on the same day a week ago "
-            "it was {{ $value | humanize }}. Its quality is not known."
+            f"{WHO} predicts, but no ground truth was joined for a day or more; it was on the same "
+            "day a week before. Its quality is not known."
         ),
         board="quality",
     )
 
 
-def _late(settings: Settings) -> Alert:
-    joined = _of_day(settings, MODEL, "matched|late")
+def _unused(settings: Settings) -> Alert:
+    def of_day(by: str, outcomes: str) -> str:
+        return _of_day(settings, by, outcomes)
+
+    model = f"{TARGET}, model"
     return Alert(
-        name="MlmonGroundTruthLate",
+        name="MlmonGroundTruthUnused",
         severity="warning",
+        # An unknown prediction has no model: its share is of all that the target was sent.
         expr=f"""\
-{_of_day(settings, MODEL, "late")}
+{of_day(model, "late|invalid")}
 /
-({joined} >= {LEAST_ROWS})
+({of_day(model, "matched|late|invalid")} >= {LEAST_ROWS})
+> 0.5
+or
+{of_day(TARGET, "unknown")}
+/
+({of_day(TARGET, "matched|late|unknown|invalid")} >= {LEAST_ROWS})
 > 0.5""",
-        labels=("job", "model"),
+        labels=("job", "instance", "model"),
         hold="1h",
         keep="1h",
-        summary="Ground truth of {{ $labels.model }} comes too late to be scored",
+        summary="Most ground truth sent to {{ $labels.instance }} is of no use",
         description=(
-            f"{{{{ $value | humanizePercentage }}}} of a day's ground truth of {WHO} came when its "
-            "prediction was older than the longest window: it is counted, but in no quality."
-        ),
-        board="quality",
-    )
-
-
-def _unknown(settings: Settings) -> Alert:
-    # Of what is unknown, the model is unknown, too.
-    sent = _of_day(settings, "job", "matched|late|unknown|invalid")
-    return Alert(
-        name="MlmonGroundTruthUnknown",
-        severity="warning",
-        expr=f"""\
-{_of_day(settings, "job", "unknown|invalid")}
-/
-({sent} >= {LEAST_ROWS})
-> 0.5""",
-        labels=("job",),
-        hold="1h",
-        keep="1h",
-        summary="Ground truth of {{ $labels.job }} finds no prediction",
-        description=(
-            "{{ $value | humanizePercentage }} of a day's ground truth sent to {{ $labels.job }} "
-            "names a prediction that is not known, or is none that its model can have."
+            "{{ $value | humanizePercentage }} of a day's ground truth sent to "
+            "{{ $labels.instance }} ({{ $labels.job }} {{ $labels.model }}) is counted in no "
+            "quality: it came too late, names an unknown prediction, or has an impossible value."
         ),
         board="quality",
     )
@@ -101,20 +90,20 @@ def _dropped(settings: Settings) -> Alert:
     return Alert(
         name="MlmonPendingDropped",
         severity="warning",
-        # Where nobody sends ground truth, nobody misses them.
+        # Without ground truth, no prediction is missed.
         expr=f"""\
 (
-  sum by (job) (increase({dropped}[{hour}]))
-  / sum by (job) (increase({rows}[{hour}]))
+  sum by ({TARGET}) (increase({dropped}[{hour}]))
+  / sum by ({TARGET}) (increase({rows}[{hour}]))
 ) > 0.01
-and sum by (job) (increase({dropped}[{hour}])) >= {LEAST_ROWS}
-and {_of_day(settings, "job", "matched|late|unknown")} > 0""",
-        labels=("job",),
+and sum by ({TARGET}) (increase({dropped}[{hour}])) >= {LEAST_ROWS}
+and {_of_day(settings, TARGET, "matched|late|unknown")} > 0""",
+        labels=("job", "instance"),
         hold="15m",
         keep="1h",
-        summary="Predictions of {{ $labels.job }} are forgotten before their ground truth comes",
+        summary="{{ $labels.instance }} forgets predictions before their ground truth comes",
         description=(
-            "{{ $labels.job }} gives up predictions that wait, as many as "
+            "{{ $labels.instance }} ({{ $labels.job }}) gives up predictions that wait, as many as "
             "{{ $value | humanizePercentage }} of those it makes, since there are more than "
             "`pending_rows`: their ground truth will be unknown."
         ),

@@ -1,4 +1,4 @@
-"""Alerts on how good predictions are, each against the exported threshold.
+"""Alerts on the quality of predictions, each against the exported threshold.
 
 A ticket comes from any replica, version and segment; a page when the replicas of the configured
 version agree, over all its rows and in every window that has enough outcomes.
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from mlmon_exporter.core.outcomes.quality import QUALITY
 
 from .alert import Alert
-from .settings import Settings
+from .settings import VERSION, Settings
 
-VERSION = "job, model, version"
 WINDOW = f"{VERSION}, window"
-SLICE = f"{WINDOW}, segment_feature, segment"
+OWN = f"{VERSION}, instance"
+SEGMENT = f"{VERSION}, segment_feature, segment"
 LABELS = ("job", "model", "version")
 OVERALL = 'segment_feature=""'
 DECIDING = {name: quality.sign for name, quality in QUALITY.items() if quality.error is not None}
@@ -65,18 +65,18 @@ def _worse(settings: Settings, name: str, matchers: str = "", word: str = "") ->
 def _dropped(settings: Settings) -> Alert:
     def worst(name: str) -> str:
         of = "min" if DECIDING[name] > 0 else "max"
-        return f"{of} by ({SLICE}) ({_worse(settings, name)})"
+        return f"{of} by ({SEGMENT}) ({_worse(settings, name)})"
 
     return Alert(
         name="MlmonQualityDrop",
         severity="warning",
         expr=_named(DECIDING, worst),
-        labels=(*LABELS, "window", "segment_feature", "segment", "quality"),
+        labels=(*LABELS, "segment_feature", "segment", "quality"),
         hold="15m",
         keep="1h",
         summary="{{ $labels.model }} is worse than its reference",
         description=(
-            f"The {{{{ $labels.quality }}}} of {WHO} in the last {{{{ $labels.window }}}} is "
+            f"The {{{{ $labels.quality }}}} of {WHO} in a window is "
             "{{ $value | printf `%.4g` }}, beyond what chance brings. Rows: "
             "{{ $labels.segment_feature }} {{ $labels.segment }} (all, where nothing is named)."
         ),
@@ -114,16 +114,13 @@ def _expected_to_drop(settings: Settings) -> Alert:
     def fall(name: str) -> str:
         reference = settings.select(f"mlmon_reference_quality_{name}", OVERALL)
         estimate = settings.select(f"mlmon_estimated_quality_{name}")
-        return (
-            f"max by ({WINDOW}) "
-            f"({reference} - on (job, instance, model, version) group_right () {estimate})"
-        )
+        return f"max by ({WINDOW}) ({reference} - on ({OWN}) group_right () {estimate})"
 
     known = _worse(settings, "accuracy", OVERALL, "bool ")
     return Alert(
         name="MlmonEstimatedQualityDrop",
-        severity="warning",
-        # Where ground truth of the same window says that all is well, no guess is needed.
+        severity="info",
+        # No guess where ground truth of the same window says that all is well.
         expr=f"""\
 min by ({VERSION}, quality) (
   (
@@ -148,14 +145,14 @@ def _concept_drifted(settings: Settings) -> Alert:
     return Alert(
         name="MlmonConceptDrift",
         severity="warning",
-        expr=f"max by ({WINDOW}) ({settings.select('mlmon_concept_drifted')}) == 1",
-        labels=(*LABELS, "window"),
+        expr=f"max by ({VERSION}) ({settings.select('mlmon_concept_drifted')}) == 1",
+        labels=LABELS,
         hold="15m",
         keep="1h",
         summary="{{ $labels.model }} errs otherwise than it did",
         description=(
-            f"At least one replica of {WHO} says that the distribution of its errors in the last "
-            "{{ $labels.window }} differs from the reference's by more than chance brings: the "
+            f"At least one replica of {WHO} says that the distribution of its errors in a "
+            "window differs from the reference's by more than chance brings: the "
             "same inputs may lead to other outcomes now."
         ),
         board="quality",
@@ -175,20 +172,20 @@ def _uncalibrated(settings: Settings) -> Alert:
         name="MlmonCalibrationOff",
         severity="warning",
         expr=f"""\
-max by ({WINDOW}) (
+max by ({VERSION}) (
   (
     {error}
-    - on (job, instance, model, version) group_left () {reference}
+    - on ({OWN}) group_left () {reference}
     > {CALIBRATION_RISE:g}
   )
   and {rows} >= {LEAST_OUTCOMES}
 ) > {CALIBRATION_RISE:g}""",
-        labels=(*LABELS, "window"),
+        labels=LABELS,
         hold="30m",
         keep="1h",
         summary="Probabilities of {{ $labels.model }} are off",
         description=(
-            f"The probabilities of {WHO} in the last {{{{ $labels.window }}}} miss how often the "
+            f"The probabilities of {WHO} in a window miss how often the "
             "outcome comes by {{ $value | printf `%.2f` }} more than in the reference."
         ),
         board="quality",
@@ -199,18 +196,18 @@ def _versions_differ(settings: Settings) -> Alert:
     def difference(name: str) -> str:
         found = settings.select(f"mlmon_quality_{name}_difference")
         threshold = settings.select(f"mlmon_quality_{name}_difference_threshold")
-        return f"avg by ({WINDOW}) ({found} and abs({found}) > {threshold})"
+        return f"avg by ({VERSION}) ({found} and abs({found}) > {threshold})"
 
     return Alert(
         name="MlmonVersionsDiffer",
         severity="warning",
         expr=_named(DECIDING, difference),
-        labels=(*LABELS, "window", "quality"),
+        labels=(*LABELS, "quality"),
         hold="1h",
         keep="1h",
         summary="Versions of {{ $labels.model }} differ in quality",
         description=(
-            f"The {{{{ $labels.quality }}}} of {WHO} in the last {{{{ $labels.window }}}} is that "
+            f"The {{{{ $labels.quality }}}} of {WHO} in a window is that "
             "of the configured version and {{ $value | printf `%+.4g` }}: more than chance brings "
             "between versions that are alike."
         ),

@@ -1,4 +1,4 @@
-"""All generated files under `alerts/`: a new subsystem is a row here."""
+"""All generated files under `alerts/`; a new subsystem is a row here."""
 
 from __future__ import annotations
 
@@ -15,38 +15,46 @@ MADE_BY = "Made by `python -m mlmon_exporter.assets.rules` from {module} there: 
 
 
 class Subsystem(NamedTuple):
-    """What is alerted on together, in a file of its own."""
+    """Alerts of one kind of cause, in one file."""
 
     name: str
     about: str
     alerts: Callable[[Settings], Sequence[Alert]]
+    folder: str = "alerting"
+    """`optional` for files that Prometheus loads only if it is told to."""
+
+    @property
+    def path(self) -> str:
+        """Return its file's path in `alerts/`."""
+        return f"{self.folder}/mlmon-{self.name}.yml"
 
 
 SUBSYSTEMS = (
     Subsystem("serving", "Alerts on requests: error budget, latency, traffic.", serving.alerts),
     Subsystem("data", "Alerts on the quality of the features' values.", data.alerts),
-    Subsystem("drift", "Alerts on drift, and on references that it is judged by.", drift.alerts),
+    Subsystem("drift", "Alerts on drift, and on references.", drift.alerts),
     Subsystem("outcomes", "Alerts on ground truth: that it comes, in time.", outcomes.alerts),
-    Subsystem("quality", "Alerts on how good predictions are.", quality.alerts),
-    Subsystem("fairness", "Alerts on segments that are treated unlike.", fairness.alerts),
+    Subsystem("quality", "Alerts on the quality of predictions.", quality.alerts),
     Subsystem("kpi", "Alerts on business numbers.", kpi.alerts),
-    Subsystem("targets", "Alerts on what is scraped, and on models in it.", targets.alerts),
-    Subsystem("monitor", "Alerts on the monitor itself.", monitor.alerts),
+    Subsystem("targets", "Alerts on targets, and on the models that they serve.", targets.alerts),
+    Subsystem("monitor", "Alerts on the monitor itself, and on its rules.", monitor.alerts),
+    Subsystem(
+        "fairness",
+        "Optional alerts on segments that are treated unequally: load them if you need them.",
+        fairness.alerts,
+        "optional",
+    ),
 )
 
 
 def files(settings: Settings = DEFAULTS) -> dict[str, str]:
     """Return path under `alerts/` -> text of each generated file."""
-    plan = fleet.DEFAULT.at_pace(settings)
-    made = {
-        fleet.FILE: fleet.fleet_file(plan, settings),
-        "recording/mlmon-serving.yml": rule_file(
-            serving.recordings(settings), _about(serving.RECORDED, "serving")
-        ),
-        "recording/mlmon-kpi.yml": rule_file(kpi.recordings(settings), _about(kpi.RECORDED, "kpi")),
-        "alertmanager.yml": alertmanager_file(settings),
-    }
-    return made | {f"alerting/mlmon-{s.name}.yml": _alerting(s, settings) for s in SUBSYSTEMS}
+    made = {fleet.FILE: fleet.fleet_file(settings), "alertmanager.yml": alertmanager_file(settings)}
+    for module in (serving, kpi, targets):
+        name = module.__name__.rpartition(".")[2]
+        text = rule_file(module.recordings(settings), _about(module.RECORDED, name))
+        made[f"recording/mlmon-{name}.yml"] = text
+    return made | {s.path: _alerting(s, settings) for s in SUBSYSTEMS}
 
 
 def _alerting(subsystem: Subsystem, settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""Alerts on requests: how fast the error budget burns, how slow answers are, whether any come.
+"""Alerts on requests: error budget, latency, traffic.
 
 Burn rates and their pairs of windows are those of the Site Reliability Workbook (Google, 2018),
 chapter 5: a page when 2 % of a month's budget is gone within an hour or 5 % within six, a ticket
@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from .alert import Alert
+from .alert import Alert, latched
 from .rule_files import Group, Rule
-from .settings import Settings
+from .settings import MODEL, Settings
 
-MODEL = "job, model"
 REQUESTS = "model:mlmon_requests:rate5m"
 OF_MODELS = 'model!=""'
 FAILED = 'outcome=~"server_error|interrupted",model!=""'
@@ -45,12 +44,12 @@ WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
 class Budget(NamedTuple):
-    """What there is a budget of."""
+    """Bad requests of one objective."""
 
     rate: str
     """Name of the recorded number of bad requests a second."""
     what: str
-    """What bad requests did."""
+    """A verb phrase: bad requests ended in an error, took too long."""
     bad: str
     """Expression of their number a second."""
     allowed: float
@@ -188,8 +187,11 @@ def _traffic_alerts(settings: Settings) -> Iterator[Alert]:
         severity="critical",
         expr=f"""\
 (
-  {last} >= {LEAST_ROWS}
-  and {before} >= {LEAST_ROWS}
+  (
+    {last} >= {LEAST_ROWS}
+    and {before} >= {LEAST_ROWS}
+    or {latched(settings, "MlmonNoPredictions", MODEL)}
+  )
   unless sum by ({MODEL}) (increase({rows}[{half}])) > 0
 )
 and group by ({MODEL}) ({info})""",
@@ -197,8 +199,8 @@ and group by ({MODEL}) ({info})""",
         hold="5m",
         summary="{{ $labels.model }} predicts nothing",
         description=(
-            "{{ $labels.model }} ({{ $labels.job }}) has predicted no row for half an hour; "
-            "a week ago it predicted {{ $value | humanize }} or more in each at this time of day."
+            "{{ $labels.model }} ({{ $labels.job }}) has predicted no row for half an hour; in "
+            f"other weeks it predicted {LEAST_ROWS} or more in each half hour at this time."
         ),
         board="overview",
     )

@@ -1,15 +1,23 @@
-"""What a user may settle about the rules and boards: objectives, selectors, links."""
+"""Options of the rules: objectives, jobs, severities, labels, links."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mlmon_exporter.core.counts.requests import LATENCY_BOUNDS
 
 EVERYTHING = ".+"
 GUESSED_SECONDS = 0.5
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+PLACE = ("cluster", "namespace", "job")
+"""Labels that say where a model server runs. Where a scrape sets no cluster or namespace, grouping
+by them changes nothing."""
+MODEL = ", ".join((*PLACE, "model"))
+VERSION = f"{MODEL}, version"
+TARGET = ", ".join((*PLACE, "instance"))
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,35 +25,37 @@ class Settings:
     """The options of `mlmon-exporter assets`; the committed files are made with the defaults."""
 
     job: str = EVERYTHING
-    """A regular expression of the scrape jobs that are ours."""
+    """A regular expression of the scrape jobs to watch."""
     availability_objective: float = 0.999
     """Share of requests, 0 to 1, that neither end in a server error nor are cut off."""
     latency_objective: float = 0.99
     """Share of requests, 0 to 1, that are answered within `slow_seconds`."""
     latency_seconds: float | None = None
-    """A bucket bound of `mlmon_request_duration_seconds`, of which pages are made. None: a guess,
-    which is worth tickets."""
+    """A bucket bound of `mlmon_request_duration_seconds`; slower answers page. None: a guess, and
+    slower answers make tickets."""
     parity_objective: float = 0.8
     """Least over greatest selection ratio of a feature's segments, 0 to 1. The four-fifths rule of
     the US Uniform Guidelines on Employee Selection Procedures (1978), a rule of thumb."""
+    severities: Mapping[str, str] = field(default_factory=dict)
+    """Alert -> severity, where it is not the default."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels added to every alert, such as `team`."""
+    has_all_scores: bool = False
+    """Whether all scores of the fleet are recorded, or only PSI of the hour, which alerts and
+    boards read. All of them are some 1.3 times as many series as are scraped."""
     runbook_url: str = "runbooks"
-    """Where the runbooks are: each alert links to `<runbook_url>/<alert>.md`."""
+    """Address of the runbooks: each alert links to `<runbook_url>/<alert>.md`."""
     dashboard_url: str = ""
     """Address of Grafana, without a slash at the end; empty: links are relative to it."""
-    cpu_cores: float = 1.0
-    """How many cores a target may use."""
-    day_filled: str = "20h"
-    """How long ago the fleet's score of a day must have begun for drift to page: a younger one
-    holds little more than the hour. For demonstrations and tests, which cannot wait."""
     hour_seconds: float = 3600.0
-    """How long the rules' hour lasts. All spans of time shrink with it; names of recorded series
-    stay as they are, so that boards and alerts fit. For demonstrations and tests."""
+    """Length of the rules' hour. All spans of time shrink with it; names of recorded series stay,
+    so that boards and alerts fit. For demonstrations and tests."""
 
     def __post_init__(self) -> None:
-        """Refuse what would make rules that never fire.
+        """Refuse values that would make rules that never fire.
 
         Raises:
-            ValueError: An objective or a span makes no sense.
+            ValueError: An objective, a span or a label makes no sense.
         """
         for name in ("availability_objective", "latency_objective", "parity_objective"):
             share = getattr(self, name)
@@ -56,14 +66,22 @@ class Settings:
             raise ValueError(
                 f"latency_seconds: expected one of {bounds}, got {self.latency_seconds}"
             )
-        for name in ("cpu_cores", "hour_seconds"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name}: expected over 0, got {getattr(self, name)}")
+        if self.hour_seconds <= 0:
+            raise ValueError(f"hour_seconds: expected over 0, got {self.hour_seconds}")
+        for label in self.labels:
+            if not _LABEL.fullmatch(label) or label in {"severity", "subsystem", "alertname"}:
+                raise ValueError(f"labels: expected a label's name such as team, got {label!r}")
 
     @property
     def slow_seconds(self) -> float:
-        """How long a request may take: what was settled, or the guess."""
+        """Seconds that a request may take: the option, or the guess."""
         return GUESSED_SECONDS if self.latency_seconds is None else self.latency_seconds
+
+    @property
+    def has_relative_links(self) -> bool:
+        """Whether links of alerts are dead outside Grafana and a folder of runbooks."""
+        links = (self.runbook_url, self.dashboard_url)
+        return not all(link.startswith(("http://", "https://")) for link in links)
 
     def span(self, duration: str) -> str:
         """Return a Prometheus duration at the pace of `hour_seconds`: `5m` is `5m` by default.
@@ -80,7 +98,7 @@ class Settings:
         return seconds_of(duration) * self.hour_seconds / SECONDS["h"]
 
     def select(self, metric: str, matchers: str = "") -> str:
-        """Return the selector of a metric's series that come from our jobs."""
+        """Return the selector of a metric's series that come from the jobs to watch."""
         jobs = [] if self.job == EVERYTHING else [f'job=~"{_quoted(self.job)}"']
         inner = ",".join([*jobs, *([matchers] if matchers else [])])
         return f"{metric}{{{inner}}}" if inner else metric

@@ -1,153 +1,163 @@
-"""Alerts on what is scraped: servers that are down, metrics and models that are gone."""
+"""Alerts on targets: servers that do not answer, restart, or are gone with their models.
+
+No alert depends on the health of a neighbour: each is about a model's own targets or one target,
+so that it means the same where every service has a job and where hundreds share one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .alert import Alert
-from .settings import Settings
+from .alert import Alert, latched
+from .rule_files import Group, Rule
+from .settings import MODEL, PLACE, TARGET, Settings
 
-TARGET = "job, instance"
+KNOWN = "instance:mlmon_model_info:known"
+DOWN = "model:mlmon_targets_down:ratio"
 LEAST_ROWS = 100
-"""Rows in the last minutes of a job, over which it was not idle when it vanished."""
+"""Rows in the last hour, under which a model that is gone pages nobody."""
+RECORDED = """\
+The models of each target, remembered while it does not answer, and the share of a model's targets
+that do not."""
+
+
+def recordings(settings: Settings) -> list[Group[Rule]]:
+    """Return the rules that remember the models of targets."""
+    info, up = settings.select("mlmon_model_info"), settings.select("up")
+    known = settings.select(KNOWN)
+    # A metric of a target that is down is stale: what it served is known from what was recorded.
+    remembered = f"last_over_time({known}[{settings.span('1h')}])"
+    rules = [
+        Rule(
+            KNOWN,
+            f"""\
+group by ({TARGET}, model) ({info})
+or
+({remembered} and on ({TARGET}) {up} == 0)""",
+            "Models of each target: those that it shows, or showed before it stopped answering.",
+        ),
+        Rule(
+            DOWN,
+            f"1 - avg by ({MODEL}) "
+            f"({known} * on ({TARGET}) group_left () min by ({TARGET}) ({up}))",
+            "Share of a model's targets that do not answer scrapes, 0 to 1.",
+        ),
+    ]
+    return [Group("mlmon-targets", settings.span("1m"), rules)]
 
 
 def alerts(settings: Settings) -> list[Alert]:
     """Return the table."""
-    return [*_server_alerts(settings), *_absence_alerts(settings)]
+    return [
+        Alert(
+            name="MlmonWatchdog",
+            severity="heartbeat",
+            expr="vector(1) > 0",
+            labels=(),
+            hold="0s",
+            summary="Alerts arrive",
+            description="Always fires. When it stops arriving, no other alert would arrive either.",
+            board="operations",
+        ),
+        _replicas_down(settings),
+        _not_served(settings),
+        *_target_alerts(settings),
+    ]
 
 
-def _server_alerts(settings: Settings) -> Iterator[Alert]:
-    up, info = settings.select("up"), settings.select("mlmon_model_info")
-    week = settings.span("1w")
-    # Which models a target has is known from when it was up; other exporters' targets have none.
-    models = f"group by ({TARGET}, model) (last_over_time({info}[{week}]))"
-    down = f"({models} and on ({TARGET}) {up} == 0)"
-    yield Alert(
-        name="MlmonWatchdog",
-        severity="heartbeat",
-        expr="vector(1) > 0",
-        labels=(),
-        hold="0s",
-        summary="Alerts arrive",
-        description="Fires always. When it stops arriving, no other alert would arrive either.",
-        board="operations",
-    )
-    yield Alert(
+def _replicas_down(settings: Settings) -> Alert:
+    down = settings.select(DOWN)
+    # Replicas that crash together are up for a while each time: no single outage lasts.
+    again = f"changes({down}[{settings.span('20m')}]) >= 4"
+    return Alert(
         name="MlmonReplicasDown",
         severity="critical",
         expr=f"""\
-count by (job, model) {down}
-/ count by (job, model) ({models} and on ({TARGET}) {up})
-> 0.5""",
+{down} > 0.5
+or
+(max_over_time({down}[{settings.span("5m")}]) > 0.5 and {again})""",
         labels=("job", "model"),
         hold="3m",
         keep="2m",
-        summary="More than half of the replicas of {{ $labels.model }} are down",
+        summary="More than half of the replicas of {{ $labels.model }} do not answer scrapes",
         description=(
             "{{ $value | humanizePercentage }} of the targets of {{ $labels.model }} "
-            "({{ $labels.job }}) do not answer scrapes."
-        ),
-        board="operations",
-    )
-    yield Alert(
-        name="MlmonTargetDown",
-        severity="warning",
-        expr=f"{down} == 1",
-        labels=("job", "instance", "model"),
-        hold="10m",
-        summary="{{ $labels.instance }} is down",
-        description=(
-            "{{ $labels.instance }} ({{ $labels.job }}), which serves {{ $labels.model }}, has not "
-            "answered scrapes for ten minutes."
+            "({{ $labels.job }}) do not answer scrapes, for minutes or again and again."
         ),
         board="operations",
     )
 
 
-def _absence_alerts(settings: Settings) -> Iterator[Alert]:
-    """What was there within a day, and is no more: what never was is not missed."""
-    up, info = settings.select("up"), settings.select("mlmon_model_info")
-    build = settings.select("mlmon_build_info")
+def _not_served(settings: Settings) -> Alert:
     rows = settings.select("mlmon_prediction_rows_total")
-    day, quarter = settings.span("1d"), settings.span("15m")
-    # While targets are down, other alerts say so.
-    absent = f"""\
-count by (job) (last_over_time({build}[{day}]))
-unless on (job) {build}
-unless on (job) {up} == 0"""
-    # In a job that others share, targets without our metrics are nothing new.
-    others = f"({up} offset {day} == 1 unless on ({TARGET}) {build} offset {day})"
-    # What had them, and answers: whatever else of the job is down, that is no reason.
-    stripped = f"""\
-count by (job) (
-  last_over_time({build}[{day}])
-  and on ({TARGET}) {up} == 1
-  unless on ({TARGET}) {build}
-)
-unless on (job) {build}"""
-    # Ten minutes later, rows of the last five are seen: who scales to zero was idle by then, and
-    # who renames a job has the model in another.
-    yield Alert(
-        name="MlmonMetricsLost",
+    info = settings.select("mlmon_model_info")
+    hour, quarter = settings.span("1h"), settings.span("15m")
+    since = settings.select("ALERTS_FOR_STATE", 'alertname="MlmonModelNotServed"')
+    # A job that is renamed has its model in another at once; a namesake that was there before is
+    # another service.
+    moved = f"{info} unless on ({MODEL}) group by ({MODEL}) ({info} offset {hour})"
+    near = ", ".join(label for label in (*PLACE, "model") if label != "job")
+    # Five minutes on, a model that was scaled to zero had no rows in the last quarter of an hour;
+    # of one that was retired while it was in use, the alert ends after a week.
+    return Alert(
+        name="MlmonModelNotServed",
         severity="critical",
         expr=f"""\
 (
-  {_indented(absent)}
-  and on (job) {up} == 1
-  unless on (job) {others}
+  (
+    sum by ({MODEL}) (increase({rows}[{hour}])) >= {LEAST_ROWS}
+    and sum by ({MODEL}) (increase({rows}[{quarter}])) > 0
+  )
+  or {latched(settings, "MlmonReplicasDown", MODEL)}
+  or {latched(settings, "MlmonModelNotServed", MODEL)}
 )
-or
-(
-  {_indented(stripped)}
-)
-or
-count by (job) (
-  sum by (job, model) (increase({rows}[{quarter}])) >= {LEAST_ROWS}
-  unless on (job) {up}
-  unless on (model) {info}
-)""",
-        labels=("job",),
-        hold="10m",
-        keep="30m",
-        summary="The models of {{ $labels.job }} are served, and nothing watches them",
+unless on ({MODEL}) time() - {since} > {settings.span_seconds("1w"):g}
+unless on ({MODEL}) {settings.select(KNOWN)}
+unless on ({near}) ({moved})""",
+        labels=("job", "model"),
+        hold="5m",
+        summary="No target shows {{ $labels.model }}, which was in use",
         description=(
-            "The targets of {{ $labels.job }} answer without our metrics, or they vanished while "
-            "rows were predicted: no other alert on these models can fire."
+            "{{ $labels.model }} ({{ $labels.job }}) predicted rows until it vanished: no target "
+            "has it any more, so either nobody is served or nobody watches."
         ),
         board="operations",
     )
+
+
+def _target_alerts(settings: Settings) -> Iterator[Alert]:
+    up, known = settings.select("up"), settings.select(KNOWN)
+    started = settings.select("process_start_time_seconds")
+    build = settings.select("mlmon_build_info", 'state!="unshared"')
+    half = settings.span("30m")
     yield Alert(
-        name="MlmonExporterAbsent",
+        name="MlmonTargetDown",
         severity="warning",
-        expr=absent,
-        labels=("job",),
+        expr=f"count by ({TARGET}) ({known}) and on ({TARGET}) {up} == 0",
+        labels=("job", "instance"),
         hold="10m",
-        summary="No target of {{ $labels.job }} exposes metrics of its models",
+        summary="{{ $labels.instance }} does not answer scrapes",
         description=(
-            "Prometheus has no mlmon_build_info of {{ $labels.job }}, which it had within the last "
-            "day: either it has no targets any more, or they answer without our metrics."
+            "{{ $labels.instance }} ({{ $labels.job }}), which serves {{ $value }} model(s), has "
+            "not answered scrapes for ten minutes, or answers too late."
         ),
         board="operations",
     )
     yield Alert(
-        name="MlmonModelGone",
+        name="MlmonRestarting",
         severity="warning",
         expr=f"""\
-count by (job, model) (last_over_time({info}[{day}]))
-unless on (job, model) {info}
-unless on (job) {up} == 0
-and on (job) {build} > 0""",
-        labels=("job", "model"),
-        hold="10m",
-        summary="{{ $labels.model }} is not there any more",
+max by ({TARGET}) (
+  changes({started}[{half}])
+  and on ({TARGET}) last_over_time({build}[{half}])
+) >= 3""",
+        labels=("job", "instance"),
+        hold="1m",
+        keep="15m",
+        summary="{{ $labels.instance }} restarts again and again",
         description=(
-            "{{ $labels.job }} answers scrapes, but no longer has {{ $labels.model }}, which it "
-            "had within the last day."
+            "{{ $labels.instance }} ({{ $labels.job }}) has started {{ $value }} times in half an "
+            "hour."
         ),
         board="operations",
     )
-
-
-def _indented(text: str) -> str:
-    return text.replace("\n", "\n  ")

@@ -49,8 +49,31 @@ Parity: TypeAlias = Annotated[
         IN_RULES,
     ),
 ]
-Cores: TypeAlias = Annotated[
-    float, _option("CORES", "How many cores a model server may use.", IN_RULES)
+Severity: TypeAlias = Annotated[
+    list[str] | None,
+    _option(
+        "ALERT=SEVERITY",
+        "Another severity, such as MlmonFleetDrift=critical; may be repeated.",
+        IN_RULES,
+        show_default=False,
+    ),
+]
+AlertLabel: TypeAlias = Annotated[
+    list[str] | None,
+    _option(
+        "KEY=VALUE",
+        "A label of all alerts, such as team=bikes; may be repeated.",
+        IN_RULES,
+        show_default=False,
+    ),
+]
+AllScores: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--all-scores",
+        rich_help_panel=IN_RULES,
+        help="Record all scores of the fleet: more series than are scraped.",
+    ),
 ]
 Runbooks: TypeAlias = Annotated[
     str, _option("URL", "Where you put the runbooks: alerts link to URL/<alert>.md.", IN_RULES)

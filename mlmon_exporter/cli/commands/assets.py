@@ -13,7 +13,9 @@ from rich.markup import escape
 
 from mlmon_exporter.assets.bundle import asset_files, assets_root, object_files
 from mlmon_exporter.assets.rules import DEFAULTS, Settings
+from mlmon_exporter.assets.rules.alert import SEVERITIES
 from mlmon_exporter.assets.rules.kubernetes import Cluster
+from mlmon_exporter.assets.rules.rule_set import SUBSYSTEMS
 
 from . import asset_options as options
 from .terminal import UserError, user_errors
@@ -29,7 +31,9 @@ def assets(
     latency_objective: options.Latency = DEFAULTS.latency_objective,
     latency_seconds: options.LatencySeconds = DEFAULTS.latency_seconds,
     parity_objective: options.Parity = DEFAULTS.parity_objective,
-    cpu_cores: options.Cores = DEFAULTS.cpu_cores,
+    severity: options.Severity = None,
+    alert_label: options.AlertLabel = None,
+    all_scores: options.AllScores = False,
     runbook_url: options.Runbooks = DEFAULTS.runbook_url,
     dashboard_url: options.Dashboards = DEFAULTS.dashboard_url,
     kubernetes: options.Kubernetes = False,
@@ -48,7 +52,9 @@ def assets(
         latency_objective=latency_objective,
         latency_seconds=latency_seconds,
         parity_objective=parity_objective,
-        cpu_cores=cpu_cores,
+        severities=_severities(severity),
+        labels=_labels("--alert-label", alert_label),
+        has_all_scores=all_scores,
         runbook_url=runbook_url.rstrip("/"),
         dashboard_url=dashboard_url.rstrip("/"),
     )
@@ -64,6 +70,11 @@ def assets(
     else:
         contents = asset_files(root, settings)
     _report(out, *write_files(contents, out, force=force))
+    if settings.has_relative_links:
+        _print(
+            "Links of alerts are relative, dead in mail and chat: give --runbook-url and "
+            "--dashboard-url as https://..."
+        )
     if not kubernetes and settings != DEFAULTS:
         _print("Tests of the rules are about the default settings: none were written.")
 
@@ -110,7 +121,21 @@ def _option_errors() -> Iterator[None]:
         yield
     except ValueError as error:
         field, _, rest = str(error).partition(": ")
-        raise UserError(f"--{field.replace('_', '-')}: {rest}") from error
+        option = "alert-label" if field == "labels" else field.replace("_", "-")
+        raise UserError(f"--{option}: {rest}") from error
+
+
+def _severities(given: Sequence[str] | None) -> dict[str, str]:
+    """Return alert -> severity; raises UserError where there is no such alert or severity."""
+    severities = _labels("--severity", given)
+    known = {alert.name for s in SUBSYSTEMS for alert in s.alerts(DEFAULTS)}
+    for alert, severity in severities.items():
+        if alert not in known:
+            raise UserError(f"--severity: expected the name of an alert, got {alert!r}")
+        if severity not in SEVERITIES:
+            expected = ", ".join(SEVERITIES)
+            raise UserError(f"--severity: {alert}: expected one of {expected}, got {severity!r}")
+    return severities
 
 
 def _labels(option: str, given: Sequence[str] | None) -> dict[str, str]:
@@ -118,7 +143,7 @@ def _labels(option: str, given: Sequence[str] | None) -> dict[str, str]:
     for text in given or ():
         key, sign, value = text.partition("=")
         if not sign:
-            raise UserError(f"{option}: expected KEY=VALUE such as app=bike-demand, got {text!r}")
+            raise UserError(f"{option}: expected KEY=VALUE, got {text!r}")
         labels[key] = value
     return labels
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from .alert_cases import Case, CaseFile, series
 
 FEATURE = {"model": "bike", "version": "1", "feature": "temp", "window": "1h"}
-LABELS = {"job": "models", **FEATURE}
+LABELS = {"job": "models", "model": "bike", "version": "1", "feature": "temp"}
 
 
 def _cases(alert: str, what: str) -> Iterator[Case]:
@@ -42,6 +42,5 @@ SHARES = CaseFile(
     [
         *_cases("MlmonMissingValues", "missing"),
         *_cases("MlmonUnseenCategory", "unseen"),
-        *_cases("MlmonOutOfRange", "tail"),
     ],
 )

@@ -16,86 +16,94 @@ RULES = ["alerting/mlmon-drift.yml"]
 def _drifted(alert: str, side: Mapping[str, str], prefix: str) -> Iterator[Case]:
     labels = {**BIKE, **side, "window": "1h"}
     a, b = (series(f"{prefix}_drifted", instance=name, **labels) for name in "ab")
-    yield Case(
-        alert,
-        "fires: one replica says so",
-        {a: "0x60", b: "1x60"},
-        30,
-        {"job": "models", **labels},
-    )
+    day = series(f"{prefix}_drifted", instance="b", **{**labels, "window": "24h"})
+    of = {"job": "models", **BIKE, **side}
+    yield Case(alert, "fires: one replica says so", {a: "0x60", b: "1x60"}, 30, of)
+    yield Case(alert, "fires: once for both windows", {a: "0x60", b: "1x60", day: "1x60"}, 30, of)
     yield Case(alert, "silent: none does", {a: "0x60", b: "0x60"}, 30)
     yield Case(alert, "silent: for ten minutes only", {a: "0x60", b: "1x10 0x50"}, 20)
     yield Case(alert, "silent: too few rows to say", {a: "0x60", b: "_x60"}, 30)
     ended = {a: "0x120", b: "1x30 0x90"}
-    yield Case(alert, "fires: ended fifty minutes ago", ended, 80, {"job": "models", **labels})
+    yield Case(alert, "fires: ended fifty minutes ago", ended, 80, of)
     yield Case(alert, "silent: ended over an hour ago", ended, 100)
 
 
-FIRST, MOST = 22 * 60, ", temp the most (PSI 0.40)"
-"""Minutes after which a day's score is twenty hours old."""
+MOST = ", temp the most (PSI 0.40)"
 
 
 def _scores(
     what: str = "feature",
     *,
-    hour: str = "0.4x150",
-    day: str = "0.3x150",
-    noise: str = "0.02x150",
-    rows: str = "5000x150",
-    thresholds: tuple[str, str, str] = ("0.1x150", "0.2x150", "0.1x150"),
+    psi: str = "0.4x90",
+    noise: str = "0.02x90",
+    rows: str = "5000x90",
+    thresholds: tuple[str, str, str] = ("0.1x90", "0.2x90", "0.1x90"),
+    verdicts: tuple[str, str] = ("1x90", "1x90"),
     reference: str = "bike.json",
     column: str = "temp",
 ) -> dict[str, str]:
-    """Give what is known of a column that drifts, `b` another replica; ten minutes a sample."""
+    """Return what is known of a feature or output that drifts; `b` is another replica."""
     prefix = {"feature": "mlmon_feature", "output": "mlmon_prediction"}[what]
-    labels, bar = {**BIKE, what: column}, f"{prefix}_psi_threshold"
-    a, b, of_day = thresholds
-    recorded = {"psi:1h": hour, "psi:1d": day, "psi_noise:1h": noise, "rows:1h": rows}
+    labels = {**BIKE, what: column}
+    hour, day = ({**labels, "window": window} for window in ("1h", "24h"))
+    of_hour, of_b, of_day = thresholds
+    recorded = {"psi:1h": psi, "psi_noise:1h": noise, "rows:1h": rows}
     return {
         **{
             f"{what}:{prefix}_{n}{label_text({'job': 'models', **labels})}": v
             for n, v in recorded.items()
         },
-        series(bar, "models", "a", **labels, window="1h"): a,
-        series(bar, "models", "b", **labels, window="1h"): b,
-        series(bar, "models", "a", **labels, window="24h"): of_day,
-        series("mlmon_model_info", **BIKE, reference=reference): "1x150",
+        series(f"{prefix}_psi_threshold", "models", "a", **hour): of_hour,
+        series(f"{prefix}_psi_threshold", "models", "b", **hour): of_b,
+        series(f"{prefix}_psi_threshold", "models", "a", **day): of_day,
+        series(f"{prefix}_drifted", "models", "a", **hour): verdicts[0],
+        series(f"{prefix}_drifted", "models", "a", **day): verdicts[1],
+        series(f"{prefix}_drifted", "models", "b", **hour): "0x90",
+        series("mlmon_model_info", **BIKE, reference=reference): "1x90",
     }
 
 
-def _fleet(alert: str, what: str) -> Iterator[Case]:
-    scores = partial(_scores, what)
+def _fleet(what: str) -> Iterator[Case]:
+    alert, scores = "MlmonFleetDrift", partial(_scores, what)
     for name, drifted in {
-        "fires: in the hour and in the day": scores(),
-        "fires: a new replica, with few rows, has a high threshold": scores(
-            thresholds=("0.1x150", "0.9x150", "0.1x150")
+        f"fires: an {what} by the hour, and by all windows of a replica": scores(),
+        f"fires: an {what}; a new replica, with few rows, has a high threshold": scores(
+            thresholds=("0.1x90", "0.9x90", "0.1x90")
         ),
     }.items():
-        yield Case(alert, name, drifted, FIRST, OF_BIKE, "1", MOST)
+        yield Case(alert, name, drifted, 45, OF_BIKE, "1", MOST)
+    for name, calm in {
+        "silent: the hour is calm": scores(psi="0.05x90"),
+        "silent: the day of no replica has drifted": scores(verdicts=("1x90", "0x90")),
+        "silent: the reference was learned from the first rows": scores(reference="learned"),
+        "silent: so much may be chance": scores(noise="0.15x90"),
+        "silent: few rows": scores(rows="900x90"),
+        "silent: of this much, time brings as much": scores(
+            thresholds=("0.5x90", "0.6x90", "0.1x90")
+        ),
+        "silent: no rows": scores(psi="_x90"),
+        "silent: no threshold": scores(thresholds=("_x90", "_x90", "_x90")),
+        "silent: for twenty minutes only": scores(psi="0.05x25 0.4x60"),
+    }.items():
+        yield Case(alert, name, calm, 45)
+
+
+def _together() -> Iterator[Case]:
+    both = {
+        **_scores(),
+        **_scores(column="wind", psi="0.5x90"),
+        **_scores(column="cnt", psi="0x90"),
+        **_scores("output", column="count", psi="0.3x90"),
+    }
     yield Case(
-        alert,
-        "fires: once for all columns that drift",
-        {**scores(), **scores(column="wind", hour="0.5x150"), **scores(column="cnt", day="0x150")},
-        FIRST,
+        "MlmonFleetDrift",
+        "fires: once for all features and outputs that drift",
+        both,
+        45,
         OF_BIKE,
-        "2",
+        "3",
         ", wind the most (PSI 0.50)",
     )
-    for name, calm in {
-        "silent: the hour is calm": scores(hour="0.05x150"),
-        "silent: the day is calm": scores(day="0.05x150"),
-        "silent: the day began ten hours ago": scores(day="_x80 0.3x70"),
-        "silent: the reference was learned from the first rows": scores(reference="learned"),
-        "silent: so much may be chance": scores(noise="0.15x150"),
-        "silent: few rows": scores(rows="900x150"),
-        "silent: of this much, time brings as much": scores(
-            thresholds=("0.5x150", "0.6x150", "0.1x150")
-        ),
-        "silent: no rows": scores(hour="_x150"),
-        "silent: no threshold": scores(thresholds=("_x150", "_x150", "_x150")),
-        "silent: for twenty minutes only": scores(hour="0.05x129 0.4x20"),
-    }.items():
-        yield Case(alert, name, calm, FIRST)
 
 
 DRIFT = CaseFile(
@@ -105,31 +113,7 @@ DRIFT = CaseFile(
         *_drifted("MlmonPredictionDrift", {"output": "cnt"}, "mlmon_prediction"),
     ],
 )
-FLEET = CaseFile(
-    RULES,
-    [
-        *_fleet("MlmonFleetFeatureDrift", "feature"),
-        *_fleet("MlmonFleetPredictionDrift", "output"),
-    ],
-    every="10m",
-)
-# Three minutes a sample, of which the day's are nine minutes apart.
-OFTEN = {name: values.replace("x150", "x500") for name, values in _scores(day="").items()}
-SPARSE = CaseFile(
-    RULES,
-    [
-        Case(
-            "MlmonFleetFeatureDrift",
-            "fires: the day is recorded now and then",
-            {name: values or "0.3 _x2 " * 150 for name, values in OFTEN.items()},
-            FIRST,
-            OF_BIKE,
-            "1",
-            MOST,
-        )
-    ],
-    every="3m",
-)
+FLEET = CaseFile(RULES, [*_fleet("feature"), *_fleet("output"), *_together()])
 
 LEARNING, LEARNING_B = (series("mlmon_reference_learning", instance=i, **BIKE) for i in "ab")
 ROWS = series("mlmon_reference_rows", **BIKE)

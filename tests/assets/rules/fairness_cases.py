@@ -8,7 +8,7 @@ from .alert_cases import Case, CaseFile, series
 
 HERE = {"model": "income", "version": "1", "window": "24h"}
 SEX = {**HERE, "segment_feature": "sex"}
-OF_SEX = {"job": "models", **SEX}
+OF_SEX = {"job": "models", "model": "income", "version": "1", "segment_feature": "sex"}
 LONG = "x120"
 
 
@@ -74,4 +74,4 @@ def _odds() -> Iterator[Case]:
     yield case("silent: no outcomes", odds("_", men=men))
 
 
-FAIRNESS = CaseFile(["alerting/mlmon-fairness.yml"], [*_four_fifths(), *_odds()])
+FAIRNESS = CaseFile(["optional/mlmon-fairness.yml"], [*_four_fifths(), *_odds()])

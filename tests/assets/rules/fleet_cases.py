@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mlmon_exporter.assets.rules.fleet import DEFAULT, FILE, Plan, Window, fleet_groups
-from mlmon_exporter.assets.rules.rule_files import Yaml, yaml_text
+from mlmon_exporter.assets.rules.all_scores import Plan, Window, all_groups
+from mlmon_exporter.assets.rules.fleet import FILE, fleet_groups
+from mlmon_exporter.assets.rules.rule_files import Group, Rule, Yaml, yaml_text
 
 from .fleet_scores import BY_KIND, NAMES
 from .fleet_traffic import NO_SERIES, Column, Replica
@@ -167,46 +168,70 @@ UNSCORED = {
 SCORED = f'{{__name__=~".+_({"|".join(NAMES)}):.+"}}'
 
 
+DEFAULT_SCORES = ("psi", "psi_noise")
+"""Scores that are recorded if nothing else is asked for."""
+ALL_GROUPS = all_groups()
+
+
 def hour_test() -> str:
+    """Return the test of the rules as they ship, which need a series of each bin."""
+    cases = [case for case in HOUR_CASES if NO_SERIES not in _rows_of(case)]
+    scored = [_test(case, DEFAULT_SCORES) for case in cases]
+    return promtool_test([*scored, *_unscored(DEFAULT_SCORES)], "30m")
+
+
+TEST_FILES = {"mlmon-fleet-hour_test.yml": hour_test}
+"""Name in `alerts/tests` -> the function that makes it."""
+
+
+def all_hour_test(rules: str) -> str:
     # Scores of an hour are made from counters: earlier evaluations do not matter.
-    unscored = [_unscored_test(name, *traffic) for name, traffic in UNSCORED.items()]
-    return promtool_test([*map(_test, HOUR_CASES), *unscored], every="30m")
+    tests = [*map(_test, HOUR_CASES), *_unscored(NAMES)]
+    return promtool_test(tests, "30m", rules, ALL_GROUPS)
 
 
-def day_test() -> str:
-    return promtool_test([*map(_test, DAY_CASES)], every="1m")
-
-
-TEST_FILES = {"mlmon-fleet-hour_test.yml": hour_test, "mlmon-fleet-day_test.yml": day_test}
-"""Name in `alerts/tests` -> what makes it."""
+def day_test(rules: str) -> str:
+    return promtool_test([*map(_test, DAY_CASES)], "1m", rules, ALL_GROUPS)
 
 
 def short_day_test(rules: str) -> str:
-    return promtool_test([*map(_test, SHORT_DAY_CASES)], every="1m", rules=rules, plan=SHORT_DAY)
+    tests = [*map(_test, SHORT_DAY_CASES)]
+    return promtool_test(tests, "1m", rules, all_groups(SHORT_DAY))
 
 
 def promtool_test(
-    tests: Sequence[Yaml], every: str, rules: str = f"../{FILE}", plan: Plan = DEFAULT
+    tests: Sequence[Yaml],
+    every: str,
+    rules: str = f"../{FILE}",
+    groups: Sequence[Group[Rule]] = tuple(fleet_groups()),
 ) -> str:
     """Return a test file of rules that are evaluated so often, in the order of their groups."""
     return yaml_text(
         {
             "rule_files": [rules],
             "evaluation_interval": every,
-            "group_eval_order": [group.name for group in fleet_groups(plan)],
+            "group_eval_order": [group.name for group in groups],
             "tests": tests,
         },
         ABOUT,
     )
 
 
-def _test(case: Case) -> dict[str, Yaml]:
-    return _test_of(case.name, case, _checks(case))
+def _rows_of(case: Case) -> Sequence[float]:
+    return [rows for c in case.columns for replica in c.replicas for rows in replica.rows]
 
 
-def _unscored_test(name: str, case: Case, hidden: str) -> dict[str, Yaml]:
+def _unscored(names: Sequence[str]) -> Sequence[Yaml]:
+    return [_unscored_test(name, *traffic, names) for name, traffic in UNSCORED.items()]
+
+
+def _test(case: Case, names: Sequence[str] = NAMES) -> dict[str, Yaml]:
+    return _test_of(case.name, case, _checks(case, names))
+
+
+def _unscored_test(name: str, case: Case, hidden: str, names: Sequence[str]) -> dict[str, Yaml]:
     checks: list[Yaml] = [{"expr": SCORED, "eval_time": f"{case.at}m", "exp_samples": []}]
-    if hidden != "reference":
+    if hidden == "nothing" or (hidden == "bin_rows" and names == NAMES):
         checks.append(_check(case.columns[0], "rows:1h", 0.0, 0.0, case.at))
     return _test_of(name, case, checks, hidden)
 
@@ -227,12 +252,12 @@ def _test_of(
     }
 
 
-def _checks(case: Case) -> Iterator[dict[str, Yaml]]:
+def _checks(case: Case, names: Sequence[str]) -> Iterator[dict[str, Yaml]]:
     for column in case.columns:
         for window in case.windows:
             current = column.current(window, case.at)
             values = {"rows": float(current.sum())}
-            for name in NAMES:
+            for name in names:
                 score = BY_KIND[column.kind].get(name)
                 values[name] = np.nan
                 if score is not None:

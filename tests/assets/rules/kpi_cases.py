@@ -7,7 +7,7 @@ from .alert_cases import Case, CaseFile, series
 EVENTS = series("mlmon_kpi_events_total", model="shop", version="1", kpi="purchase")
 NEW_EVENTS = series("mlmon_kpi_events_total", model="shop", version="2", kpi="purchase")
 OF_KPI = {"job": "models", "model": "shop", "kpi": "purchase"}
-HERE = {series("mlmon_build_info"): "1x2100"}
+HERE = {series("mlmon_model_info", model="shop"): "1x2100"}
 WEEK = 7 * 24 * 60
 NOW = 2 * WEEK + 180
 """Minutes; samples are ten minutes apart."""
@@ -42,7 +42,7 @@ KPI = CaseFile(
             "silent: a new version has them",
             {EVENTS: events(60, 60, 0), NEW_EVENTS: "_x2016 0+60x60", **HERE},
         ),
-        _case("silent: the job is gone", {EVENTS: events(60, 60, 0)}),
+        _case("silent: the model is gone", {EVENTS: events(60, 60, 0)}),
         _case("silent: the first two weeks", {EVENTS: "0+60x100 6000+0x900", **HERE}, at=WEEK),
     ],
     every="10m",

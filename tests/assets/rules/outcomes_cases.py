@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .alert_cases import ANY, Case, CaseFile, series
+from .alert_cases import Case, CaseFile, series
 
 BIKE = {"model": "bike", "version": "1"}
 OF_BIKE = {"job": "models", "model": "bike"}
@@ -34,7 +34,6 @@ STOPPED = [
         {MATCHED: nightly(8), **FLOWING},
         at=WEEK + 32 * HOURS + 24 * HOURS,
         labels=OF_BIKE,
-        value=ANY,
     ),
     Case(
         "MlmonGroundTruthStopped",
@@ -42,7 +41,6 @@ STOPPED = [
         {MATCHED: "0+1x1008 1008+0x400", UNKNOWN: "0x1008 0+1x400", **FLOWING},
         at=WEEK + 36 * HOURS,
         labels=OF_BIKE,
-        value="144",
     ),
     Case(
         "MlmonGroundTruthStopped",
@@ -82,47 +80,55 @@ def late(matched: int, late: int) -> dict[str, str]:
     return {MATCHED: f"0+{matched}x400", LATE: f"0+{late}x400"}
 
 
+OF_A = {"job": "models", "instance": "a"}
+OF_MODEL = {**OF_A, "model": "bike"}
+UNUSED = "MlmonGroundTruthUnused"
+UNKNOWN_B = truths(instance="b", outcome="unknown", model="", version="")
 ARRIVED = [
-    Case("MlmonGroundTruthLate", "fires: three of four", late(1, 3), DAY + 180, OF_BIKE, "75%"),
-    Case("MlmonGroundTruthLate", "fires: all", late(0, 3), DAY + 180, OF_BIKE, "100%"),
-    Case("MlmonGroundTruthLate", "silent: a third", late(2, 1), DAY + 180),
+    Case(UNUSED, "fires: three of four late", late(1, 3), DAY + 180, OF_MODEL, "75%"),
+    Case(UNUSED, "fires: all late", late(0, 3), DAY + 180, OF_MODEL, "100%"),
     Case(
-        "MlmonGroundTruthLate",
-        "silent: less than a hundred",
-        {MATCHED: "0x400", LATE: "0 50x400"},
-        DAY - 180,
-    ),
-    Case(
-        "MlmonGroundTruthUnknown",
-        "fires: ids are of another system",
-        {UNKNOWN: "0+3x400", MATCHED: "0+1x400"},
-        DAY + 180,
-        {"job": "models"},
-        "75%",
-    ),
-    Case(
-        "MlmonGroundTruthUnknown",
+        UNUSED,
         "fires: values that are no class",
         {INVALID: "0+3x400", MATCHED: "0+1x400"},
         DAY + 180,
-        {"job": "models"},
+        OF_MODEL,
         "75%",
     ),
     Case(
-        "MlmonGroundTruthUnknown",
-        "silent: a third",
-        {UNKNOWN: "0+1x400", MATCHED: "0+2x400"},
+        UNUSED,
+        "fires: ids are of another system",
+        {UNKNOWN: "0+3x400", MATCHED: "0+1x400"},
         DAY + 180,
+        OF_A,
+        "75%",
     ),
     Case(
-        "MlmonGroundTruthUnknown",
+        UNUSED,
+        "fires: all that one of many services is sent is unknown",
+        {
+            UNKNOWN: "0+3x400",
+            **{
+                truths(instance=str(number), outcome="matched", model=f"m{number}"): "0+9x400"
+                for number in range(20)
+            },
+        },
+        DAY + 180,
+        OF_A,
+        "100%",
+    ),
+    Case(UNUSED, "silent: a third late", late(2, 1), DAY + 180),
+    Case(UNUSED, "silent: less than a hundred", {MATCHED: "0x400", LATE: "0 50x400"}, DAY - 180),
+    Case(UNUSED, "silent: a third unknown", {UNKNOWN: "0+1x400", MATCHED: "0+2x400"}, DAY + 180),
+    Case(
+        UNUSED,
         "silent: a file was sent again",
         {DUPLICATE: "0+9x400", MATCHED: "0+1x400", UNKNOWN: "0x400"},
         DAY + 180,
     ),
     Case(
-        "MlmonGroundTruthUnknown",
-        "silent: less than a hundred",
+        UNUSED,
+        "silent: less than a hundred unknown",
         {MATCHED: "0x400", UNKNOWN: "0 50x400"},
         DAY + 180,
     ),
@@ -144,7 +150,7 @@ DROPPED = [
         "fires: a tenth of what is predicted",
         pending(100),
         180,
-        {"job": "models"},
+        OF_A,
         "10%",
     ),
     Case("MlmonPendingDropped", "silent: nobody sends ground truth", pending(100, matched=0), 180),
@@ -166,4 +172,27 @@ OUTCOMES = CaseFile(
     [*STOPPED, *ARRIVED, *DROPPED],
     every="10m",
     evaluated="1h",
+)
+LASTING = CaseFile(
+    ["alerting/mlmon-outcomes.yml"],
+    [
+        Case(
+            "MlmonGroundTruthStopped",
+            "fires: nothing for three weeks",
+            {MATCHED: nightly(8).replace("x400", "x4000"), ROWS: "0+100x5000"},
+            at=4 * WEEK,
+            labels=OF_BIKE,
+        ),
+        Case(
+            "MlmonGroundTruthStopped",
+            "silent: it came again after two weeks",
+            {
+                MATCHED: nightly(8).replace("x400", "x1800 ")
+                + " ".join(f"{4000 + 500 * day}x143" for day in range(1, 9)),
+                ROWS: "0+100x5000",
+            },
+            at=8 * 24 * HOURS + 1800 * 10 + 5 * 24 * HOURS,
+        ),
+    ],
+    every="10m",
 )

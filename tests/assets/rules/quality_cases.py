@@ -32,7 +32,7 @@ def quality(
 
 def _drops() -> Iterator[Case]:
     def case(name: str, found: Mapping[str, str], **of: str) -> Case:
-        labels = {**OF_VERSION, "window": "1h", **of}
+        labels = {**OF_VERSION, **of}
         fires = {"labels": labels, "value": "0.7"} if name.startswith("fires") else {}
         return Case("MlmonQualityDrop", name, found, 30, **fires)  # type: ignore[arg-type]
 
@@ -131,7 +131,7 @@ def _estimates() -> Iterator[Case]:
 def _concepts() -> Iterator[Case]:
     labels = {**VERSION, "window": "24h"}
     a, b = (series("mlmon_concept_drifted", instance=name, **labels) for name in "ab")
-    name, of = "MlmonConceptDrift", {"job": "models", **labels}
+    name, of = "MlmonConceptDrift", OF_VERSION
     yield Case(name, "fires: one replica says so", {a: "0x60", b: "1x60"}, 30, of)
     yield Case(name, "silent: none does", {a: "0x60", b: "0x60"}, 30)
     yield Case(name, "silent: for ten minutes only", {a: "0x60", b: "1x10 0x50"}, 20)
@@ -149,7 +149,7 @@ def _calibration() -> Iterator[Case]:
             ),
         }
 
-    name, of = "MlmonCalibrationOff", {**OF_VERSION, "window": "24h"}
+    name, of = "MlmonCalibrationOff", OF_VERSION
     yield Case(name, "fires: off by a fifth", found("0.22"), 60, of, "0.20")
     yield Case(name, "silent: about as in the reference", found("0.1"), 60)
     yield Case(name, "silent: the reference is as bad", found("0.22", reference="0.2"), 60)
@@ -169,7 +169,7 @@ def _versions() -> Iterator[Case]:
         }
 
     def case(name: str, given: Mapping[str, str], of: str = "", value: str = "") -> Case:
-        labels = {"job": "models", "model": "income", "version": "2", "window": "24h"}
+        labels = {"job": "models", "model": "income", "version": "2"}
         fires = {**labels, "quality": of} if of else {}
         return Case("MlmonVersionsDiffer", name, given, 90, fires, value)
 

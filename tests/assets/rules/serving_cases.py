@@ -194,7 +194,7 @@ WEEK = 7 * 24 * 60
 """Minutes; samples are ten minutes apart."""
 NOW = 2 * WEEK
 STEPS = NOW // 10
-THERE = {INFO: f"1x{STEPS + 100}"}
+THERE = {INFO: f"1x{STEPS + 200}"}
 
 
 def rows(before: int, now: int) -> str:
@@ -213,6 +213,15 @@ def nightly(moved: int) -> str:
     return f"{' '.join(text)} {done}x60"
 
 
+def daily(days: int) -> str:
+    """Return a counter of a model that is asked from 8 to 21 each day, in ten minutes a sample."""
+    text = []
+    for day in range(days):
+        done = day * 7800
+        text.append(f"{done}x47 {done}+100x77 {done + 7800}x17")
+    return " ".join(text)
+
+
 BACKFILL = "0x999 600+600x39 24000x1100"
 """Six hours, a week ago."""
 
@@ -223,7 +232,6 @@ TRAFFIC_CASES = [
         {ROWS: rows(600, 0), **THERE},
         at=NOW + 240,
         labels=BIKE,
-        value="1.8k",
     ),
     Case(
         "MlmonNoPredictions",
@@ -231,7 +239,6 @@ TRAFFIC_CASES = [
         {ROWS: f"0+600x{STEPS} stale", **THERE},
         at=NOW + 240,
         labels=BIKE,
-        value="1.8k",
     ),
     Case("MlmonNoPredictions", "silent: few", {ROWS: rows(600, 1), **THERE}, at=NOW + 240),
     Case(
@@ -282,4 +289,23 @@ CLOCKS = CaseFile(
     ],
     every="10m",
     evaluated="30m",
+)
+LASTING = CaseFile(
+    ["alerting/mlmon-serving.yml"],
+    [
+        Case(
+            "MlmonNoPredictions",
+            "fires: still at night, when there never are any",
+            {ROWS: f"{daily(14)} {100 * 14 * 78}x300", **THERE},
+            at=NOW + 22 * 60,
+            labels=BIKE,
+        ),
+        Case(
+            "MlmonNoPredictions",
+            "silent: rows come again",
+            {ROWS: f"{daily(14)} {100 * 14 * 78}x80 {100 * 14 * 78}+100x300", **THERE},
+            at=NOW + 22 * 60,
+        ),
+    ],
+    every="10m",
 )

@@ -1,13 +1,12 @@
-"""Cases of what is scraped: servers that are down, metrics and models that are gone."""
+"""Cases of targets: servers that do not answer, restart, or are gone with their models."""
 
 from __future__ import annotations
 
-from .alert_cases import Case, CaseFile, series
+from .alert_cases import ANY, Case, CaseFile, series
 
-JOB = {"job": "models"}
 BIKE = {"job": "models", "model": "bike"}
 A = {"job": "models", "instance": "a"}
-RULES = ["alerting/mlmon-targets.yml"]
+RULES = ["recording/mlmon-targets.yml", "alerting/mlmon-targets.yml"]
 
 UP, UP_B, UP_C = (series("up", instance=name) for name in "abc")
 INFO, INFO_B, INFO_C = (
@@ -16,11 +15,15 @@ INFO, INFO_B, INFO_C = (
 )
 TREE = series("mlmon_model_info", model="tree", version="1")
 BUILD = series("mlmon_build_info", version="1", digest="tdigest", state="memory")
+STARTED = series("process_start_time_seconds")
+ROWS, ROWS_B = (
+    series("mlmon_prediction_rows_total", instance=name, model="bike", version="1") for name in "ab"
+)
 FOREIGN = series("up", job="node", instance="x")
 
 
 def down(minutes: int) -> dict[str, str]:
-    """Three replicas, of which the first is down from then on."""
+    """Return three replicas, of which the first does not answer from then on."""
     return {
         UP: f"1x{minutes} 0x60",
         INFO: f"1x{minutes} stale",
@@ -28,6 +31,20 @@ def down(minutes: int) -> dict[str, str]:
     }
 
 
+def looping(up: int, down: int, first: int = 10, rounds: int = 30) -> tuple[str, str, str]:
+    """Return `up`, an info and the start times of a server that starts and dies again and again."""
+    answers = [f"1x{first}", *[f"0x{down - 1} 1x{up - 1}"] * rounds]
+    shown = [f"1x{first}", *[f"stale _x{down - 1} 1x{up - 1}"] * rounds]
+    started = [f"0x{first}"]
+    for number in range(rounds):
+        at = 60 * (first + 1 + number * (up + down) + down)
+        started.append(f"stale _x{down - 1} {at}x{up - 1}")
+    return " ".join(answers), " ".join(shown), " ".join(started)
+
+
+ALONE = {UP: "1x10 0x60", INFO: "1x10 stale"}
+UP_LOOP, INFO_LOOP, START_LOOP = looping(2, 2)
+LOOP = {UP: UP_LOOP, INFO: INFO_LOOP, BUILD: INFO_LOOP, STARTED: START_LOOP}
 SERVERS = [
     Case("MlmonWatchdog", "fires: always", {UP: "1x60"}),
     Case(
@@ -38,18 +55,26 @@ SERVERS = [
         BIKE,
         "66.67%",
     ),
+    Case("MlmonReplicasDown", "fires: the only one", ALONE, 30, BIKE, "100%"),
     Case(
         "MlmonReplicasDown",
-        "fires: the only one",
-        {UP: "1x10 0x60", INFO: "1x10 stale"},
-        30,
+        "fires: the only one, for hours",
+        {**ALONE, UP: "1x10 0x300"},
+        290,
         BIKE,
         "100%",
+    ),
+    Case("MlmonReplicasDown", "fires: all crash again and again", LOOP, 40, BIKE, ANY),
+    Case(
+        "MlmonReplicasDown",
+        "silent: one of two crashes again and again",
+        {**LOOP, UP_B: "1x200", INFO_B: "1x200"},
+        40,
     ),
     Case(
         "MlmonReplicasDown",
         "silent: one of two, while the other serves",
-        {UP: "1x10 0x60", INFO: "1x10 stale", UP_B: "1x90", INFO_B: "1x90"},
+        {**ALONE, UP_B: "1x90", INFO_B: "1x90"},
         30,
     ),
     Case(
@@ -62,9 +87,9 @@ SERVERS = [
     ),
     Case(
         "MlmonReplicasDown",
-        "silent: up since three minutes",
+        "silent: up since four minutes",
         {UP: "1x10 0x10 1x60", INFO: "1x10 _x10 1x60"},
-        24,
+        26,
     ),
     Case(
         "MlmonReplicasDown",
@@ -80,155 +105,93 @@ SERVERS = [
     ),
     Case(
         "MlmonTargetDown",
-        "fires: one of three",
-        down(10),
+        "fires: one of three, once for both of its models",
+        {**down(10), TREE: "1x10 stale"},
         40,
-        {**A, "model": "bike"},
+        A,
+        "2",
     ),
     Case("MlmonTargetDown", "silent: all are up", down(60), 40),
     Case("MlmonTargetDown", "silent: for five minutes", down(10), 17),
     Case("MlmonTargetDown", "silent: targets of another exporter", {FOREIGN: "0x60"}),
     Case(
-        "MlmonModelGone",
-        "fires: one of two models",
-        {UP: "1x60", BUILD: "1x60", INFO: "1x60", TREE: "1x10 stale"},
-        40,
-        {"job": "models", "model": "tree"},
-    ),
-    Case(
-        "MlmonModelGone",
-        "silent: another replica has it",
-        {UP: "1x60", BUILD: "1x60", INFO: "1x10 stale", INFO_B: "1x60"},
+        "MlmonTargetDown",
+        "silent: it answers again",
+        {UP: "1x10 0x20 1x60", INFO: "1x10 _x20 1x60"},
         40,
     ),
+    Case("MlmonRestarting", "fires: a crash loop, after a quarter of an hour", LOOP, 24, A, "3"),
     Case(
-        "MlmonModelGone",
-        "silent: the target is down",
-        {UP: "1x10 0x60", UP_B: "1x60", BUILD: "1x60", INFO: "1x10 stale"},
+        "MlmonRestarting",
+        "silent: released twice",
+        {STARTED: "0x10 600x10 1200x60", BUILD: "1x90"},
         40,
     ),
     Case(
-        "MlmonModelGone",
-        "silent: the exporter is gone, which another alert says",
-        {UP: "1x60", BUILD: "1x10 stale", INFO: "1x10 stale"},
-        40,
-    ),
-    Case(
-        "MlmonModelGone",
-        "silent: a new version took over",
+        "MlmonRestarting",
+        "silent: each scrape shows another worker, which another alert says",
         {
-            UP: "1x60",
-            BUILD: "1x60",
-            INFO: "1x10 stale",
-            series("mlmon_model_info", model="bike", version="2"): "_x11 1x60",
+            STARTED: "0 60 0 60 0 60 0 60 0 60 0 60 0 60 0 60 0 60 0 60 0 60 0 60 0 60 0 60 0 60",
+            BUILD.replace("memory", "unshared"): "1x90",
         },
-        40,
+        25,
     ),
-    Case(
-        "MlmonModelGone",
-        "silent: back within ten minutes",
-        {UP: "1x60", BUILD: "1x60", INFO: "1x10 stale _x6 1x40"},
-        19,
-    ),
+    Case("MlmonRestarting", "silent: another exporter", {STARTED: START_LOOP}, 40),
 ]
 
-ROWS = series("mlmon_prediction_rows_total", model="bike", version="1")
-BUILD_B = series("mlmon_build_info", instance="b", version="1", digest="tdigest", state="memory")
-BUILD_C = series("mlmon_build_info", instance="c", version="1", digest="tdigest", state="memory")
+GONE = {UP: "1x60 stale", BUILD: "1x60 stale", INFO: "1x60 stale"}
+BUSY, IDLE = {ROWS: "0+10x60 stale"}, {ROWS: "0+10x48 480x12 stale"}
 NEW = {
-    series("up", job="renamed"): "_x11 1x60",
-    series("mlmon_build_info", job="renamed", version="1"): "_x11 1x60",
-    series("mlmon_model_info", job="renamed", model="bike", version="1"): "_x11 1x60",
+    series("up", job="renamed"): "_x61 1x90",
+    series("mlmon_model_info", job="renamed", model="bike", version="1"): "_x61 1x90",
 }
-GONE = {UP: "1x10 stale", BUILD: "1x10 stale", INFO: "1x10 stale"}
-BUSY, IDLE = {ROWS: "0+100x10 stale"}, {ROWS: "0+100x3 300x7 stale"}
-UNINSTRUMENTED = {UP: "1x60", BUILD: "1x10 stale"}
-DOWN = {UP: "1x10 0x60", BUILD: "1x10 stale"}
-# Two days, ten minutes apart: a job in which others answer too, of which ours is scaled to zero.
-DAY = 24 * 6
-SHARED = {
-    UP: f"1x{2 * DAY} stale",
-    BUILD: f"1x{2 * DAY} stale",
-    series("up", instance="x"): "1x400",
+NAMESAKE = {
+    series("up", job="other"): "1x150",
+    series("mlmon_model_info", job="other", model="bike", version="1"): "1x150",
 }
-ALONE = {UP: "1x400", BUILD: f"1x{2 * DAY} stale"}
-
-LOST = [
+B = {UP_B: "1x150", INFO_B: "1x150", ROWS_B: "0+10x150"}
+BAD_DEPLOY = {**GONE, **BUSY, UP_B: "_x61 0x90"}
+NOT_SERVED = [
+    Case("MlmonModelNotServed", "fires: new pods never answer", BAD_DEPLOY, 70, BIKE),
+    Case("MlmonModelNotServed", "fires: for as long as they do not", BAD_DEPLOY, 150, BIKE),
+    Case("MlmonModelNotServed", "fires: all targets vanish", {**GONE, **BUSY}, 70, BIKE),
     Case(
-        "MlmonMetricsLost",
-        "fires: targets answer without our metrics",
-        UNINSTRUMENTED,
-        40,
-        JOB,
+        "MlmonModelNotServed",
+        "fires: released without our metrics",
+        {**BUSY, UP: "1x150", BUILD: "1x60 stale", INFO: "1x60 stale"},
+        70,
+        BIKE,
     ),
     Case(
-        "MlmonMetricsLost",
-        "fires: a release without, while another replica is down",
-        {**UNINSTRUMENTED, UP_B: "1x5 0x60", BUILD_B: "1x5 stale"},
-        40,
-        JOB,
+        "MlmonModelNotServed",
+        "fires: dead targets are taken off the list",
+        {UP: "1x60 0x30 stale", INFO: "1x60 stale", **BUSY},
+        105,
+        BIKE,
     ),
     Case(
-        "MlmonMetricsLost",
-        "silent: one of three is released without, and one is down",
-        {**UNINSTRUMENTED, UP_B: "1x5 0x60", BUILD_B: "1x5 stale", UP_C: "1x60", BUILD_C: "1x60"},
-        40,
+        "MlmonModelNotServed",
+        "fires: a namesake in another job is another service",
+        {**GONE, **BUSY, **NAMESAKE},
+        70,
+        BIKE,
+    ),
+    Case("MlmonModelNotServed", "silent: for three minutes", {**GONE, **BUSY}, 64),
+    Case("MlmonModelNotServed", "silent: scaled to zero, since nothing came", {**GONE, **IDLE}, 70),
+    Case("MlmonModelNotServed", "silent: it was hardly used", {**GONE, ROWS: "0+1x60 stale"}, 70),
+    Case("MlmonModelNotServed", "silent: the job was renamed", {**GONE, **BUSY, **NEW}, 70),
+    Case("MlmonModelNotServed", "silent: another replica has it", {**GONE, **BUSY, **B}, 70),
+    Case(
+        "MlmonModelNotServed",
+        "silent: its targets are down, which another alert says",
+        {UP: "1x60 0x90", INFO: "1x60 stale", **BUSY},
+        70,
     ),
     Case(
-        "MlmonMetricsLost",
-        "fires: targets vanish from under traffic",
-        {**GONE, **BUSY, FOREIGN: "1x60"},
-        35,
-        JOB,
+        "MlmonModelNotServed",
+        "silent: it is served again",
+        {**BUSY, UP: "1x150", INFO: "1x60 stale _x20 1x60"},
+        90,
     ),
-    Case("MlmonMetricsLost", "silent: scaled to zero, since nothing came", {**GONE, **IDLE}, 35),
-    Case("MlmonMetricsLost", "silent: the job was renamed", {**GONE, **BUSY, **NEW}, 35),
-    Case("MlmonMetricsLost", "silent: half an hour later, a ticket", {**GONE, **BUSY}, 59),
-    Case("MlmonMetricsLost", "silent: its targets are down", {**DOWN, **BUSY}, 35),
-    Case(
-        "MlmonMetricsLost",
-        "silent: it is down, and another beside it never had our metrics",
-        {**DOWN, UP_B: "1x60"},
-        35,
-    ),
-    Case(
-        "MlmonMetricsLost",
-        "silent: one of two is released without",
-        {UP: "1x60", BUILD: "1x10 stale", UP_B: "1x60", BUILD_B: "1x60"},
-        35,
-    ),
-    Case("MlmonMetricsLost", "silent: rules before any exporter", {FOREIGN: "1x60"}),
-    Case("MlmonMetricsLost", "silent: five minutes old", UNINSTRUMENTED, 15),
-    Case(
-        "MlmonExporterAbsent",
-        "fires: the job has no targets any more",
-        {**GONE, FOREIGN: "1x60"},
-        40,
-        JOB,
-    ),
-    Case(
-        "MlmonExporterAbsent",
-        "fires: targets answer without our metrics",
-        UNINSTRUMENTED,
-        40,
-        JOB,
-    ),
-    Case("MlmonExporterAbsent", "silent: it is there", {UP: "1x60", BUILD: "1x60"}, 40),
-    Case("MlmonExporterAbsent", "silent: its targets are down, which others say", DOWN, 40),
-    Case("MlmonExporterAbsent", "silent: rules before any exporter", {FOREIGN: "1x60"}),
-    Case("MlmonExporterAbsent", "silent: a fresh start", {UP: "_ 1x60", BUILD: "_ 1x60"}, 5),
 ]
-TARGETS = CaseFile(RULES, [*SERVERS, *LOST])
-ABSENCE = CaseFile(
-    RULES,
-    [
-        Case(
-            "MlmonMetricsLost",
-            "silent: scaled to zero, in a job of which others answer as ever",
-            SHARED,
-            2 * 1440 + 60,
-        ),
-        Case("MlmonMetricsLost", "fires: after two days alone", ALONE, 2 * 1440 + 60, JOB),
-    ],
-    every="10m",
-)
+TARGETS = CaseFile(RULES, [*SERVERS, *NOT_SERVED], order=("targets", "targets-alerts"))

@@ -11,6 +11,7 @@ import yaml
 from mlmon_exporter.assets.rules import DEFAULTS, Settings
 from mlmon_exporter.assets.rules.alert import SEVERITIES
 from mlmon_exporter.assets.rules.alertmanager import INHIBITIONS, Inhibition, alertmanager_file
+from mlmon_exporter.assets.rules.settings import PLACE
 from tests.newest_prometheus import newest_binary
 
 from .alert_cases import ALERTS, TABLE
@@ -88,7 +89,7 @@ def test_an_inhibition_is_exact(rule: Inhibition) -> None:
     assert targets
     # Absent labels count as equal: each alert must have what is compared.
     for name in sources | targets:
-        assert {*rule.equal} <= {*TABLE[name][1].labels}, name
+        assert {*rule.equal} - {*PLACE} <= {*TABLE[name][1].labels}, name
     assert rule.text() in CONFIG.read_text()
 
 
@@ -104,18 +105,15 @@ def test_a_page_holds_back_no_ticket_of_another_kind() -> None:
         for source in pages
     }
     assert held["MlmonErrorBurnFast"] == {"MlmonErrorBurnSlow"}
-    assert held["MlmonFleetFeatureDrift"] == {
-        "MlmonFeatureDrift",
-        "MlmonPredictionDrift",
-        "MlmonFleetPredictionDrift",
-    }
-    assert not any("MlmonReferenceStale" in held[p] for p in pages - {"MlmonReplicasDown"})
+    assert held["MlmonFleetQualityDrop"] == {"MlmonQualityDrop"}
+    gone = {"MlmonReplicasDown", "MlmonModelNotServed"}
+    assert not any("MlmonReferenceStale" in held[p] for p in pages - gone)
 
 
 def test_each_replica_s_own_drift_is_told_while_references_differ() -> None:
     # Replicas that learn their references each have one: the ticket is all there is of drift then.
     (rule,) = (rule for rule in INHIBITIONS if "Inconsistent" in rule.source)
-    assert matched(rule.target) == {"MlmonFleetFeatureDrift", "MlmonFleetPredictionDrift"}
+    assert matched(rule.target) == {"MlmonFleetDrift"}
 
 
 def test_tickets_are_repeated_after_days_and_pages_after_hours() -> None:

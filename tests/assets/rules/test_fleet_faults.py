@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from mlmon_exporter.assets.rules import Settings
+from mlmon_exporter.assets.rules.all_scores import all_groups
 from mlmon_exporter.assets.rules.fleet import fleet_file
+from mlmon_exporter.assets.rules.rule_files import rule_file
 
 from .conftest import Promtool
-from .fleet_cases import SHORT_DAY, hour_test, short_day_test
+from .fleet_cases import SHORT_DAY, all_hour_test, hour_test, short_day_test
 
-BY = "job, model, version, feature, kind, bin"
+BY = "cluster, namespace, job, model, version, feature, kind, bin"
+ANY_JOB = BY.replace("job, ", "")
 ROWS, REFERENCE = "feature:mlmon_feature_rows:1h", "feature_bin:mlmon_feature_reference_ratio"
 INCREASE = "(increase(mlmon_feature_bin_rows_total[1h]))"
 IN_BINS, RATIO = "feature_bin:mlmon_feature_bin_rows:1h", "feature_bin:mlmon_feature_bin_ratio:1h"
@@ -23,7 +27,10 @@ FAULTS = {
     "restarts count as fewer rows": (INCREASE, INCREASE.replace("increase", "delta")),
     "the window is shorter": (INCREASE, INCREASE.replace("1h", "50m")),
     "the mean over replicas": (f"sum by ({BY}) {INCREASE}", f"avg by ({BY}) {INCREASE}"),
-    "jobs are mixed": (f"sum by ({BY}) {INCREASE}", f"sum by ({BY[5:]}) {INCREASE}"),
+    "jobs are mixed": (
+        f"sum by ({BY}) {INCREASE}",
+        f"sum by ({BY.replace('job, ', '')}) {INCREASE}",
+    ),
     "the reference of one replica": (f"{REFERENCE}:avg\n", f"{REFERENCE}:max\n"),
     "scores without rows": (f"({ROWS} > 0)", f"({ROWS} >= 0)"),
     "no half row": (f"({IN_BINS} + 0.5)", f"({IN_BINS} + 0.0001)"),
@@ -47,6 +54,35 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_noticed(fault: str, installed_promtool: Promtool, tmp_path: Path) -> None:
     right, wrong = FAULTS[fault]
+    rules = fleet_file(Settings(has_all_scores=True))
+    assert right in rules
+    (tmp_path / "rules.yml").write_text(rules.replace(right, wrong))
+    (tmp_path / "test.yml").write_text(all_hour_test("rules.yml"))
+    assert "FAILED" in installed_promtool("test", "rules", tmp_path / "test.yml")
+
+
+DEFAULT_FAULTS = {
+    "restarts count as fewer rows": ("(increase(mlmon_feature", "(delta(mlmon_feature"),
+    "the window is shorter": ("_bin_rows_total[1h]", "_bin_rows_total[50m]"),
+    "the mean over replicas": (f"sum by ({BY}) {INCREASE}", f"avg by ({BY}) {INCREASE}"),
+    "the sum of references": (f"avg by ({BY})", f"sum by ({BY})"),
+    "jobs are mixed": (
+        "namespace, job, model, version, feature",
+        "namespace, model, version, feature",
+    ),
+    "no half row": (f"{INCREASE} + 0.5)", f"{INCREASE} + 0.1)"),
+    "no half row in the reference": ("_reference_rows) + 0.5)", "_reference_rows) + 0.1)"),
+    "no half rows in the total": ("(0.5 * last_over_time", "(0.4 * last_over_time"),
+    "another chance": ("3.0902", "2.5758"),
+    "a degree of freedom more": ("[15m]) - 1)", "[15m]) - 0)"),
+}
+
+
+@pytest.mark.parametrize("fault", DEFAULT_FAULTS)
+def test_a_fault_of_the_default_rules_is_noticed(
+    fault: str, installed_promtool: Promtool, tmp_path: Path
+) -> None:
+    right, wrong = DEFAULT_FAULTS[fault]
     rules = fleet_file()
     assert right in rules
     (tmp_path / "recording").mkdir()
@@ -68,7 +104,7 @@ RATE_FAULTS = {
 def test_a_fault_of_long_windows_is_noticed(
     fault: str, installed_promtool: Promtool, tmp_path: Path
 ) -> None:
-    rules = fleet_file(SHORT_DAY)
+    rules = rule_file(all_groups(SHORT_DAY), "")
     for right, wrong in RATE_FAULTS[fault].items():
         assert right in rules
         rules = rules.replace(right, wrong)

@@ -3,24 +3,38 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from mlmon_exporter.assets.rules.fleet import FILE, Plan, Window, fleet_file, fleet_groups
+from mlmon_exporter.assets.rules import Settings
+from mlmon_exporter.assets.rules.all_scores import Plan, Window, all_groups
+from mlmon_exporter.assets.rules.fleet import FILE, fleet_file, fleet_groups
 from mlmon_exporter.assets.rules.fleet_expressions import MOST_BINS
+from mlmon_exporter.assets.rules.rule_files import rule_file
 from mlmon_exporter.core.profile.bins import OWN_BIN_SHARE, choose_bin_edges
 from mlmon_exporter.core.stats import scores
 from mlmon_exporter.metrics.table import METRICS
 
 from . import fleet_scores
 from .conftest import Promtool
-from .fleet_cases import ALERTS, HOUR_CASES, SHORT_DAY, TEST_FILES, Case, short_day_test
+from .fleet_cases import (
+    ALERTS,
+    HOUR_CASES,
+    SHORT_DAY,
+    TEST_FILES,
+    Case,
+    all_hour_test,
+    day_test,
+    short_day_test,
+)
 from .fleet_traffic import notation
 
-RULES = [rule for group in fleet_groups() for rule in group.rules]
+RULES = [rule for group in [*fleet_groups(), *all_groups()] for rule in group.rules]
+ALL = Settings(has_all_scores=True)
 RECORDED = {rule.record for rule in RULES}
 
 
@@ -42,10 +56,28 @@ def test_scores_are_those_of_the_pooled_rows(promtool: Promtool, name: str) -> N
     assert promtool("test", "rules", ALERTS / "tests" / name) == ""
 
 
-def test_a_window_forgets_what_left_it(promtool: Promtool, tmp_path: Path) -> None:
-    (tmp_path / "rules.yml").write_text(fleet_file(SHORT_DAY))
-    (tmp_path / "test.yml").write_text(short_day_test("rules.yml"))
+@pytest.mark.parametrize(
+    ("rules", "test"),
+    [
+        (fleet_file(ALL), all_hour_test),
+        (fleet_file(ALL), day_test),
+        (rule_file(all_groups(SHORT_DAY), ""), short_day_test),
+    ],
+    ids=["hour", "day", "a window forgets what left it"],
+)
+def test_all_scores_are_those_of_the_pooled_rows(
+    promtool: Promtool, tmp_path: Path, rules: str, test: Callable[[str], str]
+) -> None:
+    (tmp_path / "rules.yml").write_text(rules)
+    (tmp_path / "test.yml").write_text(test("rules.yml"))
+    assert promtool("check", "rules", "--lint=all", "--lint-fatal", tmp_path / "rules.yml") == ""
     assert promtool("test", "rules", tmp_path / "test.yml") == ""
+
+
+def test_no_series_of_a_bin_is_recorded_unless_it_is_asked_for() -> None:
+    recorded = [rule.record for group in fleet_groups() for rule in group.rules]
+    assert not [name for name in recorded if "_bin:" in name]
+    assert len(recorded) == 8
 
 
 # --- Names ---
@@ -84,14 +116,14 @@ def test_a_score_of_the_fleet_has_the_name_of_the_gauge() -> None:
 
 def test_a_window_can_be_any_duration() -> None:
     plan = Plan((Window("90s", "5s", is_from_rate=True),), rate_range="5s", every="500ms")
-    text = fleet_file(plan)
+    text = rule_file(all_groups(plan), "")
     assert "record: feature:mlmon_feature_psi:90s" in text
     assert (
-        "0.5 * sum by (job, model, version, feature, kind, bin) "
+        "0.5 * sum by (cluster, namespace, job, model, version, feature, kind, bin) "
         "(sum_over_time(feature_bin:mlmon_feature_bin_rows:rate5s[90s]))"
     ) in text
     with pytest.raises(ValueError, match="duration: expected one such as '1m', got '1 minute'"):
-        fleet_file(Plan((Window("1d", "5m", is_from_rate=True),), every="1 minute"))
+        all_groups(Plan((Window("1d", "5m", is_from_rate=True),), every="1 minute"))
 
 
 # --- The numbers that promtool compares with ---

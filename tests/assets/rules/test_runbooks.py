@@ -10,9 +10,10 @@ from mlmon_exporter.metrics.table import METRICS
 
 from .alert_cases import ALERTS, TABLE
 from .conftest import Promtool
-from .test_alerts import OF_PROMETHEUS, RECORDED
+from .test_alerts import OF_PROMETHEUS, PROPOSED, RECORDED
 
 RUNBOOKS = {path.stem: path.read_text() for path in (ALERTS / "runbooks").glob("*.md")}
+MEASURED = {"scrape_samples_scraped", "prometheus_rule_group_last_duration_seconds"}
 HEADINGS = ["What it means", "See it", "Likely causes", "What to do", "When to ignore"]
 by_name = pytest.mark.parametrize("name", RUNBOOKS)
 
@@ -29,7 +30,9 @@ def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:
 @by_name
 def test_a_runbook_has_the_headings_and_says_something_under_each(name: str) -> None:
     title, *sections = re.split(r"^## ", RUNBOOKS[name], flags=re.MULTILINE)
-    assert title == f"# {name}\n\n"
+    words = {"critical": "Page", "warning": "Ticket", "info": "Info", "heartbeat": "Heartbeat"}
+    severity = words[TABLE[name][1].severity]
+    assert re.fullmatch(rf"# {name}\n\n\*\*{severity}\*\*: .{{20,130}}\.\n\n", title)
     assert [section.splitlines()[0] for section in sections] == HEADINGS
     assert all(len(section.split()) > 5 for section in sections)
     assert max(map(len, RUNBOOKS[name].splitlines())) <= 140
@@ -63,10 +66,12 @@ def test_no_query_waits_for_an_info_to_change(name: str) -> None:
 
 @by_name
 def test_queries_name_metrics_that_exist(name: str) -> None:
-    known = METRICS.keys() | RECORDED | OF_PROMETHEUS
+    known = METRICS.keys() | RECORDED | OF_PROMETHEUS | PROPOSED | MEASURED
     for query in queries(name):
         bare = re.sub(r'"[^"]*"', "", query)
-        used = set(re.findall(r"\b(?:\w+:)?(?:mlmon|process|scrape)_\w+(?::\w+)?|\bup\b", bare))
+        used = set(
+            re.findall(r"\b(?:\w+:)?(?:mlmon|process|scrape|prometheus)_\w+(?::\w+)?|\bup\b", bare)
+        )
         for metric in used:
             assert re.sub(r"_(bucket|count|sum)$", "", metric) in known or metric in known
         assert used or "mlmon" in query.lower()

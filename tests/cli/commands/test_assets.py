@@ -40,7 +40,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_without_options_the_command_writes_what_is_bundled(tmp_path: Path) -> None:
-    assert re.search(r"Wrote \d+ files to", succeeded("assets", "--out", tmp_path))
+    text = succeeded("assets", "--out", tmp_path)
+    assert re.search(r"Wrote \d+ files to", text)
+    assert "Links of alerts are relative, dead in mail and chat" in text
     root = assets_root()
     written = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
     assert Path("alerts/alertmanager.yml") in written
@@ -52,7 +54,8 @@ def test_without_options_the_command_writes_what_is_bundled(tmp_path: Path) -> N
 def test_options_settle_the_rules(tmp_path: Path) -> None:
     text = succeeded(
         *("assets", "--out", tmp_path, "--job", "models|shadow", "--latency-seconds", "1"),
-        *("--availability-objective", "0.95", "--latency-objective", "0.9", "--cpu-cores", "4"),
+        *("--availability-objective", "0.95", "--latency-objective", "0.9", "--all-scores"),
+        *("--severity", "MlmonFleetDrift=critical", "--alert-label", "team=bikes"),
         *("--runbook-url", "https://wiki/runbooks/", "--dashboard-url", "https://grafana/"),
     )
     assert "Tests of the rules are about the default settings: none were written." in text
@@ -61,7 +64,10 @@ def test_options_settle_the_rules(tmp_path: Path) -> None:
     assert r'le=~"1(\\.0)?"' in everything
     assert "runbook_url: https://wiki/runbooks/Mlmon" in everything
     assert "dashboard_url: https://grafana/d/mlmon-" in everything.replace('"', "")
+    assert "team: bikes" in everything
+    assert "record: feature:mlmon_feature_js_distance:1d" in everything
     assert not list(tmp_path.rglob("*_test.yml"))
+    assert "Links of alerts are relative" not in text
 
 
 @pytest.mark.parametrize(
@@ -73,11 +79,19 @@ def test_options_settle_the_rules(tmp_path: Path) -> None:
         ),
         (["--latency-objective", "1"], "--latency-objective: expected over 0 and under 1, got 1"),
         (["--latency-seconds", "0.3"], "--latency-seconds: expected one of 0.001, "),
-        (["--cpu-cores", "0"], "--cpu-cores: expected over 0, got 0"),
+        (
+            ["--severity", "MlmonX=critical"],
+            "--severity: expected the name of an alert, got 'MlmonX'",
+        ),
+        (
+            ["--severity", "MlmonFleetDrift=page"],
+            "--severity: MlmonFleetDrift: expected one of critical, warning, info, heartbeat",
+        ),
+        (["--alert-label", "severity=x"], "--alert-label: expected a label's name such as team"),
         (["--job", "a("], "--job: expected a regular expression, got 'a('"),
         (["--label", "a=b"], "--label: needs --kubernetes"),
         (["--kubernetes"], "--selector: expected labels of the pods, such as app=bike-demand"),
-        (["--kubernetes", "--selector", "app"], "--selector: expected KEY=VALUE such as app=bike"),
+        (["--kubernetes", "--selector", "app"], "--selector: expected KEY=VALUE, got 'app'"),
         (
             ["--kubernetes", "--selector", "app=a b"],
             "--selector: expected a Kubernetes label such as app=bike-demand, got 'app=a b'",

@@ -40,7 +40,7 @@ START_SECONDS = 300.0
 """Training takes a while on a busy machine."""
 LEAST_SCRAPED = 0.9
 """Boards with gaps everywhere say nothing of the boards."""
-PACE = Settings(hour_seconds=120, day_filled="1m")
+PACE = Settings(hour_seconds=120)
 """An hour of the rules in two minutes, so that alerts fire within three."""
 CONFIG = """
 global: {{scrape_interval: 2s, evaluation_interval: 2s}}
