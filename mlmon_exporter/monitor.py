@@ -63,8 +63,7 @@ class Monitor:
         """Wire a monitor up.
 
         Args:
-            config: A Config or the path of a TOML file, by default of the one that `MLMON_CONFIG`
-                names, if any.
+            config: A Config or the path of a TOML file; by default the one in `MLMON_CONFIG`.
             options: Keys of the configuration, as for `instrument`.
 
         Raises:
@@ -79,7 +78,10 @@ class Monitor:
         self.models: Mapping[str, Model] = configured.by_name
         self._routes = ModelRoutes(c.models, self.models, health)
         self._in_flight: dict[int, Scope] = {}
-        shared = self._share(c.state_dir)
+        shared = None
+        if c.state_dir is not None:
+            counted = self.models, self._counts, self._process
+            shared = SharedState(c.state_dir, *counted, c.flush_seconds)
         pending = open_pending(c, self.models, self._counts, shared)
         self._upkeep = Upkeep(
             shared,
@@ -100,7 +102,7 @@ class Monitor:
             max_bytes=c.queue_bytes,
             wait_seconds=self.wait_seconds,
         )
-        self._readout = Readout(
+        self._readout = readout = Readout(
             self.models,
             self._counts,
             self._desk,
@@ -110,19 +112,11 @@ class Monitor:
             c.digest,
         )
         after_fork(self._after_fork)
-        self._metrics_app = MetricsApp(
-            self._readout.scrape, self._readout.failed, self._metrics_token()
-        )
+        self._metrics_app = MetricsApp(readout.scrape, readout.failed, self._metrics_token())
         self.writing_apps = self._writing_apps()
         """Path -> the app that takes ground truths or KPIs there; empty without a token."""
         self._routes.declare(requests)
         self._sink = self._new_sink()
-
-    def _share(self, folder: Path | None) -> SharedState | None:
-        if folder is None:
-            return None
-        seconds = self.config.flush_seconds
-        return SharedState(folder, self.models, self._counts, self._process, seconds)
 
     def _new_sink(self) -> Sink:
         c = self.config
