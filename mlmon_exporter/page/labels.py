@@ -32,12 +32,9 @@ FAULTS = {
     "mlmon_internal_errors_total": Label(
         "Internal errors", "errors inside the monitor; the served model did not see them"
     ),
-    "mlmon_not_predictions_total": Label(
-        "Not predictions", "readable POSTs that are not predictions"
-    ),
     "mlmon_label_overflow_total": Label("Counted as other", "label values over a cap"),
 }
-"""By counter."""
+"""By counter, the faults that the page shows; POSTs that are not predictions are none."""
 
 QUALITIES = {
     "accuracy": Label("Accuracy", "share of rows whose class was predicted"),

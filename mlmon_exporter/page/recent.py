@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.counts.health import COUNTERS
 from mlmon_exporter.core.records import Histograms, Readings
+
+from .labels import FAULTS
 
 Block = Readings | Histograms
 Counts = dict[str, NDArray[np.float64]]
@@ -140,6 +141,6 @@ def fault_counts(blocks: Iterable[Block]) -> Faults:
     return {
         (block.name, *labels): float(value)
         for block in blocks
-        if isinstance(block, Readings) and block.name in COUNTERS
+        if isinstance(block, Readings) and block.name in FAULTS
         for labels, value in zip(block.labels, block.values, strict=True)
     }
