@@ -83,7 +83,7 @@ def test_the_simulator_notices_a_threshold_that_is_too_low(
 ) -> None:
     from mlmon_exporter.core.drift import tests as drift
 
-    monkeypatch.setattr(drift, "threshold", lambda test, c: 0.3 * test.chance(c, c.level))
+    monkeypatch.setattr(drift, "threshold", lambda test, c, *_: 0.3 * test.chance(c, c.level))
     cell = Cell(Shape(5), 2000.0, 1000, days=3.0)
     looks = run(cell, seed=0, path=str(tmp_path / "reference.json"))
     assert sum(len(look.alarms) for look in looks) > 5

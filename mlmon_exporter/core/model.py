@@ -190,6 +190,8 @@ class Model:
         if reference is not None:
             created = [reference.created]
             yield Readings("mlmon_reference_timestamp_seconds", names, labels, created)
+            known = [float(reference.knows_time)]
+            yield Readings("mlmon_dependence_known", names, labels, known)
         source = reference.source if reference is not None else "learning"
         task = self._scorer.task.kind if self._scorer is not None else s.task
         info = ((s.name, s.version, task, source),)

@@ -51,8 +51,14 @@ def reference_warnings(reference: Reference) -> Iterator[str]:
         )
 
 
-def window_warnings(reference: Reference, windows: Sequence[Duration]) -> Iterator[str]:
-    """Say for which windows the natural variation is guessed from other ones."""
+def time_warnings(reference: Reference, windows: Sequence[Duration]) -> Iterator[str]:
+    """Say which dependence of rows in time thresholds do not know, one line a thing."""
+    if not reference.for_model("").knows_time:
+        yield (
+            "when rows were seen is not known, so thresholds take rows for independent: nights, "
+            "days that differ and neighbours that are alike will look like drift. Name the column "
+            "with the times with --time-column, in data of 14 days or more"
+        )
     columns = (*reference.features, *reference.outputs)
     measured = {seconds for column in columns for seconds in column.variation}
     others = [window.label for window in windows if window.seconds not in measured]

@@ -144,7 +144,7 @@ def test_readings_are_the_same_objects_while_nothing_changed() -> None:
     kept = [
         a is b for a, b in zip(before, after, strict=True) if not a.name.startswith("mlmon_ref")
     ]
-    assert kept.count(False) == 1  # mlmon_model_info
+    assert kept.count(False) == 2  # mlmon_dependence_known, mlmon_model_info
     assert all(a.labels == b.labels for a, b in zip(before, after, strict=True))
 
 

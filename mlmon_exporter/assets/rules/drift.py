@@ -56,6 +56,9 @@ def _fleet_drifted(settings: Settings) -> Alert:
     """One alert for a model, however many features and outputs drift, so that none is added."""
     # A reference that was learned from an afternoon knows no night.
     learned = settings.select("mlmon_model_info", f'reference="{LEARNED}"')
+    # Days that differ and neighbours that are alike look like drift to thresholds that take rows
+    # for independent.
+    independent = settings.select("mlmon_dependence_known")
     drifted = "\n  or\n".join(_over(settings, role) for role in (FEATURES, OUTPUTS))
     return Alert(
         name="MlmonFleetDrift",
@@ -64,7 +67,8 @@ def _fleet_drifted(settings: Settings) -> Alert:
 count by ({VERSION}) (
 {drifted}
 )
-unless on ({VERSION}) {learned}""",
+unless on ({VERSION}) {learned}
+unless on ({VERSION}) max by ({VERSION}) ({independent}) == 0""",
         labels=LABELS,
         hold="30m",
         keep="30m",

@@ -16,7 +16,7 @@ from mlmon_exporter.core.settings import Choice
 from mlmon_exporter.reference.data.files import DataError, DataFiles
 from mlmon_exporter.reference.from_files import DEFAULT_WINDOWS, Roles, reference_from_files
 from mlmon_exporter.reference.reference import Reference, segment_feature
-from mlmon_exporter.reference.warnings import file_warnings, reference_warnings
+from mlmon_exporter.reference.warnings import file_warnings, reference_warnings, time_warnings
 
 from .terminal import (
     UserError,
@@ -133,7 +133,11 @@ def build_reference(
         reference.save(file)
     console = Console()
     console.print(column_table({"feature": reference.features, "output": reference.outputs}))
-    warnings = [*file_warnings(files, roles, reference), *reference_warnings(reference)]
+    warnings = [
+        *file_warnings(files, roles, reference),
+        *reference_warnings(reference),
+        *time_warnings(reference, lengths),
+    ]
     print_warnings(console, warnings)
     _print_result(console, reference, file, time.perf_counter() - started)
 

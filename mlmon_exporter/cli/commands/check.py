@@ -15,7 +15,7 @@ from rich.markup import escape
 from mlmon_exporter import Monitor
 from mlmon_exporter.config.keys import Config, ConfigError, ModelConfig, load_config
 from mlmon_exporter.reference.reference import Reference, segment_feature
-from mlmon_exporter.reference.warnings import reference_warnings, window_warnings
+from mlmon_exporter.reference.warnings import reference_warnings, time_warnings
 
 from .sample import Sample, show_sample
 from .terminal import UserError, age, column_table, counted, print_warnings, user_errors
@@ -124,7 +124,7 @@ def _show(console: Console, settings: Config, model: ModelConfig) -> list[str]:
     return [
         *_fit(model, reference),
         *reference_warnings(reference),
-        *window_warnings(reference, settings.windows),
+        *time_warnings(reference, settings.windows),
     ]
 
 

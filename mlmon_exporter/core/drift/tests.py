@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mlmon_exporter.core.settings import Policy
 from mlmon_exporter.core.stats import scores, thresholds
 from mlmon_exporter.core.stats.design_effect import effective_rows
-from mlmon_exporter.core.stats.scatter import PSI_CURVATURE, doubt
+from mlmon_exporter.core.stats.scatter import PSI_CURVATURE, doubt, natural_gap
 from mlmon_exporter.core.stats.thresholds import TYPICAL
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
 
@@ -126,11 +126,10 @@ def _chance_psi(c: Comparison, level: float) -> Floats:
 
 
 def _chance_ks(c: Comparison, level: float) -> Floats:
-    time = c.natural("ks_statistic", level).window
-    share = c.current.values / c.current.rows
-    m = share / (1 / c.draws + share * time)
-    chance = thresholds.chance_ks(c.frame.reference.values, m, level) + c.frame.rank_error
-    return np.asarray(chance, dtype=np.float64)
+    n, m = c.frame.reference.values, c.current.values * c.draws / c.current.rows
+    chance = thresholds.chance_ks(n, m, level)
+    time = natural_gap(c.natural("ks_statistic", level).window, level)
+    return np.asarray(np.hypot(chance, time) + c.frame.rank_error, dtype=np.float64)
 
 
 def _chance_share(c: Comparison, score: str, hits: Counts, level: float) -> Floats:

@@ -150,6 +150,11 @@ class ModelReference(NamedTuple):
     """Features and outputs whose missing share alone was learned."""
 
     @property
+    def knows_time(self) -> bool:
+        """Whether natural variation was measured: rows had times, enough of them."""
+        return any(column.variation for column in (*self.features, *self.outputs))
+
+    @property
     def rows(self) -> int:
         return max((column.rows for column in (*self.features, *self.outputs)), default=0)
 

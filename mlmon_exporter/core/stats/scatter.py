@@ -139,6 +139,21 @@ def share_scatter(here: Floats, there: Floats, noise: Floats, degrees: float) ->
     return _positive(float((squares - noise).mean()), degrees)
 
 
+def natural_gap(variance: Floats, level: float) -> Floats:
+    """Return the KS statistic that unchanged time reaches at a level, 0 to 1, without noise.
+
+    Args:
+        variance: Of `shape_scatter`, its doubt included.
+        level: Probability, over 0.
+
+    Smirnov's law with the variance in place of 1 / rows, as far as gaps are small. Great ones are
+    less than proportional, and never over 1: of a normal law that moves by d standard deviations
+    the statistic is erf(d / sqrt 8), whose slope is 1 / sqrt(2 pi).
+    """
+    small = np.sqrt(two_sided_square(level) / 4 * variance)
+    return np.array([math.erf(math.sqrt(math.pi) / 2 * gap) for gap in small])
+
+
 def scatter_of_excess(score: str, excess: float, share: float, level: float) -> Scatter:
     """Return the scatter with which a score's threshold at a level is this excess over its base.
 

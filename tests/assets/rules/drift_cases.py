@@ -40,6 +40,7 @@ def _scores(
     thresholds: tuple[str, str, str] = ("0.1x90", "0.2x90", "0.1x90"),
     verdicts: tuple[str, str] = ("1x90", "1x90"),
     reference: str = "bike.json",
+    known: str = "1x90",
     column: str = "temp",
 ) -> dict[str, str]:
     """Return what is known of a feature or output that drifts; `b` is another replica."""
@@ -60,6 +61,7 @@ def _scores(
         series(f"{prefix}_drifted", "models", "a", **day): verdicts[1],
         series(f"{prefix}_drifted", "models", "b", **hour): "0x90",
         series("mlmon_model_info", **BIKE, reference=reference): "1x90",
+        series("mlmon_dependence_known", **BIKE): known,
     }
 
 
@@ -70,12 +72,16 @@ def _fleet(what: str) -> Iterator[Case]:
         f"fires: an {what}; a new replica, with few rows, has a high threshold": scores(
             thresholds=("0.1x90", "0.9x90", "0.1x90")
         ),
+        f"fires: an {what}; the exporter does not say yet what it knows of time": scores(
+            known="_x90"
+        ),
     }.items():
         yield Case(alert, name, drifted, 45, OF_BIKE, "1", MOST)
     for name, calm in {
         "silent: the hour is calm": scores(psi="0.05x90"),
         "silent: the day of no replica has drifted": scores(verdicts=("1x90", "0x90")),
         "silent: the reference was learned from the first rows": scores(reference="learned"),
+        "silent: thresholds take rows for independent": scores(known="0x90"),
         "silent: so much may be chance": scores(noise="0.15x90"),
         "silent: few rows": scores(rows="900x90"),
         "silent: of this much, time brings as much": scores(

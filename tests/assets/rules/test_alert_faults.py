@@ -101,6 +101,11 @@ FAULTS = {
         'mlmon_model_info{reference="learned"}',
         'mlmon_model_info{reference="x"}',
     ),
+    "drift to thresholds that take rows for independent": (
+        "MlmonFleetDrift",
+        "(mlmon_dependence_known) == 0",
+        "(mlmon_dependence_known) == 2",
+    ),
     "a ticket for each feature": (
         "MlmonFleetDrift",
         "count by (VERSION) (",

@@ -17,7 +17,7 @@ from mlmon_exporter.core.drift.tests import SCORES, TESTS, Comparison, count_tes
 from mlmon_exporter.core.profile.bins import NumericBins
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.settings import Policy
-from mlmon_exporter.core.stats.scatter import Scatter, doubt
+from mlmon_exporter.core.stats.scatter import Scatter, doubt, natural_gap
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.tally import Tally
 from tests.core.build import LEVEL, fed, reference, references, scored, sums_of
@@ -435,9 +435,8 @@ def test_a_window_is_judged_as_the_time_that_it_holds() -> None:
     filling = verdict(varied, 7200.0)
     assert full["drifted"] == [1.0]
     assert filling["drifted"] == [0.0]
-    # Smirnov's quantile with 1 / rows + the natural variance and its doubt in place of 1 / rows.
-    natural = 0.02 * float(doubt(np.array([40.0]), LEVEL)[0])
-    expected = math.sqrt(-math.log(LEVEL / 2) / 2 * (1 / 50_000 + 1 / 2000 + natural))
+    natural = natural_gap(0.02 * doubt(np.array([40.0]), LEVEL), LEVEL)[0]
+    expected = math.hypot(math.sqrt(-math.log(LEVEL / 2) / 2 * (1 / 50_000 + 1 / 2000)), natural)
     assert filling["ks_threshold"][0] == pytest.approx(expected + column.rank_error)
 
 

@@ -14,6 +14,7 @@ from mlmon_exporter.core.stats.scatter import (
     Scatter,
     Sides,
     doubt,
+    natural_gap,
     psi_scatter,
     scatter_of_excess,
     shape_scatter,
@@ -130,6 +131,18 @@ def test_the_two_sided_square_bounds_the_normal_law(level: float) -> None:
     assert stats.norm.isf(level / 2) ** 2 <= square
     # It is where Smirnov's law has the level.
     assert stats.kstwobign.sf(math.sqrt(square) / 2) == pytest.approx(level, rel=1e-3)
+
+
+def test_the_natural_gap_is_that_of_a_normal_law_whose_mean_varies() -> None:
+    level = 1e-4
+    for sd in (0.05, 0.3, 1.0):
+        # Means of this sd reach, at the level, so many standard deviations ...
+        moved = sd * float(stats.norm.isf(level / 2))
+        exact = 2 * stats.norm.cdf(moved / 2) - 1
+        # ... and the variance, in units of F(1 - F), is the mean of phi squared by that.
+        found = natural_gap(np.array([sd**2 * math.sqrt(3) / math.pi]), level)[0]
+        assert found == pytest.approx(exact, rel=0.12)
+        assert found <= 1
 
 
 def test_an_excess_becomes_the_scatter_that_reaches_it() -> None:
