@@ -34,8 +34,8 @@ from .reference.models import ConfiguredModels
 from .runtime.forks import after_fork
 from .runtime.threads import LimitedThreads
 from .sources.asgi.middleware import AsgiSource
-from .sources.asgi.model_routes import ModelRoutes
-from .sources.asgi.sink import Sink
+from .sources.model_routes import ModelRoutes
+from .sources.sink import Sink
 from .state.open_pending import open_pending
 from .state.shared import SharedState
 from .state.upkeep import Upkeep

@@ -14,10 +14,10 @@ import uvicorn
 
 from mlmon_exporter.config.keys import Config, ConfigError
 from mlmon_exporter.monitor import Monitor
-from mlmon_exporter.sources.asgi.sink import Sink
 from mlmon_exporter.sources.proxy.heard import Heard
 from mlmon_exporter.sources.proxy.http1 import Http1Ear
 from mlmon_exporter.sources.proxy.relay import Address, Relay
+from mlmon_exporter.sources.sink import Sink
 
 from .server import Reader, app_of
 

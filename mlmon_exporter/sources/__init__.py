@@ -1,1 +1,1 @@
-"""Sources of model calls."""
+"""Sources of model calls: a folder each; what they share stands beside these."""

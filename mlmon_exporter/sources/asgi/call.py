@@ -12,12 +12,12 @@ from mlmon_exporter.core.counts.requests import UNDECIDED, RequestLabels
 from mlmon_exporter.core.labels import OTHER
 from mlmon_exporter.core.records import Exchange, Exemplar
 from mlmon_exporter.formats.event_stream import MEDIA_TYPE
+from mlmon_exporter.sources.endings import ended, error_of
+from mlmon_exporter.sources.ids import ID_HEADER, PredictionIds, valid_id
+from mlmon_exporter.sources.sink import Sink
+from mlmon_exporter.sources.stream import StreamedAnswer
 
-from .endings import ended, error_of
-from .ids import ID_HEADER, PredictionIds, valid_id
-from .sink import Sink
 from .spans import annotate, current_span_context
-from .stream import StreamedAnswer
 
 SCOPE_KEY = "mlmon_exporter"
 """Marks a scope that one of our middlewares has seen: of several, only the outermost counts."""

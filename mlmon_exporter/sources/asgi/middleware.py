@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mlmon_exporter.sources.ids import PredictionIds
+from mlmon_exporter.sources.sink import Sink
+
 from .call import SCOPE_KEY, Call
-from .ids import PredictionIds
 from .routes import route_path
-from .sink import Sink
 
 
 class AsgiSource:

@@ -16,8 +16,7 @@ from starlette.routing import Mount
 from starlette.types import Scope
 
 from mlmon_exporter.core.labels import OTHER
-
-from .templates import NONE, RouteTemplates
+from mlmon_exporter.sources.templates import NONE, RouteTemplates
 
 REST = "/{path}"
 """Template of any path within a mounted app that names no route, such as static files."""

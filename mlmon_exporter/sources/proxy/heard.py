@@ -8,11 +8,11 @@ from urllib.parse import unquote_to_bytes
 
 from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.formats.event_stream import MEDIA_TYPE
-from mlmon_exporter.sources.asgi.endings import ended
-from mlmon_exporter.sources.asgi.ids import ID_HEADER, valid_id
-from mlmon_exporter.sources.asgi.sink import Sink
-from mlmon_exporter.sources.asgi.stream import StreamedAnswer
-from mlmon_exporter.sources.asgi.templates import RouteTemplates
+from mlmon_exporter.sources.endings import ended
+from mlmon_exporter.sources.ids import ID_HEADER, valid_id
+from mlmon_exporter.sources.sink import Sink
+from mlmon_exporter.sources.stream import StreamedAnswer
+from mlmon_exporter.sources.templates import RouteTemplates
 
 from .turn import Turn
 

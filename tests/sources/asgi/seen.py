@@ -22,10 +22,10 @@ from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.records import Exchange, Histograms
 from mlmon_exporter.sources.asgi.middleware import AsgiSource
-from mlmon_exporter.sources.asgi.model_routes import ModelRoutes
 from mlmon_exporter.sources.asgi.routes import route_of
-from mlmon_exporter.sources.asgi.sink import Sink
-from mlmon_exporter.sources.asgi.templates import RouteTemplates
+from mlmon_exporter.sources.model_routes import ModelRoutes
+from mlmon_exporter.sources.sink import Sink
+from mlmon_exporter.sources.templates import RouteTemplates
 
 Headers = Sequence[tuple[bytes, bytes]]
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}

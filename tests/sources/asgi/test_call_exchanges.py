@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlmon_exporter.sources.asgi import call
-from mlmon_exporter.sources.asgi.ids import valid_id
+from mlmon_exporter.sources.ids import valid_id
 
 from .seen import (
     BODY,

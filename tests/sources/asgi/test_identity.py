@@ -32,9 +32,9 @@ from starlette.websockets import WebSocket
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.sources.asgi.middleware import AsgiSource
-from mlmon_exporter.sources.asgi.model_routes import ModelRoutes
 from mlmon_exporter.sources.asgi.routes import route_of
-from mlmon_exporter.sources.asgi.sink import Sink
+from mlmon_exporter.sources.model_routes import ModelRoutes
+from mlmon_exporter.sources.sink import Sink
 
 # --- A server in process ---
 

@@ -16,7 +16,7 @@ from mlmon_exporter.core.labels import OTHER
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.runtime.once import Once
 
-from .routes import route_of
+from .asgi.routes import route_of
 from .templates import RouteTemplates
 
 logger = logging.getLogger(__name__)

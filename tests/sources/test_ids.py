@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from mlmon_exporter.sources.asgi.ids import PredictionIds, valid_id
+from mlmon_exporter.sources.ids import PredictionIds, valid_id
 
 
 def test_ids_differ_within_a_maker_and_between_makers() -> None:

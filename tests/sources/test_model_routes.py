@@ -10,7 +10,7 @@ from mlmon_exporter import ModelConfig
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.settings import ModelSettings
-from mlmon_exporter.sources.asgi.model_routes import ModelRoutes
+from mlmon_exporter.sources.model_routes import ModelRoutes
 
 OPENAI = "/v1/chat/completions"
 BY_NAME = "/v1/models/{model_name}:predict"

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from mlmon_exporter.sources.asgi.endings import ENDINGS, RULES, ended, error_of, outcome_of
+from mlmon_exporter.sources.endings import ENDINGS, RULES, ended, error_of, outcome_of
 
 ERRORS = (None, ValueError(), SystemExit(), CancelledError(), GeneratorExit())
 CAUSES = [*product((0, 200, 302, 404, 503), (False, True), (False, True), ERRORS)]

@@ -1,4 +1,4 @@
-"""The sink of the ASGI source: everything the middleware asks for and hands over."""
+"""The sink of all sources: everything they ask for and hand over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Sink:
-    """Receives the counts of requests, the finished exchanges and the faults of the middleware."""
+    """Receives the counts of requests, the finished exchanges and the faults of a source."""
 
     requests: RequestCounts
     health: Health

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlmon_exporter.sources.asgi.templates import RouteTemplates
+from mlmon_exporter.sources.templates import RouteTemplates
 
 TEMPLATES = [
     "/predict",

@@ -11,11 +11,11 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from mlmon_exporter.formats.event_stream import GAP
+from mlmon_exporter.sources import stream as streamed_answer
 from mlmon_exporter.sources.asgi import call
-from mlmon_exporter.sources.asgi import stream as streamed_answer
-from mlmon_exporter.sources.asgi.stream import StreamedAnswer
+from mlmon_exporter.sources.stream import StreamedAnswer
 
-from .seen import BODY, PART, START, BoomError, predict, sends, serve, watched
+from .asgi.seen import BODY, PART, START, BoomError, predict, sends, serve, watched
 
 PARTS = st.lists(st.binary(max_size=40), max_size=30)
 
