@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar, Unpack
 
@@ -78,9 +80,11 @@ class Monitor:
         self.models: Mapping[str, Model] = configured.by_name
         self._routes = ModelRoutes(c.models, self.models, health)
         self._in_flight: dict[int, Scope] = {}
+        # Threads hold it: it must not hold the monitor, which ends them when it is gone.
+        process = partial(_process, self._routes, self._in_flight)
         shared = None
         if c.state_dir is not None:
-            counted = self.models, self._counts, self._process
+            counted = self.models, self._counts, process
             shared = SharedState(c.state_dir, *counted, c.flush_seconds)
         pending = open_pending(c, self.models, self._counts, shared)
         self._upkeep = Upkeep(
@@ -108,7 +112,7 @@ class Monitor:
             self._desk,
             self._intake,
             self._upkeep,
-            self._process,
+            process,
             c.digest,
         )
         after_fork(self._after_fork)
@@ -117,6 +121,9 @@ class Monitor:
         """Path -> the app that takes ground truths or KPIs there; empty without a token."""
         self._routes.declare(requests)
         self._sink = self._new_sink()
+        # An app that is gone, as in tests without a lifespan, leaves no threads behind.
+        for end in (self._intake.end, self._upkeep.end):
+            weakref.finalize(self, end).atexit = False
 
     def _new_sink(self) -> Sink:
         c = self.config
@@ -147,10 +154,6 @@ class Monitor:
     def _after_fork(self) -> None:
         if self._upkeep.shared is not None:
             self._routes.declare(self._counts.requests)
-
-    def _process(self) -> Process:
-        """Return what the other processes should know of this one."""
-        return this_process(self._routes.in_progress([*self._in_flight.values()]))
 
     def __repr__(self) -> str:
         return f"<Monitor of {', '.join(map(repr, self.models))}>"
@@ -342,6 +345,11 @@ def instrument(
     monitor = _metered(Monitor(config, **options))
     app.add_middleware(MonitorMiddleware, monitor=monitor)
     return monitor
+
+
+def _process(routes: ModelRoutes, in_flight: Mapping[int, Scope]) -> Process:
+    """Return what the other processes should know of this one."""
+    return this_process(routes.in_progress([*in_flight.values()]))
 
 
 def _metered(monitor: Monitor) -> Monitor:

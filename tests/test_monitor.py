@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import gc
 import gzip
 import re
 import subprocess
 import sys
 import threading
+import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -405,3 +408,56 @@ def test_the_public_members_are_those_that_users_need() -> None:
         *("observe", "observe_ground_truth", "observe_kpi", "readings"),
         *("attach", "close", "flush", "shutdown", "is_reader", "wait_seconds"),
     }
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_apps_that_are_gone_leave_no_threads_and_no_memory(is_shared: bool, tmp_path: Path) -> None:
+    def asked_and_dropped() -> None:
+        app = FastAPI()
+
+        @app.post("/predict")
+        def predict(body: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008 - FastAPI's way
+            return {"score": len(body)}
+
+        state = {"state_dir": tmp_path} if is_shared else {}
+        instrument(app, model="m", learn_rows=5, **state)  # type: ignore[arg-type]
+        post_all(app, "/predict", [{"a": i, "b": 2} for i in range(10)])
+        assert get(app, "/metrics").status_code == 200
+
+    before = {*threading.enumerate()}
+
+    def left() -> list[str]:
+        gc.collect()
+        alive = {*threading.enumerate()} - before
+        return [thread.name for thread in alive if thread.name.startswith("mlmon-")]
+
+    asked_and_dropped()
+    tracemalloc.start()
+    try:
+        start, _ = tracemalloc.get_traced_memory()
+        for _ in range(5 if is_shared else 60):
+            asked_and_dropped()
+        deadline = time.monotonic() + 60.0
+        while left() and time.monotonic() < deadline:
+            threading.Event().wait(0.02)
+        grown = tracemalloc.get_traced_memory()[0] - start
+    finally:
+        tracemalloc.stop()
+    assert left() == []
+    assert grown < 60 * 40_000
+
+
+def test_what_a_monitor_has_counted_is_flushed_when_it_is_gone(
+    reference: str, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    monitor = Monitor(model="m", reference=reference, state_dir=state, flush_seconds=3600.0)
+    monitor.observe({"age": 30, "income": 1e4, "city": "Uri"}, 0.5)
+    del monitor
+    gc.collect()
+    again = Monitor(model="m", reference=reference, state_dir=state)
+    deadline = time.monotonic() + 30.0
+    while value(again, "mlmon_prediction_rows_total") != 1 and time.monotonic() < deadline:
+        threading.Event().wait(0.05)
+    assert value(again, "mlmon_prediction_rows_total") == 1
+    again.close()

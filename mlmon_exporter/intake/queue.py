@@ -73,7 +73,7 @@ class Intake:
         self._thread: threading.Thread | None = None
         self._submitted = self._submitted_bytes = 0
         self._done = self._done_bytes = 0
-        self._is_closed = False
+        self._is_closed = self._is_ending = False
         self._awaited = 0  # threads in `flush`
         self._is_asleep = False
         self._is_first_fault = Once()
@@ -114,7 +114,7 @@ class Intake:
             self._wake.set()
 
     def _start(self) -> None:
-        self._is_closed = False
+        self._is_closed = self._is_ending = False
         self._thread = threading.Thread(target=self._run, name="mlmon-intake", daemon=True)
         self._thread.start()
 
@@ -148,6 +148,11 @@ class Intake:
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
 
+    def end(self) -> None:
+        """Have the thread end once the queue is empty, without waiting for it."""
+        self._is_ending = True
+        self._wake.set()
+
     def _run(self) -> None:
         others = OtherThreads()
         pace = Pace(lambda: REST_RATIO if self._awaited else rest_ratio(others.busy))
@@ -155,6 +160,10 @@ class Intake:
         while not self._is_closed and self._thread is me:
             if self._queue:
                 self._take(pace)
+            elif self._is_ending:
+                with self._lock:
+                    if not self._queue:
+                        self._thread = None
             else:
                 if not self._linger():
                     self._sleep()
@@ -168,7 +177,7 @@ class Intake:
     def _sleep(self) -> None:
         self._wake.clear()
         self._is_asleep = True
-        if not self._queue and not self._is_closed:
+        if not (self._queue or self._is_closed or self._is_ending):
             self._wake.wait()
         self._is_asleep = False
 

@@ -35,16 +35,24 @@ class Flusher:
 
     def _run(self) -> None:
         stopped = self._stopped
-        while not stopped.wait(self._seconds):
+        is_last = False
+        while not is_last:
+            is_last = stopped.wait(self._seconds)
+            if is_last and self._thread is None:
+                return  # closed, by the thread that flushes the rest
             try:
                 self._flush()
             except Exception:
                 if self._is_first_fault():
                     logger.exception("mlmon: counts were not added; will retry")
 
+    def end(self) -> None:
+        """Have the thread flush a last time and end, without waiting for it."""
+        self._stopped.set()
+
     def close(self) -> None:
         """End the thread; `ensure_running` starts it again."""
-        self._stopped.set()
         thread, self._thread = self._thread, None
+        self._stopped.set()
         if thread is not None:
             thread.join(5.0)

@@ -77,6 +77,10 @@ class Upkeep:
             return taken_in
         return min(taken_in, self.shared.last_flush)
 
+    def end(self) -> None:
+        """Have the thread flush a last time and end, without waiting for it."""
+        self._flusher.end()
+
     def close(self) -> None:
         """Flush a last time and close the state; the next use opens it again."""
         self._flusher.close()

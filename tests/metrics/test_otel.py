@@ -18,6 +18,7 @@ def test_an_otlp_exporter_gets_the_same_gauges_as_a_scrape(
 ) -> None:
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader])
+    monkeypatch.setattr(metrics, "get_meter_provider", lambda: provider)
     monkeypatch.setattr(metrics, "get_meter", provider.get_meter)
     rng = np.random.default_rng(0)
     Reference.build({"age": rng.normal(size=2000)}).save(tmp_path / "reference.json")
