@@ -440,6 +440,7 @@ def test_apps_that_are_gone_leave_no_threads_and_no_memory(is_shared: bool, tmp_
         deadline = time.monotonic() + 60.0
         while left() and time.monotonic() < deadline:
             threading.Event().wait(0.02)
+        gc.collect()
         grown = tracemalloc.get_traced_memory()[0] - start
     finally:
         tracemalloc.stop()

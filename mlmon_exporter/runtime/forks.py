@@ -10,6 +10,8 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 
 Hook = Callable[[], None]
 
@@ -19,26 +21,43 @@ FORK_WAIT_SECONDS = 1.0
 
 def after_fork(child: Hook) -> None:
     """Call a bound method in each forked child, in the order in which hooks were given."""
-    os.register_at_fork(after_in_child=_weak(child))
+    _hooks().add(child=child)
 
 
 def around_fork(*, before: Hook, parent: Hook, child: Hook) -> None:
     """Call bound methods before a fork, and after it in the parent and in the child."""
-    os.register_at_fork(
-        before=_weak(before), after_in_parent=_weak(parent), after_in_child=_weak(child)
-    )
+    _hooks().add(before=before, parent=parent, child=child)
 
 
-def _weak(method: Hook) -> Hook:
-    # A hook cannot be taken back: it must not keep its object alive.
-    weak = weakref.WeakMethod(method)
+class _Hooks:
+    """All hooks of the process. The system's cannot be taken back, so there is one set of them."""
 
-    def call() -> None:
-        bound = weak()
-        if bound is not None:
-            bound()
+    def __init__(self) -> None:
+        self._methods: dict[str, list[weakref.WeakMethod[Hook]]] = {}
+        os.register_at_fork(
+            before=lambda: self._call("before"),
+            after_in_parent=lambda: self._call("parent"),
+            after_in_child=lambda: self._call("child"),
+        )
 
-    return call
+    def add(self, **methods: Hook) -> None:
+        for when, method in methods.items():
+            alive = [weak for weak in self._methods.get(when, ()) if weak() is not None]
+            self._methods[when] = [*alive, weakref.WeakMethod(method)]
+
+    def _call(self, when: str) -> None:
+        methods = self._methods.get(when, [])
+        # The last to come is the first to wait, as with the system's own hooks.
+        for weak in reversed(methods) if when == "before" else methods:
+            method = weak()
+            if method is not None:
+                with suppress(Exception):  # the others run all the same
+                    method()
+
+
+@cache
+def _hooks() -> _Hooks:
+    return _Hooks()
 
 
 class ForkLock:
