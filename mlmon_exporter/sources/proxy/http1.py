@@ -64,17 +64,21 @@ class Http1Ear:
             self._answers.feed(data)
 
     def ended(self, *, by_client: bool) -> None:
-        """Hear that one side sends no more: that may be the end of an answer."""
+        """Hear that one side sends no more: a server that does so answers nobody any more."""
         if not by_client:
             self._answers.end()
+            self._give_up(has_left=False)
 
     def closed(self, *, by_client: bool) -> None:
-        """Hear that the connection is gone: what was under way has no whole answer."""
+        """Hear that the connection is gone: an answer that was under way is not whole."""
         if not by_client:
             self._answers.end()
+        self._give_up(has_left=by_client)
+
+    def _give_up(self, *, has_left: bool) -> None:
         while self._turns:
             turn = self._turns.popleft()
-            turn.has_left = by_client
+            turn.has_left = has_left
             self._on_turn(turn)
 
     def begin(self) -> Turn:

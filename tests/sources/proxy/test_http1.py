@@ -130,7 +130,7 @@ def test_an_answer_that_is_cut_off_is_not_whole() -> None:
     listener.asked(POST)
     listener.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart")
     listener.ended(by_client=False)
-    listener.closed(by_client=False)
+    listener.closed(by_client=True)  # as a client does that sees the end
     assert [(t.status, t.is_answered, t.has_left) for t in turns] == [(200, False, False)]
 
 
