@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .soak import changed
+from .soak import changed, dependent
 from .soak.simulate import Cell, run
 from .soak.streams import CHANGES, Shape
 
@@ -103,3 +103,36 @@ def test_alike_rows_taken_as_independent_would_raise_alarms(
 
 def test_a_missed_change_has_no_delay() -> None:
     assert math.isnan(changed.ours("mean +0.1 sd", 2000.0, seed=0).rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", dependent.SHORT, ids=lambda stream: stream.process)
+def test_rows_that_depend_on_each_other_raise_nothing_where_the_reference_knows_their_times(
+    stream: dependent.Stream,
+) -> None:
+    assert dependent.rises(stream, seed=0) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", dependent.SHORT[:3], ids=lambda stream: stream.process)
+def test_taken_for_independent_they_would(stream: dependent.Stream) -> None:
+    assert len(dependent.rises(dependent.without_times(stream), seed=0)) > 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shift", [0.5, 1.0])
+def test_a_standing_change_is_one_alarm_a_window(shift: float) -> None:
+    assert dependent.standing(shift, seed=0) == 2
+
+
+@pytest.mark.slow
+def test_a_restart_at_no_hour_of_the_day_raises_an_alarm() -> None:
+    night = dependent.Stream("nights +1.5 sd", days=2.5, features=1, look_seconds=1800.0)
+    for hour in range(0, 24, 3):
+        assert dependent.rises(replace(night, begins=24.0 + hour), seed=hour) == []
+
+
+@pytest.mark.slow
+def test_a_shift_of_the_mean_is_seen_through_days_and_nights() -> None:
+    night = dependent.Stream("nights +1.5 sd", days=7.0, features=1, shift=1.0)
+    assert dependent.hours_until_seen(night, seed=0) <= 24

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import attack, changed, compare, concept, endurance, fuzz, schema, unchanged
+from . import attack, changed, compare, concept, dependent, endurance, fuzz, schema, unchanged
 
 PEERS = Path(".venv-peers")
 RUNS = 3
@@ -27,6 +27,7 @@ def main(words: list[str]) -> None:
     inputs = [word for word in words if word in fuzz.NAMES]
     parts: dict[str, Callable[[], object]] = {
         "unchanged": lambda: unchanged.table(RUNS),
+        "dependent": lambda: dependent.table(RUNS),
         "changed": lambda: changed.table(RUNS),
         "peers": lambda: compare.table(_peers()),
         "concept": lambda: concept.table(_peers(), RUNS),

@@ -1,0 +1,307 @@
+"""Thirty days of rows that depend on each other in time: rises of `drifted`, and delays.
+
+Panes are counted once, and the product's own thresholds and verdicts are asked at each look: a
+run takes seconds where one through a monitor takes minutes.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmon_exporter import Reference
+from mlmon_exporter.core.drift.context import ScoringContext
+from mlmon_exporter.core.drift.tests import count_tests, score
+from mlmon_exporter.core.profile.variation import cells_of
+from mlmon_exporter.core.settings import PANES, Policy, WindowName
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix
+from mlmon_exporter.core.windows.tally import Layout
+
+from .streams import DAY
+
+Floats = NDArray[np.float64]
+Process = Callable[[Floats, np.random.Generator], NDArray[Any]]
+"""Takes the times of rows in seconds, ascending, and randomness; returns a value for each."""
+HOUR = 3600.0
+NIGHT_HOURS = 7
+SLOT_SECONDS = 300.0
+"""Rows are counted in slots of this length, the panes of an hour."""
+
+
+def times_of_rows(days: float, rows_a_day: float, rng: np.random.Generator) -> Floats:
+    """Return times of rows, ascending: by day four times as many as by night."""
+    kept = 1 - 0.75 * NIGHT_HOURS / 24
+    times = np.sort(rng.uniform(0, days * DAY, rng.poisson(days * rows_a_day / kept)))
+    return times[rng.random(len(times)) < np.where(_is_night(times), 0.25, 1.0)]
+
+
+def _is_night(times: Floats) -> NDArray[np.bool_]:
+    return np.asarray(times % DAY < NIGHT_HOURS * HOUR)
+
+
+def autoregressive(rho: float) -> Process:
+    """Each row is like the one before: AR(1) of variance 1."""
+
+    def process(times: Floats, rng: np.random.Generator) -> Floats:
+        from scipy.signal import lfilter
+
+        noise = rng.standard_normal(len(times)) * math.sqrt(1 - rho**2)
+        noise[:1] /= math.sqrt(1 - rho**2)
+        return np.asarray(lfilter([1], [1, -rho], noise))
+
+    return process
+
+
+def spans_differ(seconds: float, sd: float) -> Process:
+    """The mean of each span, a day or an hour, is another one."""
+
+    def process(times: Floats, rng: np.random.Generator) -> Floats:
+        span = (times // seconds).astype(np.int64)
+        means = sd * rng.standard_normal(span[-1] + 1)
+        return np.asarray(rng.standard_normal(len(times)) + means[span])
+
+    return process
+
+
+def moved(when: Callable[[Floats], NDArray[np.bool_]], sd: float, factor: float = 1.0) -> Process:
+    """At some times values are shifted, and scaled."""
+
+    def process(times: Floats, rng: np.random.Generator) -> Floats:
+        x = rng.standard_normal(len(times))
+        return np.where(when(times), factor * x + sd, x)
+
+    return process
+
+
+def bursts(times: Floats, rng: np.random.Generator) -> Floats:
+    """One user's 50 rows, one after another, are alike."""
+    user = rng.standard_normal(len(times) // 50 + 1)[np.arange(len(times)) // 50]
+    own = rng.standard_normal(len(times))
+    return np.asarray(math.sqrt(0.8) * user + math.sqrt(0.2) * own)
+
+
+def walk(times: Floats, rng: np.random.Generator) -> Floats:
+    """A mean that walks at random, 0.03 sd an hour: what comes of it is drift."""
+    steps = np.cumsum(0.03 * rng.standard_normal(int(times[-1] // HOUR) + 1))
+    return rng.standard_normal(len(times)) + steps[(times // HOUR).astype(np.int64)]
+
+
+def zipf(exponent: float) -> Process:
+    """Categories with a long tail; rows are independent."""
+    return lambda times, rng: np.asarray(rng.zipf(exponent, len(times)).astype(str))
+
+
+PROCESSES: Mapping[str, Process] = {
+    "independent": lambda times, rng: rng.standard_normal(len(times)),
+    "AR(1) .5": autoregressive(0.5),
+    "AR(1) .9": autoregressive(0.9),
+    "AR(1) .99": autoregressive(0.99),
+    "AR(1) .999": autoregressive(0.999),
+    "days differ by .3 sd": spans_differ(DAY, 0.3),
+    "hours differ by .5 sd": spans_differ(HOUR, 0.5),
+    "weekends +1 sd": moved(lambda times: times // DAY % 7 >= 5, 1.0),
+    "nights +1.5 sd": moved(_is_night, 1.5),
+    "nights twice as wide": moved(_is_night, 0.0, 2.0),
+    "bursts of 50 alike": bursts,
+    "Zipf 1.3": zipf(1.3),
+    "Zipf 1.7": zipf(1.7),
+    "random walk": walk,
+}
+"""Name -> how a feature comes about."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One kind of reference and traffic."""
+
+    process: str
+    reference_days: float = 14.0
+    rows_a_day: float = 2000.0
+    features: int = 5
+    days: float = 30.0
+    is_timed: bool = True
+    learned_from: float | None = None
+    """Hour of the day from which the reference is learned, for three hours."""
+    begins: float = 0.0
+    """Hours after which traffic begins: a restart, whose windows are empty."""
+    shift: float = 0.0
+    """Standard deviations by which all features move after `shift_after` days."""
+    shift_after: float = 4.0
+    look_seconds: float = 900.0
+
+
+class Rise(NamedTuple):
+    """A verdict that became 1."""
+
+    day: float
+    window: str
+    column: str
+
+
+WINDOWS = (WindowName("1h", HOUR), WindowName("24h", DAY))
+
+
+def rises(stream: Stream, seed: int) -> list[Rise]:
+    """Run a stream once."""
+    rng = np.random.default_rng(seed)
+    of_reference, columns = _rows(stream, stream.reference_days, rng)
+    if stream.learned_from is not None:
+        hour = of_reference % DAY / HOUR - stream.learned_from
+        is_learned = (hour >= 0) & (hour < 3)
+        of_reference = of_reference[is_learned]
+        columns = {name: values[is_learned] for name, values in columns.items()}
+    matrix = ReferenceMatrix(_reference(stream, of_reference, columns).features)
+    times, columns = _rows(stream, stream.days, rng)
+    began = times >= stream.begins * HOUR
+    if stream.shift:
+        by = stream.shift * (times >= stream.shift_after * DAY)
+        columns = {name: values + by * np.std(values) for name, values in columns.items()}
+    columns = {name: values[began] for name, values in columns.items()}
+    counts, rows = _counts(stream, matrix.layout, times[began], columns)
+    tests = count_tests(matrix) * len(WINDOWS)
+    context = ScoringContext("soak", "", WINDOWS, Policy(), tests)
+    return [
+        r for k in range(len(WINDOWS)) for r in _of_window(stream, k, context, matrix, counts, rows)
+    ]
+
+
+def _rows(
+    stream: Stream, days: float, rng: np.random.Generator
+) -> tuple[Floats, dict[str, NDArray[Any]]]:
+    times = times_of_rows(days, stream.rows_a_day, rng)
+    process = PROCESSES[stream.process]
+    return times, {f"x{i}": process(times, rng) for i in range(stream.features)}
+
+
+def _reference(stream: Stream, times: Floats, columns: Mapping[str, Any]) -> Reference:
+    if not stream.is_timed or stream.learned_from is not None:
+        return Reference.build(columns)
+    return Reference.build({**columns, "ts": times}, time_column="ts", windows=["1h", "24h"])
+
+
+def _counts(
+    stream: Stream, layout: Layout, times: Floats, columns: Mapping[str, Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows per cell before each slot, shape (slots + 1, cells), and rows."""
+    slots = round(stream.days * DAY / SLOT_SECONDS)
+    slot = (times // SLOT_SECONDS).astype(np.int64)
+    counts = np.zeros((slots + 1, int(layout.cell_starts[-1])), dtype=np.int64)
+    for name, bins, start in zip(layout.names, layout.bins, layout.cell_starts, strict=False):
+        width = bins.cell_count
+        flat = np.bincount(slot * width + cells_of(bins, columns[name]), minlength=slots * width)
+        counts[1:, start : start + width] = flat.reshape(slots, width)
+    rows = np.concatenate(([0], np.bincount(slot, minlength=slots)))
+    return np.cumsum(counts, axis=0), np.cumsum(rows)
+
+
+def _of_window(
+    stream: Stream,
+    k: int,
+    context: ScoringContext,
+    matrix: ReferenceMatrix,
+    counts: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> Iterator[Rise]:
+    window = WINDOWS[k]
+    pane = round(window.seconds / PANES / SLOT_SECONDS)
+    was = np.zeros(len(matrix.references), dtype=bool)
+    first = int(stream.begins * HOUR / SLOT_SECONDS)
+    step = round(stream.look_seconds / SLOT_SECONDS)
+    for now in range(first + step, len(rows), step):
+        oldest = max(first, -(-now // pane) * pane - PANES * pane, 0)
+        tally = matrix.layout.new()
+        tally.counts, tally.rows = counts[now] - counts[oldest], int(rows[now] - rows[oldest])
+        # Scores that decide need no digests.
+        sums = matrix.sums_of_counts(tally)._replace(ranks=matrix.reference.ranks)
+        held = min(window.seconds, -(-(now - oldest) // pane) * pane * SLOT_SECONDS)
+        drifted = score(context.comparison(k, matrix, sums, held), was)["drifted"] == 1.0
+        for j in np.flatnonzero(drifted & ~was):
+            yield Rise(now * SLOT_SECONDS / DAY, window.label, matrix.references[j].name)
+        was = drifted
+
+
+def streams() -> Iterator[Stream]:
+    """Give the streams of the table."""
+    for process in PROCESSES:
+        for days in (14.0, 60.0):
+            yield Stream(process, days)
+        yield Stream(process, 14.0, is_timed=False)
+    for rows_a_day in (200.0, 20_000.0):
+        yield Stream("independent", rows_a_day=rows_a_day)
+    for process in ("independent", "AR(1) .99", "nights +1.5 sd"):
+        yield Stream(process, features=30)
+    yield Stream("independent", is_timed=False, learned_from=3.0, reference_days=2.0)
+    yield Stream("nights +1.5 sd", is_timed=False, learned_from=3.0, reference_days=2.0)
+
+
+def restarts(process: str, seed: int) -> int:
+    """Return how many of 24 restarts, one at each hour of a day, raise an alarm."""
+    started = (Stream(process, days=3.0, features=1, begins=24.0 + hour) for hour in range(24))
+    return sum(bool(rises(stream, seed + i)) for i, stream in enumerate(started))
+
+
+def standing(shift: float, seed: int) -> int:
+    """Return the rises of one feature in the eight days after its mean has moved."""
+    stream = Stream("independent", days=12.0, features=1, shift=shift)
+    return len(rises(stream, seed))
+
+
+def hours_until_seen(stream: Stream, seed: int) -> float:
+    """Return the hours after a shift until a verdict is 1; NaN where none is."""
+    seen = [r.day for r in rises(stream, seed) if r.day >= stream.shift_after]
+    return (min(seen) - stream.shift_after) * 24 if seen else math.nan
+
+
+def table(runs: int) -> None:
+    """Print rises in 30 days, restarts, standing changes and delays."""
+    with ProcessPoolExecutor(max(1, (os.cpu_count() or 2) // 2)) as pool:
+        print("| process | features | rows a day | reference | rises in 30 days, each run |")
+        print("|---|---|---|---|---|")
+        for stream in streams():
+            raised = pool.map(rises, [stream] * runs, range(runs))
+            print(f"| {_said(stream)} | {', '.join(str(len(run)) for run in raised)} |", flush=True)
+        print("\n| change | hours until seen |\n|---|---|")
+        for stream, name in _changes():
+            hours = pool.map(hours_until_seen, [stream] * runs, range(runs))
+            print(f"| {name} | {', '.join(f'{each:.1f}' for each in hours)} |", flush=True)
+    for process in ("nights +1.5 sd",):
+        print(f"\nRestarts over the clock that alarm, {process}: {restarts(process, 0)} of 24")
+    for shift in (0.5, 1.0):
+        print(f"Rises in 8 days after +{shift} sd: {[standing(shift, s) for s in range(runs)]}")
+
+
+def _changes() -> Iterator[tuple[Stream, str]]:
+    changes = (("independent", 0.5), ("nights +1.5 sd", 1.0), ("days differ by .3 sd", 1.0))
+    for process, shift in changes:
+        stream = Stream(process, 60.0, days=12.0, features=1, shift=shift)
+        yield stream, f"{process}, then +{shift} sd"
+
+
+def _said(stream: Stream) -> str:
+    reference = f"{stream.reference_days:g} days, {'timed' if stream.is_timed else 'untimed'}"
+    if stream.learned_from is not None:
+        reference = f"learned at {stream.learned_from:g}:00"
+    return f"{stream.process} | {stream.features} | {stream.rows_a_day:,.0f} | {reference}"
+
+
+SHORT = (
+    Stream("AR(1) .99", days=10.0, features=2, look_seconds=3600.0),
+    Stream("days differ by .3 sd", days=10.0, features=2, look_seconds=3600.0),
+    Stream("hours differ by .5 sd", days=10.0, features=2, look_seconds=3600.0),
+    Stream("nights +1.5 sd", days=10.0, features=2, look_seconds=3600.0),
+    Stream("bursts of 50 alike", days=10.0, features=2, look_seconds=3600.0),
+    Stream("Zipf 1.3", days=10.0, features=1, is_timed=False, look_seconds=3600.0),
+)
+"""What tests run of it."""
+
+
+def without_times(stream: Stream) -> Stream:
+    """Return the same stream, its reference built without a time column."""
+    return replace(stream, is_timed=False)
