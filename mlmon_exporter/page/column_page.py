@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from mlmon_exporter.core.drift.history import ScoreHistory
+from mlmon_exporter.core.drift.power import least_shift
 from mlmon_exporter.core.drift.tests import SCORES, TESTS
 from mlmon_exporter.core.windows.matrix import QUANTILES
 
@@ -109,6 +110,8 @@ def _scores(column: ColumnView) -> Html:
         for w in windows
     ]
     rows.append(element("tr", element("th", "Rows", scope="row"), shown))
+    if column.kind == "numeric":
+        rows.append(_least_shift(column, windows))
     return text(
         element("h2", "Scores and thresholds"),
         element(
@@ -118,6 +121,16 @@ def _scores(column: ColumnView) -> Html:
             class_="scores",
         ),
     )
+
+
+def _least_shift(column: ColumnView, windows: Sequence[str]) -> Html:
+    """Return what so many rows can see, as a row of the table."""
+    found = [least_shift(column.number("ks_threshold", window)) for window in windows]
+    meaning = element("small", "of the mean, in standard deviations", class_="wide")
+    title = element("th", element("div", "Smallest shift seen"), meaning, scope="row")
+    said = ["" if math.isnan(each) else f"{each:.2g} sd" for each in found]
+    cells = [element("td", each.replace("inf sd", "none"), class_="n") for each in said]
+    return element("tr", title, cells)
 
 
 def _score_cell(score: str, value: float, limit: float) -> Html:

@@ -18,6 +18,7 @@ from mlmon_exporter.reference.from_files import DEFAULT_WINDOWS, Roles, referenc
 from mlmon_exporter.reference.reference import Reference, segment_feature
 from mlmon_exporter.reference.warnings import file_warnings, reference_warnings, time_warnings
 
+from .sensitivity import sensitivity
 from .terminal import (
     UserError,
     column_table,
@@ -138,6 +139,8 @@ def build_reference(
         *reference_warnings(reference),
         *time_warnings(reference, lengths),
     ]
+    for line in sensitivity(reference, lengths):
+        console.print(line, soft_wrap=True)
     print_warnings(console, warnings)
     _print_result(console, reference, file, time.perf_counter() - started)
 

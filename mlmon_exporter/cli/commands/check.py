@@ -18,6 +18,7 @@ from mlmon_exporter.reference.reference import Reference, segment_feature
 from mlmon_exporter.reference.warnings import reference_warnings, time_warnings
 
 from .sample import Sample, show_sample
+from .sensitivity import sensitivity
 from .terminal import UserError, age, column_table, counted, print_warnings, user_errors
 
 EXAMPLE = (
@@ -47,6 +48,10 @@ def check(
     response_header: Annotated[
         list[str] | None, typer.Option(help="A header of the response.")
     ] = None,
+    rows_per_day: Annotated[
+        float | None,
+        typer.Option(min=1, help="Rows of a day: say after how long a shift is seen."),
+    ] = None,
 ) -> None:
     """Check a configuration and its references, and show what each model will watch.
 
@@ -64,7 +69,7 @@ def check(
         sample = Sample(body, response, path, header or (), response_header or ())
         show_sample(console, settings, sample, model, format)
     else:
-        _check_config(console, config, settings)
+        _check_config(console, config, settings, rows_per_day)
 
 
 def _load(config: Path) -> Config:
@@ -73,7 +78,9 @@ def _load(config: Path) -> Config:
     return settings
 
 
-def _check_config(console: Console, config: Path, settings: Config) -> None:
+def _check_config(
+    console: Console, config: Path, settings: Config, rows_per_day: float | None
+) -> None:
     windows = ", ".join(window.label for window in settings.windows)
     console.print(
         f"[bold]{escape(str(config))}[/bold]: windows {windows}; at most one false alarm "
@@ -83,7 +90,8 @@ def _check_config(console: Console, config: Path, settings: Config) -> None:
     )
     warnings = list(_settings_warnings(settings))
     for model in settings.models:
-        warnings += [f"{model.name}: {text}" for text in _show(console, settings, model)]
+        of_model = _show(console, settings, model, rows_per_day)
+        warnings += [f"{model.name}: {text}" for text in of_model]
     print_warnings(console, warnings)
     found = counted(len(warnings), "warning") if warnings else "no warnings"
     console.print(f"[green]OK[/green], {found}: a server will start with this.")
@@ -98,7 +106,9 @@ def _settings_warnings(settings: Config) -> Iterator[str]:
         yield f"state_dir: {folder} cannot be written: {existing} is not writable, or not a folder"
 
 
-def _show(console: Console, settings: Config, model: ModelConfig) -> list[str]:
+def _show(
+    console: Console, settings: Config, model: ModelConfig, rows_per_day: float | None
+) -> list[str]:
     """Print a model's settings and reference; return warnings."""
     routes = ", ".join(model.routes) or _default_routes(settings)
     about = [part for part in (model.version, model.task, f"format {model.format}") if part]
@@ -121,6 +131,8 @@ def _show(console: Console, settings: Config, model: ModelConfig) -> list[str]:
         soft_wrap=True,
     )
     console.print(column_table({"feature": reference.features, "output": reference.outputs}))
+    for line in sensitivity(reference, settings.windows, settings, rows_per_day):
+        console.print(f"  {line}", soft_wrap=True)
     return [
         *_fit(model, reference),
         *reference_warnings(reference),

@@ -1,0 +1,46 @@
+"""Facts about the rows that a shift needs, against windows of simulated rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mlmon_exporter.core.drift.power import least_shift, rows_needed
+from mlmon_exporter.core.stats.scatter import Scatter
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix
+from tests.core.build import LEVEL, reference, scored
+
+COLUMN = reference(np.random.default_rng(0).normal(size=50_000))
+
+
+@pytest.mark.parametrize("shift", [0.5, 1.0])
+def test_half_of_all_windows_see_a_shift_in_the_rows_that_it_needs(shift: float) -> None:
+    rng = np.random.default_rng(1)
+    frame = ReferenceMatrix([COLUMN])
+    rows = round(rows_needed(COLUMN, shift, 3600.0, LEVEL, floor=0.1))
+
+    def seen(count: int) -> float:
+        windows = [scored(frame, {"x": rng.normal(size=count) + shift}) for _ in range(40)]
+        return float(np.mean([w["ks_statistic"][0] > w["ks_threshold"][0] for w in windows]))
+
+    # The greatest of many gaps is a little more than the gap at the middle.
+    assert 0.45 <= seen(max(rows, 100)) <= 1.0
+    assert seen(max(round(0.6 * rows), 20)) < 0.45 or rows < 200
+
+
+def test_a_threshold_and_the_least_shift_are_two_sides_of_one_law() -> None:
+    assert least_shift(math.erf(0.5 / math.sqrt(8))) == pytest.approx(0.5)
+    assert least_shift(1.0) == math.inf
+    assert math.isnan(least_shift(math.nan))
+
+
+def test_what_time_brings_hides_shifts_for_ever() -> None:
+    varied = replace(COLUMN, variation={3600.0: {"ks_statistic": Scatter(0.02, 14.0)}})
+    assert rows_needed(varied, 0.25, 3600.0, LEVEL, floor=0.1) == math.inf
+    assert rows_needed(varied, 2.0, 3600.0, LEVEL, 0.1) > rows_needed(
+        COLUMN, 2.0, 3600.0, LEVEL, 0.1
+    )
+    assert rows_needed(COLUMN, 0.1, 3600.0, LEVEL, floor=0.1) == math.inf
