@@ -9,6 +9,8 @@ PANES = 12
 """Panes of each window."""
 BUFFER_ROWS = 1024
 """Rows that are gathered before they are tallied: one sort and one digest update for all."""
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
+"""Shares of the rows whose values are shown."""
 MOST_SEGMENTS = 20
 """Segments of one feature, `other` and `missing` aside, unless configured."""
 NAMED_ROWS = 10

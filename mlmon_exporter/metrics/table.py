@@ -24,7 +24,7 @@ def _columns(of: str) -> dict[str, MetricType]:
         f"{prefix}_unseen_total": MetricType("counter", f"Rows with a category of the {what} that the reference never had"),
         f"{prefix}_out_of_range_total": MetricType("counter", f"Rows with a {what} below the reference's least or above its greatest value"),
         f"{prefix}_reference_ratio": MetricType("gauge", f"Share of rows that the reference expects in each bin of the {what}, 0 to 1"),
-        f"{prefix}_quantile": MetricType("summary", f"Value of the {what} at a quantile of the window, from its t-digest"),
+        f"{prefix}_quantile": MetricType("summary", f"Value of the {what} at a quantile of the window (0.05 to 0.999)"),
         f"{prefix}_psi": MetricType("gauge", f"Population stability index of the {what} in the window against the reference, nats"),
         f"{prefix}_ks_statistic": MetricType("gauge", f"Kolmogorov-Smirnov statistic of the {what} against the reference, 0 to 1"),
         f"{prefix}_js_distance": MetricType("gauge", f"Jensen-Shannon distance, base 2, of the {what} against the reference, 0 to 1"),

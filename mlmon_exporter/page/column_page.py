@@ -10,7 +10,7 @@ import numpy as np
 from mlmon_exporter.core.drift.history import ScoreHistory
 from mlmon_exporter.core.drift.power import least_shift
 from mlmon_exporter.core.drift.tests import SCORES, TESTS
-from mlmon_exporter.core.windows.matrix import QUANTILES
+from mlmon_exporter.core.settings import QUANTILES
 
 from . import formatting, labels
 from .document import cut_name, legend, name_of, tiles, warning_mark, window_choice

@@ -219,7 +219,7 @@ def _of_window(
         tally = matrix.layout.new()
         tally.counts, tally.rows = counts[now] - counts[oldest], int(rows[now] - rows[oldest])
         # Scores that decide need no digests.
-        sums = matrix.sums_of_counts(tally)._replace(ranks=matrix.reference.ranks)
+        sums = matrix.sums_of_counts(tally)
         held = min(window.seconds, -(-(now - oldest) // pane) * pane * SLOT_SECONDS)
         drifted = score(context.comparison(k, matrix, sums, held), was)["drifted"] == 1.0
         for j in np.flatnonzero(drifted & ~was):

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.labels import distinct_labels
-from mlmon_exporter.core.profile.column import MID_RANKS
 from mlmon_exporter.core.records import Histograms, Readings
-from mlmon_exporter.core.settings import Policy, WindowName
-from mlmon_exporter.core.windows.matrix import QUANTILES, ReferenceMatrix
+from mlmon_exporter.core.settings import QUANTILES, Policy, WindowName
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.tally import Tally
 from mlmon_exporter.core.windows.window import Memo, PaneKey, WindowedTallies
 
@@ -193,13 +192,15 @@ class ColumnHistory:
 def reference_bars(matrix: ReferenceMatrix) -> Bars:
     """Return the shares of a reference, and its bins in words."""
     bins = matrix.layout.bins
+    quantiles = np.full((len(bins), len(QUANTILES)), np.nan)
+    quantiles[matrix.numeric] = matrix.reference.quantiles
     counts = np.split(matrix.reference.bins, matrix.bin_starts[1:]) if bins else []
     return Bars(
         distinct_labels(matrix.layout.names),
         tuple(b.kind for b in bins),
         tuple(b.intervals for b in bins),
         tuple(map(_shares, counts)),
-        tuple(np.interp(QUANTILES, MID_RANKS, column.quantiles) for column in matrix.references),
+        tuple(quantiles),
     )
 
 

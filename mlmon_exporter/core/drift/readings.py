@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from mlmon_exporter.core.labels import distinct_labels
 from mlmon_exporter.core.profile.bins import NumericBins
 from mlmon_exporter.core.records import Histograms, Readings
-from mlmon_exporter.core.windows.matrix import QUANTILES, ReferenceMatrix, Sums
+from mlmon_exporter.core.settings import QUANTILES
+from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
 from mlmon_exporter.core.windows.tally import Tally
 from mlmon_exporter.core.windows.window import Memo, WindowedTallies
 

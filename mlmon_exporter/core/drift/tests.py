@@ -81,7 +81,7 @@ def _ks_statistic(c: Comparison) -> Floats:
 
 def _wasserstein_ratio(c: Comparison) -> Floats:
     sd = c.frame.sd[c.frame.numeric]
-    ratio = scores.wasserstein_ratio(c.frame.reference.ranks, c.current.ranks, sd)
+    ratio = scores.wasserstein_ratio(c.current.distances, sd)
     return _for_numeric(c.frame, ratio)
 
 

@@ -67,19 +67,15 @@ def ks_statistic(reference: ArrayLike, current: ArrayLike, starts: Starts = _ONE
     return np.maximum.reduceat(gaps, starts)
 
 
-def wasserstein_ratio(reference: Floats, current: Floats, reference_sd: Floats) -> Floats:
+def wasserstein_ratio(distance: Floats, reference_sd: Floats) -> Floats:
     """First Wasserstein distance as a multiple of the reference's standard deviation.
 
     Args:
-        reference: Shape (columns, ranks): values at evenly spaced mid-ranks.
-        current: The same of the current window.
+        distance: Distance of each column, see `curves.wasserstein`.
         reference_sd: Standard deviation of each column; NaN is returned where it is 0 or infinite.
-
-    Source: the distance is the mean gap between the quantile functions; Ramdas et al. (2017),
-    On Wasserstein Two-Sample Testing.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.abs(current - reference).mean(axis=1) / reference_sd
+        ratio = distance / reference_sd
     return np.where((reference_sd > 0) & np.isfinite(reference_sd), ratio, np.nan)
 
 

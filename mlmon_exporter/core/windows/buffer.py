@@ -104,7 +104,7 @@ class Tallier:
         self._layout = matrix.layout
         self._engine = engine
         self._tallies = tallies
-        self._scale = Scale(matrix.is_numeric, matrix.reference.ranks)
+        self._scale = Scale(matrix.is_numeric, matrix.ranks)
         self._full: deque[_FullBuffer] = deque()
         self._tallying = threading.Lock()
         self._waiters = 0

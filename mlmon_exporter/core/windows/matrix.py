@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.profile.column import MID_RANKS, RANKS, ColumnReference
+from mlmon_exporter.core.profile.column import RANKS, ColumnReference
+from mlmon_exporter.core.settings import QUANTILES
 from mlmon_exporter.core.stats.design_effect import design_effects
 
+from .shape import Shape
 from .tally import Layout, Tally
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Index = NDArray[np.intp]
-
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 class Sums(NamedTuple):
@@ -38,8 +38,8 @@ class Sums(NamedTuple):
     tail: Counts
     outside: Counts
     """Rows below the reference's least or above its greatest value."""
-    ranks: Floats
-    """Shape (numeric columns, RANKS): values at evenly spaced mid-ranks."""
+    distances: Floats
+    """Wasserstein distance of each numeric column to its reference; NaN where a side is empty."""
     quantiles: Floats
     """Shape (numeric columns, QUANTILES)."""
 
@@ -69,6 +69,10 @@ class ReferenceMatrix:
         self.sd = np.array([column.sd for column in references])
         self.rank_error = np.array([column.rank_error for column in references])
         self.singletons = np.array([column.singletons for column in references], dtype=np.int64)
+        numeric = [column for column in references if column.kind == "numeric"]
+        self.ranks: Floats = np.array([c.quantiles for c in numeric]).reshape(-1, RANKS)
+        """Shape (numeric columns, RANKS): the references' values at evenly spaced mid-ranks."""
+        self._shapes = [Shape(column) for column in numeric]
         self.reference = self._reference_sums()
         self.column_rows: Counts = self.reference.values + self.reference.missing
 
@@ -80,31 +84,34 @@ class ReferenceMatrix:
 
     def sums(self, tally: Tally) -> Sums:
         """Return the sums of a tally."""
-        wanted = (*MID_RANKS, *QUANTILES)
-        absent = [np.nan] * len(wanted)
-        digests = [tally.digests[j] for j in self.layout.numeric]
-        values = [absent if d is None else d.quantiles(wanted) for d in digests]
-        ranks = np.array(values).reshape(-1, len(wanted))
         effects = design_effects(tally.requests, tally.rows, len(self.references))
-        return self._sums(tally.counts, tally.rows, ranks, effects)
+        sums = self._sums(tally.counts, tally.rows, effects)
+        distances, quantiles = sums.distances.copy(), sums.quantiles.copy()
+        each = zip(self._shapes, np.split(sums.cells, self.cell_starts[1:]), strict=False)
+        for i, (shape, counts) in enumerate(each):
+            digest = tally.digests[self.numeric[i]]
+            if digest is not None:
+                quantiles[i] = shape.quantiles(counts, digest)
+                distances[i] = shape.distance(counts, digest)
+        return sums._replace(distances=distances, quantiles=quantiles)
 
     def sums_of_counts(self, tally: Tally) -> Sums:
-        """Return the sums of a tally without ranks and quantiles."""
+        """Return the sums of a tally without distances and quantiles."""
         effects = design_effects(tally.requests, tally.rows, len(self.references))
-        return self._sums(tally.counts, tally.rows, np.empty((0, RANKS)), effects)
+        return self._sums(tally.counts, tally.rows, effects)
 
     def _reference_sums(self) -> Sums:
         counts = [column.expected_counts for column in self.references]
         rows = max((column.rows for column in self.references), default=0)
-        values = [column.quantiles for column in self.references if column.kind == "numeric"]
         for column in self.references:
             if column.digest is not None:
                 column.digest.pack()
-        ranks = np.array(values).reshape(-1, RANKS)
         flat = np.concatenate(counts) if counts else np.empty(0, dtype=np.int64)
-        return self._sums(flat, rows, ranks, np.ones(len(counts)))
+        sums = self._sums(flat, rows, np.ones(len(counts)))
+        quantiles = np.array([shape.own_quantiles for shape in self._shapes])
+        return sums._replace(quantiles=quantiles.reshape(-1, len(QUANTILES)))
 
-    def _sums(self, cell_counts: NDArray[Any], rows: int, ranks: Floats, effects: Floats) -> Sums:
+    def _sums(self, cell_counts: NDArray[Any], rows: int, effects: Floats) -> Sums:
         counts = cell_counts.astype(np.int64, copy=False)
         below = np.concatenate(([0], np.cumsum(counts)))
         start, missing = self._start, self._missing
@@ -118,8 +125,8 @@ class ReferenceMatrix:
             unseen=np.where(self.is_numeric, 0, counts[missing - 1]),
             tail=_outside(below, start, missing, self._tail),
             outside=_outside(below, start, missing, self._outer),
-            ranks=ranks[:, :RANKS],
-            quantiles=ranks[:, RANKS:],
+            distances=np.full(len(self.numeric), np.nan),
+            quantiles=np.full((len(self.numeric), len(QUANTILES)), np.nan),
         )
 
 

@@ -71,7 +71,7 @@ def test_the_reference_has_its_shares_and_quantiles(model: Model) -> None:
     assert bars.kinds == ("numeric", "categorical", "numeric")
     ages = rows(5000, 0)["age"]
     assert bars.quantiles[0] == pytest.approx(
-        np.quantile(ages, [0.05, 0.25, 0.5, 0.75, 0.95]), abs=0.5
+        np.quantile(ages, [0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999]), abs=1.0
     )
     assert np.isnan(bars.quantiles[1]).all()
     assert bars.reference[2][-1] == pytest.approx(np.isnan(rows(5000, 0)["full"]).mean())

@@ -52,8 +52,17 @@ class Case:
 
     def bin_rows(self) -> tuple[list[int], list[int]]:
         assert isinstance(self.column.bins, NumericBins)
-        edges = self.column.bins.bin_edges
-        return rows_per_bin(self.reference, edges), rows_per_bin(self.window, edges)
+        bins = self.column.bins
+        if not bins.is_discrete:
+            edges = bins.bin_edges
+            return rows_per_bin(self.reference, edges), rows_per_bin(self.window, edges)
+        known = np.unique(self.reference)
+        sides = []
+        for rows in (self.reference, self.window):
+            old, new = rows[np.isin(rows, known)], rows[~np.isin(rows, known) & ~np.isnan(rows)]
+            in_bins = rows_per_bin(old, bins.bin_edges)
+            sides.append([*in_bins[:-1], len(new), int(np.isnan(rows).sum())])
+        return sides[0], sides[1]
 
 
 made_case = cache(Case)  # several tests look at each
@@ -83,16 +92,19 @@ def test_ks_is_within_two_thousandths_and_exact_where_discrete(
 
 
 @pytest.mark.slow
-def test_wasserstein_ratio_is_within_2_percent_of_an_sd(
-    case: Case, distribution: Distribution
+def test_wasserstein_ratio_is_within_5_percent_of_scipy_s(
+    case: Case, distribution: Distribution, engine: str
 ) -> None:
     if distribution.name in ("constant", "tiny"):  # the sd is 0, or too small for its square
         assert math.isnan(case["wasserstein_ratio"])
         return
     exact = wasserstein_distance(case.reference, case.window) / case.reference.std()
-    # A hundred ranks do not reach into a heavy tail, where most of the distance and of the sd is.
-    low = 0.0 if distribution.is_heavy_tailed else exact - 0.02
-    assert low <= case["wasserstein_ratio"] <= exact + 0.02
+    # A digest takes the last rows of a heavy tail together, which decide on its distance.
+    if distribution.is_heavy_tailed:
+        assert exact / 4 - 0.02 <= case["wasserstein_ratio"] <= 4 * exact + 0.02
+        return
+    least = 0.002 if engine == "fastdigest" else 0.02
+    assert case["wasserstein_ratio"] == pytest.approx(exact, rel=0.05, abs=least)
 
 
 def test_rows_beyond_the_percentiles_and_the_range_are_counted(case: Case) -> None:
@@ -368,7 +380,9 @@ def test_windows_of_eight_workers_score_as_one(distribution: Distribution) -> No
     for name in {*SCORES} - {"wasserstein_ratio"}:
         np.testing.assert_array_equal(ours[name], theirs[name])
     gap = abs(ours["wasserstein_ratio"] - theirs["wasserstein_ratio"])[0]
-    assert gap < 0.02 or distribution.name in ("constant", "tiny")
+    # Digests of a heavy tail depend on the order in which they are merged.
+    allowed = 0.5 * theirs["wasserstein_ratio"][0] if distribution.is_heavy_tailed else 0.0
+    assert gap < max(0.02, allowed) or distribution.name in ("constant", "tiny")
 
 
 def test_totals_do_not_depend_on_batches() -> None:
