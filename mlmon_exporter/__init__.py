@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from .config.keys import Config, ConfigError, ModelConfig
     from .core.records import Reading
     from .formats import FormatError
-    from .monitor import Monitor, MonitorMiddleware, instrument
+    from .monitor.instrument import MonitorMiddleware, instrument
+    from .monitor.monitor import Monitor
     from .reference.reference import Reference
     from .state.store import StoreError
 
@@ -34,12 +35,12 @@ _MODULES = {
     "ConfigError": "config.keys",
     "FormatError": "formats",
     "ModelConfig": "config.keys",
-    "Monitor": "monitor",
-    "MonitorMiddleware": "monitor",
+    "Monitor": "monitor.monitor",
+    "MonitorMiddleware": "monitor.instrument",
     "Reading": "core.records",
     "Reference": "reference.reference",
     "StoreError": "state.store",
-    "instrument": "monitor",
+    "instrument": "monitor.instrument",
 }
 
 

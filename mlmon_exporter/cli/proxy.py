@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import uvicorn
 
 from mlmon_exporter.config.keys import Config, ConfigError
-from mlmon_exporter.monitor import Monitor
+from mlmon_exporter.monitor.monitor import Monitor
 from mlmon_exporter.sources.proxy.heard import Heard
 from mlmon_exporter.sources.proxy.http1 import Http1Ear
 from mlmon_exporter.sources.proxy.relay import Address, Relay

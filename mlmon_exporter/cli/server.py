@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mlmon_exporter.config.keys import Config, ConfigError
-from mlmon_exporter.monitor import Monitor
+from mlmon_exporter.monitor.monitor import Monitor
 
 from .openapi import openapi
 

@@ -13,8 +13,7 @@ from mlmon_exporter.sources.ids import ID_HEADER, valid_id
 from mlmon_exporter.sources.sink import Sink
 from mlmon_exporter.sources.stream import StreamedAnswer
 from mlmon_exporter.sources.templates import RouteTemplates
-
-from .turn import Turn
+from mlmon_exporter.sources.turn import Turn
 
 KNOWN_ROUTES = RouteTemplates(
     (

@@ -14,7 +14,7 @@ from typing import Any
 
 import httptools
 
-from .turn import Turn
+from mlmon_exporter.sources.turn import Turn
 
 MAX_TURNS = 256
 """Requests that may wait for their answer on one connection; a client that sends more is relayed

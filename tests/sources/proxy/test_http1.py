@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlmon_exporter.sources.proxy.http1 import MAX_HELD, MAX_TURNS, Http1Ear, UnheardError
-from mlmon_exporter.sources.proxy.turn import Turn
+from mlmon_exporter.sources.turn import Turn
 
 LIMIT = 1000
 

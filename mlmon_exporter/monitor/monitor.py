@@ -1,4 +1,4 @@
-"""The monitor of one process, and the ways to put it around an app: wiring only."""
+"""The monitor of one process: wiring, no rule of its own."""
 
 from __future__ import annotations
 
@@ -11,36 +11,34 @@ from typing import Any, ClassVar, Self, TypeVar, Unpack
 
 from starlette.types import ASGIApp, Scope
 
-from .config.keys import Config
-from .config.options import Options
-from .core.counts.counts import Counts
-from .core.counts.feedback import Feedback, Status
-from .core.counts.health import Health
-from .core.counts.processes import Process
-from .core.counts.requests import RequestCounts
-from .core.model import Model
-from .core.outcomes.pending import GroundTruth
-from .core.records import Reading, flat
-from .endpoints.desk import FeedbackDesk, kpi_event
-from .endpoints.readout import Readout
-from .endpoints.scrape import MetricsApp
-from .formats import FORMATS, REASONS
-from .intake.bodies import BodyReader
-from .intake.consumer import Consumer, batch_of
-from .intake.predictions import Predictions
-from .intake.queue import WAIT_SECONDS, Intake
-from .metrics.collector import MlmonCollector
-from .metrics.otel import observe_readings
-from .metrics.process import this_process
-from .reference.models import ConfiguredModels
-from .runtime.forks import after_fork
-from .runtime.threads import LimitedThreads
-from .sources.asgi.middleware import AsgiSource
-from .sources.model_routes import ModelRoutes
-from .sources.sink import Sink
-from .state.open_pending import open_pending
-from .state.shared import SharedState
-from .state.upkeep import Upkeep
+from mlmon_exporter.config.keys import Config
+from mlmon_exporter.config.options import Options
+from mlmon_exporter.core.counts.counts import Counts
+from mlmon_exporter.core.counts.feedback import Feedback, Status
+from mlmon_exporter.core.counts.health import Health
+from mlmon_exporter.core.counts.processes import Process
+from mlmon_exporter.core.counts.requests import RequestCounts
+from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.outcomes.pending import GroundTruth
+from mlmon_exporter.core.records import Reading, flat
+from mlmon_exporter.endpoints.desk import FeedbackDesk, kpi_event
+from mlmon_exporter.endpoints.readout import Readout
+from mlmon_exporter.endpoints.scrape import MetricsApp
+from mlmon_exporter.formats import FORMATS, REASONS
+from mlmon_exporter.intake.bodies import BodyReader
+from mlmon_exporter.intake.consumer import Consumer, batch_of
+from mlmon_exporter.intake.predictions import Predictions
+from mlmon_exporter.intake.queue import WAIT_SECONDS, Intake
+from mlmon_exporter.metrics.collector import MlmonCollector
+from mlmon_exporter.metrics.process import this_process
+from mlmon_exporter.reference.models import ConfiguredModels
+from mlmon_exporter.runtime.forks import after_fork
+from mlmon_exporter.runtime.threads import LimitedThreads
+from mlmon_exporter.sources.model_routes import ModelRoutes
+from mlmon_exporter.sources.sink import Sink
+from mlmon_exporter.state.open_pending import open_pending
+from mlmon_exporter.state.shared import SharedState
+from mlmon_exporter.state.upkeep import Upkeep
 
 T = TypeVar("T")
 _THREADS = LimitedThreads("shutdown", 1)
@@ -272,7 +270,7 @@ class Monitor:
 
     def page_app(self) -> ASGIApp:
         """Return the ASGI app of the page, to be mounted where you like."""
-        from .page.app import PageApp  # only where there is a page
+        from mlmon_exporter.page.app import PageApp  # only where there is a page
 
         return PageApp(self._readout.snapshot, self._metrics_token())
 
@@ -286,7 +284,7 @@ class Monitor:
         Raises:
             ValueError: There is no such window.
         """
-        from .page.report import report
+        from mlmon_exporter.page.report import report
 
         return report(self._readout.snapshot(now=now), window)
 
@@ -308,51 +306,6 @@ class Monitor:
         await _THREADS.run(self.close)
 
 
-class MonitorMiddleware(AsgiSource):
-    """ASGI middleware that watches an app: `app.add_middleware(MonitorMiddleware)`."""
-
-    def __init__(self, app: ASGIApp, monitor: Monitor | None = None) -> None:
-        """Wrap an app.
-
-        Args:
-            app: Any ASGI app.
-            monitor: Takes what is observed; by default a new one, configured by the file that
-                `MLMON_CONFIG` names, for servers that take a dotted path and no arguments.
-
-        Raises:
-            ConfigError: That configuration or a reference cannot be used.
-        """
-        monitor = monitor or _metered(Monitor())
-        super().__init__(app, monitor._sink)  # noqa: SLF001 - its own
-
-
-def instrument(
-    app: Any, *, config: Config | Path | str | None = None, **options: Unpack[Options]
-) -> Monitor:
-    """Watch the models of an ASGI app: the one line to add.
-
-    Args:
-        app: FastAPI, Starlette, or any ASGI app with `add_middleware`.
-        config: A Config or the path of a TOML file.
-        options: Keys of the configuration, global or the model's; `model=` is its name.
-
-    Returns:
-        The monitor; its `observe` and `readings` work beside the middleware.
-
-    Raises:
-        ConfigError: The configuration or a reference cannot be used.
-    """
-    monitor = _metered(Monitor(config, **options))
-    app.add_middleware(MonitorMiddleware, monitor=monitor)
-    return monitor
-
-
 def _process(routes: ModelRoutes, in_flight: Mapping[int, Scope]) -> Process:
     """Return what the other processes should know of this one."""
     return this_process(routes.in_progress([*in_flight.values()]))
-
-
-def _metered(monitor: Monitor) -> Monitor:
-    """Return the monitor, its readings offered to OpenTelemetry's exporters, too."""
-    observe_readings(monitor._readout.blocks)  # noqa: SLF001 - its own
-    return monitor

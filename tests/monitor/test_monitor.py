@@ -21,8 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mlmon_exporter import ConfigError, Monitor, MonitorMiddleware, Reference, instrument
 from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.metrics.table import METRICS
-
-from .asgi import get, post_all
+from tests.asgi import get, post_all
 
 NOW = 1_750_000_000.0
 

@@ -1,0 +1,1 @@
+"""The monitor, and the ways to put it around an app."""

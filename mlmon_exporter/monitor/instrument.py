@@ -1,0 +1,60 @@
+"""The ways to put a monitor around an app."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Unpack
+
+from starlette.types import ASGIApp
+
+from mlmon_exporter.config.keys import Config
+from mlmon_exporter.config.options import Options
+from mlmon_exporter.metrics.otel import observe_readings
+from mlmon_exporter.sources.asgi.middleware import AsgiSource
+
+from .monitor import Monitor
+
+
+class MonitorMiddleware(AsgiSource):
+    """ASGI middleware that watches an app: `app.add_middleware(MonitorMiddleware)`."""
+
+    def __init__(self, app: ASGIApp, monitor: Monitor | None = None) -> None:
+        """Wrap an app.
+
+        Args:
+            app: Any ASGI app.
+            monitor: Takes what is observed; by default a new one, configured by the file that
+                `MLMON_CONFIG` names, for servers that take a dotted path and no arguments.
+
+        Raises:
+            ConfigError: That configuration or a reference cannot be used.
+        """
+        monitor = monitor or _metered(Monitor())
+        super().__init__(app, monitor._sink)  # noqa: SLF001 - its own
+
+
+def instrument(
+    app: Any, *, config: Config | Path | str | None = None, **options: Unpack[Options]
+) -> Monitor:
+    """Watch the models of an ASGI app: the one line to add.
+
+    Args:
+        app: FastAPI, Starlette, or any ASGI app with `add_middleware`.
+        config: A Config or the path of a TOML file.
+        options: Keys of the configuration, global or the model's; `model=` is its name.
+
+    Returns:
+        The monitor; its `observe` and `readings` work beside the middleware.
+
+    Raises:
+        ConfigError: The configuration or a reference cannot be used.
+    """
+    monitor = _metered(Monitor(config, **options))
+    app.add_middleware(MonitorMiddleware, monitor=monitor)
+    return monitor
+
+
+def _metered(monitor: Monitor) -> Monitor:
+    """Return the monitor, its readings offered to OpenTelemetry's exporters, too."""
+    observe_readings(monitor._readout.blocks)  # noqa: SLF001 - its own
+    return monitor
