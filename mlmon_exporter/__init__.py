@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .formats import FormatError
     from .monitor.instrument import MonitorMiddleware, instrument
     from .monitor.monitor import Monitor
+    from .reference.compare import Comparison
     from .reference.reference import Reference
     from .state.store import StoreError
 
@@ -19,6 +20,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Config",
     "ConfigError",
+    "Comparison",
     "FormatError",
     "ModelConfig",
     "Monitor",
@@ -33,6 +35,7 @@ __all__ = [
 _MODULES = {
     "Config": "config.keys",
     "ConfigError": "config.keys",
+    "Comparison": "reference.compare",
     "FormatError": "formats",
     "ModelConfig": "config.keys",
     "Monitor": "monitor.monitor",

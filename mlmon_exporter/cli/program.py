@@ -9,7 +9,17 @@ import typer
 
 from mlmon_exporter import __version__
 
-from .commands import assets, build_reference, check, demo, ground_truth, proxy, report, serve
+from .commands import (
+    assets,
+    build_reference,
+    check,
+    compare,
+    demo,
+    ground_truth,
+    proxy,
+    report,
+    serve,
+)
 from .commands.terminal import UserError, fail
 
 
@@ -22,6 +32,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "build-reference": Command(build_reference.build_reference, build_reference.EXAMPLE),
+    "compare": Command(compare.compare, compare.EXAMPLE),
     "serve": Command(serve.serve, serve.EXAMPLE),
     "proxy": Command(proxy.proxy, proxy.EXAMPLE),
     "report": Command(report.report, report.EXAMPLE),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from mlmon_exporter.config.keys import Config, Duration
 from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, outcome_reference
-from mlmon_exporter.core.outcomes.reference import OutcomeReference
+from mlmon_exporter.core.outcomes.reference import ModelReference, OutcomeReference
 from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.free_text import sources
 from mlmon_exporter.core.profile.variation import stretch_lengths
-from mlmon_exporter.core.settings import Choice, SegmentFeature
+from mlmon_exporter.core.settings import Choice, ModelSettings, SegmentFeature
 from mlmon_exporter.formats.parquet import is_index
 
+from .compare import Comparison, Part, compare
 from .data.files import Column, DataError, DataFiles, TypeConflictError
 from .reference import Reference
 
@@ -129,6 +132,59 @@ def reference_from_files(
     return Reference(columns, outputs, outcomes=outcomes, model=model)
 
 
+def compare_files(
+    files: DataFiles,
+    reference: ModelReference,
+    settings: ModelSettings,
+    truth: str | None,
+    on_progress: Progress = lambda share: None,
+) -> Comparison:
+    """Compare the rows of files, in their order, with a reference; see `compare`.
+
+    Raises:
+        DataError: A file cannot be read, or no column is the reference's.
+    """
+    inputs = sources(column.name for column in (*reference.features, *reference.outputs))
+    own = [column.name for column in (*reference.features, *reference.outputs)]
+    columns = files.columns
+    wanted = dict.fromkeys((*own, *inputs, *([] if truth is None else [truth])))
+    names = [name for name in wanted if name in columns and columns[name].kind != "other"]
+    if truth is not None and truth not in names:
+        raise DataError(f"{files.path}: --ground-truth: {_absent(truth, columns)}")
+    if not {*names} - {truth}:
+        raise DataError(
+            f"{files.path}: expected columns of the reference, {', '.join(own[:20])}; "
+            f"got {', '.join([*columns][:20])}"
+        )
+
+    def parts() -> Iterator[Part]:
+        start = files.progress
+        for rows, count in files.chunks(names, with_codes=True):
+            share = min(1.0, files.progress - start)
+            yield rows, count, share
+            on_progress(share)
+
+    return reading(files, lambda: compare(reference, settings, parts(), truth, time.time()))
+
+
+def reading(files: DataFiles, read: Callable[[], T], time_column: str | None = None) -> T:
+    """Return what `read` makes of files; starts again where a column is not what it seemed."""
+    while True:
+        start = files.progress
+        try:
+            return read()
+        except TypeConflictError as conflict:
+            if conflict.column == time_column:  # times are the one or the other
+                raise
+            # What began as numbers are texts: start again. Once for a column at most.
+            files.read_as_text(conflict.column)
+            files.progress = start
+        except DataError:
+            raise
+        except ValueError as error:
+            raise DataError(f"{files.path}: {error}") from error
+
+
 class _Build:
     """How the columns of a group become a reference."""
 
@@ -150,21 +206,7 @@ class _Build:
         return self._read(lambda: self._reference(group))
 
     def _read(self, read: Callable[[], T]) -> T:
-        """Return what is made of the files; starts again where a column is not what it seemed."""
-        while True:
-            start = self._files.progress
-            try:
-                return read()
-            except TypeConflictError as conflict:
-                if conflict.column == self._time_column:  # times are the one or the other
-                    raise
-                # What began as numbers are texts: start again. Once for a column at most.
-                self._files.read_as_text(conflict.column)
-                self._files.progress = start
-            except DataError:
-                raise
-            except ValueError as error:
-                raise DataError(f"{self._files.path}: {error}") from error
+        return reading(self._files, read, self._time_column)
 
     def outcomes(
         self, features: Sequence[ColumnReference], outputs: Sequence[ColumnReference]

@@ -9,10 +9,10 @@ from mlmon_exporter.config.keys import Config, ConfigError, ModelConfig
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.reference import ModelReference
-from mlmon_exporter.core.settings import ModelSettings, Policy, window_names
 
 from .learned import LearnedReferences
-from .reference import Reference, segment_feature
+from .reference import Reference
+from .settings import model_settings
 
 
 class ConfiguredModels:
@@ -55,33 +55,3 @@ class ConfiguredModels:
             return self._learned.find(configured.name)
         path = Path(configured.reference)
         return Reference.load(path, self._config.digest).for_model(path.name)
-
-
-def model_settings(c: Config, model: ModelConfig) -> ModelSettings:
-    """Return what the configuration says of a model."""
-    return ModelSettings(
-        name=model.name,
-        version=model.version or "",
-        task=model.task or "",
-        windows=window_names([(w.label, w.seconds) for w in c.windows]),
-        policy=Policy(
-            budget_seconds=c.false_alarm_every.seconds,
-            min_window_rows=c.min_window_rows,
-            psi_floor=c.psi_floor,
-            ks_floor=c.ks_floor,
-            share_floor=c.share_floor,
-        ),
-        engine=c.digest,
-        learn_rows=c.learn_rows,
-        max_categories=c.max_categories,
-        max_versions=c.max_versions,
-        max_features=c.max_features,
-        with_histograms=c.feature_histograms,
-        outputs=tuple(model.outputs),
-        score=model.score or "",
-        label=model.label or "",
-        positive=model.positive or "",
-        segments=tuple(map(segment_feature, model.segments)),
-        max_segments=c.max_segments,
-        is_shared=c.state_dir is not None,
-    )

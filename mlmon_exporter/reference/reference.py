@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from mlmon_exporter.config.keys import ConfigError, Duration
+from mlmon_exporter.config.keys import Config, ConfigError, Duration
 from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, outcome_reference
 from mlmon_exporter.core.outcomes.quality import quality
 from mlmon_exporter.core.outcomes.reference import ModelReference, OutcomeReference
@@ -21,13 +21,12 @@ from mlmon_exporter.core.profile.merge import merge_columns, with_missing
 from mlmon_exporter.core.profile.profiler import Profiler
 from mlmon_exporter.core.profile.text_profile import without_long_names
 from mlmon_exporter.core.profile.variation import Variation
-from mlmon_exporter.core.settings import Choice, SegmentFeature
+from mlmon_exporter.core.settings import Choice
 
+from .compare import Comparison, chosen, compare
 from .json_file import MOST_BYTES, Content, read, write
 from .rows import check_names, rows_of, usable_times, with_all, with_text_sizes
-
-Segment = str | tuple[str, Sequence[float]]
-"""A feature by which rows are sliced; with the edges of its ranges, if it is not by value."""
+from .settings import Segment, model_settings, segment_feature
 
 
 class Reference:
@@ -255,6 +254,35 @@ class Reference:
             created=max(self.created, other.created),
         )
 
+    def compare(
+        self,
+        data: Any,
+        *,
+        ground_truth: str | None = None,
+        window: str = "24h",
+        config: Config | None = None,
+        now: float | None = None,
+    ) -> Comparison:
+        """Compare rows with the reference, by the scores and thresholds of a server's window.
+
+        Args:
+            data: A mapping name -> 1-D array or list, a DataFrame or an Arrow table.
+            ground_truth: The column with the outcome; quality is compared, too.
+            window: The time that the rows are of: what natural variation and the budget of false
+                alarms allow depends on it.
+            config: Floors, budget and other settings; the defaults if None.
+            now: Unix seconds of the comparison; the clock by default.
+
+        Raises:
+            ValueError: There are no rows, or no column of the reference.
+            ConfigError: `window` is no duration.
+        """
+        settings = Config.from_options(config or Config(), windows=[window])
+        model = model_settings(settings, chosen(settings, self.model))
+        part = (*rows_of(data), 1.0)
+        moment = time.time() if now is None else now
+        return compare(self.for_model("reference"), model, [part], ground_truth, moment)
+
     def for_model(self, source: str) -> ModelReference:
         """Return the part that the model's state needs, without secrets and free texts."""
         features, outputs = (
@@ -281,21 +309,6 @@ def _with_variation(
         variation.count(rows, usable_times(rows[time_column]))
     varied = variation.columns()
     return [varied[: len(sides[0])], varied[len(sides[0]) :]]
-
-
-def segment_feature(segment: Segment) -> SegmentFeature:
-    """Return what a user says of a segment feature.
-
-    Raises:
-        ValueError: Edges are no finite numbers in ascending order.
-    """
-    if isinstance(segment, str):
-        return SegmentFeature(segment)
-    feature, edges = segment
-    numbers = tuple(float(edge) for edge in edges)
-    if not np.isfinite(numbers).all() or (np.diff(numbers) <= 0).any():
-        raise ValueError(f"segments: {feature}: expected ascending edges, got {[*edges]}")
-    return SegmentFeature(feature, numbers)
 
 
 def _merge(

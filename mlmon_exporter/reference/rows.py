@@ -95,14 +95,15 @@ def with_text_sizes(
             found: dict[str, Any] = {}
             for name in texts:
                 if name in columns:
-                    values = all_sizes(_each_row(columns[name]))
+                    values = all_sizes(each_row(columns[name]))
                     found[name + CHARACTERS], found[name + WORDS] = values
             yield {**found, **columns}, rows
 
     return sized if texts else chunks
 
 
-def _each_row(values: Any) -> Any:
+def each_row(values: Any) -> Any:
+    """Return a column with a value for each row, where its categories may have been counted."""
     if not isinstance(values, CategoryCounts):
         return values
     if values.codes is None:

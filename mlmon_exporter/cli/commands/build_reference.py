@@ -15,7 +15,8 @@ from mlmon_exporter.core.outcomes.task import CLASSIFICATION, REGRESSION
 from mlmon_exporter.core.settings import Choice
 from mlmon_exporter.reference.data.files import DataError, DataFiles
 from mlmon_exporter.reference.from_files import DEFAULT_WINDOWS, Roles, reference_from_files
-from mlmon_exporter.reference.reference import Reference, segment_feature
+from mlmon_exporter.reference.reference import Reference
+from mlmon_exporter.reference.settings import segment_feature
 from mlmon_exporter.reference.warnings import file_warnings, reference_warnings, time_warnings
 
 from .sensitivity import sensitivity

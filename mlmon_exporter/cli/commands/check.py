@@ -14,7 +14,8 @@ from rich.markup import escape
 
 from mlmon_exporter import Monitor
 from mlmon_exporter.config.keys import Config, ConfigError, ModelConfig, load_config
-from mlmon_exporter.reference.reference import Reference, segment_feature
+from mlmon_exporter.reference.reference import Reference
+from mlmon_exporter.reference.settings import segment_feature
 from mlmon_exporter.reference.warnings import reference_warnings, time_warnings
 
 from .sample import Sample, show_sample
