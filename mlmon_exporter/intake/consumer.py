@@ -11,6 +11,7 @@ from mlmon_exporter.core.coerce import scalar
 from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.records import Batch, Exchange
+from mlmon_exporter.formats.frames import columns_of, is_frame
 from mlmon_exporter.runtime.pace import Pace
 
 from .bodies import BodyReader
@@ -69,16 +70,19 @@ def row_ids(prediction_id: str, rows: int) -> Sequence[str]:
 
 def batch_of(
     model: Model,
-    features: Mapping[str, Any],
-    predictions: Mapping[str, Any] | Sequence[Any] | float | str | None,
+    features: Any,
+    predictions: Any,
     version: str | None,
     prediction_ids: Sequence[str] | None,
 ) -> Batch:
     """Return rows that were given in code as a batch; see `Monitor.observe`.
 
     Raises:
-        ValueError: Columns differ in length.
+        ValueError: Columns differ in length, or a frame holds what cannot be read.
     """
+    features, predictions = (
+        columns_of(data, "observe") if is_frame(data) else data for data in (features, predictions)
+    )
     if predictions is None:
         outputs: Mapping[str, Any] = {}
     elif isinstance(predictions, Mapping):

@@ -164,8 +164,8 @@ class Monitor:
 
     def observe(
         self,
-        features: Mapping[str, Any],
-        predictions: Mapping[str, Any] | Sequence[Any] | float | str | None = None,
+        features: Mapping[str, Any] | Any,
+        predictions: Mapping[str, Any] | Sequence[Any] | float | str | Any = None,
         *,
         model: str | None = None,
         version: str | None = None,
@@ -175,8 +175,8 @@ class Monitor:
         """Take in rows without HTTP.
 
         Args:
-            features: Name -> one value, or a 1-D array or list of n rows. None, NaN and "" are
-                missing values.
+            features: Name -> one value, or a 1-D array or list of n rows; or a frame of pandas,
+                Polars or Arrow, or a NumPy record array. None, NaN and "" are missing values.
             predictions: The same of the outputs; a bare value or array is the only output.
             model: The model's name, where several are configured.
             version: The model's version, if it is not the configured one.
@@ -184,7 +184,8 @@ class Monitor:
             now: Unix seconds of the rows; the clock by default.
 
         Raises:
-            ValueError: Columns differ in length, or `model` is missing where there are several.
+            ValueError: Columns differ in length, a frame holds what cannot be read, or `model` is
+                missing where there are several.
         """
         name = self._named(model)
         batch = batch_of(self.models[name], features, predictions, version, prediction_ids)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mlmon_exporter.core.outcomes.profile import Chunk
 from mlmon_exporter.core.profile.categories import CategoryCounts
 from mlmon_exporter.core.profile.free_text import CHARACTERS, WORDS, all_sizes, sources
+from mlmon_exporter.formats.frames import columns_of, is_frame
 from mlmon_exporter.formats.parquet import is_index
 
 MOST_SECONDS = 1e15
@@ -41,12 +42,17 @@ def usable_times(values: Any) -> NDArray[np.float64]:
 
 
 def rows_of(data: Any) -> Chunk:
-    """Return a mapping, a DataFrame or an Arrow table as columns, and how many rows."""
+    """Return a mapping, a frame of pandas, Polars or Arrow, or a record array, and its rows.
+
+    Raises:
+        ValueError: Columns differ in length or share a name, or one cannot be read.
+    """
     if hasattr(data, "column_names"):  # of Arrow
-        names = [name for name in data.column_names if not is_index(name)]
-        return {name: _from_arrow(data.column(name)) for name in names}, data.num_rows
-    names = list(data) if isinstance(data, Mapping) else list(data.columns)
-    columns = {str(name): _plain(data[name]) for name in names}
+        return _from_arrow(data), data.num_rows
+    if is_frame(data):
+        columns = columns_of(data, "reference")
+    else:
+        columns = {str(name): _plain(values) for name, values in data.items()}
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
         raise ValueError(f"reference: expected columns of one length, got {sorted(lengths)}")
@@ -57,14 +63,28 @@ def _plain(column: Any) -> Any:
     return column.to_numpy() if hasattr(column, "to_numpy") else column
 
 
-def _from_arrow(column: Any) -> Any:
+def _from_arrow(table: Any) -> dict[str, Any]:
     """Return texts as counted categories, times as Unix seconds, and all else as it is."""
     from .data.arrow import categories_of, kind_of, numbers_of
 
-    kind = kind_of(column.type)
-    if kind == "categorical":
-        return categories_of(column, with_codes=True)
-    return numbers_of(column) if kind == "time" else column.to_numpy(zero_copy_only=False)
+    columns: dict[str, Any] = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = kind_of(column.type)
+        if name in columns:
+            raise ValueError(f"reference: expected each column once, got {name!r} twice")
+        if kind is None:
+            raise ValueError(
+                f"reference: {name}: expected numbers, texts or times, got {column.type}"
+            )
+        if is_index(name):
+            continue
+        if kind == "categorical":
+            columns[name] = categories_of(column, with_codes=True)
+        elif kind == "time":
+            columns[name] = numbers_of(column)
+        else:
+            columns[name] = column.to_numpy(zero_copy_only=False)
+    return columns
 
 
 def with_all(

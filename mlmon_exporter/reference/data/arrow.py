@@ -172,7 +172,9 @@ def _coded(column: Any) -> tuple[Any, NDArray[np.int64], NDArray[np.intp]]:
     if not pa.types.is_dictionary(chunked.type):
         chunked = chunked.dictionary_encode()
     encoded = chunked.unify_dictionaries().combine_chunks()
-    codes = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.intp)
+    # Indices may be unsigned, and hold no -1 then.
+    indices = pc.cast(encoded.indices, pa.int64())
+    codes = pc.fill_null(indices, -1).to_numpy().astype(np.intp)
     rows = np.bincount(codes[codes >= 0], minlength=len(encoded.dictionary))
     return encoded.dictionary, rows, codes
 
