@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .monitor.monitor import Monitor
     from .reference.compare import Comparison
     from .reference.reference import Reference
-    from .state.store import StoreError
+    from .state.errors import StoreError
 
 __version__ = "0.1.0"
 
@@ -42,7 +42,7 @@ _MODULES = {
     "MonitorMiddleware": "monitor.instrument",
     "Reading": "core.records",
     "Reference": "reference.reference",
-    "StoreError": "state.store",
+    "StoreError": "state.errors",
     "instrument": "monitor.instrument",
 }
 

@@ -180,6 +180,7 @@ class Versions:
         self._versions: dict[str, Version] = {}
         self._last: dict[str, float] = {}  # version -> Unix seconds of its last use here
         self._stored: Mapping[str, float] | None = None  # version -> Unix seconds of its start
+        self._shows_waiting = False
         self._version(settings.version)
 
     def admit(self, name: str, now: float) -> tuple[str, Version]:
@@ -259,6 +260,13 @@ class Versions:
         """Return all tallies that readings are made of; they are not copied."""
         return self._each(lambda side: side.loaded.panes())
 
+    def show_waiting(self, is_shown: bool) -> None:
+        """Have readings include what `take` would give, or no longer; for state that is shared."""
+        self._shows_waiting = is_shown
+        for version in list(self._versions.values()):
+            for side in version.sides.values():
+                side.loaded.lay_over(side.counted if is_shown else None)
+
     def _each(self, of: Callable[[Side], Mapping[tuple[float, int], AnyTally]]) -> Tallies:
         return {
             TallyKey(name, i, side.counted.layout.fingerprint, *pane): tally
@@ -297,8 +305,8 @@ class Versions:
             version.drain(pause)
 
     def _stored_versions(self) -> list[Version]:
-        """Return our own version, and those of the store; all where there is none."""
-        stored, own = self._stored, self._settings.version
+        """Return our own version, and those of the store; all where there is none, or shown too."""
+        stored, own = None if self._shows_waiting else self._stored, self._settings.version
         known = list(self._versions.items())
         return [v for name, v in known if stored is None or name == own or name in stored]
 

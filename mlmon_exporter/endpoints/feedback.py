@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from mlmon_exporter.formats import FormatError
 from mlmon_exporter.formats.codings import decode
 from mlmon_exporter.runtime.threads import LimitedThreads
-from mlmon_exporter.state.store import StoreError
+from mlmon_exporter.state.errors import StoreError
 
 from .auth import BEARER, is_authorized
 from .records import Answer, RefusedError, records_in

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -14,9 +15,11 @@ from mlmon_exporter.core.drift.history import Snapshot
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.records import Block, Readings
 from mlmon_exporter.intake.queue import Intake
+from mlmon_exporter.metrics.table import METRICS
 from mlmon_exporter.runtime.once import Once
 from mlmon_exporter.runtime.pace import Pause
 from mlmon_exporter.runtime.workers import is_one_of_many
+from mlmon_exporter.state.outage import Trouble
 from mlmon_exporter.state.upkeep import Upkeep
 
 from .desk import FeedbackDesk
@@ -60,31 +63,43 @@ class Readout:
         self._digest = digest
         self._is_first_fault = Once()
 
-    def blocks(self, now: float, pause: Pause = lambda: None) -> Iterator[Block]:
-        """Give the numbers of models, requests and processes at `now`, Unix seconds."""
-        shared, counts = self._upkeep.shared, self._counts
+    def blocks(
+        self, now: float, pause: Pause = lambda: None, *, is_scrape: bool = False
+    ) -> Iterator[Block]:
+        """Give the numbers of models, requests and processes at `now`, Unix seconds.
+
+        In a scrape, counters of this process alone are marked where others may answer the next.
+        """
+        shared = self._upkeep.shared
         if shared is not None:
-            if not self._upkeep.load(shared, now):
-                return
-            yield from shared.process_readings(now)
-            counts = shared.shown
+            with self._upkeep.reading(shared, now) as loaded:
+                if loaded is None:
+                    return
+                counted = self._counted(loaded.counts, now, pause)
+                found = [*shared.process_readings(now), *counted]
+            is_marked = is_scrape and loaded.is_own and (loaded.is_partial or is_one_of_many())
+            yield from map(_of_this_worker, found) if is_marked else found
         else:
             self._expire(now)
             process = self._process()
-            routes = counts.requests.routes()
+            routes = self._counts.requests.routes()
             yield from process_readings([process], process.numbers.get(CPU), routes)
+            yield from self._counted(self._counts, now, pause)
+        # Not within the reading: it may wait for a database whose user waits for the state.
+        yield from self._desk.readings(now)
+
+    def _counted(self, counts: Counts, now: float, pause: Pause) -> Iterator[Block]:
         for model in self._models.values():
             yield from model.readings(now, pause)
         yield from counts.requests.readings(now)
         yield from counts.feedback.readings()
-        yield from self._desk.readings(now)
         yield from counts.health.readings()
 
     def scrape(self, pause: Pause) -> Iterator[Block]:
         """Give all numbers now, with those of the exporter."""
         started = time.perf_counter()
         self._intake.catch_up()
-        yield from [*self.blocks(time.time(), pause), *self._own()]
+        yield from [*self.blocks(time.time(), pause, is_scrape=True), *self._own()]
         duration = time.perf_counter() - started
         yield Readings("mlmon_readings_duration_seconds", (), ((),), [duration])
 
@@ -94,7 +109,11 @@ class Readout:
         moment = caught_up if now is None else now
         blocks = [*self.blocks(moment, pause), *self._own()]
         summaries = [p for model in self._models.values() for p in model.history(moment, pause)]
-        return Snapshot(moment, blocks, summaries)
+        return Snapshot(moment, blocks, summaries, str(self.trouble(moment) or ""))
+
+    def trouble(self, now: float) -> Trouble | None:
+        """Return why the state is not written; None if it is, or there is none."""
+        return self._upkeep.trouble(now)
 
     def failed(self, error: Exception) -> None:
         """Count a scrape that failed; the first is logged."""
@@ -119,6 +138,9 @@ class Readout:
         shared = self._upkeep.shared
         if shared is not None:
             yield Readings("mlmon_state_size_bytes", (), ((),), [shared.size_bytes()])
+            trouble = self.trouble(time.time())
+            is_written = trouble is None or not trouble.reason
+            yield Readings("mlmon_state_writable", (), ((),), [int(is_written)])
         yield Readings("mlmon_queue_exchanges", (), ((),), [self._intake.waiting])
         last = self._upkeep.last_flush(self._intake.emptied)
         yield Readings("mlmon_last_flush_timestamp_seconds", (), ((),), [last])
@@ -135,3 +157,15 @@ class Readout:
             "a scrape shows whichever answers; set state_dir (or MLMON_STATE_DIR)"
         )
         return "unshared"
+
+
+def _of_this_worker(block: Block) -> Block:
+    """Return counters with the process's id as a label, so that workers make different series.
+
+    Prometheus would take a fall from one worker's counter to another's for a restart at 0.
+    """
+    if METRICS[block.name].type not in ("counter", "histogram"):
+        return block
+    worker = str(os.getpid())
+    labels = tuple((*values, worker) for values in block.labels)
+    return block._replace(label_names=(*block.label_names, "worker"), labels=labels)

@@ -70,7 +70,8 @@ class Monitor:
             ConfigError: The configuration or a reference cannot be used.
         """
         self.config = c = Config.from_options(config, **options)
-        health = Health((row.name, reason) for row in FORMATS for reason in REASONS)
+        unreadable = ((row.name, reason) for row in FORMATS for reason in REASONS)
+        health = Health(unreadable, has_state=c.state_dir is not None)
         requests = RequestCounts(max_routes=c.max_routes, on_overflow=health.overflow)
         feedback = Feedback(max_kpis=c.max_kpis, on_overflow=lambda: health.overflow("kpi"))
         self._counts = Counts(requests, feedback, health)

@@ -22,7 +22,7 @@ SHOWN = 10
 def alerts_section(view: View, context: Context) -> Html | None:
     """Return the section of current alerts, None without any."""
     drifted, faults, worse = view.drifted, view.firing_faults, quality_alerts(view, view.models)
-    if not drifted and not faults and not worse:
+    if not drifted and not faults and not worse and not view.trouble:
         return None
     shown = [_drifted_row(column, context) for column in drifted[: 2 * SHOWN]]
     more = len(drifted) - len(shown)
@@ -30,6 +30,7 @@ def alerts_section(view: View, context: Context) -> Html | None:
     return element(
         "section",
         element("h2", "Firing"),
+        trouble_line(view),
         element("table", head, element("tbody", shown), class_="firing") if shown else None,
         element("p", f"and {formatting.counted(more, 'column')} more", class_="soft")
         if more > 0
@@ -39,6 +40,13 @@ def alerts_section(view: View, context: Context) -> Html | None:
         class_="firing",
         aria_label="Firing",
     )
+
+
+def trouble_line(view: View) -> Html | None:
+    """Return the line that says that the state is not written, None if it is."""
+    if not view.trouble:
+        return None
+    return element("p", warning_mark(True, "fault"), element("b", "State"), f" {view.trouble}.")
 
 
 def _drifted_row(column: ColumnView, context: Context) -> Html:

@@ -32,6 +32,9 @@ FAULTS = {
     "mlmon_internal_errors_total": Label(
         "Internal errors", "errors inside the monitor; the served model did not see them"
     ),
+    "mlmon_state_write_failures_total": Label(
+        "Not written", "failures to write the state on disk; counts wait in memory"
+    ),
     "mlmon_label_overflow_total": Label("Counted as other", "label values over a cap"),
 }
 """By counter, the faults that the page shows; POSTs that are not predictions are none."""

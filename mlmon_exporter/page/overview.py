@@ -39,6 +39,8 @@ def verdict(view: View, models: Sequence[ModelView], context: Context) -> Html:
         )
     elif is_worse:
         line = text(warning_mark(True, "worse"), "Quality is worse than chance explains")
+    elif scored and view.trouble:
+        line = text(warning_mark(True, "fault"), "Nothing has drifted in what was seen")
     elif scored:
         line = "Nothing has drifted"
     else:

@@ -156,6 +156,8 @@ class View:
     build: Labels
     """Version, digest and state of the monitor; empty if unknown."""
     numbers: Numbers
+    trouble: str
+    """Why the numbers are not those of all processes up to now; empty if they are."""
 
     @property
     def firing_faults(self) -> list[Fault]:
@@ -213,6 +215,7 @@ def view_of(snapshot: Snapshot, changes: Changes) -> View:
         tuple(_faults(snapshot.blocks, changes)),
         build,
         numbers,
+        snapshot.trouble,
     )
 
 

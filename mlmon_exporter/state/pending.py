@@ -13,9 +13,9 @@ from mlmon_exporter.core.outcomes.pending import DUPLICATE, FULL, GroundTruth
 from mlmon_exporter.core.records import Prediction
 from mlmon_exporter.runtime.forks import after_fork
 
+from .errors import StoreError
 from .joiner import Joined, Limits, Transaction, join
 from .pending_table import ALL
-from .store import StoreError
 
 Transactions = Callable[[float], AbstractContextManager[Transaction]]
 """Begins a transaction at a time, Unix seconds; raises StoreError where it cannot."""

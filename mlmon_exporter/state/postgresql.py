@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from mlmon_exporter.config.keys import ConfigError
 from mlmon_exporter.runtime.forks import after_fork
 
+from .errors import StoreError
 from .joiner import Add, Transaction
 from .pending_table import POSTGRESQL, PendingTable, schema
-from .store import StoreError
 
 if TYPE_CHECKING:
     import psycopg

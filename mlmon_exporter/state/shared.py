@@ -1,7 +1,8 @@
 """One process's share of a host's state: counts that it adds to the store, and reads from it.
 
 Counts that are not in the store yet are held and added every few seconds; readings show the sum
-that all processes, dead ones included, have added.
+that all processes, dead ones included, have added. While the store cannot be used, they show what
+it last had and, on top, what this process has held since.
 """
 
 from __future__ import annotations
@@ -12,23 +13,27 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
 from mlmon_exporter.core.counts.counts import Counts
 from mlmon_exporter.core.counts.feedback import Feedback
 from mlmon_exporter.core.counts.health import Health
-from mlmon_exporter.core.counts.processes import CPU, CpuTime, Process, process_readings
+from mlmon_exporter.core.counts.processes import CPU, CpuTime, Process
 from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.counts.version_uses import VersionUses
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.records import Readings
 from mlmon_exporter.runtime.forks import after_fork
 
+from .errors import LostError, StoreError, UnreadableError
 from .joiner import Tallies, Transaction
+from .outage import Outage, Trouble
 from .pending_table import SQLITE, PendingTable, schema
+from .processes import Processes
 from .slots import Flush
-from .store import Changes, LostError, Merge, Store, StoreError, UnreadableError, Value, Writing
+from .store import Changes, Merge, Store, Value, Writing
 from .values import (
     COUNTS,
     CPU_TIME,
@@ -41,7 +46,6 @@ from .values import (
     merging,
     read,
     read_tally_key,
-    read_worker,
     reading,
     tallies_of,
     tally_key,
@@ -55,11 +59,18 @@ SETTLE_SECONDS = 2.0
 """Time after a flush interval until all processes have put their numbers into a new file."""
 
 
-class SharedState:
-    """Flushes and loads. One transaction a flush; thread-safe: the store's lock.
+class Loaded(NamedTuple):
+    """Counts to be shown."""
 
-    `shown` are the counts of all processes, as last loaded.
-    """
+    counts: Counts
+    is_partial: bool = False
+    """The store was never read: these are of this process alone."""
+    is_own: bool = False
+    """They include what this process could not write, and nothing that others could not."""
+
+
+class SharedState:
+    """Flushes and loads. One transaction a flush; thread-safe: the store's lock."""
 
     def __init__(
         self,
@@ -74,24 +85,22 @@ class SharedState:
         self._models = models
         self._counts = counts
         self._process = process
-        self._alive_seconds = max(ALIVE_SECONDS, 3 * flush_seconds)
+        self._processes = Processes(max(ALIVE_SECONDS, 3 * flush_seconds))
         self._settle_seconds = flush_seconds + SETTLE_SECONDS
         self._seeded = 0.0
         self._file, self._stamp = "", -1
         self._written: dict[str, Value] = {}  # to this file, since it was last loaded
-        self._workers: dict[str, tuple[float, Process]] = {}  # when seen last, Unix seconds
         self._uses = VersionUses()
-        self._cpu = CpuTime()
         self._cpu_added = 0.0
         self._started = time.time_ns()
-        self._failing: set[str] = set()
+        self._outage = Outage(folder, counts.health)
         self.last_flush = time.time()
-        self.shown = counts.take()
+        self._loaded = counts.take()  # of all processes
         self._readers: Mapping[str, Callable[[str, bytes], None]] = {
             **dict.fromkeys(COUNTS.values(), self._read_counts),
-            CPU_TIME: self._read_cpu,
+            CPU_TIME: self._processes.read_cpu,
             SEEDED: self._read_seeded,
-            WORKER.strip(): self._read_worker,
+            WORKER.strip(): self._processes.read_worker,
             TALLY.strip(): self._read_tally,
         }
         after_fork(self._after_fork)
@@ -130,12 +139,13 @@ class SharedState:
                 try:
                     writing = self._add(taken, changes, now)
                 except LostError as error:
-                    self._fail("flush", error)
+                    self._outage.lost(error)
                     writing = self._add(taken, changes, now)
             except Exception as error:  # noqa: BLE001 - no count may be lost to any fault
                 self._restore(taken)
                 self._fail("flush", error)
                 return False
+            self._outage.end("flush", "join")
             self._cpu_added = cpu
             self._note(writing, now)
             return True
@@ -180,12 +190,11 @@ class SharedState:
             except StoreError as error:
                 self._fail("join", error)
                 raise
-            self._failing.discard("join")
+            self._outage.end("join")
             self._note(writing, now)
 
     def _note(self, writing: Writing, now: float) -> None:
         """Keep the values that were written until they are loaded, in case the file is lost."""
-        self._failing.discard("flush")
         self.last_flush = now
         for problem in writing.unreadable:
             self._pass_over(problem)
@@ -215,36 +224,60 @@ class SharedState:
             if model.versions.follow(uses.of(name), now):
                 self._stamp = -1
 
-    def _fail(self, what: str, error: Exception) -> None:
-        self._counts.health.internal_error("store")
-        if not self._failing:
-            is_lost = isinstance(error, LostError)
-            what_now = "the state file was lost" if is_lost else "counts wait in memory"
-            logger.error("mlmon: %s: %s", what_now, error)
-        self._failing.add(what)
+    def _fail(self, step: str, error: Exception) -> None:
+        self._outage.fail(step, error, self.last_flush)
 
-    def load(self, now: float) -> bool:
-        """Read the values added since the last load; False if nothing is fit to be shown.
+    @contextmanager
+    def reading(self, now: float) -> Iterator[Loaded | None]:
+        """Load what is to be read in the block, and give the counts; None if nothing is fit.
 
-        That is so if the store cannot be read, and for a moment after a file was lost, until all
-        processes have recovered it: others may have shown more than is known here, and a counter
-        that is missing for once does less harm than one that goes back.
+        In an outage all flushes wait for the block to end: one that succeeded in its midst would
+        take away what was held, and counters would go back.
         """
         with self._lock:
+            is_fit = self._load(now)
+            is_out = bool(self._outage)
+            for model in self._models.values():
+                model.versions.show_waiting(is_out)
+            if is_out:
+                yield Loaded(self._with_held(), not self._file, True) if is_fit else None
+        if not is_out:
+            yield Loaded(self._loaded) if is_fit else None
+
+    def _with_held(self) -> Counts:
+        """Return a copy of the counts that were last loaded, with those held here added."""
+        requests, feedback, health = self._loaded
+        copy = Counts(requests.as_other(()), feedback.as_other(()), health.as_other(()))
+        copy.merge(self._counts)
+        return copy
+
+    def _load(self, now: float) -> bool:
+        """Read the values added since the last load; False if nothing is fit to be shown.
+
+        That is so for a moment after a file was lost, until all processes have recovered it:
+        others may have shown more than is known here, and a counter that is missing for once does
+        less harm than one that goes back.
+        """
+        try:
             try:
-                try:
-                    changes = self._read(now)
-                except LostError as error:
-                    self._fail("load", error)
-                    changes = self._read(now)
-            except StoreError as error:
-                self._fail("load", error)
-                return False
-            self._failing.discard("load")
+                changes = self._read(now)
+            except LostError as error:
+                self._outage.lost(error)
+                changes = self._read(now)
+        except StoreError as error:
+            self._fail("load", error)
+            self._show_written()
+        else:
+            self._outage.end("load")
             self._file, self._stamp, self._written = changes.file, changes.stamp, {}
             for key, data in changes.values.items():
                 self._show(key, data)
-            return not 0 <= now - self._seeded < self._settle_seconds
+        return not 0 <= now - self._seeded < self._settle_seconds
+
+    def _show_written(self) -> None:
+        """Show what this process has written since it last loaded."""
+        for key, value in self._written.items():
+            self._show(key, value.data)
 
     def _read(self, now: float) -> Changes:
         stamp = self._stamp
@@ -267,15 +300,14 @@ class SharedState:
 
     def _recover(self, now: float) -> None:
         """Put the numbers that this process knows of a lost file into the new one."""
-        for key, value in self._written.items():
-            self._show(key, value.data)
+        self._show_written()
         recovery = Recovery(now)
         changes: dict[str, Merge] = {
             SEEDED: recovery.claim,
             VERSIONS: merging(self._uses, recovery),
-            CPU_TIME: merging(self._cpu, recovery),
+            CPU_TIME: merging(self._processes.cpu, recovery),
         }
-        for name, counts in self.shown._asdict().items():
+        for name, counts in self._loaded._asdict().items():
             changes[COUNTS[name]] = merging(counts, recovery)
         for name, model in self._models.items():
             for which, tally in model.versions.loaded().items():
@@ -283,7 +315,7 @@ class SharedState:
         writing = self._store.merge(changes, now)
         for problem in writing.unreadable:
             self._pass_over(problem)
-        self._failing.discard("recover")
+        self._outage.end("recover")
         self._file, self._stamp, self._written = writing.file, -1, {}
 
     def _show(self, key: str, data: bytes) -> None:
@@ -298,16 +330,10 @@ class SharedState:
 
     def _read_counts(self, key: str, data: bytes) -> None:
         name = next(name for name, its_key in COUNTS.items() if its_key == key)
-        self.shown = self.shown._replace(**{name: read(getattr(self.shown, name), key, data)})
-
-    def _read_cpu(self, key: str, data: bytes) -> None:
-        self._cpu = read(self._cpu, key, data)
+        self._loaded = self._loaded._replace(**{name: read(getattr(self._loaded, name), key, data)})
 
     def _read_seeded(self, _key: str, data: bytes) -> None:
         self._seeded = float(orjson.loads(data))
-
-    def _read_worker(self, key: str, data: bytes) -> None:
-        self._workers[key] = read_worker(data)
 
     def _read_tally(self, key: str, data: bytes) -> None:
         name, which = read_tally_key(key)
@@ -324,10 +350,25 @@ class SharedState:
 
     def process_readings(self, now: float) -> Iterator[Readings]:
         """Give the numbers of all processes: CPU time of all, the rest of the living."""
-        self._workers = {
-            name: (seen, process)
-            for name, (seen, process) in self._workers.items()
-            if abs(now - seen) < self._alive_seconds
-        }
-        alive = [process for _, process in self._workers.values()]
-        return process_readings(alive, self._cpu.seconds, self.shown.requests.routes())
+        own = self._process() if "flush" in self._outage else None
+        routes = self._loaded.requests.routes()
+        return self._processes.readings(now, routes, own, self._cpu_added)
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why the state cannot be used; None if it can."""
+        return self._outage.trouble
+
+    def stale(self, now: float) -> Trouble | None:
+        """Return why no process has written for a while, as far as a reader can see.
+
+        None if one has, or none ever did. The reason is empty where a reader sees none: it may be
+        that no model server runs.
+        """
+        with self._lock:
+            last = self._processes.last_seen
+            if not 0 < last < now - self._processes.alive_seconds:
+                return None
+            reason = self._store.obstacle()
+            # Others may be allowed what a reader is not.
+            return Trouble(self._store.path.parent, reason if reason != "permission" else "", last)

@@ -10,8 +10,9 @@ from mlmon_exporter.core.counts.counts import Counts
 from mlmon_exporter.core.counts.version_uses import OTHER_VERSION, VersionName, VersionUses
 from mlmon_exporter.core.model import Model
 
+from .errors import UnreadableError
 from .joiner import Tallies
-from .store import Merge, UnreadableError, Value, Writing
+from .store import Merge, Value, Writing
 from .values import (
     COUNTS,
     TALLY,

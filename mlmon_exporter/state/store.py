@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 from mlmon_exporter.runtime.forks import ForkLock, after_fork
 
+from .errors import LostError, StoreError, UnreadableError, is_damage, reason_of, refused
+
 FILE = "mlmon.sqlite"
 SCHEMA_VERSION = 1
 """Of the tables and of the values in them: a program leaves a file of a later version alone."""
@@ -42,18 +44,6 @@ CREATE INDEX state_stamp ON state (stamp);
 CREATE INDEX state_expires ON state (expires);
 """
 # Without an index, the expiry of a row would be read past all bytes of its value.
-
-
-class StoreError(Exception):
-    """The file cannot be used now; nothing of the transaction was kept."""
-
-
-class LostError(StoreError):
-    """The file was deleted, replaced, or damaged and set aside; the next use is of a new one."""
-
-
-class UnreadableError(Exception):
-    """A value is not of its key's kind; the one error of a merge that the store handles."""
 
 
 class Value(NamedTuple):
@@ -188,6 +178,14 @@ class Store:
             values = {key: _checked(value, checksum) for key, value, checksum in rows}
             return Changes(found, stamp, values)
 
+    def obstacle(self) -> str:
+        """Return why the file cannot be written; empty if nothing stands against it."""
+        try:
+            with self._transaction():
+                return refused(self.path)
+        except StoreError as error:
+            return error.reason
+
     def size_bytes(self) -> int:
         """Return the size on disk, the log of recent writes included."""
         sizes = 0
@@ -217,13 +215,14 @@ class Store:
             connection.commit()
         # SQLite's message on a damaged schema may quote bytes that are no text.
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            if _is_damage(error):
+            if is_damage(error):
                 raise self._set_aside(error) from error
             self.close()
-            raise StoreError(f"{self.path}: {error}") from error
+            raise StoreError(f"{self.path}: {error}", reason_of(error, self.path)) from error
         except OSError as error:
             self.close()
-            raise StoreError(f"{self.path}: {error.strerror or error}") from error
+            what = error.strerror or error
+            raise StoreError(f"{self.path}: {what}", reason_of(error, self.path)) from error
 
     def _open(self) -> sqlite3.Connection:
         # A file that was deleted or replaced must not be written to any longer.
@@ -292,7 +291,7 @@ class Store:
         if version > SCHEMA_VERSION:
             raise StoreError(f"{self.path}: schema {version} is of a newer mlmon-exporter")
 
-    def _set_aside(self, error: Exception) -> LostError:
+    def _set_aside(self, error: Exception) -> StoreError:
         opened = self._opened
         self.close()
         aside = self.path.with_name(f"{FILE}.damaged-{time.time_ns()}")
@@ -302,8 +301,9 @@ class Store:
                 if opened is not None and opened == self._identity():
                     self.path.rename(aside)
         except OSError as reason:
-            return LostError(f"{self.path}: damaged: {error}; cannot set it aside: {reason}")
-        return LostError(f"{self.path}: damaged: {error}; set aside as {aside.name}")
+            problem = f"{self.path}: damaged: {error}; cannot set it aside: {reason}"
+            return StoreError(problem, "damaged")
+        return LostError(f"{self.path}: damaged: {error}; set aside as {aside.name}", "damaged")
 
 
 def _span(start: str) -> tuple[str, str]:
@@ -322,13 +322,6 @@ def _file_and_stamp(connection: sqlite3.Connection) -> tuple[str, int]:
         return meta["file"], int(meta["stamp"])
     except (KeyError, ValueError) as error:
         raise sqlite3.DatabaseError(f"meta: {error}") from error
-
-
-def _is_damage(error: Exception) -> bool:
-    # Locked, full and read-only are operational errors with codes of their own, and may pass;
-    # any other error says that tables are missing or changed.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return not isinstance(error, sqlite3.OperationalError) or code == sqlite3.SQLITE_ERROR
 
 
 def _checked(value: object, checksum: object) -> bytes:

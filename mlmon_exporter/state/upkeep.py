@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from mlmon_exporter.runtime.flusher import Flusher
 
+from .outage import Trouble
 from .pending import Pending
-from .shared import SharedState
+from .shared import Loaded, SharedState
 
 
 class Upkeep:
@@ -60,12 +62,21 @@ class Upkeep:
             if self.shared is not None:
                 self.shared.flush(moment)
 
-    def load(self, shared: SharedState, now: float) -> bool:
-        """Flush, then read the counts of all processes; False if they are not fit to be shown."""
+    def reading(self, shared: SharedState, now: float) -> AbstractContextManager[Loaded | None]:
+        """Flush, then load the counts of all processes; see `SharedState.reading`."""
         # Scrapes start the flushes, too: if the file is lost, it must be recovered soon.
         self.ensure_running()
         self.tick(now)
-        return shared.load(now)
+        return shared.reading(now)
+
+    def trouble(self, now: float) -> Trouble | None:
+        """Return why the state is not written, as far as was seen; None if it is, or there is none.
+
+        Its reason is empty where a reader sees none.
+        """
+        if self.shared is None:
+            return None
+        return self.shared.trouble or (self.shared.stale(now) if self._is_reader else None)
 
     def last_flush(self, taken_in: float) -> float:
         """Return when all was last counted and shared, Unix seconds.

@@ -15,7 +15,8 @@ from mlmon_exporter.core.outcomes import tally_bytes
 from mlmon_exporter.core.outcomes.tally_bytes import AnyTally
 from mlmon_exporter.core.settings import PANES
 
-from .store import Merge, UnreadableError, Value
+from .errors import UnreadableError
+from .store import Merge, Value
 
 COUNTS = {"requests": "traffic", "feedback": "feedback", "health": "health"}
 """Field of `Counts` -> its key."""

@@ -43,9 +43,10 @@ class Server(NamedTuple):
         return self.folder / "state"
 
     def complaints(self) -> list[str]:
-        """Return what we have logged."""
+        """Return what we have logged, but that a fault is over."""
         log = (self.folder / "server.log").read_text()
-        return [line for line in log.splitlines() if line.startswith("mlmon:")]
+        said = [line for line in log.splitlines() if line.startswith("mlmon:")]
+        return [line for line in said if not line.endswith("is written again")]
 
     def metrics(self) -> str:
         return httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=60).text

@@ -23,7 +23,7 @@ from mlmon_exporter.endpoints.records import (
     kpi_events_in,
     records_in,
 )
-from mlmon_exporter.state.store import StoreError
+from mlmon_exporter.state.errors import StoreError
 
 TOKEN = "a token"
 GOOD = {"Authorization": f"Bearer {TOKEN}"}

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from mlmon_exporter import Monitor, Reference, instrument
-from mlmon_exporter.state.store import StoreError
+from mlmon_exporter.state.errors import StoreError
 from tests.e2e.postgresql import postgresql
 
 NOW = 1_800_000_000.0

@@ -37,7 +37,8 @@ from mlmon_exporter.endpoints.feedback import MOST_BYTES
 from mlmon_exporter.formats import REASONS, FormatError
 from mlmon_exporter.formats.codings import CODINGS, decode
 from mlmon_exporter.metrics.text import Exposition, families
-from mlmon_exporter.state.store import Merge, UnreadableError, Value
+from mlmon_exporter.state.errors import UnreadableError
+from mlmon_exporter.state.store import Merge, Value
 from mlmon_exporter.state.values import (
     Mergeable,
     merge_tally,

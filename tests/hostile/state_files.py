@@ -16,7 +16,8 @@ from struct import iter_unpack
 from typing import Any
 
 from mlmon_exporter import Config, Monitor, Reference
-from mlmon_exporter.state.store import FILE, SCHEMA_VERSION, StoreError
+from mlmon_exporter.state.errors import StoreError
+from mlmon_exporter.state.store import FILE, SCHEMA_VERSION
 
 NOW = 1_750_000_000.0
 CELLS = (

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from mlmon_exporter.core.outcomes.pending import GroundTruth
+from mlmon_exporter.state.errors import StoreError
 from mlmon_exporter.state.joiner import Joined, Joiner
-from mlmon_exporter.state.store import StoreError
 
 
 def test_a_fault_in_a_transaction_reaches_every_caller() -> None:

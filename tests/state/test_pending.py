@@ -12,10 +12,10 @@ from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.pending import GroundTruth
 from mlmon_exporter.core.records import Prediction
 from mlmon_exporter.core.settings import ModelSettings
+from mlmon_exporter.state.errors import StoreError
 from mlmon_exporter.state.joiner import Limits
 from mlmon_exporter.state.memory import MemoryTransactions
 from mlmon_exporter.state.pending import Pending
-from mlmon_exporter.state.store import StoreError
 
 NOW = 1_800_000_000.0
 DAY = 86400.0

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from mlmon_exporter.core.counts.feedback import Feedback
+from mlmon_exporter.state.errors import StoreError
 from mlmon_exporter.state.postgresql import PostgresqlTransactions
-from mlmon_exporter.state.store import StoreError
 from tests.e2e.postgresql import postgresql
 
 

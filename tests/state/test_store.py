@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from mlmon_exporter.state import store as store_module
-from mlmon_exporter.state.store import FILE, LostError, Merge, Store, StoreError, Value
+from mlmon_exporter.state.errors import LostError, StoreError
+from mlmon_exporter.state.store import FILE, Merge, Store, Value
 
 
 def adding(text: bytes, expires: float | None = None) -> Merge:

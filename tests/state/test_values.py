@@ -7,7 +7,8 @@ import pytest
 from mlmon_exporter.core.counts.feedback import Feedback
 from mlmon_exporter.core.counts.processes import CpuTime, Process
 from mlmon_exporter.core.keys import TallyKey
-from mlmon_exporter.state.store import UnreadableError, Value
+from mlmon_exporter.state.errors import UnreadableError
+from mlmon_exporter.state.store import Value
 from mlmon_exporter.state.values import (
     Recovery,
     merging,

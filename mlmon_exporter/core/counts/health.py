@@ -28,6 +28,8 @@ DROP_REASONS = (
 """Reasons to give up an exchange, or a part of one."""
 INTERNAL = ("middleware", "intake", "scrape", "store")
 """Places where a fault of ours is caught."""
+WRITE_FAILURES = ("full", "read_only", "permission", "locked", "damaged", "other")
+"""Reasons why the state directory cannot be written."""
 OVERFLOWS = ("route", "method", "version", "feature", "category", "segment", "kpi")
 """Labels whose values are capped."""
 
@@ -36,6 +38,7 @@ COUNTERS: dict[str, tuple[Labels, Labels]] = {
     "mlmon_parse_errors_total": (("format", "reason"), ()),
     "mlmon_not_predictions_total": (("route", "reason"), ()),
     "mlmon_internal_errors_total": (("where",), INTERNAL),
+    "mlmon_state_write_failures_total": (("reason",), ()),
     "mlmon_label_overflow_total": (("label",), OVERFLOWS),
 }
 """Counter -> its labels, and the values of its only label that exist at 0 from the start."""
@@ -48,22 +51,28 @@ class Health(CountTables):
     counts a route caps it.
     """
 
-    def __init__(self, parse_errors: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, parse_errors: Iterable[tuple[str, str]] = (), *, has_state: bool = False
+    ) -> None:
         """Start at 0.
 
         Args:
             parse_errors: Pairs of format and reason that exist at 0 from the start, so that
                 `rate()` sees the first error.
+            has_state: There is a state directory, whose failures exist at 0 likewise.
         """
         self._parse_errors = tuple(parse_errors)
+        self._has_state = has_state
         self.counters = {name: CounterTable(labels) for name, (labels, _) in COUNTERS.items()}
         for name, (_, known) in COUNTERS.items():
             self.counters[name].declare((value,) for value in known)
         self.counters["mlmon_parse_errors_total"].declare(self._parse_errors)
+        failures = WRITE_FAILURES if has_state else ()
+        self.counters["mlmon_state_write_failures_total"].declare((each,) for each in failures)
         super().__init__(**self.counters)
 
     def like(self) -> Self:
-        return type(self)(self._parse_errors)
+        return type(self)(self._parse_errors, has_state=self._has_state)
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count data that were given up, for one of `DROP_REASONS`."""
@@ -80,6 +89,10 @@ class Health(CountTables):
     def internal_error(self, where: str) -> None:
         """Count a fault of ours that was caught, at one of `INTERNAL`."""
         self._add("mlmon_internal_errors_total", (where,))
+
+    def write_failed(self, reason: str) -> None:
+        """Count a failure to write the state directory, for one of `WRITE_FAILURES`."""
+        self._add("mlmon_state_write_failures_total", (reason,))
 
     def overflow(self, label: str) -> None:
         """Count a label value that became `other`, for one of `OVERFLOWS`."""

@@ -80,6 +80,8 @@ class Snapshot(NamedTuple):
     """Unix seconds."""
     blocks: Sequence[Readings | Histograms]
     summaries: Sequence[WindowSummary]
+    trouble: str = ""
+    """What keeps the numbers from being those of all processes up to now; empty if nothing."""
 
 
 class ColumnHistory:
@@ -120,7 +122,7 @@ class ColumnHistory:
         return self._summaries.get(self._tallies.revision(now), lambda: self._all(now))
 
     def _all(self, now: float) -> list[WindowSummary]:
-        panes = self._tallies.panes()
+        panes = self._tallies.pane_sums()
         self._panes = {key: self._panes.get(key, Memo()) for key in panes}
         return [self._summary(k, panes, now) for k in range(len(self._tallies.windows))]
 

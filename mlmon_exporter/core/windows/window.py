@@ -93,11 +93,10 @@ class Window(Generic[T]):
         """Return the panes by number; they are not copied."""
         return dict(self._panes)
 
-    def held_seconds(self, now: float) -> float:
-        """Return of how much time the window has rows at `now`: of its panes that have any."""
+    def held(self, now: float) -> set[int]:
+        """Return the numbers of the panes in the window at `now` that have rows."""
         newest = self.pane_number(now)
-        held = [n for n in self._panes if newest - self.pane_count < n <= newest]
-        return len(held) * self.pane_seconds
+        return {n for n in self._panes if newest - self.pane_count < n <= newest}
 
     def take(self) -> dict[int, T]:
         """Remove and return all panes."""
@@ -149,6 +148,7 @@ class WindowedTallies(Generic[T]):
         self.windows = tuple(Window(seconds, layout.new) for seconds in window_seconds)
         self.generation = 0
         """Goes up with each change."""
+        self._over: WindowedTallies[T] | None = None
         self._totals = Window(math.inf, layout.new, pane_count=1)
         self._by_seconds = {w.seconds: w for w in self.windows} | {TOTALS[0]: self._totals}
         self._lock = threading.Lock()
@@ -201,23 +201,53 @@ class WindowedTallies(Generic[T]):
             self._by_seconds[seconds].load(number, tally)
             self.generation += 1
 
+    def lay_over(self, over: WindowedTallies[T] | None) -> None:
+        """Have the sums below include those of others from now on; None ends that."""
+        with self._lock:
+            if over is not None or self._over is not None:
+                self.generation += 1
+            self._over = over
+
     def totals(self) -> T:
         """Return a copy of the totals since the start."""
         totals = self.layout.new()
         with self._lock:
             for tally in self._totals.panes().values():
                 totals.merge(tally)
+        if self._over is not None:
+            totals.merge(self._over.totals())
         return totals
 
     def merged(self, now: float) -> list[T]:
         """Return one new tally of each window at `now`."""
         with self._lock:
-            return [window.merged(now) for window in self.windows]
+            merged = [window.merged(now) for window in self.windows]
+        if self._over is not None:
+            for tally, more in zip(merged, self._over.merged(now), strict=True):
+                tally.merge(more)
+        return merged
+
+    def pane_sums(self) -> dict[PaneKey, T]:
+        """Return one tally of each pane; not copied where nothing is laid over it."""
+        sums = self.panes()
+        for key, more in (self._over.panes() if self._over is not None else {}).items():
+            tally = self.layout.new()
+            for each in filter(None, (sums.get(key), more)):
+                tally.merge(each)
+            sums[key] = tally
+        return sums
 
     def held_seconds(self, now: float) -> list[float]:
-        """Return of how much time each window has rows at `now`."""
+        """Return of how much time each window has rows at `now`: of its panes that have any."""
+        held = zip(self.windows, self._held(now), strict=True)
+        return [len(numbers) * window.pane_seconds for window, numbers in held]
+
+    def _held(self, now: float) -> list[set[int]]:
         with self._lock:
-            return [window.held_seconds(now) for window in self.windows]
+            held = [window.held(now) for window in self.windows]
+        if self._over is None:
+            return held
+        return [a | b for a, b in zip(held, self._over._held(now), strict=True)]  # noqa: SLF001
 
     def revision(self, now: float) -> tuple[int, ...]:
         """Return a key that changes whenever `merged` may give something else."""

@@ -39,17 +39,19 @@ def test_each_kind_is_counted_under_its_labels() -> None:
     health.parse_error("json", "too_deep")
     health.internal_error("intake")
     health.overflow("route")
+    health.write_failed("full")
     assert {key: count for key, count in counts(health).items() if count} == {
         ("mlmon_dropped_total", "queue_full"): 1,
         ("mlmon_dropped_total", "too_many_rows"): 3,
         ("mlmon_parse_errors_total", "json", "too_deep"): 1,
         ("mlmon_internal_errors_total", "intake"): 1,
         ("mlmon_label_overflow_total", "route"): 1,
+        ("mlmon_state_write_failures_total", "full"): 1,
     }
 
 
 def test_readings_have_the_labels_of_their_counter() -> None:
-    health = Health(parse_errors=[("json", "not_json")])
+    health = Health(parse_errors=[("json", "not_json")], has_state=True)
     health.no_prediction("/login", "secret")
     readings = list(health.readings())
     assert {r.name: r.label_names for r in readings} == {k: v[0] for k, v in COUNTERS.items()}

@@ -47,13 +47,13 @@ def test_a_pane_begins_at_its_edge() -> None:
 
 def test_a_window_that_fills_says_how_much_time_it_holds() -> None:
     w = window(120.0, 4)
-    held = [w.held_seconds(0.0)]
+    held = [len(w.held(0.0)) * w.pane_seconds]
     for now in (40.0, 70.0, 160.0):
         w.add(rows(), now=now)
-        held.append(w.held_seconds(now))
+        held.append(len(w.held(now)) * w.pane_seconds)
     # The gap between the last two has no rows; the first pane has left.
     assert held == [0.0, 30.0, 60.0, 60.0]
-    assert w.held_seconds(400.0) == 0.0
+    assert w.held(400.0) == set()
 
 
 def test_late_rows_go_to_the_pane_of_their_time() -> None:

@@ -25,7 +25,7 @@ from mlmon_exporter.endpoints.feedback import FeedbackApp
 from mlmon_exporter.endpoints.records import MOST_RECORDS, ground_truths_in
 from mlmon_exporter.reference.data.outcomes import MOST_LINE, OutcomeColumns, outcomes_in
 from mlmon_exporter.reference.data.readers import DataError
-from mlmon_exporter.state.store import StoreError
+from mlmon_exporter.state.errors import StoreError
 from tests.e2e.servers import free_port, serving
 
 ROWS = [{"prediction_id": f"00{i}", "ground_truth": f"0{i}"} for i in range(3)]

@@ -1,0 +1,93 @@
+"""Outages of the state: what fails while it cannot be used, since when, and why."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from mlmon_exporter.core.counts.health import Health
+
+from .errors import LostError, StoreError
+
+logger = logging.getLogger(__name__)
+
+WORDS = {
+    "full": "its disk is full",
+    "read_only": "it is read-only",
+    "permission": "this process has no permission",
+    "locked": "another process holds its lock",
+    "damaged": "its file is damaged",
+    "other": "the model server's log has the error",
+    "": "no model server runs, or none can write",
+}
+"""Reason, as `WRITE_FAILURES` has it -> words; empty where a reader cannot see any."""
+
+
+class Trouble(NamedTuple):
+    """A state directory that is not written, and why."""
+
+    folder: Path
+    reason: str
+    since: float
+    """Unix seconds."""
+
+    def __str__(self) -> str:
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(self.since))
+        return f"state_dir {self.folder} has not been written since {at} UTC: {WORDS[self.reason]}"
+
+
+class Outage:
+    """The steps that fail now; false if there are none. Not thread-safe: its owner locks.
+
+    The log says when it begins, changes its reason and ends.
+    """
+
+    def __init__(self, folder: Path, health: Health) -> None:
+        self._folder = folder
+        self._health = health
+        self._reasons: dict[str, str] = {}  # by step
+        self._since = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self._reasons)
+
+    def __contains__(self, step: str) -> bool:
+        return step in self._reasons
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What is wrong now, by the step that failed first; None if nothing is."""
+        for reason in self._reasons.values():
+            return Trouble(self._folder, reason, self._since)
+        return None
+
+    def lost(self, error: LostError) -> None:
+        """Note that the file was lost, and a new one is begun."""
+        self._health.internal_error("store")
+        if error.reason == "damaged":
+            self._health.write_failed(error.reason)
+        if not self._reasons:
+            logger.error("mlmon: the state file was lost: %s", error)
+
+    def fail(self, step: str, error: Exception, last_written: float) -> None:
+        """Note that a step failed, and when all was last written, Unix seconds."""
+        reason = error.reason if isinstance(error, StoreError) else "other"
+        self._health.internal_error("store")
+        self._health.write_failed(reason)
+        before = self.trouble
+        if before is None:
+            self._since = last_written
+        self._reasons[step] = reason
+        now = self.trouble
+        if before is None or (now is not None and now.reason != before.reason):
+            logger.error("mlmon: %s; counts wait in memory, and are shown: %s", now, error)
+
+    def end(self, *steps: str) -> None:
+        """Note that steps work."""
+        before = self.trouble
+        for step in steps:
+            self._reasons.pop(step, None)
+        if before is not None and not self._reasons:
+            logger.warning("mlmon: state_dir %s is written again", self._folder)

@@ -1,0 +1,152 @@
+"""While the state cannot be written, a process serves what it held and what it counts since."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlmon_exporter import Config, Monitor, Reference
+from mlmon_exporter.core.counts.health import WRITE_FAILURES, Health
+from mlmon_exporter.state import store as store_module
+from mlmon_exporter.state.errors import LostError, StoreError
+from mlmon_exporter.state.outage import Outage
+from tests.asgi import get
+from tests.e2e.load import Series, counters, total
+
+from .harms import HARMS, small_disk
+
+ROWS = "mlmon_prediction_rows_total"
+BINS = "mlmon_feature_bin_rows_total"
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> str:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "m.json"
+    Reference.build({"x": rng.normal(size=5000), "y": rng.random(5000)}, predictions="y").save(path)
+    return str(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """The state directory, on a small disk where the test fills it."""
+    folder = tmp_path / "state"
+    with ExitStack() as stack:
+        if request.node.callspec.params["reason"] == "full":
+            stack.enter_context(small_disk(folder))
+        yield folder
+
+
+def monitor_of(reference: str, folder: Path) -> Monitor:
+    # Longer than a test: what is flushed is flushed by the test.
+    options = {"model": "m", "reference": reference, "state_dir": str(folder)}
+    return Monitor(Config.from_options(None, flush_seconds=600.0, **options))
+
+
+def observe(monitor: Monitor, count: int, shift: float = 0.0) -> None:
+    rng = np.random.default_rng(count)
+    monitor.observe({"x": rng.normal(size=count) + shift}, [*rng.random(count)])
+
+
+def scraped(monitor: Monitor) -> tuple[dict[Series, float], str]:
+    text = get(monitor.metrics_app(), "/metrics").text
+    return counters(text), text
+
+
+def settle(monitor: Monitor) -> None:
+    """Have all in the file itself, and no file open."""
+    assert monitor._upkeep.shared is not None
+    monitor._upkeep.shared.close()
+
+
+@pytest.mark.parametrize("reason", HARMS)
+def test_counts_and_verdicts_go_on_and_are_exact_afterwards(
+    reason: str,
+    reference: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(store_module, "WAIT_SECONDS", 0.05)
+    ours, other = monitor_of(reference, folder), monitor_of(reference, folder)
+    observe(other, 500)
+    scraped(other)
+    observe(ours, 700)
+    before, text = scraped(ours)
+    assert total(before, ROWS) == 1200
+    assert "mlmon_state_writable 1\n" in text
+    assert 'mlmon_feature_drifted{model="m",version="",feature="x",window="1h"} 0' in text
+    for each in (ours, other):
+        settle(each)
+    shown = [before]
+    with HARMS[reason](folder):
+        for count in (301, 302, 303):
+            observe(ours, count, shift=3.0)
+            found, text = scraped(ours)
+            shown.append(found)
+            assert total(found, ROWS) == 1200 + sum(range(301, count + 1))
+            assert total(found, BINS, feature="x") == total(found, ROWS)
+            assert "mlmon_state_writable 0\n" in text
+        assert 'mlmon_feature_drifted{model="m",version="",feature="x",window="1h"} 1' in text
+        failures = "mlmon_state_write_failures_total"
+        assert total(found, failures, reason=reason) >= 3
+        assert total(found, failures) == total(found, failures, reason=reason)
+        page = get(ours.page_app(), "/").text
+        assert f"state_dir {folder} has not been written since" in page
+    [line] = [r.message for r in caplog.records if r.levelno == logging.ERROR]
+    assert f"state_dir {folder} has not been written since" in line
+    observe(other, 100)
+    shown.append(scraped(ours)[0])
+    assert total(shown[-1], ROWS) == 1200 + 301 + 302 + 303
+    assert {total(scraped(each)[0], ROWS) for each in (other, ours)} == {2206}
+    assert "mlmon_state_writable 1\n" in scraped(ours)[1]
+    for earlier, later in pairwise(shown):
+        assert all(later[series] >= value for series, value in earlier.items())
+    assert "is written again" in caplog.text
+    for each in (ours, other):
+        each.close()
+
+
+def test_failures_exist_at_zero_where_there_is_a_state_directory(
+    reference: str, tmp_path: Path
+) -> None:
+    with monitor_of(reference, tmp_path / "state") as shared:
+        for reason in WRITE_FAILURES:
+            text = scraped(shared)[1]
+            assert f'mlmon_state_write_failures_total{{reason="{reason}"}} 0\n' in text
+    with Monitor(model="m", reference=reference) as alone:
+        assert "mlmon_state_" not in scraped(alone)[1]
+
+
+def test_the_log_says_when_an_outage_begins_changes_and_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    outage = Outage(Path("state"), Health(has_state=True))
+    for reason in ("full", "full", "read_only", "read_only"):
+        outage.fail("flush", StoreError("no", reason), time.time())
+    outage.fail("load", StoreError("no", "locked"), time.time())
+    outage.end("flush")
+    assert outage.trouble is not None
+    assert outage.trouble.reason == "locked"
+    outage.end("load")
+    outage.end("load")
+    said = [record.message for record in caplog.records]
+    assert ["its disk is full" in line for line in said] == [True, False, False]
+    assert ["it is read-only" in line for line in said] == [False, True, False]
+    assert said[2] == "mlmon: state_dir state is written again"
+
+
+def test_a_damaged_file_that_is_set_aside_is_counted_and_no_outage() -> None:
+    health = Health(has_state=True)
+    outage = Outage(Path("state"), health)
+    outage.lost(LostError("damaged", "damaged"))
+    assert not outage
+    cells = health.counters["mlmon_state_write_failures_total"].cells
+    assert {reason: count for (reason,), count in cells.items() if count} == {"damaged": 1}
