@@ -148,8 +148,27 @@ class Rise(NamedTuple):
 WINDOWS = (WindowName("1h", HOUR), WindowName("24h", DAY))
 
 
+class Look(NamedTuple):
+    """Scores, thresholds and verdicts of a window at one time, by name; each by column."""
+
+    seconds: float
+    window: str
+    results: Mapping[str, Floats]
+
+
 def rises(stream: Stream, seed: int) -> list[Rise]:
-    """Run a stream once."""
+    """Run a stream once; return each verdict that became 1."""
+    found, was = [], dict.fromkeys((w.label for w in WINDOWS), np.zeros(stream.features, bool))
+    for look in looks(stream, seed):
+        drifted = look.results["drifted"] == 1.0
+        new = np.flatnonzero(drifted & ~was[look.window])
+        found += [Rise(look.seconds / DAY, look.window, f"x{j}") for j in new]
+        was[look.window] = drifted
+    return found
+
+
+def looks(stream: Stream, seed: int) -> Iterator[Look]:
+    """Run a stream once; give each look, one window after the other."""
     rng = np.random.default_rng(seed)
     of_reference, columns = _rows(stream, stream.reference_days, rng)
     if stream.learned_from is not None:
@@ -167,9 +186,8 @@ def rises(stream: Stream, seed: int) -> list[Rise]:
     counts, rows = _counts(stream, matrix.layout, times[began], columns)
     tests = count_tests(matrix) * len(WINDOWS)
     context = ScoringContext("soak", "", WINDOWS, Policy(), tests)
-    return [
-        r for k in range(len(WINDOWS)) for r in _of_window(stream, k, context, matrix, counts, rows)
-    ]
+    for k in range(len(WINDOWS)):
+        yield from _of_window(stream, k, context, matrix, counts, rows)
 
 
 def _rows(
@@ -208,7 +226,7 @@ def _of_window(
     matrix: ReferenceMatrix,
     counts: NDArray[np.int64],
     rows: NDArray[np.int64],
-) -> Iterator[Rise]:
+) -> Iterator[Look]:
     window = WINDOWS[k]
     pane = round(window.seconds / PANES / SLOT_SECONDS)
     was = np.zeros(len(matrix.references), dtype=bool)
@@ -221,10 +239,9 @@ def _of_window(
         # Scores that decide need no digests.
         sums = matrix.sums_of_counts(tally)
         held = min(window.seconds, -(-(now - oldest) // pane) * pane * SLOT_SECONDS)
-        drifted = score(context.comparison(k, matrix, sums, held), was)["drifted"] == 1.0
-        for j in np.flatnonzero(drifted & ~was):
-            yield Rise(now * SLOT_SECONDS / DAY, window.label, matrix.references[j].name)
-        was = drifted
+        results = score(context.comparison(k, matrix, sums, held), was)
+        yield Look(now * SLOT_SECONDS, window.label, results)
+        was = results["drifted"] == 1.0
 
 
 def streams() -> Iterator[Stream]:

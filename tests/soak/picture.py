@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
-import numpy as np
+from .dependent import Stream, looks
+from .streams import DAY
 
-from mlmon_exporter.core.records import Readings
-
-from .simulate import START, Cell, build_host, stream
-from .streams import DAY, Shape, mean_shift
-
-DAYS, CHANGED = 14.0, 8.0
+DAYS, CHANGED, SHIFT = 10.0, 5.0, 0.5
 WIDTH, HEIGHT, LEFT, BOTTOM = 760, 300, 50, 36
-TOP_SCORE = 0.24
+TOP_SCORE = 0.8
 
 
 def draw() -> str:
-    """Return an SVG: KS statistic and threshold of a feature whose mean shifts by half a sd."""
-    cell = Cell(Shape(5), 500.0, 100_000, ("24h",), days=DAYS)
-    rng = np.random.default_rng(7)
-    lines: dict[str, list[str]] = {
-        "mlmon_feature_ks_statistic": [],
-        "mlmon_feature_ks_threshold": [],
-    }
+    """Return an SVG: KS statistic and threshold of a feature of nights, whose mean shifts."""
+    stream = Stream(
+        "nights +1.5 sd",
+        28.0,
+        500.0,
+        1,
+        DAYS,
+        shift=SHIFT,
+        shift_after=CHANGED,
+        look_seconds=1800.0,
+    )
+    lines: dict[str, list[str]] = {"ks_statistic": [], "ks_threshold": []}
     alarm = None
-    with tempfile.TemporaryDirectory() as folder:
-        reference = cell.shape.draw(cell.reference_rows, rng)
-        host = build_host(cell, reference, str(Path(folder) / "reference.json"))
-        for look in stream(cell, host, rng, mean_shift(0.5), CHANGED):
-            for block in host.blocks(START + look.at):
-                if block.name in lines and isinstance(block, Readings):
-                    value = float(block.values[0])
-                    if value == value:
-                        lines[block.name].append(f"{_x(look.at):.1f},{_y(value):.1f}")
-            if alarm is None and any(name == "x0" for name, _ in look.alarms):
-                alarm = look.at
+    for look in looks(stream, seed=7):
+        if look.window != "24h":
+            continue
+        for name, points in lines.items():
+            value = float(look.results[name][0])
+            if value == value:
+                points.append(f"{_x(look.seconds):.1f},{_y(value):.1f}")
+        if alarm is None and look.results["drifted"][0] == 1.0:
+            alarm = look.seconds
     return _svg(lines, alarm or 0.0)
 
 
@@ -57,7 +55,7 @@ def _svg(lines: dict[str, list[str]], alarm: float) -> str:
     levels = "".join(
         f'<text x="{LEFT - 8}" y="{_y(v) + 4:.0f}" text-anchor="end">{v:.2f}</text>'
         f'<path d="M{LEFT} {_y(v):.0f}H{WIDTH - 24}" stroke="#ddd"/>'
-        for v in (0.0, 0.05, 0.1, 0.15, 0.2)
+        for v in (0.0, 0.2, 0.4, 0.6, 0.8)
     )
     marks = "".join(
         f'<path d="M{_x(at):.0f} 14V{HEIGHT - BOTTOM}" stroke="{color}" stroke-dasharray="4 3"/>'
@@ -74,8 +72,9 @@ def _svg(lines: dict[str, list[str]], alarm: float) -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>{levels}{ticks}'
         f'<polyline points="{threshold}" fill="none" stroke="#b00" stroke-width="2"/>'
         f'<polyline points="{statistic}" fill="none" stroke="#06c" stroke-width="2"/>{marks}'
-        f'<text x="{LEFT + 60}" y="{_y(0.012):.0f}" fill="#06c">mlmon_feature_ks_statistic</text>'
-        f'<text x="{LEFT + 120}" y="{_y(0.17):.0f}" fill="#b00">mlmon_feature_ks_threshold</text>'
+        f'<text x="{_x(6.2 * DAY):.0f}" y="{_y(0.3):.0f}" fill="#06c">'
+        "mlmon_feature_ks_statistic</text>"
+        f'<text x="{LEFT + 120}" y="{_y(0.13):.0f}" fill="#b00">mlmon_feature_ks_threshold</text>'
         "</svg>\n"
     )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from statistics import median
 
 from mlmon_exporter.config.keys import Config, Duration
-from mlmon_exporter.core.drift.power import rows_needed
+from mlmon_exporter.core.drift.power import rows_needed, rows_until_seen
 from mlmon_exporter.core.drift.tests import count_tests
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.stats.thresholds import level
@@ -17,7 +18,6 @@ from .terminal import thousands
 
 SHIFTS = (1.0, 0.5, 0.25)
 """Of a feature's mean, in standard deviations."""
-MOST_ROWS = 10_000_000
 DAY_SECONDS = 86400.0
 
 
@@ -27,7 +27,7 @@ def sensitivity(
     settings: Config | None = None,
     rows_per_day: float | None = None,
 ) -> Iterator[str]:
-    """Give a line for each window: the rows, and the time, until a typical feature's shift is seen.
+    """Give a line for each window: the rows, and the time, that a typical feature's shift needs.
 
     Args:
         reference: The reference.
@@ -41,28 +41,35 @@ def sensitivity(
     tests = len(windows) * sum(count_tests(ReferenceMatrix(side)) for side in sides)
     for window in windows if columns else ():
         at = level(window.seconds, settings.false_alarm_every.seconds, tests)
-        shifts = []
-        for shift in SHIFTS:
-            needed = _typical(columns, shift, window.seconds, at, settings)
-            shifts.append(f"{shift:g} sd {_said(needed, window.seconds, rows_per_day)}")
-        yield f"A shift of a typical feature's mean is seen in {window.label}: {', '.join(shifts)}"
+        rows = None if rows_per_day is None else rows_per_day * window.seconds / DAY_SECONDS
+        needed = (_typical(columns, shift, window, at, settings, rows) for shift in SHIFTS)
+        each = zip(SHIFTS, needed, strict=True)
+        said = ", ".join(f"{shift:g} sd {_said(count, rows, window)}" for shift, count in each)
+        yield f"A shift of a typical feature's mean in a window of {window.label}: {said}"
 
 
 def _typical(
-    columns: Sequence[ColumnReference], shift: float, seconds: float, at: float, settings: Config
+    columns: Sequence[ColumnReference],
+    shift: float,
+    window: Duration,
+    at: float,
+    settings: Config,
+    rows: float | None,
 ) -> float:
-    each = (rows_needed(column, shift, seconds, at, settings.ks_floor) for column in columns)
-    return max(median(each), float(settings.min_window_rows))
+    """Return the median of the rows that columns need, of a full window's if these are given."""
+    floor = settings.ks_floor
+    if rows is None:
+        each = [rows_needed(c, shift, window.seconds, at, floor) for c in columns]
+        return max(median(each), float(settings.min_window_rows))
+    each = [rows_until_seen(c, shift, rows, window.seconds, at, floor) for c in columns]
+    return median(each) if rows >= settings.min_window_rows else math.inf
 
 
-def _said(rows: float, window_seconds: float, rows_per_day: float | None) -> str:
-    if rows > MOST_ROWS:
-        return "never"
-    said = f"after {thousands(round(rows))} rows"
-    if rows_per_day is None:
-        return said
-    seconds = rows / rows_per_day * DAY_SECONDS
-    if seconds > window_seconds:
-        return f"{said}: more than the window has"
-    hours = seconds / 3600
-    return f"{said} ({hours:.0f} h)" if hours >= 1 else f"{said} ({60 * hours:.0f} min)"
+def _said(needed: float, rows: float | None, window: Duration) -> str:
+    if math.isinf(needed):
+        return "is not seen"
+    if rows is None:
+        return f"is seen with {thousands(round(needed))} rows"
+    hours = needed / rows * window.seconds / 3600
+    span = f"{hours:.0f} h" if hours >= 1 else f"{60 * hours:.0f} min"
+    return f"is seen after {thousands(round(needed))} rows, {span}"

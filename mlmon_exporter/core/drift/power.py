@@ -1,4 +1,4 @@
-"""Smallest shift of a mean that given rows show, and the rows that a shift needs.
+"""Smallest shift of a mean that a window shows, and the rows that a shift needs.
 
 Both speak of a numeric column near a normal law and of its KS statistic, which alone sees most
 shifts first: a mean that moves by d standard deviations has the statistic erf(d / sqrt 8).
@@ -29,7 +29,7 @@ def least_shift(threshold: float) -> float:
 def rows_needed(
     column: ColumnReference, shift: float, seconds: float, level: float, floor: float
 ) -> float:
-    """Return the rows of a window in which half of all shifts of so much are seen.
+    """Return the rows of a window that half of the time show a shift of all of them.
 
     Args:
         column: The reference of a numeric column.
@@ -41,12 +41,41 @@ def rows_needed(
     Returns:
         Rows with a value; infinite where natural variation or the floor hide such a shift.
     """
-    gap = math.erf(shift / math.sqrt(8)) - column.rank_error
+    gap = _gap(shift)
+    noise = 4 * (gap**2 - _natural(column, seconds, level) ** 2) / two_sided_square(level)
+    noise -= 1 / max(column.rows - column.missing, 1)
+    return 1 / noise if gap >= floor and noise > 0 else math.inf
+
+
+def rows_until_seen(
+    column: ColumnReference,
+    shift: float,
+    window_rows: float,
+    seconds: float,
+    level: float,
+    floor: float,
+) -> float:
+    """Return the rows from a shift until half of the time it is seen in a rolling window.
+
+    Args: as for `rows_needed`, and the rows of a full window. The rows of before the shift leave
+        it little by little, and the gap grows with the share that has shifted.
+
+    Returns:
+        Up to `window_rows`; infinite where not even a whole window shows it.
+    """
+    noise = 1 / window_rows + 1 / max(column.rows - column.missing, 1)
+    chance = math.sqrt(two_sided_square(level) / 4 * noise)
+    threshold = max(floor, math.hypot(chance, _natural(column, seconds, level)))
+    share = threshold / _gap(shift)
+    return share * window_rows if share <= 1 else math.inf
+
+
+def _gap(shift: float) -> float:
+    # The greatest of many gaps, each of which has noise, is a little more than that in the middle.
+    return 1.05 * math.erf(shift / math.sqrt(8))
+
+
+def _natural(column: ColumnReference, seconds: float, level: float) -> float:
     variance, degrees, _ = column.natural("ks_statistic", seconds)
     allowed = variance * doubt(np.array([degrees]), level)
-    chance = gap**2 - float(natural_gap(allowed, level)[0]) ** 2
-    values = column.rows - column.missing
-    if gap + column.rank_error < floor or chance <= 0 or not values:
-        return math.inf
-    noise = 4 * chance / two_sided_square(level) - 1 / values
-    return 1 / noise if noise > 0 else math.inf
+    return float(natural_gap(allowed, level)[0])

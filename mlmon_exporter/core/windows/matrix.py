@@ -74,13 +74,18 @@ class ReferenceMatrix:
         """Shape (numeric columns, RANKS): the references' values at evenly spaced mid-ranks."""
         self._shapes = [Shape(column) for column in numeric]
         self.reference = self._reference_sums()
+        self._natural: dict[tuple[str, float], tuple[Floats, Floats, Floats]] = {}
         self.column_rows: Counts = self.reference.values + self.reference.missing
 
     def natural(self, score: str, seconds: float) -> tuple[Floats, Floats, Floats]:
         """Return the natural variation of a score, `Scatter`'s fields, each by column."""
-        found = [column.natural(score, seconds) for column in self.references]
-        variance, degrees, strongest = np.array(found).reshape(-1, 3).T
-        return variance, degrees, strongest
+        # A window holds one of its panes' multiples: few spans, asked for at each scrape.
+        kept = self._natural.get((score, seconds))
+        if kept is None:
+            found = [column.natural(score, seconds) for column in self.references]
+            variance, degrees, strongest = np.array(found).reshape(-1, 3).T
+            kept = self._natural[score, seconds] = variance, degrees, strongest
+        return kept
 
     def sums(self, tally: Tally) -> Sums:
         """Return the sums of a tally."""

@@ -43,15 +43,15 @@ def test_check_shows_what_each_model_will_watch(config: Path) -> None:
     assert "bike: 7, regression, format auto; routes: /predict" in text
     assert "3 features, 1 output, 2 000 rows, built less than a minute ago" in text
     assert "temp numeric 11 2 000" in text
-    assert re.search(r"typical feature's mean is seen in 1h: 1 sd after \d+ rows, 0.5 sd ", text)
+    assert re.search(r"mean in a window of 1h: 1 sd is seen with \d+ rows, 0.5 sd is ", text)
     assert text.endswith("OK, no warnings: a server will start with this.")
 
 
 def test_check_says_after_how_long_a_shift_is_seen(config: Path) -> None:
     text = " ".join(succeeded("check", "--config", config, "--rows-per-day", "100000").split())
-    assert re.search(r"1 sd after \d+ rows \(\d+ min\), 0.5 sd after ", text)
+    assert re.search(r"1 sd is seen after [\d ]+ rows, \d+ min, 0.5 sd is seen after ", text)
     text = " ".join(succeeded("check", "--config", config, "--rows-per-day", "100").split())
-    assert re.search(r"1 sd after \d+ rows: more than the window has, ", text)
+    assert "1 sd is not seen, 0.5 sd is not seen" in text
 
 
 def test_check_takes_the_file_that_the_environment_names(
