@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from mlmon_exporter.config.keys import Config, Duration
-from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, outcome_reference
+from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, RowTimes, outcome_reference
 from mlmon_exporter.core.outcomes.reference import ModelReference, OutcomeReference
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.free_text import sources
@@ -20,6 +20,7 @@ from mlmon_exporter.formats.parquet import is_index
 from .compare import Comparison, Part, compare
 from .data.files import Column, DataError, DataFiles, TypeConflictError
 from .reference import Reference
+from .rows import usable_times
 
 T = TypeVar("T")
 
@@ -123,7 +124,8 @@ def reference_from_files(
     lengths = stretch_lengths(window.seconds for window in windows)
     varied = len(lengths) * VARIATION_BYTES if roles.time_column else 0
     groups = files.groups([*features, *roles.prediction], more_bytes=varied)
-    passes = len(groups) * (4 if roles.time_column else 2) + (3 if roles.has_outcomes else 0)
+    outcome_passes = (3 + len(roles.time_column)) if roles.has_outcomes else 0
+    passes = len(groups) * (4 if roles.time_column else 2) + outcome_passes
     build = _Build(files, roles, windows, lambda: on_progress(min(1.0, files.progress / passes)))
     parts = [build.reference(group) for group in groups]
     columns = [column for part in parts for column in part.features]
@@ -214,11 +216,16 @@ class _Build:
         """Build the outcomes, given the reference of all columns."""
         roles = self._roles
         segments = [SegmentFeature(name, roles.edges.get(name, ())) for name in roles.segment]
-        of_rows = OutcomeColumns(roles.ground_truth[0], features, outputs, roles.choice, segments)
+        time, times = self._time_column, None
+        if time is not None:
+            times = RowTimes(lambda rows: usable_times(rows[time]), self._windows)
+        of_rows = OutcomeColumns(
+            roles.ground_truth[0], features, outputs, roles.choice, segments, times=times
+        )
         names = dict.fromkeys((*roles.prediction, *roles.segment, *roles.ground_truth))
 
         def chunks() -> Iterator[Chunk]:
-            for chunk in self._files.chunks([*names], with_codes=True):
+            for chunk in self._files.chunks([*names], time, with_codes=True):
                 yield chunk
                 self._on_chunk()
 

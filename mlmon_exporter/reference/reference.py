@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from mlmon_exporter.config.keys import Config, ConfigError, Duration
-from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, outcome_reference
+from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, RowTimes, outcome_reference
 from mlmon_exporter.core.outcomes.quality import quality
 from mlmon_exporter.core.outcomes.reference import ModelReference, OutcomeReference
 from mlmon_exporter.core.profile.column import ColumnReference
@@ -154,15 +154,18 @@ class Reference:
                 break
         columns = [profiler.references() for profiler in profilers]
         chunks = with_text_sizes(chunks, [column.name for side in columns for column in side])
+        times = None
         if time_column is not None:
             seconds = [Duration.parse(w).seconds if isinstance(w, str) else w for w in windows]
             columns = _with_variation(columns, chunks, time_column, seconds)
+            times = RowTimes(lambda rows: usable_times(rows[time_column]), seconds)
         of_rows = OutcomeColumns(
             ground_truth or "",
             features=columns[0],
             outputs=columns[1],
             choice=Choice(task, score, label, positive),
             segments=[segment_feature(each) for each in segments],
+            times=times,
         )
         outcomes = outcome_reference(chunks, of_rows, engine, like.outcomes if like else None)
         return cls(*columns, outcomes=outcomes, model=model)

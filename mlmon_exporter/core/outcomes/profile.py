@@ -1,16 +1,19 @@
 """Builds the outcomes of a reference from rows with predictions and ground truth.
 
-Three passes over the rows: the ground truths; the quality and the residuals; and, if residuals are
-too many to be known one by one, their exact counts.
+Four passes over the rows at most: the ground truths; the quality and the residuals; if residuals
+are too many to be known one by one, their exact counts; and, if the time of rows is known, how
+unchanged time varies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlmon_exporter.core.profile.categories import CategoryCounts
 from mlmon_exporter.core.profile.column import ColumnReference
@@ -23,11 +26,21 @@ from .residuals import RESIDUAL, residuals_of
 from .scored_rows import scored_rows, tally_outcomes
 from .scorer import AT_ONCE, OutcomeScorer
 from .segments import Segments, feature_segments
-from .tallies import SegmentTally, segment_indexes
+from .tallies import SegmentSums, SegmentTally, segment_indexes
 from .task import CLASSIFICATION, OutcomeRows, choose_task, kind_of, values_of
+from .variation import OutcomeVariation
 
+Floats = NDArray[np.float64]
 Chunk = tuple[Mapping[str, Any], int]
 """Name -> values, and the number of rows."""
+
+
+class RowTimes(NamedTuple):
+    """The times of rows, and the windows whose natural variation they show."""
+
+    of: Callable[[Mapping[str, Any]], Floats]
+    """Columns of a chunk -> Unix seconds of each row, NaN where they are not known."""
+    window_seconds: Sequence[float]
 
 
 class OutcomeColumns(NamedTuple):
@@ -40,6 +53,18 @@ class OutcomeColumns(NamedTuple):
     choice: Choice = Choice()
     segments: Sequence[SegmentFeature] = ()
     max_segments: int = MOST_SEGMENTS
+    times: RowTimes | None = None
+    """None where the time of rows is not known."""
+
+
+class _Block(NamedTuple):
+    """Rows that have prediction and ground truth."""
+
+    rows: OutcomeRows
+    segments: list[tuple[str, ...]]
+    """Labels of the segments of each row."""
+    times: Floats
+    """Unix seconds; NaN where the time is not known."""
 
 
 def outcome_reference(
@@ -70,22 +95,41 @@ def outcome_reference(
     if start is None or task is None:
         return None
     scorer = OutcomeScorer(task, Segments(start.segments), start.center)
-    tally = scorer.layout.new()
     known = [like.residuals] if like is not None and like.residuals is not None else []
     profiler = Profiler(engine, like=known)
-    for rows, labels in _blocks(chunks, columns, scorer):
-        scored = scored_rows(scorer.layout, rows)
-        which = segment_indexes(scorer.layout, labels)
-        tally.merge(tally_outcomes(scorer.layout, scored, which))
-        profiler.profile({RESIDUAL: scored.residuals}, len(scored.residuals))
+    blocks = partial(_blocks, chunks, columns, scorer)
+    tally, first, last = _counted(blocks(), scorer, profiler)
     if not tally.rows:
         return None
     if not profiler.is_exact:
-        for rows, _ in _blocks(chunks, columns, scorer):
-            profiler.count({RESIDUAL: residuals_of(rows, task)}, len(rows.truth))
-    residuals = next(iter(profiler.references()), None)
+        for block in blocks():
+            residuals = residuals_of(block.rows, task)
+            profiler.count({RESIDUAL: residuals}, len(residuals))
+    residuals_column = next(iter(profiler.references()), None)
     tally.pack()
-    return replace(start, tally=tally, residuals=residuals)
+    if residuals_column is not None and columns.times is not None and first < last:
+        seconds, sums = columns.times.window_seconds, SegmentSums(scorer.layout, tally)
+        variation = OutcomeVariation(sums, residuals_column, seconds, first, last)
+        for block in blocks():
+            variation.count(block.rows, block.times)
+        residuals_column = variation.column()
+    return replace(start, tally=tally, residuals=residuals_column)
+
+
+def _counted(
+    blocks: Iterable[_Block], scorer: OutcomeScorer, profiler: Profiler
+) -> tuple[SegmentTally, float, float]:
+    """Return the tally of rows, and the times of the first and the last; NaN if not known."""
+    tally = scorer.layout.new()
+    first = last = np.nan
+    for block in blocks:
+        scored = scored_rows(scorer.layout, block.rows)
+        which = segment_indexes(scorer.layout, block.segments)
+        tally.merge(tally_outcomes(scorer.layout, scored, which))
+        profiler.profile({RESIDUAL: scored.residuals}, len(scored.residuals))
+        first = np.fmin.reduce(block.times, initial=first)
+        last = np.fmax.reduce(block.times, initial=last)
+    return tally, float(first), float(last)
 
 
 def _start(
@@ -120,8 +164,8 @@ def _start(
 
 def _blocks(
     chunks: Callable[[], Iterable[Chunk]], columns: OutcomeColumns, outcomes: OutcomeScorer
-) -> Iterator[tuple[OutcomeRows, list[tuple[str, ...]]]]:
-    """Give the rows that have prediction and ground truth, and the labels of their segments."""
+) -> Iterator[_Block]:
+    """Give the rows that have prediction and ground truth."""
     features = [f.feature for f in outcomes.segments.features]
     for rows, count in chunks():
         read = {
@@ -130,13 +174,15 @@ def _blocks(
         }
         values = list(zip(*(read[name] for name in outcomes.task.outputs), strict=True))
         labels = outcomes.segments.of_rows(read, count)
+        times = columns.times.of(rows) if columns.times is not None else np.full(count, np.nan)
         for start in range(0, count, AT_ONCE):
             part = slice(start, start + AT_ONCE)
             found, problems = outcomes.reader.read(values[part], read[columns.truth][part])
             kept = [i for i, problem in enumerate(problems) if problem is None]
-            yield (
+            yield _Block(
                 OutcomeRows(*(array[kept] for array in found)),
                 [labels[start + i] for i in kept],
+                times[part][kept],
             )
 
 

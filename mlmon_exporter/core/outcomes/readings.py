@@ -12,6 +12,7 @@ from mlmon_exporter.core.drift.context import MODEL_LABELS, WINDOW_LABELS, Label
 from mlmon_exporter.core.drift.tests import CALM_SHARE, SCORES, TESTS, threshold
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.records import Readings
+from mlmon_exporter.core.stats.scatter import doubt
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
 from mlmon_exporter.core.windows.tally import Layout, Tally
 from mlmon_exporter.core.windows.window import Memo, WindowedTallies
@@ -21,7 +22,14 @@ from .fairness import PARITIES, parities, rates
 from .quality import quality
 from .tallies import SegmentLayout, SegmentSums, SegmentTally
 from .task import REGRESSION
-from .thresholds import LossLaw, count_thresholds, loss_laws, quality_thresholds
+from .thresholds import (
+    LossLaw,
+    TimeVariance,
+    Variances,
+    count_thresholds,
+    loss_laws,
+    quality_thresholds,
+)
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +58,18 @@ class ReferenceOutcomes:
     def calibration(self) -> Calibration | None:
         """Calibration of the scores; None if they have no outcomes."""
         return calibration_of(self.sums)
+
+    def variances(self, seconds: float, level: float) -> Variances:
+        """Return the natural variance of each quality over so much time, in doubt at a level."""
+        if self._residuals is None:
+            return {}
+        found = {name: self._residuals.natural(name, seconds) for name in self.quality}
+        return {
+            name: TimeVariance(variance, variance / degrees)
+            for name, (variance, degrees, _) in found.items()
+            for variance in [variance * float(doubt(np.array(degrees), level))]
+            if variance > 0
+        }
 
     @property
     def tests(self) -> int:
@@ -99,9 +119,12 @@ class QualityReadings:
 
     def _scored(self, now: float) -> list[list[Readings]]:
         self.sums = [SegmentSums(self._layout, tally) for tally in self._tallies.merged(now)]
-        return [[*self._quality(k, s), *self._fairness(k, s)] for k, s in enumerate(self.sums)]
+        held = self._tallies.held_seconds(now)
+        return [
+            [*self._quality(k, s, held[k]), *self._fairness(k, s)] for k, s in enumerate(self.sums)
+        ]
 
-    def _quality(self, k: int, sums: SegmentSums) -> Iterator[Readings]:
+    def _quality(self, k: int, sums: SegmentSums, held: float) -> Iterator[Readings]:
         labels, rows, policy = self._by_segment[k], sums["rows"], self.context.policy
         is_small = rows < policy.min_window_rows
         for name, values in quality(sums).items():
@@ -113,7 +136,9 @@ class QualityReadings:
         if self._reference is None or is_small.all():
             return
         laws, level = self._reference.laws, self.context.level(k)
-        bars = quality_thresholds(self._reference.sums, sums, laws, policy, level)
+        # A window that is filling varies as the time that it holds.
+        variances = self._reference.variances(held, level)
+        bars = quality_thresholds(self._reference.sums, sums, laws, policy, level, variances)
         for name, values in bars.items():
             shown = np.where(is_small, np.nan, values)
             yield Readings(f"mlmon_quality_{name}_threshold", SEGMENT_LABELS, labels, shown)
@@ -197,15 +222,16 @@ class ResidualReadings:
         return self._kept.get(self._tallies.revision(now), lambda: [*self._all(now)])
 
     def _all(self, now: float) -> Iterator[Readings]:
-        for k, tally in enumerate(self._tallies.merged(now)):
+        each = zip(self._tallies.merged(now), self._tallies.held_seconds(now), strict=True)
+        for k, (tally, held) in enumerate(each):
             labels = self._context.window_labels[k]
-            for name, value in self._scored(k, self._matrix.sums(tally)).items():
+            for name, value in self._scored(k, self._matrix.sums(tally), held).items():
                 yield Readings(f"mlmon_{name}", WINDOW_LABELS, labels, [value])
 
-    def _scored(self, k: int, current: Sums) -> Mapping[str, float]:
+    def _scored(self, k: int, current: Sums, held: float) -> Mapping[str, float]:
         score, bar, drifted = np.nan, np.nan, np.nan
         if current.rows >= self._context.policy.min_window_rows:
-            comparison = self._context.comparison(k, self._matrix, current)
+            comparison = self._context.comparison(k, self._matrix, current, held)
             score = float(SCORES["ks_statistic"](comparison)[0])
             bar = float(threshold(TESTS["ks_threshold"], comparison)[0])
             # As for features: a score that hovers at its threshold does not flap.

@@ -1,7 +1,8 @@
 """Thresholds of quality: the worst that it becomes by chance, at a level.
 
-The noise of both the window's and the reference's rows counts. A quality beyond its threshold is
-worse by more than chance, and by enough to matter.
+The noise of both the window's and the reference's rows counts, and by how much unchanged time
+varies beyond that. A quality beyond its threshold is worse by more than both, and by enough to
+matter.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from statistics import NormalDist
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +30,26 @@ Floats = NDArray[np.float64]
 LOSS_FLOOR = 0.05
 """Relative rise of a loss from which it matters."""
 LEAST_OF_CLASS = 10
-"""Least rows of each class for a threshold of the area under the curve."""
+"""Rows of each class from which the area under the curve has a normal law, and least rows of each
+in the reference."""
 _TILTS = np.geomspace(1e-4, 30.0, 160)
+
+
+class TimeVariance(NamedTuple):
+    """Natural variance of a quality, in variances of a row's value, beside the noise 1 / rows."""
+
+    window: float = 0.0
+    reference: float = 0.0
+    """Of the whole reference: the mean of its independent stretches."""
+
+    @property
+    def both(self) -> float:
+        return self.window + self.reference
+
+
+NO_VARIANCE = TimeVariance()
+Variances = Mapping[str, TimeVariance]
+"""Quality -> its natural variance; one that is not there has none."""
 
 
 class LossLaw:
@@ -36,6 +57,7 @@ class LossLaw:
 
     def __init__(self, values: Floats, weights: Floats) -> None:
         """Take losses of 0 or more, and the number of rows of each."""
+        values, weights = values[weights > 0], weights[weights > 0]
         shares = weights / weights.sum()
         self.mean = float((values * shares).sum())
         spread = math.sqrt(float((np.square(values - self.mean) * shares).sum()))
@@ -73,7 +95,11 @@ def loss_laws(residuals: ColumnReference | None, *, is_regression: bool) -> Mapp
 
 
 def worst_accuracy(
-    reference: SegmentSums, current: SegmentSums, policy: Policy, level: float
+    reference: SegmentSums,
+    current: SegmentSums,
+    policy: Policy,
+    level: float,
+    time: TimeVariance = NO_VARIANCE,
 ) -> Floats:
     """Return the threshold of accuracy of each segment; NaN where a side has no rows."""
     bars = []
@@ -82,34 +108,85 @@ def worst_accuracy(
         if not n or not m:
             bars.append(math.nan)
             continue
-        chance = chance_share(int(hits), int(n), whole_steps(int(m)), level)
+        # As many independent rows would scatter alike.
+        known, seen = 1 / (1 / n + time.reference), max(1 / (1 / m + time.window), 1.0)
+        effective_hits = math.ceil(hits * known / n)
+        chance = chance_share(effective_hits, max(int(known), 1), whole_steps(int(seen)), level)
         bars.append(1 - min(1.0, max(chance, hits / n + policy.share_floor)))
     return np.array(bars)
 
 
 def worst_roc_auc(
-    reference: SegmentSums, current: SegmentSums, policy: Policy, level: float
+    reference: SegmentSums,
+    current: SegmentSums,
+    policy: Policy,
+    level: float,
+    time: TimeVariance = NO_VARIANCE,
 ) -> Floats:
-    """Return the threshold of ROC AUC of each segment; NaN where a class has few rows.
+    """Return the threshold of ROC AUC of each segment.
 
-    The log odds of the area are taken as normal, with their variance in the reference.
-    Source: Pepe (2003), The Statistical Evaluation of Medical Tests, chapter 5.
+    NaN where the reference has fewer than `LEAST_OF_CLASS` rows of a class, the window none of
+    the one, or fewer than that of both.
     """
-    z = NormalDist().inv_cdf(1 - level)
     bars = [math.nan] * reference.layout.segment_count
     for i in range(len(bars) if reference.layout.curves == 1 else 0):
         points = reference.points(i)
-        n, m = points[:, 1:].sum(axis=0), current.points(i)[:, 1:].sum(axis=0)
-        if min(*n, *m) < LEAST_OF_CLASS:
+        rows = current.points(i)[:, 1:].sum(axis=0)
+        known = points[:, 1:].sum(axis=0)
+        if min(known) < LEAST_OF_CLASS or not min(rows) or max(rows) < LEAST_OF_CLASS:
             continue
-        area = roc.area(points)
-        # Half a pair is added on both sides: a perfect area would have no noise.
-        safe = (area * n[0] * n[1] + 0.5) / (n[0] * n[1] + 1)
-        parts = np.array(roc.area_variance(points)) + safe * (1 - safe) / n
-        error = math.sqrt(float((parts * (1 / n + 1 / m)).sum()))
-        odds = math.log(safe / (1 - safe)) - z * error / (safe * (1 - safe))
-        bars[i] = max(0.0, min(1 / (1 + math.exp(-odds)), area - policy.share_floor))
+        worst = _worst_area if min(rows) >= LEAST_OF_CLASS else _worst_area_of_few
+        bar = worst(points, rows, level, time.both)
+        bars[i] = max(0.0, min(bar, roc.area(points) - policy.share_floor))
     return np.array(bars)
+
+
+def _worst_area(points: Floats, m: Floats, level: float, natural: float) -> float:
+    """Return the least area by chance of a window with many rows of each class.
+
+    The log odds of the area are taken as normal, with their variance in the reference.
+    Source: Pepe (2003), The Statistical Evaluation of Medical Tests, chapter 5.
+
+    Args:
+        points: Curve of the reference.
+        m: Positives and negatives of the window.
+        level: The probability.
+        natural: Variance of both sides beside that of independent rows.
+    """
+    n = points[:, 1:].sum(axis=0)
+    # Half a pair is added on both sides: a perfect area would have no noise.
+    safe = (roc.area(points) * n[0] * n[1] + 0.5) / (n[0] * n[1] + 1)
+    parts = np.array(roc.area_variance(points)) + safe * (1 - safe) / n
+    error = math.sqrt(float((parts * (1 / n + 1 / m + natural * n.sum() / n)).sum()))
+    z = NormalDist().inv_cdf(1 - level)
+    odds = math.log(safe / (1 - safe)) - z * error / (safe * (1 - safe))
+    return 1 / (1 + math.exp(-odds))
+
+
+def _worst_area_of_few(points: Floats, m: Floats, level: float, natural: float) -> float:
+    """Return the least area by chance of a window with few rows of one class.
+
+    The area is their mean placement, the share of the other class on their right side. Its law is
+    Chernoff's bound with the placements of the reference, and of one more row that is placed worst:
+    so the tail is not taken to end where the reference's does. The noise of the other class and of
+    time is added. Source: Pepe and Cai (2004), The Analysis of Placement Values for Evaluating
+    Discriminatory Measures.
+
+    The arguments are those of `_worst_area`.
+    """
+    n = points[:, 1:].sum(axis=0)
+    few = int(np.argmin(m))
+    other = 1 - few
+    rows, others = points[:, 1 + few], points[:, 1 + other]
+    misplaced = (np.cumsum(others) - others / 2) / n[other]
+    losses = 1 - misplaced if few == 0 else misplaced
+    law = LossLaw(np.append(losses, 1.0), np.append(rows, 1.0))
+    parts = np.array(roc.area_variance(points))
+    variance = parts[other] * (1 / n[other] + 1 / m[other])
+    variance += natural * float((parts * n.sum() / n).sum())
+    z = NormalDist().inv_cdf(1 - level)
+    worst = law.mean * law.worst_ratio(1 / n[few] + 1 / m[few], level)
+    return float(1 - worst - z * math.sqrt(variance))
 
 
 def quality_thresholds(
@@ -118,6 +195,7 @@ def quality_thresholds(
     laws: Mapping[str, LossLaw],
     policy: Policy,
     level: float,
+    variances: Variances = MappingProxyType({}),
 ) -> dict[str, Floats]:
     """Return the threshold of each deciding quality, for each segment; NaN where unknown.
 
@@ -127,19 +205,21 @@ def quality_thresholds(
         laws: Laws of the reference's losses.
         policy: Changes that matter.
         level: Probability that one test of unchanged traffic fails.
+        variances: Natural variance of each quality.
     """
     bars = {}
     for name, each in qualities_of(reference.layout.task).items():
         if each.error is None:
             continue
+        time = variances.get(name, NO_VARIANCE)
         if name in SHARES:
-            bars[name] = SHARES[name](reference, current, policy, level)
+            bars[name] = SHARES[name](reference, current, policy, level, time)
         elif name in laws:
-            bars[name] = _worst_loss(name, reference, current, laws[name], level)
+            bars[name] = _worst_loss(name, (reference, current), laws[name], level, time)
     return bars
 
 
-SHARES: Mapping[str, Callable[[SegmentSums, SegmentSums, Policy, float], Floats]] = {
+SHARES: Mapping[str, Callable[[SegmentSums, SegmentSums, Policy, float, TimeVariance], Floats]] = {
     "accuracy": worst_accuracy,
     "roc_auc": worst_roc_auc,
 }
@@ -147,8 +227,14 @@ SHARES: Mapping[str, Callable[[SegmentSums, SegmentSums, Policy, float], Floats]
 
 
 def _worst_loss(
-    name: str, reference: SegmentSums, current: SegmentSums, law: LossLaw, level: float
+    name: str,
+    sides: tuple[SegmentSums, SegmentSums],
+    law: LossLaw,
+    level: float,
+    time: TimeVariance,
 ) -> Floats:
+    """Return the threshold of a loss of each segment, given reference and window."""
+    reference, current = sides
     is_regression = reference.layout.task.kind == REGRESSION
     rows = reference["rows" if is_regression else "scored"]
     of_window = current["rows" if is_regression else "scored"]
@@ -156,7 +242,8 @@ def _worst_loss(
     values, spread = quality.of(reference), _spread(quality, reference, rows)
     bars = []
     for value, more, n, m in zip(values, spread, rows, of_window, strict=True):
-        worst = law.worst_ratio(more * (1 / n + 1 / m), level) if n and m else math.nan
+        noise = more * (1 / n + 1 / m + time.both) if n and m else math.nan
+        worst = law.worst_ratio(noise, level)
         # The law is that of the mean square; the quality is its root.
         bars.append(value * max(math.sqrt(worst) if name == "rmse" else worst, 1 + LOSS_FLOOR))
     return np.array(bars)

@@ -154,6 +154,25 @@ def natural_gap(variance: Floats, level: float) -> Floats:
     return np.array([math.erf(math.sqrt(math.pi) / 2 * gap) for gap in small])
 
 
+def mean_scatter(
+    gaps: Floats, noise: Floats, degrees: float, excess_kurtosis: float
+) -> Scatter | None:
+    """Scatter of the mean of a value; None where independent rows explain it.
+
+    Args:
+        gaps: Mean of each stretch less that of the rest, in standard deviations of a value.
+        noise: Of `Sides`: the variance of a gap between independent rows.
+        degrees: How many of the stretches are independent.
+        excess_kurtosis: Of the values; 0 for a normal law.
+    """
+    squares = gaps**2
+    # A square's own variance is that of a mean, whose kurtosis falls with its rows.
+    spread = 2 + max(excess_kurtosis, 0.0) * float(np.mean(noise)) if len(noise) else 2.0
+    if not len(squares) or _is_chance(squares / noise, spread):
+        return None
+    return _positive(float((squares - noise).mean()), degrees)
+
+
 def scatter_of_excess(score: str, excess: float, share: float, level: float) -> Scatter:
     """Return the scatter with which a score's threshold at a level is this excess over its base.
 

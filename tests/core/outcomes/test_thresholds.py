@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +19,10 @@ from mlmon_exporter.core.outcomes.scored_rows import scored_rows, tally_outcomes
 from mlmon_exporter.core.outcomes.scorer import OutcomeScorer, outcome_scorer
 from mlmon_exporter.core.outcomes.tallies import SegmentSums
 from mlmon_exporter.core.outcomes.task import OutcomeRows
-from mlmon_exporter.core.outcomes.thresholds import LossLaw, quality_thresholds
+from mlmon_exporter.core.outcomes.thresholds import LossLaw, TimeVariance, quality_thresholds
 from mlmon_exporter.core.settings import ModelSettings, Policy
+from mlmon_exporter.core.stats import roc
+from mlmon_exporter.core.stats.thresholds import chance_share, whole_steps
 from mlmon_exporter.reference.reference import Reference
 
 Generator = np.random.Generator
@@ -158,18 +162,6 @@ def test_a_perfect_reference_leaves_room_for_a_mistake() -> None:
     assert not {"accuracy", "roc_auc"} & alarms(outcomes, reference, one_wrong, 1e-4)
 
 
-def test_classes_of_few_rows_have_no_threshold_of_the_area() -> None:
-    rng = np.random.default_rng(2)
-    outcomes, reference = reference_of(classified(rng, 2000))
-    rows = classified(rng, 200)
-    few = OutcomeRows(np.where(np.arange(200) < 9, 1.0, 0.0), rows.predicted, rows.scores)
-    bars = quality_thresholds(
-        reference.sums, window_of(outcomes, few), reference.laws, CHANCE_ONLY, 0.01
-    )
-    assert np.isnan(bars["roc_auc"][0])
-    assert not np.isnan(bars["accuracy"][0])
-
-
 @pytest.mark.parametrize("level", [0.05, 1e-3, 1e-6])
 def test_the_law_of_a_mean_is_near_the_normal_where_rows_are_many(level: float) -> None:
     values = np.abs(np.random.default_rng(3).normal(size=20_000)) + 1
@@ -184,3 +176,76 @@ def test_the_law_of_equal_losses_is_unknown() -> None:
     assert np.isnan(LossLaw(np.full(5, 2.0), np.ones(5)).worst_ratio(0.1, 0.01))
     assert np.isnan(LossLaw(np.zeros(5), np.ones(5)).worst_ratio(0.1, 0.01))
     assert LossLaw(np.array([0, -np.log(LEAST_PROBABILITY)]), np.array([9.0, 1])).mean > 3
+
+
+def rare(rng: Generator, n: int, positives: int, *, is_noise: bool = False) -> OutcomeRows:
+    """Rows of which few are positive; their scores are higher unless they are noise."""
+    y = np.zeros(n)
+    y[:positives] = 1
+    odds = rng.normal(size=n) + (0.0 if is_noise else 2.5) * y
+    p = 1 / (1 + np.exp(8 - 1.5 * odds))
+    return OutcomeRows(y, np.zeros(n), p[:, None])
+
+
+def area_bar(reference: ReferenceOutcomes, window: SegmentSums, level: float, **more: Any) -> float:
+    bars = quality_thresholds(reference.sums, window, reference.laws, CHANCE_ONLY, level, **more)
+    return float(bars["roc_auc"][0])
+
+
+@pytest.mark.parametrize("positives", [1, 3, 8])
+@pytest.mark.slow
+def test_an_area_of_few_positives_is_under_its_threshold_as_seldom_as_promised(
+    positives: int,
+) -> None:
+    rng, level, fails, windows = np.random.default_rng(positives), 0.02, 0, 50
+    for _ in range(30):
+        outcomes, reference = reference_of(rare(rng, 6000, 60))
+        for _ in range(windows):
+            window = window_of(outcomes, rare(rng, 400, positives))
+            area = quality(window)["roc_auc"][0]
+            fails += area < area_bar(reference, window, level)
+    assert fails <= 30 * windows * level
+
+
+def test_noise_is_seen_by_few_positives_and_one_tells_nothing_of_a_small_reference() -> None:
+    rng = np.random.default_rng(9)
+    outcomes, reference = reference_of(rare(rng, 100_000, 500))
+    seen = 0
+    for _ in range(20):
+        window = window_of(outcomes, rare(rng, 4000, 8, is_noise=True))
+        seen += quality(window)["roc_auc"][0] < area_bar(reference, window, 1e-5)
+    assert seen >= 15
+    outcomes, reference = reference_of(rare(rng, 6000, 20))
+    assert area_bar(reference, window_of(outcomes, rare(rng, 4000, 1)), 1e-4) == 0.0
+
+
+def test_without_a_row_of_each_class_there_is_no_threshold_of_the_area() -> None:
+    rng = np.random.default_rng(10)
+    outcomes, reference = reference_of(rare(rng, 6000, 60))
+    assert np.isnan(area_bar(reference, window_of(outcomes, rare(rng, 400, 0)), 0.01))
+    outcomes, reference = reference_of(rare(rng, 6000, 9))
+    assert np.isnan(area_bar(reference, window_of(outcomes, rare(rng, 400, 40)), 0.01))
+
+
+def test_natural_variance_takes_the_place_of_rows() -> None:
+    rng, level = np.random.default_rng(11), 1e-4
+    outcomes, reference = reference_of(classified(rng, 5000))
+    window = window_of(outcomes, classified(rng, 2000))
+    time = TimeVariance(window=1 / 1000, reference=1 / 20_000)
+    variances = dict.fromkeys(("accuracy", "roc_auc", "log_loss"), time)
+    bars = quality_thresholds(reference.sums, window, reference.laws, CHANCE_ONLY, level, variances)
+    # As 4000 rows of a reference, and as 666 of a window.
+    wrong = reference.sums["rows"][0] - reference.sums["correct"][0]
+    fewer = chance_share(math.ceil(wrong * 4000 / 5000), 4000, whole_steps(666), level)
+    assert bars["accuracy"][0] == pytest.approx(1 - fewer)
+    law = reference.laws["log_loss"]
+    worst = law.worst_ratio(1 / 5000 + 1 / 2000 + time.both, level)
+    assert bars["log_loss"][0] == pytest.approx(reference.quality["log_loss"][0] * worst)
+    # DeLong's error on the scale of log odds, grown by as much as a row's variance is of it.
+    points = reference.sums.points(0)
+    area, n = roc.area(points), points[:, 1:].sum(axis=0)
+    m = window.points(0)[:, 1:].sum(axis=0)
+    parts = np.array(roc.area_variance(points))
+    error = math.sqrt((parts * (1 / n + 1 / m + time.both * n.sum() / n)).sum())
+    odds = math.log(area / (1 - area)) - norm.isf(level) * error / (area * (1 - area))
+    assert bars["roc_auc"][0] == pytest.approx(1 / (1 + math.exp(-odds)), abs=1e-3)

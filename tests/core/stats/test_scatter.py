@@ -14,6 +14,7 @@ from mlmon_exporter.core.stats.scatter import (
     Scatter,
     Sides,
     doubt,
+    mean_scatter,
     natural_gap,
     psi_scatter,
     scatter_of_excess,
@@ -153,3 +154,32 @@ def test_an_excess_becomes_the_scatter_that_reaches_it() -> None:
     assert math.sqrt(square * share.variance * 0.02 * 0.98) == pytest.approx(0.1)
     psi = scatter_of_excess("psi", 0.3, 0.5, 1e-5)
     assert psi.variance * (1 + 1.25 * (square - 1)) == pytest.approx(0.3)
+
+
+def gaps_of(values: Floats) -> tuple[Floats, Floats]:
+    """Return the gaps of stretches of `ROWS` rows from the rest, and their noise."""
+    parts = values.reshape(-1, ROWS)
+    rest = len(values) - ROWS
+    others = (values.sum() - parts.sum(axis=1)) / rest
+    gaps = (parts.mean(axis=1) - others) / values.std()
+    return gaps, np.full(len(parts), 1 / ROWS + 1 / rest)
+
+
+def test_a_mean_of_independent_rows_has_no_scatter_whatever_their_tails() -> None:
+    rng = np.random.default_rng(20)
+    found = 0
+    for _ in range(150):
+        for values in (rng.normal(size=20 * ROWS), rng.lognormal(sigma=1.5, size=20 * ROWS)):
+            kurtosis = float(stats.kurtosis(values))
+            found += mean_scatter(*gaps_of(values), 20.0, kurtosis) is not None
+    assert found <= 2
+
+
+def test_a_mean_of_autocorrelated_rows_has_the_variance_of_its_process() -> None:
+    rng = np.random.default_rng(21)
+    values, rho = ar(0.99, 400 * ROWS, rng), 0.99
+    found = mean_scatter(*gaps_of(values), 400.0, 0.0)
+    lags = np.arange(1, ROWS)
+    exact = 2 / ROWS * ((1 - lags / ROWS) * rho**lags).sum()
+    assert found is not None
+    assert found.variance == pytest.approx(exact, rel=0.15)

@@ -1,0 +1,172 @@
+"""Natural variation of outcomes: how the quality of unchanged time differs from stretch to stretch.
+
+Neighbouring rows share luck: a storm, a holiday, a campaign makes a model wrong for hours without
+a change of the model. Each deciding quality is a mean of a value that each row has, so the means
+of disjoint stretches are compared with those of all other rows, as `core.stats.scatter` does for
+columns. Residuals are one more column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.variation import (
+    LEAST_ROWS,
+    LEAST_STRETCHES,
+    Stretches,
+    Variation,
+    stretch_lengths,
+)
+from mlmon_exporter.core.stats import roc
+from mlmon_exporter.core.stats.scatter import Scatter, mean_scatter
+
+from .losses import brier, is_scorable, log_loss
+from .residuals import RESIDUAL, residuals_of
+from .tallies import SegmentSums
+from .task import REGRESSION, OutcomeRows, Task
+
+Floats = NDArray[np.float64]
+
+MOST_RESIDUAL = 1e30
+"""Greater residuals count as this: fourth powers of their squares must stay finite."""
+
+
+class OutcomeVariation:
+    """Sums of residuals and of each quality's values over stretches of several lengths."""
+
+    def __init__(
+        self,
+        sums: SegmentSums,
+        residuals: ColumnReference,
+        window_seconds: Sequence[float],
+        first: float,
+        last: float,
+    ) -> None:
+        """Lay out stretches.
+
+        Args:
+            sums: Sums of all rows.
+            residuals: The column of their residuals.
+            window_seconds: Lengths of the windows.
+            first: Time of the first row, Unix seconds.
+            last: Time of the last row.
+        """
+        self._sums = sums
+        self._residuals = residuals
+        self._cells = Variation([residuals], window_seconds, first, last)
+        self._stretches = [Stretches(first, last, s) for s in stretch_lengths(window_seconds)]
+        self._values: dict[str, _Values] = {}
+
+    def count(self, rows: OutcomeRows, times: Floats) -> None:
+        """Count rows; `times` are Unix seconds, and rows of NaN are left out."""
+        task = self._sums.layout.task
+        self._cells.count({RESIDUAL: residuals_of(rows, task)}, times)
+        places = [stretches.stretch_of(times) for stretches in self._stretches]
+        for name, values in row_values(rows, self._sums).items():
+            known = self._values.setdefault(name, _Values(self._stretches))
+            known.add(values, places)
+
+    def column(self) -> ColumnReference:
+        """Return the residuals with the variation of their shape, and of each quality by name."""
+        (varied,) = self._cells.columns()
+        variation = {seconds: dict(found) for seconds, found in varied.variation.items()}
+        for name, values in self._values.items():
+            for i, stretches in enumerate(self._stretches):
+                is_measured, scatter = values.scatter(i, stretches)
+                if is_measured:
+                    found = variation.setdefault(stretches.seconds, {})
+                    found |= {name: scatter} if scatter is not None else {}
+        return replace(varied, variation=variation)
+
+
+class _Values:
+    """Sums of one value of rows, by stretch."""
+
+    def __init__(self, stretches: Sequence[Stretches]) -> None:
+        self._powers = np.zeros(5)  # sums of the values' powers, from the zeroth
+        self._rows = [np.zeros(s.count) for s in stretches]
+        self._sums = [np.zeros(s.count) for s in stretches]
+
+    def add(self, values: Floats, places: Sequence[NDArray[np.intp]]) -> None:
+        is_known = ~np.isnan(values)
+        for i, place in enumerate(places):
+            inside = is_known & (place >= 0)
+            size = len(self._rows[i])
+            self._rows[i] += np.bincount(place[inside], minlength=size)
+            self._sums[i] += np.bincount(place[inside], values[inside], minlength=size)
+        self._powers += (values[is_known, None] ** np.arange(5)).sum(axis=0)
+
+    def scatter(self, i: int, stretches: Stretches) -> tuple[bool, Scatter | None]:
+        """Return whether stretches of the length `i` are enough, and the scatter of their means."""
+        n, total = self._powers[:2]
+        rows, sums = self._rows[i], self._sums[i]
+        is_used = (rows >= LEAST_ROWS) & (rows <= n / 2)
+        if is_used.sum() < LEAST_STRETCHES:
+            return False, None
+        m, here = rows[is_used], sums[is_used]
+        sd, excess_kurtosis = _shape(self._powers)
+        if not sd > 0:
+            return True, None
+        gaps = (here / m - (total - here) / (n - m)) / sd
+        degrees = stretches.degrees(is_used)
+        return True, mean_scatter(gaps, 1 / m + 1 / (n - m), degrees, excess_kurtosis)
+
+
+def _shape(powers: Floats) -> tuple[float, float]:
+    """Return standard deviation and excess kurtosis, given the sums of powers."""
+    _, a, b, c, d = (float(each) for each in powers / powers[0])
+    variance = b - a * a
+    if not variance > 1e-12 * b:  # what rounding leaves of equal values
+        return 0.0, 0.0
+    fourth = d - 4 * a * c + 6 * a * a * b - 3 * a**4
+    return variance**0.5, fourth / variance**2 - 3
+
+
+def row_values(rows: OutcomeRows, sums: SegmentSums) -> Mapping[str, Floats]:
+    """Return for each deciding quality the value of each row of which it is the mean.
+
+    Its standard error is that of this mean. NaN where a row has none.
+
+    Args:
+        rows: The rows.
+        sums: Sums of all rows of the reference.
+    """
+    task = sums.layout.task
+    if task.kind == REGRESSION:
+        absolute = np.minimum(np.abs(residuals_of(rows, task)), MOST_RESIDUAL)
+        return {"mae": absolute, "rmse": np.square(absolute)}
+    values = {"accuracy": (rows.truth == rows.predicted).astype(np.float64)}
+    if task.scores:
+        scored = is_scorable(rows, task)
+        for name, loss in (("log_loss", log_loss), ("brier", brier)):
+            values[name] = np.full(len(scored), np.nan)
+            values[name][scored] = loss(rows.truth[scored], rows.scores[scored], task)
+    if len(task.scores) == 1:
+        values["roc_auc"] = _area_values(rows, task, sums.points(0))
+    return values
+
+
+def _area_values(rows: OutcomeRows, task: Task, points: Floats) -> Floats:
+    """Return each row's part of the area under the curve of all rows, less the area.
+
+    The mean over some rows is near their own area's difference from the whole: the first terms of
+    its Hoeffding decomposition. Source: DeLong, DeLong and Clarke-Pearson (1988).
+    """
+    _, positives, negatives = points.T if len(points) else np.zeros((3, 1))
+    m, n = positives.sum(), negatives.sum()
+    if not m * n:
+        return np.full(len(rows.truth), np.nan)
+    area, share = roc.area(points), m / (m + n)
+    of_positive = ((np.cumsum(negatives) - negatives / 2) / n - area) / share
+    of_negative = (1 - (np.cumsum(positives) - positives / 2) / m - area) / (1 - share)
+    # A point stands for the scores that are nearest to it.
+    scores = rows.scores[:, 0]
+    place = np.searchsorted((points[1:, 0] + points[:-1, 0]) / 2, scores)
+    is_positive = rows.truth == (task.positive or 0)
+    values = np.where(is_positive, of_positive[place], of_negative[place])
+    return np.where(np.isnan(scores), np.nan, values)
