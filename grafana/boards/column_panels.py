@@ -16,6 +16,7 @@ from .tables import OVER
 UNDER = "The dashed line is what it stays under while the {} is unchanged."
 NOT_A_NUMBER = "Only numbers have this"
 TOO_FEW = "Too few rows"
+NEEDS_FULL = "Needs detail = full"
 
 
 def lines(side: Side) -> list[Line]:
@@ -83,7 +84,7 @@ def _distribution(side: Side) -> Panel:
 
 def _with_interval(side: Side, of_bins: str) -> str:
     """Return an expression by `bin` with what each bin covers in the label `interval`."""
-    info = f"group by (bin, interval) ({side.prefix}_bin_info{{{where_of(side)}}})"
+    info = f"group by (bin, interval) ({side.prefix}_reference_ratio{{{where_of(side)}}})"
     # Versions with two references have two intervals for a bin, which cannot both be joined.
     return f"({of_bins})\n* on (bin) group_left (interval) topk by (bin) (1, {info})"
 
@@ -193,12 +194,20 @@ def _shares(side: Side) -> Panel:
 def _quantiles(side: Side) -> Panel:
     return series(
         "Quantiles",
-        f"Values of the {side.word} at quantiles of the window, from its t-digest.",
+        f"Values of the {side.word} at quantiles of the window, from its t-digest; where `detail` "
+        "is not full, from its histogram, interpolated between the reference's bin edges.",
         "short",
         Query(windowed(side, "quantile", "version, quantile"), "{{quantile}} {{version}}"),
+        *(Query(_by_histogram(side, q), f"{q} {{{{version}}}}") for q in (0.25, 0.5, 0.75)),
         axis=Axis(least=None),
         none=NOT_A_NUMBER,
     )
+
+
+def _by_histogram(side: Side, share: float) -> str:
+    buckets = rate(f"{side.prefix}_value_bucket", where_of(side), "version, le")
+    shown = windowed(side, "quantile")
+    return f"histogram_quantile({share}, {buckets})\nunless on (version) {shown}"
 
 
 def _values(side: Side) -> Panel:
@@ -220,12 +229,14 @@ def _other_scores(side: Side) -> Panel:
     }
     return series(
         "Scores that do not decide",
-        "Other measures of the same change, to compare with other tools: no threshold, no alert.",
+        "Other measures of the same change, to compare with other tools: no threshold, no alert. "
+        'Shown with `detail = "full"`.',
         "none",
         *(
             Query(windowed(side, score), f"{name} {{{{version}}}}")
             for name, score in scores.items()
         ),
+        none=NEEDS_FULL,
     )
 
 

@@ -21,7 +21,10 @@ def rows() -> list[Row]:
     panels = [*_faults(), *_monitor()]
     return [
         Row("Models and references", [Line(7, [_references(), _servers()], (14, 10))]),
-        Row("The monitor itself", [Line(8, panels[at : at + 3]) for at in (0, 3, 6)]),
+        Row(
+            "The monitor itself",
+            [Line(8, panels[:3]), Line(8, panels[3:6]), Line(8, panels[6:])],
+        ),
     ]
 
 
@@ -29,7 +32,8 @@ def _references() -> Panel:
     return table(
         "Models",
         "What is served, and the reference that it is compared with: its rows, when it was built, "
-        "and whether it is still being learned from the first rows.",
+        "whether it is still being learned from the first rows, and whether thresholds know how "
+        "rows depend on each other in time.",
         [
             Key("model", "Model", "mlmon-drift?var-model=${__value.raw}", width=130),
             Key("version", "Version", width=90),
@@ -48,6 +52,12 @@ def _references() -> Panel:
                 "Built",
                 f"1000 * {_of_model('mlmon_reference_timestamp_seconds')}",
                 "dateTimeFromNow",
+                width=130,
+            ),
+            Column(
+                "Dependence known",
+                _of_model("mlmon_dependence_known"),
+                "bool_yes_no",
                 width=130,
             ),
             Column(
@@ -70,6 +80,7 @@ def _servers() -> Panel:
     keys = "instance, digest, state"
     info = f"group by ({keys}) (mlmon_build_info{{{SERVERS}}})"
     started = greatest("process_start_time_seconds", SERVERS, "instance")
+    written = f"min by (instance) (mlmon_state_writable{{{SERVERS}}})"
     flushed = greatest("mlmon_last_flush_timestamp_seconds", SERVERS, "instance")
     return table(
         "Servers",
@@ -91,6 +102,13 @@ def _servers() -> Panel:
                 f"1000 * {flushed}\n* on (instance) group_right () {info}",
                 "dateTimeFromNow",
                 width=130,
+            ),
+            Column(
+                "State written",
+                f"{written}\n* on (instance) group_right () {info}",
+                "bool_yes_no",
+                steps=[(0, "red"), (1, "transparent")],
+                width=100,
             ),
         ],
     )
@@ -121,6 +139,12 @@ def _faults() -> Iterator[Panel]:
         "Faults a second of the monitor's own, by place; the served model never sees them.",
         "mlmon_internal_errors_total",
         "where",
+    )
+    yield _fault(
+        "Writes of the state that failed",
+        "Failures a second to write the state on disk, by reason; counts are of one process then.",
+        "mlmon_state_write_failures_total",
+        "reason",
     )
     yield _fault(
         "Labels over their cap",

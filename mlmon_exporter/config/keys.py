@@ -96,6 +96,7 @@ class Config(BaseSettings):
     max_segments: kinds.Whole = whole(20, high=200)
     max_kpis: kinds.Whole = whole(50, high=1_000)
     feature_histograms: bool = Field(True, description="true or false")
+    detail: kinds.Detail = "normal"
     models: Annotated[tuple[ModelConfig, ...], kinds.LIST] = Field(
         (ModelConfig(),), description="tables headed [[models]]"
     )

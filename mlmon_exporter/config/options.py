@@ -59,4 +59,5 @@ class Options(ModelOptions, total=False):
     max_segments: int
     max_kpis: int
     feature_histograms: bool
+    detail: Literal["full", "normal", "low"]
     models: Sequence[ModelConfig | Mapping[str, Any]]

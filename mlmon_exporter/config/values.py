@@ -163,6 +163,7 @@ Whole = Annotated[int, BeforeValidator(_not_boolean)]
 Number = Annotated[float, BeforeValidator(_not_boolean)]
 
 Digest = Annotated[Literal["fastdigest", "tdigest"], Field(description="'fastdigest' or 'tdigest'")]
+Detail = Annotated[Literal["full", "normal", "low"], Field(description="'full', 'normal' or 'low'")]
 OptionalTask = Annotated[
     Literal["regression", "classification"] | None,
     Field(description="'regression' or 'classification'"),

@@ -18,12 +18,11 @@ def _columns(of: str) -> dict[str, MetricType]:
     return {
         f"{prefix}_value": MetricType("histogram", f"Values of each numeric {what}; bounds are the reference's bin edges"),
         f"{prefix}_bin_rows_total": MetricType("counter", f"Rows of each {what} in each bin of the reference"),
-        f"{prefix}_bin_info": MetricType("gauge", f"Interval or category that each bin of the {what} covers; always 1"),
         f"{prefix}_missing_total": MetricType("counter", f"Rows without a usable value of the {what}: absent, null, NaN, empty or invalid"),
         f"{prefix}_invalid_total": MetricType("counter", f"Rows whose {what} could not be read as its kind: text for a number, infinity, a list"),
         f"{prefix}_unseen_total": MetricType("counter", f"Rows with a category of the {what} that the reference never had"),
         f"{prefix}_out_of_range_total": MetricType("counter", f"Rows with a {what} below the reference's least or above its greatest value"),
-        f"{prefix}_reference_ratio": MetricType("gauge", f"Share of rows that the reference expects in each bin of the {what}, 0 to 1"),
+        f"{prefix}_reference_ratio": MetricType("gauge", f"Share of rows that the reference expects in each bin of the {what}, 0 to 1; interval says what the bin covers"),
         f"{prefix}_quantile": MetricType("summary", f"Value of the {what} at a quantile of the window (0.05 to 0.999)"),
         f"{prefix}_psi": MetricType("gauge", f"Population stability index of the {what} in the window against the reference, nats"),
         f"{prefix}_ks_statistic": MetricType("gauge", f"Kolmogorov-Smirnov statistic of the {what} against the reference, 0 to 1"),

@@ -30,6 +30,7 @@ from mlmon_exporter.intake.consumer import Consumer, batch_of
 from mlmon_exporter.intake.predictions import Predictions
 from mlmon_exporter.intake.queue import WAIT_SECONDS, Intake
 from mlmon_exporter.metrics.collector import MlmonCollector
+from mlmon_exporter.metrics.detail import shown
 from mlmon_exporter.metrics.process import this_process
 from mlmon_exporter.reference.models import ConfiguredModels
 from mlmon_exporter.runtime.forks import after_fork
@@ -115,7 +116,8 @@ class Monitor:
             c.digest,
         )
         after_fork(self._after_fork)
-        self._metrics_app = MetricsApp(readout.scrape, readout.failed, self._metrics_token())
+        self._scrape = shown(readout.scrape, c.detail)
+        self._metrics_app = MetricsApp(self._scrape, readout.failed, self._metrics_token())
         self.writing_apps = self._writing_apps()
         """Path -> the app that takes ground truths or KPIs there; empty without a token."""
         self._routes.declare(requests)
@@ -264,7 +266,7 @@ class Monitor:
 
     def collector(self) -> MlmonCollector:
         """Return a collector for a `prometheus_client` registry of your own."""
-        return MlmonCollector(self._readout.scrape, self._readout.failed)
+        return MlmonCollector(self._scrape, self._readout.failed)
 
     def metrics_app(self) -> ASGIApp:
         """Return the ASGI app that answers scrapes, to be mounted where you like."""

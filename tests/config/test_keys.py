@@ -71,6 +71,7 @@ def test_without_file_and_environment_the_defaults_hold() -> None:
         "pending_age": {"label": "7d", "seconds": 604_800},
         "ground_truth_store": None,
         "feature_histograms": True,
+        "detail": "normal",
     }
 
 
@@ -255,6 +256,7 @@ ENVIRONMENT: dict[str, tuple[str, object]] = {
     "pending_age": ("2d", Duration("2d", 172_800)),
     "ground_truth_store": ("postgresql://db/mlmon", SecretStr("postgresql://db/mlmon")),
     "feature_histograms": ("false", False),
+    "detail": ("low", "low"),
     "models": ('[{"name": "m", "routes": ["/p"]}]', (ModelConfig(name="m", routes=("/p",)),)),
 }
 
@@ -372,6 +374,7 @@ GLOBAL_PROBLEMS = {
     "feature_histograms = 'no thanks'": (
         "feature_histograms: expected true or false, got 'no thanks'"
     ),
+    "detail = 'some'": "detail: expected 'full', 'normal' or 'low', got 'some'",
     "models = 'bike'": "models[0]: expected tables headed [[models]], got 'bike'",
     "models = 3": "models: expected tables headed [[models]], got 3",
     "[models]\nname = 'bike'": "models: expected tables headed [[models]], got a table",

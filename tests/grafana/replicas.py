@@ -21,6 +21,7 @@ from mlmon_exporter import Reference, instrument
 from tests.e2e.servers import serving
 
 CONFIG = """\
+detail = "full"
 state_dir = "{folder}/state-{name}"
 token = "{token}"
 

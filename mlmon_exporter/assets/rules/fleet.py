@@ -5,8 +5,11 @@ over the fleet first and scored after, as one process would score that had seen 
 of the replicas' own scores is another number.
 
 A recorded series `level:metric:operations` keeps the place, `model` and `version` and carries no
-`instance`. Where its metric part is the name of a gauge of ours, it is the same score. By default
-no series of a bin is recorded: with 300 services these were more than all that is scraped.
+`instance`. Where its metric part is the name of a gauge of ours, it is the same score.
+
+By default only features are scored of which a replica has a PSI over `SUSPECT`. Others do not drift
+over the fleet: PSI is convex in the current shares, and those of the fleet are a mean of the
+replicas'. So a fleet without drift records nothing, where it would record more than is scraped.
 """
 
 from __future__ import annotations
@@ -17,10 +20,12 @@ from collections.abc import Iterator
 from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
 
 from . import all_scores
-from .fleet_expressions import PER_COLUMN, PER_MODEL, REFERENCE_ROWS, noise
+from .fleet_expressions import PER_COLUMN, PER_MODEL, REFERENCE_ROWS, SUM, noise, psi
 from .rule_files import Group, Rule, rule_file
 from .settings import DEFAULTS, VERSION, Settings
 
+SUSPECT = 0.05
+"""Half of the least threshold of PSI by default: windows of replicas and rules do not align."""
 FILE = "recording/mlmon-fleet.yml"
 """Where the rules are, in `alerts/`."""
 SERIES = re.compile(r"((?:\w+:)?\bmlmon_\w+(?::\w+)?)(?:\{([^}]*)\})?")
@@ -51,77 +56,59 @@ def _of_jobs(rule: Rule, settings: Settings) -> Rule:
 
 
 def fleet_groups(settings: Settings = DEFAULTS) -> list[Group[Rule]]:
-    """Return the rules for PSI of an hour: those of references, then of features and outputs."""
-    roles = (FEATURES, OUTPUTS)
-    slow = Group("mlmon-bins", settings.span("5m"), [_bins(role) for role in roles])
+    """Return the rules for PSI of an hour, of features and of outputs."""
     return [
-        slow,
-        *(
-            Group(f"mlmon-{role.label}-1h", settings.span("1m"), list(_scores(role, settings)))
-            for role in roles
-        ),
+        Group(f"mlmon-{role.label}-1h", settings.span("1m"), list(_scores(role, settings)))
+        for role in (FEATURES, OUTPUTS)
     ]
 
 
-def _named(role: Role, metric: str, operations: str) -> str:
-    return f"{role.label}:{role.prefix}_{metric}:{operations}"
-
-
-def _bins(role: Role) -> Rule:
-    by_bin = f"{VERSION}, {role.label}, kind, bin"
-    return Rule(
-        _named(role, "reference_ratio", "count"),
-        f"""\
-count without (kind, bin) (group by ({by_bin}) ({role.prefix}_reference_ratio))""",
-        f"Bins of the {role.label}.",
-    )
-
-
 def _scores(role: Role, settings: Settings) -> Iterator[Rule]:
-    rows, counted = _named(role, "rows", "1h"), f"{role.prefix}_bin_rows_total"
-    # Recorded every five minutes, which may be just too old to be seen.
-    bins = f"last_over_time({_named(role, 'reference_ratio', 'count')}[{settings.span('15m')}])"
-    increase = f"increase({counted}[{settings.span('1h')}])"
+    what, prefix = role.label, role.prefix
+    column, by_bin = f"{VERSION}, {what}", f"{VERSION}, {what}, kind, bin"
+
+    def named(metric: str, operations: str, level: str = "") -> str:
+        return f"{what}{level}:{prefix}_{metric}:{operations}"
+
+    suspects = named("suspected", "psi")
+    in_bins, rows = named("bin_rows", "1h", "_bin"), named("rows", "1h")
+    reference = named("reference_ratio", "avg", "_bin")
+    smoothed = named("reference_ratio", "smoothed", "_bin")
+    bins = named("reference_ratio", "count")
+    increase = f"increase({prefix}_bin_rows_total[{settings.span('1h')}])"
     yield Rule(
-        rows,
-        f"sum by ({VERSION}, {role.label}) ({increase})",
-        f"Rows of the {role.label}.",
+        suspects,
+        f"max by ({column}) ({prefix}_psi) > {SUSPECT}",
+        f"Each {what} that may have drifted over the fleet: the greatest PSI of a replica.",
     )
     yield Rule(
-        _named(role, "psi", "1h"),
-        _psi(role, increase, rows, bins),
+        in_bins,
+        f"sum by ({by_bin}) ({increase} and on ({column}) {suspects})",
+        "Rows in each of its bins.",
+    )
+    yield Rule(
+        reference,
+        f"avg by ({by_bin}) ({prefix}_reference_ratio and on ({column}) {suspects})",
+        "Share of the reference's rows in each bin: the mean over replicas.",
+    )
+    yield Rule(rows, f"{SUM} ({in_bins})", f"Rows of the {what}.")
+    yield Rule(bins, f"count without (kind, bin) ({reference})", f"Bins of the {what}.")
+    yield Rule(
+        smoothed,
+        f"""\
+({reference} * {PER_MODEL} {REFERENCE_ROWS} + 0.5)
+/ {PER_COLUMN}
+(0.5 * {bins} + {PER_MODEL} {REFERENCE_ROWS})""",
+        "Shares of the reference with half a row added to each bin, which PSI compares with.",
+    )
+    yield Rule(
+        named("psi", "1h"),
+        psi(in_bins, rows, smoothed, bins),
         "Population stability index, nats; half a row is added to each bin.",
     )
     yield Rule(
-        _named(role, "psi_noise", "1h"),
+        named("psi_noise", "1h"),
         noise(rows, bins),
-        "What PSI exceeds by chance alone once in a thousand windows: the chi-square quantile by\n"
+        "PSI that chance alone exceeds once in a thousand windows: the chi-square quantile by\n"
         "Wilson and Hilferty, times (1 / rows + 1 / reference rows).",
     )
-
-
-def _psi(role: Role, increase: str, rows: str, bins: str) -> str:
-    """Return PSI from counters alone.
-
-    With x and y rows of a bin in the fleet and in the reference, half a row added, and X and Y
-    their sums: sum((x/X - y/Y) * ln((x/X) / (y/Y))) = sum((x/X - y/Y) * ln(x/y)), since shares
-    add up to 1 on both sides.
-    """
-    by_bin = f"{VERSION}, {role.label}, kind, bin"
-    x = f"(sum by ({by_bin}) ({increase}) + 0.5)"
-    y = f"(avg by ({by_bin}) ({role.prefix}_reference_ratio) * {PER_MODEL} {REFERENCE_ROWS} + 0.5)"
-    return f"""\
-sum without (kind, bin) (
-  (
-    {x}
-    / {PER_COLUMN} (({rows} > 0) + 0.5 * {bins})
-    -
-    {y}
-    / {PER_COLUMN} (0.5 * {bins} + {PER_MODEL} {REFERENCE_ROWS})
-  )
-  * ln(
-    {x}
-    /
-    {y}
-  )
-)"""

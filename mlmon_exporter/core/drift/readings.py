@@ -49,15 +49,13 @@ class ReferenceReadings:
             for bin_name, interval in zip(b.bin_names, b.intervals, strict=True)
         ]
         self.bins: Labels = tuple((*model_labels, *bin_[:3]) for bin_ in bins)
-        info: Labels = tuple((*model_labels, name, bin_, text) for name, _, bin_, text in bins)
+        intervals: Labels = tuple((*model_labels, *bin_) for bin_ in bins)
         rows = np.add.reduceat(matrix.reference.bins, matrix.bin_starts)
         sizes = np.diff(matrix.layout.bin_starts)
         ratios = matrix.reference.bins / np.repeat(np.where(rows > 0, rows, np.nan), sizes)
         names = (*MODEL_LABELS, role.label)
-        self.readings = [
-            Readings(f"{role.prefix}_reference_ratio", (*names, "kind", "bin"), self.bins, ratios),
-            Readings(f"{role.prefix}_bin_info", (*names, "bin", "interval"), info, [1] * len(info)),
-        ]
+        by_bin = (*names, "kind", "bin", "interval")
+        self.readings = [Readings(f"{role.prefix}_reference_ratio", by_bin, intervals, ratios)]
 
 
 class ColumnReadings:
@@ -82,9 +80,14 @@ class ColumnReadings:
         windows = [window.label for window in context.windows]
         columns = self._reference.columns
         self._by_window: list[Labels] = [tuple((*c, w) for c in columns) for w in windows]
-        numeric = [columns[j] for j in matrix.layout.numeric]
+        self._numeric: Labels = tuple(columns[j] for j in matrix.layout.numeric)
+        self._categorical: Labels = tuple(
+            column
+            for column, is_numeric in zip(columns, matrix.is_numeric, strict=True)
+            if not is_numeric
+        )
         self._by_quantile: list[Labels] = [
-            tuple((*c, str(q), w) for c in numeric for q in QUANTILES) for w in windows
+            tuple((*c, str(q), w) for c in self._numeric for q in QUANTILES) for w in windows
         ]
         self._totals: Memo[list[Readings | Histograms]] = Memo()
         self._windows: Memo[list[list[Readings]]] = Memo()
@@ -114,13 +117,13 @@ class ColumnReadings:
         prefix, labels = self._role.prefix, self._reference.columns
         by_bin = (*self._names, "kind", "bin")
         yield Readings(f"{prefix}_bin_rows_total", by_bin, self._reference.bins, sums.bins)
-        for what, values in (
-            ("missing", sums.missing),
-            ("invalid", totals.invalid),
-            ("unseen", sums.unseen),
-            ("out_of_range", sums.outside),
-        ):
+        for what, values in (("missing", sums.missing), ("invalid", totals.invalid)):
             yield Readings(f"{prefix}_{what}_total", self._names, labels, values)
+        for what, of, values in (
+            ("unseen", self._categorical, sums.unseen[~self._matrix.is_numeric]),
+            ("out_of_range", self._numeric, sums.outside[self._matrix.is_numeric]),
+        ):
+            yield Readings(f"{prefix}_{what}_total", self._names, of, values)
         if self._with_histograms:
             yield self._histograms(sums, totals.sums)
 

@@ -79,6 +79,8 @@ class Column:
     model: str = "bike"
     job: str = "models"
     version: str = "1"
+    own_psi: float = 1.0
+    """PSI that each replica says it has; under 0.05 the fleet is not scored."""
 
     @property
     def kind(self) -> str:
@@ -116,6 +118,8 @@ class Column:
         for number, replica in enumerate(self.replicas):
             model = {**self.of_model, "instance": f"replica-{number}"}
             yield f"mlmon_reference_rows{label_text(model)}", constant(total, replica, minutes)
+            scored = label_text({**model, self.side: self.name, "window": "1h"})
+            yield f"{self.prefix}_psi{scored}", constant(self.own_psi, replica, minutes)
             for bin_number, name in enumerate(self.bins):
                 bin_ = {**model, self.side: self.name, "kind": self.kind, "bin": name}
                 labels, share = label_text(bin_), self.reference[bin_number] / total

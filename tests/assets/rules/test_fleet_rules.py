@@ -12,7 +12,7 @@ from scipy.stats import chi2
 
 from mlmon_exporter.assets.rules import Settings
 from mlmon_exporter.assets.rules.all_scores import Plan, Window, all_groups
-from mlmon_exporter.assets.rules.fleet import FILE, fleet_file, fleet_groups
+from mlmon_exporter.assets.rules.fleet import FILE, SUSPECT, fleet_file, fleet_groups
 from mlmon_exporter.assets.rules.fleet_expressions import MOST_BINS
 from mlmon_exporter.assets.rules.rule_files import rule_file
 from mlmon_exporter.core.profile.bins import OWN_BIN_SHARE, choose_bin_edges
@@ -74,10 +74,18 @@ def test_all_scores_are_those_of_the_pooled_rows(
     assert promtool("test", "rules", tmp_path / "test.yml") == ""
 
 
-def test_no_series_of_a_bin_is_recorded_unless_it_is_asked_for() -> None:
-    recorded = [rule.record for group in fleet_groups() for rule in group.rules]
-    assert not [name for name in recorded if "_bin:" in name]
-    assert len(recorded) == 8
+def test_a_fleet_has_not_drifted_where_no_replica_is_suspected() -> None:
+    rng = np.random.default_rng(3)
+    reference = np.array([3000.0, 2000, 1000, 500, 200, 0])
+    drifted = 0
+    for _ in range(3000):
+        shares = rng.dirichlet(reference / 40 + 0.1)
+        replicas = rng.multinomial(rng.integers(20, 2000), shares, rng.integers(1, 9))
+        pooled = fleet_scores.psi(reference, replicas.sum(axis=0).astype(float))
+        if pooled > 2 * SUSPECT:
+            drifted += 1
+            assert max(fleet_scores.psi(reference, r.astype(float)) for r in replicas) > SUSPECT
+    assert drifted > 30
 
 
 # --- Names ---

@@ -10,7 +10,7 @@ from mlmon_exporter.metrics.table import METRICS
 
 from .alert_cases import ALERTS, TABLE
 from .conftest import Promtool
-from .test_alerts import OF_PROMETHEUS, PROPOSED, RECORDED
+from .test_alerts import OF_PROMETHEUS, RECORDED
 
 RUNBOOKS = {path.stem: path.read_text() for path in (ALERTS / "runbooks").glob("*.md")}
 MEASURED = {"scrape_samples_scraped", "prometheus_rule_group_last_duration_seconds"}
@@ -66,7 +66,7 @@ def test_no_query_waits_for_an_info_to_change(name: str) -> None:
 
 @by_name
 def test_queries_name_metrics_that_exist(name: str) -> None:
-    known = METRICS.keys() | RECORDED | OF_PROMETHEUS | PROPOSED | MEASURED
+    known = METRICS.keys() | RECORDED | OF_PROMETHEUS | MEASURED
     for query in queries(name):
         bare = re.sub(r'"[^"]*"', "", query)
         used = set(

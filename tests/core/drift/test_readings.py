@@ -82,8 +82,7 @@ COLUMN_LABELS = {
     "unseen_total": (),
     "out_of_range_total": (),
     "value": (),
-    "reference_ratio": ("kind", "bin"),
-    "bin_info": ("bin", "interval"),
+    "reference_ratio": ("kind", "bin", "interval"),
     "quantile": ("quantile", "window"),
     "window_rows": ("window",),
     "drifted": ("window",),
@@ -183,7 +182,7 @@ def test_reference_ratios_are_shares_of_the_reference() -> None:
     for name in ("age", "colour"):
         shares = [v for k, v in found.items() if k[:2] == ("mlmon_feature_reference_ratio", name)]
         assert sum(shares) == pytest.approx(1.0)
-    red = found["mlmon_feature_reference_ratio", "colour", "categorical", "red"]
+    red = found["mlmon_feature_reference_ratio", "colour", "categorical", "red", "red"]
     assert red == np.count_nonzero(rows(5000)["colour"] == "red") / 5000
 
 
@@ -266,7 +265,7 @@ def test_rows_make_new_objects_of_what_counts_them_only() -> None:
     add(buffer, rows(500))
     after = list(readings.at(NOW))
     kept = [new.name for old, new in zip(before, after, strict=True) if old is new]
-    assert kept == ["mlmon_feature_reference_ratio", "mlmon_feature_bin_info"]
+    assert kept == ["mlmon_feature_reference_ratio"]
 
 
 def test_readings_at_an_earlier_time_are_those_of_then() -> None:
