@@ -112,8 +112,11 @@ class Variation:
             cell = cells.of(rows[column.name])
             for i, place in enumerate(places):
                 flat = (place * cells.count + cell)[place >= 0]
-                more = np.bincount(flat, minlength=counts[i].size)
-                counts[i] += more.reshape(counts[i].shape).astype(np.int32)
+                if len(flat):
+                    # Rows in order of time are in few stretches: those alone are added to.
+                    least = flat.min()
+                    more = np.bincount(flat - least)
+                    counts[i].reshape(-1)[least : least + len(more)] += more.astype(np.int32)
 
     def columns(self) -> tuple[ColumnReference, ...]:
         """Return the columns, each with its variation at the lengths that have enough stretches."""
@@ -146,13 +149,14 @@ class _Cells:
         wanted = np.concatenate((column.bins.bin_starts, some, column.tail_cells, [last]))
         self._starts = np.unique(wanted).astype(np.intp)
         self.count = len(self._starts)
+        sizes = np.diff(np.append(self._starts, column.bins.cell_count))
+        self._of_cell = np.repeat(np.arange(self.count), sizes)
         self.rows = np.add.reduceat(column.counts, self._starts)
         self._bin_starts = np.searchsorted(self._starts, column.bins.bin_starts)
 
     def of(self, values: Any) -> NDArray[np.intp]:
         """Return the number of each value's cell."""
-        cells = cells_of(self._column.bins, values)
-        return np.searchsorted(self._starts, cells, side="right") - 1
+        return self._of_cell[cells_of(self._column.bins, values)]
 
     def scatter(self, stretches: Counts, degrees: float) -> Mapping[str, Scatter]:
         """Return the scatter of each deciding score that independent rows do not explain.

@@ -108,14 +108,15 @@ def psi_scatter(sides: Sides, bin_starts: NDArray[np.intp], degrees: float) -> S
     # Small changes of PSI: without its logarithm and half rows, whose mean is known by few rows.
     c, r = (side / side.sum(axis=1, keepdims=True) for side in (rows, rest))
     roots = (c - r) / np.sqrt(share)
-    products = roots @ roots.T
-    own = np.diag(products)
+    own = np.square(roots).sum(axis=1)
     spread = 2 * freedom + float(noise.mean() * (1 / share).sum())
     if _is_chance(own / noise / freedom, spread / freedom**2):
         return None
     mean = float((own - freedom * noise).mean())
-    squares = _mean_of_pairs(products**2) - freedom * _mean_of_pairs(np.outer(noise, noise))
-    squares -= 2 * float(noise.mean()) * mean
+    # All pairs of stretches but those with themselves: products squared, and of the noise.
+    pairs = np.square(roots.T @ roots).sum() - np.square(own).sum()
+    pairs -= freedom * (noise.sum() ** 2 - np.square(noise).sum())
+    squares = float(pairs) / (k * (k - 1)) - 2 * float(noise.mean()) * mean
     found = _positive(mean, degrees)
     strongest = math.sqrt(min(max(squares, mean**2 / freedom), mean**2))
     return found._replace(strongest=strongest) if found is not None else None
@@ -231,9 +232,3 @@ def _is_chance(ratios: Floats, variance: float) -> bool:
 
 def _positive(variance: float, degrees: float) -> Scatter | None:
     return Scatter(variance, degrees) if variance > 0 else None
-
-
-def _mean_of_pairs(products: Floats) -> float:
-    """Return the mean of all products but those of a stretch with itself."""
-    k = len(products)
-    return float((products.sum() - np.trace(products)) / (k * (k - 1)))
