@@ -59,7 +59,7 @@ def app_of(monitor: Monitor) -> Starlette:
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok", "time": time.time()})
 
-    description = openapi(monitor.writing_apps, monitor.config.metrics_token is not None)
+    description = openapi(monitor.writing_apps, bool(monitor.config.metrics_token))
 
     async def described(_: Request) -> Response:
         return JSONResponse(description)

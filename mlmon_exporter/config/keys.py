@@ -68,8 +68,8 @@ class Config(BaseSettings):
     false_alarm_every: kinds.Span = Field(Duration.parse("30d"), validate_default=True)
     min_window_rows: kinds.Whole = whole(100)
     digest: kinds.Digest = "fastdigest"
-    token: kinds.OptionalSecret = None
-    metrics_token: kinds.OptionalSecret = None
+    token: kinds.Tokens = ()
+    metrics_token: kinds.Tokens = ()
     metrics_path: kinds.OptionalRoute = "/metrics"
     page_path: kinds.OptionalRoute = None
 

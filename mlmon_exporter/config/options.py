@@ -35,8 +35,8 @@ class Options(ModelOptions, total=False):
     false_alarm_every: str
     min_window_rows: int
     digest: Literal["fastdigest", "tdigest"]
-    token: str | None
-    metrics_token: str | None
+    token: str | Sequence[str] | None
+    metrics_token: str | Sequence[str] | None
     metrics_path: str | None
     page_path: str | None
     psi_floor: float

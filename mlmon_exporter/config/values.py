@@ -107,6 +107,17 @@ def _secret(value: object) -> object:
     raise ValueError("expected visible ASCII characters without spaces, got others (not shown)")
 
 
+def _tokens(value: object) -> object:
+    # Two are valid while one is exchanged for the other; `MLMON_TOKEN=old,new` gives both.
+    each = value.split(",") if isinstance(value, str) else value
+    if not isinstance(each, list | tuple):
+        each = (value,)
+    tokens = tuple(token for token in map(_secret, each) if token is not None)
+    if len(tokens) > 2:
+        raise ValueError(f"expected one token, or two while it changes, got {len(tokens)}")
+    return tokens
+
+
 def _database(value: object) -> object:
     secret = _secret(value)
     text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
@@ -228,5 +239,5 @@ OptionalRoute = Annotated[Route | None, BeforeValidator(_none_if_empty)]
 OptionalPath = Annotated[
     Path | None, BeforeValidator(_none_if_empty), Field(description="a path in quotes")
 ]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_secret)]
+Tokens = Annotated[tuple[SecretStr, ...], BeforeValidator(_tokens)]
 OptionalDatabase = Annotated[SecretStr | None, BeforeValidator(_database)]

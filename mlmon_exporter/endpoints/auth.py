@@ -1,10 +1,11 @@
-"""Authorization of requests: one token, as a bearer or as a browser's password."""
+"""Authorization of requests: a token, as a bearer or as a browser's password."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hmac
+from collections.abc import Collection
 
 from starlette.requests import Request
 
@@ -13,16 +14,16 @@ BASIC_OR_BEARER = 'Basic realm="mlmon", charset="UTF-8", Bearer'
 """Challenges for `WWW-Authenticate`; browsers ask for a password only at the second."""
 
 
-def is_authorized(request: Request, token: str | None, *, by_password: bool = False) -> bool:
-    """Return whether a request carries the token, compared in constant time.
+def is_authorized(request: Request, tokens: Collection[str], *, by_password: bool = False) -> bool:
+    """Return whether a request carries one of the tokens, compared in constant time.
 
     Args:
         request: Its header `Authorization` is looked at.
-        token: None admits every request.
-        by_password: Accept the token as the password of Basic authentication, too; the user's
+        tokens: None at all admit every request.
+        by_password: Accept a token as the password of Basic authentication, too; the user's
             name does not matter.
     """
-    if token is None:
+    if not tokens:
         return True
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     secret = given.strip().encode("utf-8", "replace")
@@ -30,7 +31,8 @@ def is_authorized(request: Request, token: str | None, *, by_password: bool = Fa
         secret = _password(secret)
     elif scheme.lower() != "bearer":
         return False
-    return hmac.compare_digest(secret, token.encode())
+    # A sum, so that each is compared, whichever is equal.
+    return sum(hmac.compare_digest(secret, token.encode()) for token in tokens) > 0
 
 
 def _password(given: bytes) -> bytes:

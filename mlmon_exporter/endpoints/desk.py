@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -64,7 +64,7 @@ class FeedbackDesk:
                 counts.kpi(model, version, event.kpi, event.value)
             transaction.merge({}, counts)
 
-    def apps(self, token: str, clock: Callable[[], float]) -> Mapping[str, ASGIApp]:
+    def apps(self, tokens: Collection[str], clock: Callable[[], float]) -> Mapping[str, ASGIApp]:
         """Return path -> the app that takes records posted there."""
 
         def take_truths(records: Sequence[Any]) -> Answer:
@@ -76,8 +76,8 @@ class FeedbackDesk:
             return read.answer({"counted": len(read.usable)})
 
         return {
-            GROUND_TRUTH_PATH: FeedbackApp(take_truths, token),
-            KPI_PATH: FeedbackApp(take_kpis, token),
+            GROUND_TRUTH_PATH: FeedbackApp(take_truths, tokens),
+            KPI_PATH: FeedbackApp(take_kpis, tokens),
         }
 
     def _take_truths(self, read: Read, now: float) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -25,16 +25,16 @@ RETRY_SECONDS = "5"
 class FeedbackApp:
     """Takes one record, a list of them, or one a line."""
 
-    def __init__(self, handle: Callable[[Sequence[Any]], Answer], token: str) -> None:
+    def __init__(self, handle: Callable[[Sequence[Any]], Answer], tokens: Collection[str]) -> None:
         """Wrap a handler.
 
         Args:
             handle: Called in a thread with at most MOST_RECORDS decoded records. If it raises
                 StoreError, nothing was kept.
-            token: The bearer token that writers must send.
+            tokens: Writers must send one of them as a bearer.
         """
         self._handle = handle
-        self._token = token
+        self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -46,7 +46,7 @@ class FeedbackApp:
     async def _respond(self, request: Request) -> Response:
         if request.method != "POST":
             return JSONResponse({"error": "use POST"}, 405, {"Allow": "POST"})
-        if not is_authorized(request, self._token):
+        if not is_authorized(request, self._tokens):
             headers = {"WWW-Authenticate": BEARER}
             return JSONResponse({"error": "a bearer token is needed"}, 401, headers)
         try:

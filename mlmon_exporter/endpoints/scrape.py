@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import zlib
+from collections.abc import Collection
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -23,17 +24,17 @@ _THREADS = LimitedThreads("scrapes", 2)
 class MetricsApp:
     """Answers with the source's readings, in the format that the scraper asks for."""
 
-    def __init__(self, source: Source, on_fault: OnFault, token: str | None = None) -> None:
+    def __init__(self, source: Source, on_fault: OnFault, tokens: Collection[str] = ()) -> None:
         """Wire it up.
 
         Args:
             source: Gives all readings; where it fails, the answer is the reason, with status 500.
             on_fault: Called with that failure.
-            token: A scraper must carry it; None answers all.
+            tokens: A scraper must carry one of them; none answer all.
         """
         self._source = source
         self._on_fault = on_fault
-        self._token = token
+        self._tokens = tokens
         self._lock = threading.Lock()
         self._expositions = {is_open: Exposition(is_open) for is_open in (False, True)}
         self._packed: tuple[bytes, bytes] = (b"", zlib.compress(b""))
@@ -45,7 +46,7 @@ class MetricsApp:
     async def _respond(self, request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):
             return PlainTextResponse("use GET\n", 405, {"Allow": "GET, HEAD"})
-        if not is_authorized(request, self._token):
+        if not is_authorized(request, self._tokens):
             headers = {"WWW-Authenticate": BEARER}
             return PlainTextResponse("a bearer token is needed\n", 401, headers)
         is_open_metrics = _accepts("application/openmetrics-text", request, "accept")

@@ -117,7 +117,7 @@ class Monitor:
         )
         after_fork(self._after_fork)
         self._scrape = shown(readout.scrape, c.detail)
-        self._metrics_app = MetricsApp(self._scrape, readout.failed, self._metrics_token())
+        self._metrics_app = MetricsApp(self._scrape, readout.failed, self._metrics_tokens())
         self.writing_apps = self._writing_apps()
         """Path -> the app that takes ground truths or KPIs there; empty without a token."""
         self._routes.declare(requests)
@@ -142,15 +142,12 @@ class Monitor:
             service_apps={**apps, **self.writing_apps},
         )
 
-    def _metrics_token(self) -> str | None:
-        token = self.config.metrics_token
-        return token.get_secret_value() if token is not None else None
+    def _metrics_tokens(self) -> list[str]:
+        return [token.get_secret_value() for token in self.config.metrics_token]
 
     def _writing_apps(self) -> Mapping[str, ASGIApp]:
-        token = self.config.token
-        if token is None:
-            return {}
-        return self._desk.apps(token.get_secret_value(), self._intake.catch_up)
+        tokens = [token.get_secret_value() for token in self.config.token]
+        return self._desk.apps(tokens, self._intake.catch_up) if tokens else {}
 
     def _after_fork(self) -> None:
         if self._upkeep.shared is not None:
@@ -276,7 +273,7 @@ class Monitor:
         """Return the ASGI app of the page, to be mounted where you like."""
         from mlmon_exporter.page.app import PageApp  # only where there is a page
 
-        return PageApp(self._readout.snapshot, self._metrics_token())
+        return PageApp(self._readout.snapshot, self._metrics_tokens())
 
     def report(self, window: str | None = None, now: float | None = None) -> str:
         """Return the page as one self-contained HTML file.

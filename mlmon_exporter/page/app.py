@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -40,9 +40,9 @@ _THREADS = LimitedThreads("page", 2)
 class PageApp:
     """Serves the page at one path; the query selects model, column and window."""
 
-    def __init__(self, source: Source, token: str | None = None) -> None:
+    def __init__(self, source: Source, tokens: Collection[str] = ()) -> None:
         self._source = source
-        self._token = token
+        self._tokens = tokens
         self._lock = threading.Lock()
         self._recent = Recent()
 
@@ -53,7 +53,7 @@ class PageApp:
     async def _respond(self, request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):
             return PlainTextResponse("use GET\n", 405, {**HEADERS, "Allow": "GET, HEAD"})
-        if not is_authorized(request, self._token, by_password=True):
+        if not is_authorized(request, self._tokens, by_password=True):
             headers = {**HEADERS, "WWW-Authenticate": BASIC_OR_BEARER}
             return PlainTextResponse("the metrics token is needed\n", 401, headers)
         query = dict(request.query_params)

@@ -47,8 +47,8 @@ def test_without_file_and_environment_the_defaults_hold() -> None:
         "state_dir": None,
         "min_window_rows": 100,
         "digest": "fastdigest",
-        "token": None,
-        "metrics_token": None,
+        "token": (),
+        "metrics_token": (),
         "metrics_path": "/metrics",
         "page_path": None,
         "psi_floor": 0.1,
@@ -109,8 +109,7 @@ def test_a_file_sets_every_kind_of_key(in_folder: Path) -> None:
     assert config.state_dir == Path("/var/lib/mlmon")
     assert config.windows == (Duration("1h", 3_600), Duration("24h", 86_400))
     assert config.digest == "tdigest"
-    assert config.token is not None
-    assert config.token.get_secret_value() == "write"
+    assert config.token == (SecretStr("write"),)
     assert config.metrics_path is None
     assert config.models == (
         ModelConfig(
@@ -232,8 +231,8 @@ ENVIRONMENT: dict[str, tuple[str, object]] = {
     "false_alarm_every": ("2w", Duration("2w", 1_209_600)),
     "min_window_rows": ("5", 5),
     "digest": ("tdigest", "tdigest"),
-    "token": ("t", "t"),
-    "metrics_token": ("m", "m"),
+    "token": ("t", (SecretStr("t"),)),
+    "metrics_token": ("old,new", (SecretStr("old"), SecretStr("new"))),
     "metrics_path": ("", None),
     "page_path": ("/mlmon", "/mlmon"),
     "psi_floor": ("0.25", 0.25),
@@ -269,8 +268,7 @@ def test_every_key_is_tried_as_a_variable() -> None:
 def test_each_key_is_a_variable(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text, expected = ENVIRONMENT[key]
     monkeypatch.setenv(f"MLMON_{key.upper()}", text)
-    value = getattr(load_config(), key)
-    assert (value.get_secret_value() if key.endswith("token") else value) == expected
+    assert getattr(load_config(), key) == expected
 
 
 def test_a_list_in_the_environment_may_be_json(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,7 +285,7 @@ def test_an_empty_variable_means_none(
     path = in_folder / "mlmon.toml"
     path.write_text(f'{key} = "/something"')
     monkeypatch.setenv(f"MLMON_{key.upper()}", "")
-    assert getattr(load_config(path), key) is None
+    assert not getattr(load_config(path), key)
 
 
 def test_variables_of_others_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,12 +305,20 @@ def test_a_config_is_frozen() -> None:
         config.models[0].name = "other"  # type: ignore[misc]
 
 
+def test_a_list_of_two_tokens_is_valid_while_one_changes(in_folder: Path) -> None:
+    path = in_folder / "mlmon.toml"
+    path.write_text("token = ['old', 'new']")
+    assert load_config(path).token == (SecretStr("old"), SecretStr("new"))
+
+
 def test_tokens_are_never_shown(in_folder: Path) -> None:
     config = Config.from_options(token="s3cret", metrics_token="s3cret")
     assert "s3cret" not in f"{config!r} {config} {config.model_dump()} {config.model_dump_json()}"
     for toml in (
         'token = "s3cret and spaces"',
-        "metrics_token = ['s3cret']",
+        "metrics_token = [['s3cret']]",
+        "metrics_token = ['s3cret', 's3cret and spaces']",
+        "metrics_token = 's3cret,s3cret,s3cret'",
         '[models]\ntoken = "s3cret"',
         '[[models]]\ntoken = "s3cret"',
         'tokem = "s3cret"',
@@ -353,6 +359,7 @@ GLOBAL_PROBLEMS = {
     "metrics_token = 'ä'": (
         "metrics_token: expected visible ASCII characters without spaces, got others (not shown)"
     ),
+    "token = ['a', 'b', 'c']": "token: expected one token, or two while it changes, got 3",
     "metrics_path = 'metrics'": "metrics_path: expected a path that starts with '/', got 'metrics'",
     "page_path = 'mlmon'": "page_path: expected a path that starts with '/', got 'mlmon'",
     "page_path = '/metrics'": "page_path: expected another path than metrics_path, got '/metrics'",

@@ -32,8 +32,9 @@ def given(annotation: Any) -> Any:
     return GIVEN.get(annotation, annotation)
 
 
-EXCEPTIONS = {"positive": str | float | None}
-"""Keys that take more than their type: a class is often a number."""
+TOKENS = str | Sequence[str] | None
+EXCEPTIONS = {"positive": str | float | None, "token": TOKENS, "metrics_token": TOKENS}
+"""Keys that take more than their type: a class is often a number, and there is mostly one token."""
 
 
 @pytest.mark.parametrize(("config", "options"), [(Config, Options), (ModelConfig, ModelOptions)])

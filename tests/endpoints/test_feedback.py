@@ -43,7 +43,7 @@ def post(
         return ground_truths_in(records).answer({"matched": 0})
 
     async def go() -> httpx.Response:
-        transport = httpx.ASGITransport(FeedbackApp(handle, TOKEN))
+        transport = httpx.ASGITransport(FeedbackApp(handle, [TOKEN]))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.request(method, "/", content=content, headers=headers)
 

@@ -64,6 +64,7 @@ def ground_truth(
         raise UserError(
             "--token: expected the token of the configuration, got none; set MLMON_TOKEN"
         )
+    token = token.rpartition(",")[2]  # of two that are valid, the newer one
     columns = OutcomeColumns(id_column, ground_truth_column, time_column)
     with user_errors(DataError), progress_bar(f"Sending {file}") as progress:
         rows = islice(outcomes_in(file, columns), start, None)

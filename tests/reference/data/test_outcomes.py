@@ -214,7 +214,7 @@ def received() -> Received:
 @pytest.fixture
 def url(received: Received, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(command, "WAITS", (0.01, 0.01))
-    with serving(FeedbackApp(received.handle, TOKEN)) as address:
+    with serving(FeedbackApp(received.handle, [TOKEN])) as address:
         yield address
 
 
