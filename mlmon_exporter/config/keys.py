@@ -146,6 +146,12 @@ class Config(BaseSettings):
             return merged
         return _built({**dict(merged), "models": _overlaid(merged.models, own)}, _option)
 
+    def joined(self, other: Config) -> Config:
+        """Return this configuration with the models of another that it lacks."""
+        names = {model.name for model in self.models}
+        more = [model for model in other.models if model.name not in names]
+        return _built({**dict(self), "models": [*map(dict, (*self.models, *more))]}, dotted)
+
 
 def load_config(path: Path | str | None = None) -> Config:
     """Read a TOML file, and the environment over it.

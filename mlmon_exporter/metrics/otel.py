@@ -40,7 +40,7 @@ class Meters:
 
     def add(self, source: Source) -> None:
         """Give the readings of one more object, for as long as it lives."""
-        self._sources = [weak for weak in self._sources if weak() is not None]
+        self._sources = [weak for weak in self._sources if weak() not in (None, source)]
         self._sources.append(WeakMethod(source))
 
     def _observe(self, name: str, _: CallbackOptions) -> Iterable[Observation]:

@@ -38,6 +38,9 @@ def instrument(
 ) -> Monitor:
     """Watch the models of an ASGI app: the one line to add.
 
+    Called again for another model of the same app, the first call's monitor watches that one, too;
+    its keys for all models stay.
+
     Args:
         app: FastAPI, Starlette, or any ASGI app with `add_middleware`.
         config: A Config or the path of a TOML file.
@@ -49,9 +52,22 @@ def instrument(
     Raises:
         ConfigError: The configuration or a reference cannot be used.
     """
-    monitor = _metered(Monitor(config, **options))
-    app.add_middleware(MonitorMiddleware, monitor=monitor)
-    return monitor
+    monitor = _monitor_of(app)
+    if monitor is None:
+        monitor = Monitor(config, **options)
+        app.add_middleware(MonitorMiddleware, monitor=monitor)
+    else:
+        monitor._widen(Config.from_options(config, **options))  # noqa: SLF001 - its own
+    return _metered(monitor)
+
+
+def _monitor_of(app: Any) -> Monitor | None:
+    """Return the monitor that watches an app already, None if there is none."""
+    for middleware in getattr(app, "user_middleware", ()):
+        if getattr(middleware, "cls", None) is MonitorMiddleware:
+            found: Monitor | None = middleware.kwargs.get("monitor")
+            return found
+    return None
 
 
 def _metered(monitor: Monitor) -> Monitor:

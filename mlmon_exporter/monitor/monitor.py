@@ -70,7 +70,10 @@ class Monitor:
         Raises:
             ConfigError: The configuration or a reference cannot be used.
         """
-        self.config = c = Config.from_options(config, **options)
+        self._wire(Config.from_options(config, **options))
+
+    def _wire(self, config: Config) -> None:
+        self.config = c = config
         unreadable = ((row.name, reason) for row in FORMATS for reason in REASONS)
         health = Health(unreadable, has_state=c.state_dir is not None)
         requests = RequestCounts(max_routes=c.max_routes, on_overflow=health.overflow)
@@ -152,6 +155,13 @@ class Monitor:
     def _after_fork(self) -> None:
         if self._upkeep.shared is not None:
             self._routes.declare(self._counts.requests)
+
+    def _widen(self, config: Config) -> None:
+        """Watch the models of another configuration, too. Only before the app has started."""
+        joined = self.config.joined(config)
+        if joined.models != self.config.models:
+            self.close()
+            self._wire(joined)
 
     def __repr__(self) -> str:
         return f"<Monitor of {', '.join(map(repr, self.models))}>"

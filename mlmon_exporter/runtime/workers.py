@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _SPAWNED = b"multiprocessing.spawn"
 """In the command line of uvicorn's workers; gunicorn's have their master's command line."""
+_TRACKER = b"resource_tracker"
+_REPLICA = b"ray::ServeReplica"
+"""How Ray Serve calls its replicas, whose requests come from a proxy."""
+_LISTENS = "0A"
 
 
 def is_one_of_many() -> bool:
@@ -17,14 +22,23 @@ def is_one_of_many() -> bool:
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     except OSError:
         return False
-    is_worker = _SPAWNED in ours or ours == _command(parent)
     siblings = [pid for pid in map(int, children) if pid != os.getpid()]
-    return is_worker and any(_is_alike(_command(pid), ours) for pid in siblings)
+    if ours.startswith(_REPLICA):
+        return any(_command(pid).startswith(_REPLICA) for pid in siblings)
+    is_worker = _SPAWNED in ours or ours == _command(parent)
+    alike = [pid for pid in siblings if is_worker and _is_alike(_command(pid), ours)]
+    if _SPAWNED not in ours or not alike:
+        return bool(alike)
+    # Whatever multiprocessing spawns has the same command line: LitServe's one API process stands
+    # beside workers that serve nothing.
+    ports = _listening_ports()
+    own = _ports_of(os.getpid(), ports)
+    return not own or any(own & _ports_of(pid, ports) for pid in alike)
 
 
 def _is_alike(theirs: bytes, ours: bytes) -> bool:
     if _SPAWNED in ours:
-        return _SPAWNED in theirs and b"resource_tracker" not in theirs
+        return _SPAWNED in theirs and _TRACKER not in theirs
     return theirs == ours
 
 
@@ -33,3 +47,28 @@ def _command(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def _listening_ports() -> dict[str, str]:
+    """Return the ports that are listened to on this host, by the inodes of their sockets."""
+    ports: dict[str, str] = {}
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == _LISTENS:
+                ports[f"socket:[{inode}]"] = local.rpartition(":")[2]
+    return ports
+
+
+def _ports_of(pid: int, ports: dict[str, str]) -> set[str]:
+    """Return the ports that a process listens to."""
+    found = set()
+    with suppress(OSError):  # it has ended, or is not ours to look at
+        for file in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # the one that the folder was read by is closed again
+                found.add(ports.get(str(file.readlink()), ""))
+    return found - {""}

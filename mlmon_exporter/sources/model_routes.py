@@ -22,6 +22,8 @@ from .templates import RouteTemplates
 logger = logging.getLogger(__name__)
 
 ROUTES_KEPT = 1000
+UNMATCHED_PATIENCE = 20
+"""After so many POSTs, none of them on a configured route, the log says so."""
 Labels = tuple[str, str, str]
 """Model, version and route; model and version are empty where the request is for no model."""
 
@@ -35,6 +37,8 @@ class ModelRoutes:
         self._models = models
         self._health = health
         self._is_first_missed = Once()
+        self._is_matched = False
+        self._unmatched: list[str] = []
         self._routes = {route: model.name for model in configured for route in model.routes}
         rest = [model.name for model in configured if not model.routes]
         self._rest = rest[0] if len(rest) == 1 else OTHER if rest else None
@@ -82,7 +86,10 @@ class ModelRoutes:
 
         The first one logs what to do.
         """
-        if self._rest is None or route != OTHER:
+        if self._rest is None:
+            self._count_unmatched(route)
+            return
+        if route != OTHER:
             return
         self._health.drop("unknown_route")
         if self._is_first_missed():
@@ -92,8 +99,26 @@ class ModelRoutes:
                 "(later ones are only counted, as unknown_route)"
             )
 
+    def _count_unmatched(self, route: str) -> None:
+        """Count POSTs while no configured route was ever asked for: they may be misspelt."""
+        if self._is_matched:
+            return
+        if len(self._unmatched) < UNMATCHED_PATIENCE:
+            self._unmatched.append(route)
+            return
+        self._health.drop("unknown_route")
+        if self._is_first_missed():
+            logger.warning(
+                "mlmon: %d POSTs were answered, and none was on a route of a model: configured are "
+                "%s, the app's are %s; set routes to the paths of your model as the app has them "
+                "(later ones are only counted, as unknown_route)",
+                *(UNMATCHED_PATIENCE, ", ".join(self._routes)),
+                ", ".join(dict.fromkeys(self._unmatched)),
+            )
+
     def _find_model(self, method: str, route: str) -> Labels:
         name = self._routes.get(route)
+        self._is_matched = self._is_matched or (name is not None and method == "POST")
         if name is None and method == "POST" and route != OTHER:
             name = self._rest
         return (name, self._version(name), route) if name is not None else ("", "", route)

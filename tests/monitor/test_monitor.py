@@ -72,7 +72,7 @@ def test_one_line_gives_requests_features_predictions_and_drift(reference: str) 
         'mlmon_requests_total{model="m",version="",route="/predict",method="POST",'
         'status="200",outcome="ok"} 300' in text
     )
-    assert 'mlmon_prediction_rows_total{model="m",version=""} 300' in text
+    assert 'mlmon_prediction_rows_total{model="m",version=""} 3' in text
     assert value(monitor, "mlmon_feature_window_rows", feature="age", window="1h") == 300
     assert value(monitor, "mlmon_feature_drifted", feature="city", window="24h") == 1
     assert value(monitor, "mlmon_prediction_psi", output="score", window="1h") is not None
@@ -461,3 +461,44 @@ def test_what_a_monitor_has_counted_is_flushed_when_it_is_gone(
         threading.Event().wait(0.05)
     assert value(again, "mlmon_prediction_rows_total") == 1
     again.close()
+
+
+def test_instrumented_for_two_models_both_are_served(reference: str) -> None:
+    app = FastAPI()
+
+    @app.post("/a")
+    @app.post("/b")
+    def predict(body: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008 - FastAPI's way
+        return {"score": 0.5}
+
+    first = instrument(app, model="a", reference=reference, routes=["/a"])
+    second = instrument(app, model="b", reference=reference, routes=["/b"])
+    assert first is second
+    post_all(app, "/a", [row(i) for i in range(3)])
+    post_all(app, "/b", [row(i) for i in range(5)])
+    text = get(app, "/metrics").text
+    assert 'mlmon_prediction_rows_total{model="a",version=""} 3' in text
+    assert 'mlmon_prediction_rows_total{model="b",version=""} 5' in text
+    first.close()
+
+
+def test_instrumented_twice_for_one_model_it_is_watched_once(reference: str) -> None:
+    app, first = served(model="m", reference=reference)
+    assert instrument(app, model="m", reference=reference) is first
+    assert len(app.user_middleware) == 1
+    post_all(app, "/predict", [{"instances": [row(0)]}])
+    assert 'mlmon_prediction_rows_total{model="m",version=""} 1' in get(app, "/metrics").text
+    first.close()
+
+
+def test_the_apps_own_metrics_behind_ours_are_told_once(
+    reference: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, monitor = served(model="m", reference=reference)
+    app.add_route("/metrics", lambda request: StreamingResponse(iter([b"own"])))
+    get(app, "/metrics")
+    get(app, "/metrics")
+    (told,) = [r.getMessage() for r in caplog.records if "cannot be reached" in r.getMessage()]
+    assert told.startswith("mlmon: the app's own /metrics")
+    assert 'metrics_path = "/mlmon/metrics"' in told
+    monitor.close()

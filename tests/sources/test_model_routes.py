@@ -10,7 +10,7 @@ from mlmon_exporter import ModelConfig
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.settings import ModelSettings
-from mlmon_exporter.sources.model_routes import ModelRoutes
+from mlmon_exporter.sources.model_routes import UNMATCHED_PATIENCE, ModelRoutes
 
 OPENAI = "/v1/chat/completions"
 BY_NAME = "/v1/models/{model_name}:predict"
@@ -74,3 +74,28 @@ def test_a_post_on_no_known_route_is_counted_and_the_first_is_logged(
         routes.missed(route)
     assert health.counters["mlmon_dropped_total"].cells["unknown_route",] == drops
     assert [record.levelname for record in caplog.records] == ["WARNING"][:drops]
+
+
+def test_routes_that_match_nothing_are_told_once_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    health = Health()
+    routes = routes_of({"name": "a", "routes": ["/predcit"]}, health=health)
+    for _ in range(UNMATCHED_PATIENCE + 5):
+        assert routes.find(scope_of("/predict"))[0] == ""
+        routes.missed("/predict")
+    (record,) = caplog.records
+    assert "configured are /predcit, the app's are /predict;" in record.getMessage()
+    assert health.counters["mlmon_dropped_total"].cells["unknown_route",] == 5
+
+
+def test_other_posts_are_no_loss_once_a_route_has_matched(caplog: pytest.LogCaptureFixture) -> None:
+    health = Health()
+    routes = routes_of({"name": "a", "routes": ["/predict"]}, health=health)
+    for _ in range(UNMATCHED_PATIENCE - 1):
+        routes.missed("/login")
+    assert routes.find(scope_of("/predict"))[0] == "a"
+    for _ in range(100):
+        routes.missed("/login")
+    assert not caplog.records
+    assert health.counters["mlmon_dropped_total"].cells["unknown_route",] == 0

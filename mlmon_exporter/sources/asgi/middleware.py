@@ -6,13 +6,18 @@ in another thread.
 
 from __future__ import annotations
 
+import logging
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mlmon_exporter.runtime.once import Once
 from mlmon_exporter.sources.ids import PredictionIds
 from mlmon_exporter.sources.sink import Sink
 
 from .call import SCOPE_KEY, Call
 from .routes import route_path
+
+logger = logging.getLogger(__name__)
 
 
 class AsgiSource:
@@ -26,6 +31,7 @@ class AsgiSource:
         self.app = app
         self._sink = sink
         self._ids = PredictionIds()
+        self._is_first_service = Once()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -36,12 +42,14 @@ class AsgiSource:
                 service = self._sink.service_apps.get(route_path(scope))
                 if service is not None:
                     app = service
+                    self._tell_hidden(scope)
                 elif SCOPE_KEY not in scope:
                     self._sink.wake()
                     call = Call(self._sink, self._ids, scope, receive, send)
             except Exception as fault:  # noqa: BLE001 - the app is served unwatched
                 self._sink.fail(fault)
         elif kind == "lifespan":
+            self._tell_hidden(scope)
             send = self._closing(scope, send)
         if call is None:
             await app(scope, receive, send)
@@ -53,6 +61,22 @@ class AsgiSource:
             raise
         if call.is_open:
             call.close()
+
+    def _tell_hidden(self, scope: Scope) -> None:
+        """Say once in the log which routes of the app stand behind ours."""
+        if not self._is_first_service():
+            return
+        try:
+            routes = [getattr(route, "path", None) for route in scope["app"].routes]
+        except (AttributeError, KeyError, TypeError):  # no app of Starlette's
+            return
+        hidden = [path for path in self._sink.service_apps if path in routes]
+        if hidden:
+            logger.warning(
+                "mlmon: the app's own %s cannot be reached behind the exporter's; "
+                'set metrics_path = "/mlmon/metrics" (or page_path) to another path',
+                ", ".join(hidden),
+            )
 
     def _closing(self, scope: Scope, send: Send) -> Send:
         """Return a `send` that shuts the sink down when the app has shut down."""
