@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 from io import StringIO
 from itertools import islice
+from typing import Any
+
+from mlmon_exporter.core.coerce import Cell, number
 
 from .body_map import BodyMap
 from .errors import FormatError
@@ -61,24 +66,29 @@ def table(cells: Sequence[Cells], namer: Namer, body_map: BodyMap) -> Table:
 
 def are_numbers(cells: Cells) -> bool:
     """Whether some cell is a number: then they are no names of columns."""
-    return any(type(value(cell)) is float for cell in cells)
+    return any(math.isfinite(number(cell)) for cell in cells)
 
 
-def value(cell: str) -> float | str | None:
-    """Return the number that a cell is, None where it is empty, else its text."""
-    if not cell.strip():
+def value(cell: str) -> float | int | str | None:
+    """Return the number that a cell spells, None where it is empty, else its text.
+
+    Only the shortest spelling becomes a number: "1.10" may be a category that is no "1.1", and
+    the column's kind tells. It stays a `Cell`, which counts as a number where one is expected.
+    """
+    if not cell or cell.isspace():
         return None
     try:
-        # `1_2` is a number in Python only.
-        return cell if "_" in cell else float(cell)
+        found = int(cell) if cell.removeprefix("-").isdigit() else float(cell)
     except ValueError:
         return cell
+    return found if repr(found) == cell and math.isfinite(found) else Cell(cell)
 
 
-def _values(column: Cells) -> list[float | str | None]:
-    if "_" not in "".join(column):
-        try:
-            return [*map(float, column)]
-        except ValueError:
-            pass
+def _values(column: Cells) -> list[float | int | str | None]:
+    for read in (int, float):
+        # All at once, as most columns are: their text comes back the same.
+        with suppress(ValueError):
+            found: list[Any] = [*map(read, column)]
+            if [*map(repr, found)] == [*column] and "nan" not in column and "inf" not in column:
+                return found
     return [*map(value, column)]

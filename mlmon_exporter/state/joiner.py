@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from mlmon_exporter.core.coerce import unit_of
 from mlmon_exporter.core.counts.feedback import Feedback, Status
 from mlmon_exporter.core.keys import TallyKey
 from mlmon_exporter.core.model import Model
@@ -68,8 +69,16 @@ def join(
     found = table.find({truth.prediction_id for truth in truths})
     result = sort_out(truths, found, now, limits.window_seconds)
     joined = Joined(result.statuses, [""] * len(truths))
+    _refuse_other_units(truths, joined)
     tallies = {
-        name: _score(models[name], truths, found, matched, joined, now)
+        name: _score(
+            models[name],
+            truths,
+            found,
+            [i for i in matched if joined.statuses[i] != "invalid"],
+            joined,
+            now,
+        )
         for name, matched in result.matched.items()
         if name in models
     }
@@ -82,6 +91,15 @@ def join(
         answered = [(truth, status) for truth, status in answered if status != "unknown"]
     transaction.merge(tallies, _counts(answered, found, now))
     return joined
+
+
+def _refuse_other_units(truths: Sequence[GroundTruth], joined: Joined) -> None:
+    """Make ground truths invalid whose time cannot be Unix seconds: their delay would stay."""
+    for i, truth in enumerate(truths):
+        unit = "" if truth.at is None else unit_of(truth.at)
+        if unit:
+            joined.statuses[i] = "invalid"
+            joined.reasons[i] = f"timestamp: expected Unix seconds, got {truth.at:g}: {unit}?"
 
 
 def _score(

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlmon_exporter.core.coerce import number
 from mlmon_exporter.formats import BodyMap, FormatError
 from mlmon_exporter.formats import csv_text as c
 
@@ -29,15 +30,25 @@ def test_rows_are_those_that_the_csv_module_wrote(rows: list[list[str]]) -> None
 @pytest.mark.parametrize(
     ("cell", "value"),
     [
-        *(("1", 1.0), (" 2.5 ", 2.5), ("1e3", 1000.0), ("inf", math.inf)),
+        *(("1", 1), ("-2", -2), ("2.5", 2.5), ("9007199254740993", 2**53 + 1)),
         *(("", None), ("  ", None)),
-        *((text, text) for text in ("Bern", "1_2", "0x1", "True")),
+        *(
+            (text, text)
+            for text in ("Bern", "1_2", "0x1", "True", " 2.5 ", "1e3", "inf", "01", "1.10")
+        ),
     ],
 )
-def test_a_cell_is_a_number_nothing_or_text(cell: str, value: object) -> None:
+def test_a_cell_is_a_number_if_that_is_spelt_so_else_its_text(cell: str, value: object) -> None:
     assert c.value(cell) == value
     columns, rows = c.table([[cell], [cell]], lambda width: ("a",), ANY)
     assert (columns, rows) == ({"a": [value, value]}, 2)
+
+
+@pytest.mark.parametrize("cell", [" 2.5 ", "1e3", "01", "1.10", "-0.50", "nan", "True"])
+def test_a_text_that_spells_a_number_counts_as_one_where_one_is_expected(cell: str) -> None:
+    expected = {"nan": math.nan, "True": 1.0}.get(cell)
+    found = number(c.value(cell))
+    assert found == (float(cell) if expected is None else expected) or cell == "nan"
 
 
 def test_blank_lines_are_no_rows() -> None:
