@@ -50,6 +50,8 @@ class Row(NamedTuple):
 
     title: str
     lines: Sequence[Line]
+    is_collapsed: bool = False
+    """Whether its panels are hidden, and not asked for, until somebody opens it."""
 
 
 class Choice(NamedTuple):
@@ -101,13 +103,22 @@ def _placed(rows: Sequence[Row]) -> list[Panel | RowPanel]:
     """Return rows and their panels, one below the other, with ids from 1."""
     found: list[Panel | RowPanel] = []
     top = 0
+    next_id = 1
     for row in rows:
         place = GridPos(h=1, w=COLUMNS, x=0, y=top)
-        found.append(RowPanel(title=row.title, grid_pos=place, id_val=len(found) + 1))
-        top += 1
+        title = RowPanel(title=row.title, grid_pos=place, id_val=next_id, panels=[])
+        title.collapsed = row.is_collapsed
+        found.append(title)
+        top, next_id, below = top + 1, next_id + 1, top + 1
+        panels: list[Panel] = []
         for line in row.lines:
-            found += _side_by_side(line, top, len(found) + 1)
-            top += line.height
+            panels += _side_by_side(line, below, next_id)
+            below, next_id = below + line.height, next_id + len(line.panels)
+        if row.is_collapsed:
+            title.panels = panels
+        else:
+            found += panels
+            top = below
     return found
 
 

@@ -8,11 +8,11 @@ from grafana_foundation_sdk.models.dashboard import Panel
 
 from .board import Line, Row
 from .panels import Axis, series
-from .promql import MODELS, SERVERS, greatest, rate, total
+from .promql import BY_PLACE, MODELS, SERVERS, greatest, rate, total
 from .queries import Query
 from .tables import Column, Key, table
 
-BY = "model, version"
+BY = f"{BY_PLACE}, model, version"
 INSTANCE = "{{instance}}"
 
 
@@ -35,6 +35,8 @@ def _references() -> Panel:
         "whether it is still being learned from the first rows, and whether thresholds know how "
         "rows depend on each other in time.",
         [
+            Key("namespace", "Namespace", width=100),
+            Key("job", "Job", width=100),
             Key("model", "Model", "mlmon-drift?var-model=${__value.raw}", width=130),
             Key("version", "Version", width=90),
             Key("task", "Task", width=110),

@@ -13,7 +13,7 @@ from .board import Board, Line, Row, dashboard
 from .panels import Axis, Style, fixed, heat, quantity, series
 from .promql import MODELS, SERVERS, or_zero, quantile, rate, total
 from .queries import Query
-from .traffic_rows import BY, DURATION, NAMED, SECONDS
+from .traffic_rows import BY, DURATION, MOST_ERRORS, NAMED, SECONDS, errors
 
 UID = "mlmon-operations"
 BOARD = Board(
@@ -21,11 +21,17 @@ BOARD = Board(
     title="Model operations",
     about="Requests, latency, sizes and saturation of model servers, and the monitor itself.",
 )
-ROUTE = "model, version, route"
-ROUTED = "{{model}} {{route}}"
+ROUTE = f"{BY}, route"
+ROUTED = "{{namespace}} {{job}} {{model}} {{route}}"
 INSTANCE = "{{instance}}"
 FAULT = [(1e-9, "orange")]
-OUTCOMES = {"ok": "green", "client_error": "yellow", "server_error": "red"}
+OUTCOMES = {
+    "ok": "green",
+    "client_error": "yellow",
+    "server_error": "red",
+    "interrupted": "purple",
+    "disconnected": "blue",
+}
 
 
 def board() -> Dashboard:
@@ -73,7 +79,7 @@ def _rates() -> Iterator[Panel]:
         "Requests by route",
         "Requests a second.",
         "reqps",
-        Query(rate(requests, MODELS, f"{ROUTE}, method"), "{{model}} {{method}} {{route}}"),
+        Query(rate(requests, MODELS, f"{ROUTE}, method"), f"{{{{method}}}} {ROUTED}"),
     )
     yield series(
         "Requests by outcome and status",
@@ -85,6 +91,13 @@ def _rates() -> Iterator[Panel]:
         styles=[Style(f"/^{outcome}/", fixed(color)) for outcome, color in OUTCOMES.items()],
     )
     yield traffic_rows.errors_by_model("Server errors by model")
+    yield series(
+        "Server errors by instance and version",
+        "The same share by server: one that is broken, or a version that is, stands out.",
+        "percentunit",
+        Query(errors(MODELS, f"instance, {BY}"), f"{INSTANCE} {NAMED}"),
+        axis=Axis(limit=MOST_ERRORS),
+    )
 
 
 def _latencies() -> Iterator[Panel]:

@@ -74,7 +74,7 @@ def _ground_truth(here: str) -> Iterator[Panel]:
 
 def business() -> Row:
     """Return events, their values, and how many a predicted row brings."""
-    return Row("Business numbers", [Line(8, list(_business()))])
+    return Row("Business numbers", [Line(8, list(_business()))], is_collapsed=True)
 
 
 def _business() -> Iterator[Panel]:

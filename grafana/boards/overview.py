@@ -13,6 +13,7 @@ from .board import Board, Choice, Line, Row, dashboard
 from .column import FEATURE, OUTPUT, over_threshold
 from .panels import Axis, quantity, series
 from .promql import (
+    BY_PLACE,
     FIRING,
     MODELS,
     RECORDED_MODELS,
@@ -85,22 +86,28 @@ def _numbers() -> Iterator[Panel]:
         firing = FIRING.replace("ALERTS{", f'ALERTS{{severity="{severity}", ', 1)
         yield quantity(
             f"{title} firing",
-            f"Alerts of severity {severity} that fire for these models.",
+            f"Messages that Alertmanager makes of alerts of severity {severity} that fire: one for "
+            "each job and cause. Some may be held back by others.",
             "none",
-            Query(or_zero(f"count({firing})")),
+            Query(or_zero(f"count(count by ({BY_PLACE}, subsystem) ({firing}))")),
             steps=[(1, color)],
         )
 
 
 def _models() -> Panel:
-    link = "mlmon-drift?var-model=${__value.raw}&var-window=${window}"
+    link = "mlmon-drift?var-model=${__value.raw}&var-window=${window}&var-job=${__data.fields.Job}"
     return table(
         "Models",
         "One row for each version of a model. Drift is the worst score of any feature divided by "
         "its threshold: over 1 the feature has drifted. Prediction drift is that of the outputs. "
         "Quality is the worst one of those with ground truth: its errors divided by those that its "
         "threshold allows. A click on a model shows its features.",
-        [Key("model", "Model", link), Key("version", "Version", width=100)],
+        [
+            Key("namespace", "Namespace", width=100),
+            Key("job", "Job", width=100),
+            Key("model", "Model", link),
+            Key("version", "Version", width=80),
+        ],
         [
             Column("Drift", over_threshold(FEATURE, MODELS, BY), "none", 2, OVER, is_bar=True),
             Column(
@@ -137,14 +144,21 @@ def _quality() -> str:
 
 
 def _worst_features() -> Panel:
-    columns = "model, version, feature"
-    picked = "var-model=${__data.fields.Model}&var-feature=${__value.raw}"
+    columns = f"{BY}, feature"
+    of = "var-model=${__data.fields.Model}&var-job=${__data.fields.Job}"
+    picked = f"{of}&var-feature=${{__value.raw}}"
     link = f"mlmon-drift?{picked}&var-window=${{window}}"
     return table(
         "The ten most drifted features",
         "Drift is the worst score of a feature divided by its threshold: over 1 it has drifted. A "
         "click shows the feature.",
-        [Key("feature", "Feature", link), Key("model", "Model"), Key("version", "Version")],
+        [
+            Key("feature", "Feature", link),
+            Key("namespace", "Namespace"),
+            Key("job", "Job"),
+            Key("model", "Model"),
+            Key("version", "Version", width=80),
+        ],
         [
             Column(
                 "Drift",
@@ -159,7 +173,7 @@ def _worst_features() -> Panel:
 
 
 def _firing() -> Panel:
-    about = "sum by (alertname, severity, model)"
+    about = "sum by (alertname, severity, namespace, job, model)"
     none = '"alertname", "Nothing fires", "", ""'
     return table(
         "Alerts firing",
@@ -167,7 +181,9 @@ def _firing() -> Panel:
         [
             Key("alertname", "Alert"),
             Key("severity", "Severity", width=80, colors=SEVERITIES),
-            Key("model", "Model", width=120),
+            Key("namespace", "Namespace", width=90),
+            Key("job", "Job", width=90),
+            Key("model", "Model", width=110),
         ],
         [
             Column(
@@ -214,13 +230,13 @@ def _drift() -> Iterator[Panel]:
         Query(over_threshold(FEATURE, MODELS, BY), NAMED),
         axis=Axis(limit=1, bend=1),
     )
-    recorded = f"max by (job, {BY}) (feature:mlmon_feature_psi:1h{{{RECORDED_MODELS}}})"
+    recorded = f"max by ({BY}) (feature:mlmon_feature_psi:1h{{{RECORDED_MODELS}}})"
     yield series(
         "PSI over all replicas, worst feature",
         "PSI of the rows of all replicas together in the last hour, by the recording rules; "
         "without them, of the replica that drifted most.",
         "none",
-        Query(either(recorded, greatest("mlmon_feature_psi", HERE, f"job, {BY}")), NAMED),
+        Query(either(recorded, greatest("mlmon_feature_psi", HERE, BY)), NAMED),
     )
 
 

@@ -115,6 +115,8 @@ BESIDE = Style(
 )
 """What is named a reference is a dotted gray line."""
 PLAIN_AXIS = Axis()
+MOST_LINES = 20
+"""Lines of a query at a time: of 300 services, those with the greatest values."""
 
 
 def series(
@@ -136,6 +138,10 @@ def series(
         .tooltip(_tooltip())
     )
     _set_axis(panel, axis)
+    if not axis.is_stacked:
+        queries = tuple(
+            query._replace(expr=f"topk({MOST_LINES}, {query.expr})") for query in queries
+        )
     return finished(panel, Words(title, about, unit, none), queries, [THRESHOLD, BESIDE, *styles])
 
 

@@ -33,12 +33,13 @@ HERE = f"{MODEL}, {WINDOW}"
 
 def board() -> Dashboard:
     """Return the board."""
-    # What every model fills comes before what some leave empty.
+    # Rows that some models leave empty are collapsed.
     rows = (
         _now(),
         *quality_rows.rows(HERE),
         outcomes.ground_truth(HERE),
         _predictions(),
+        quality_rows.concept(HERE),
         quality_rows.expected(HERE),
         *segments.rows(HERE),
         quality_rows.versions(HERE),
@@ -49,7 +50,7 @@ def board() -> Dashboard:
 
 
 def _now() -> Row:
-    return Row("Now: $model", [Line(4, [*quality_rows.numbers(HERE), segments.number(HERE)])])
+    return Row("Now: $model", [Line(4, list(quality_rows.numbers(HERE)))])
 
 
 def _predictions() -> Row:
@@ -57,7 +58,7 @@ def _predictions() -> Row:
 
 
 def _one_output() -> Row:
-    return Row("One output: $output", column_panels.lines(OUTPUT))
+    return Row("One output: $output", column_panels.lines(OUTPUT), is_collapsed=True)
 
 
 def _outputs() -> Iterator[Panel]:

@@ -90,20 +90,21 @@ def numbers(here: str) -> Iterator[Panel]:
 def rows(here: str) -> list[Row]:
     """Return the rows that any model with ground truth fills."""
     return [
-        Row("Quality", [Line(9, list(_deciding(here))), Line(8, list(_more(here)))]),
-        Row("Concept drift", [Line(8, list(_concept(here)))]),
+        Row("Quality", [Line(9, [*_deciding(here), _against(here)])]),
+        Row("More of a classification", [Line(8, list(_of_classes(here)))], is_collapsed=True),
+        Row("More of a regression", [Line(8, [_mape(here)])], is_collapsed=True),
     ]
 
 
 def expected(here: str) -> Row:
     """Return what is said before ground truth comes."""
     title = "Quality to be expected, before ground truth comes: blind to concept drift"
-    return Row(title, [Line(8, list(_expected(here)))])
+    return Row(title, [Line(8, list(_expected(here)))], is_collapsed=True)
 
 
 def versions(here: str) -> Row:
     """Return how versions compare."""
-    return Row("Version against version", [Line(8, list(_versions(here)))])
+    return Row("Version against version", [Line(8, list(_versions(here)))], is_collapsed=True)
 
 
 def _of(name: str, here: str) -> list[Query]:
@@ -153,6 +154,9 @@ def _deciding(here: str) -> Iterator[Panel]:
         ["roc_auc", "r2"],
         SHARE,
     )
+
+
+def _of_classes(here: str) -> Iterator[Panel]:
     yield _panel(
         "Accuracy of a classification",
         f"Share of rows whose class was predicted. {BESIDE}",
@@ -161,9 +165,6 @@ def _deciding(here: str) -> Iterator[Panel]:
         SHARE,
         "percentunit",
     )
-
-
-def _more(here: str) -> Iterator[Panel]:
     yield _panel(
         "Precision, recall and F1",
         "Of the positive class; with more than two classes the mean over classes. Dotted lines are "
@@ -181,7 +182,10 @@ def _more(here: str) -> Iterator[Panel]:
         ["calibration_error"],
         Axis(),
     )
-    yield _panel(
+
+
+def _mape(here: str) -> Panel:
+    return _panel(
         "MAPE of a regression",
         "Mean absolute error as a share of the ground truth; huge where that is near 0. The dotted "
         "line is the reference's.",
@@ -221,6 +225,11 @@ def _expected(here: str) -> Iterator[Panel]:
         )
 
 
+def concept(here: str) -> Row:
+    """Return whether errors are distributed as in the reference."""
+    return Row("Concept drift", [Line(8, list(_concept(here)))], is_collapsed=True)
+
+
 def _concept(here: str) -> Iterator[Panel]:
     statistic, bar = (
         greatest(f"mlmon_error_ks_{what}", here, "version") for what in ("statistic", "threshold")
@@ -235,7 +244,10 @@ def _concept(here: str) -> Iterator[Panel]:
         Query(bar, "errors {{version}} threshold"),
         none=NO_OUTCOMES,
     )
-    yield series(
+
+
+def _against(here: str) -> Panel:
+    return series(
         "Quality against its threshold",
         "The worst quality of all rows: its errors divided by those that its threshold allows. "
         "Over the dashed line, 1, the model is worse than chance explains.",

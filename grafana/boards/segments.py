@@ -40,8 +40,12 @@ def number(here: str) -> Panel:
 def rows(here: str) -> list[Row]:
     """Return the rows of a model in a window."""
     return [
-        Row("Segments", [Line(9, [_segments(here), _over_time(here)], (16, 8))]),
-        Row("Fairness", [Line(8, list(_rates(here))), Line(8, list(_parities(here)))]),
+        Row("Segments", [Line(9, [_segments(here), _over_time(here)], (16, 8))], is_collapsed=True),
+        Row(
+            "Fairness",
+            [Line(8, list(_rates(here))), Line(8, [number(here), *_parities(here)], (4, 10, 10))],
+            is_collapsed=True,
+        ),
     ]
 
 

@@ -73,7 +73,7 @@ def table(
         .cell_height(TableCellHeight.SM)
         .with_transformation(merged())
         .with_transformation(sorted_by(first or values[columns[0].name], descending=not first))
-        .with_transformation(organized(names, ["Time"]))
+        .with_transformation(organized(names, ["Time", "cluster"]))
     )
     for key in keys:
         panel.override_by_name(key.name, properties(_of_key(key)))
@@ -92,7 +92,9 @@ def _of_key(key: Key) -> dict[str, object]:
         found["mappings"] = [{"type": "value", "options": options}]
         found["custom.cellOptions"] = {"type": "color-text"}
     if key.link:
-        keep = "var-datasource=${datasource}&${job:queryparam}&${instance:queryparam}"
+        job = "" if "var-job=" in key.link else "&${job:queryparam}"
+        place = "&${cluster:queryparam}&${namespace:queryparam}"
+        keep = f"var-datasource=${{datasource}}{place}{job}&${{instance:queryparam}}"
         url = f"/d/{key.link}&{keep}&${{__url_time_range}}"
         found["links"] = [{"title": "Show ${__value.text}", "url": url, "targetBlank": False}]
     return found

@@ -43,8 +43,12 @@ def asset_files(root: Path, settings: Settings = DEFAULTS) -> dict[str, bytes]:
     return kept | {f"alerts/{path}": text.encode() for path, text in files(settings).items()}
 
 
-def object_files(root: Path, settings: Settings, cluster: Cluster) -> dict[str, bytes]:
-    """Return path -> content of the same rules and boards as objects for Kubernetes."""
+def object_files(
+    root: Path, settings: Settings, cluster: Cluster, *, has_rules: bool = True
+) -> dict[str, bytes]:
+    """Return path -> content of objects for Kubernetes: a monitor, and the rules and boards."""
+    if not has_rules:
+        return {path: text.encode() for path, text in objects(cluster, {}, {}).items()}
     loaded = ("recording/", "alerting/")
     rules = {path: text for path, text in files(settings).items() if path.startswith(loaded)}
     boards = {

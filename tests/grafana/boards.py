@@ -37,8 +37,13 @@ class Target(NamedTuple):
 
 
 def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the panels that show something."""
-    return [panel for panel in board["panels"] if panel["type"] != "row"]
+    """Return the panels that show something, those of collapsed rows too."""
+    return [panel for panel in everything(board) if panel["type"] != "row"]
+
+
+def everything(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return rows and panels as they stand when all rows are open."""
+    return [one for panel in board["panels"] for one in (panel, *panel.get("panels", ()))]
 
 
 def targets() -> Iterator[Target]:

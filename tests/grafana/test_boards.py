@@ -20,7 +20,17 @@ from mlmon_exporter.assets.rules.fleet import fleet_groups
 from mlmon_exporter.assets.rules.settings import DEFAULTS
 from mlmon_exporter.metrics.table import METRICS
 
-from .boards import BOARDS, DURATIONS, FOLDER, families, filled, panels, targets, variables
+from .boards import (
+    BOARDS,
+    DURATIONS,
+    FOLDER,
+    everything,
+    families,
+    filled,
+    panels,
+    targets,
+    variables,
+)
 from .rules import RULES, Rule
 
 UIDS = {"mlmon-overview", "mlmon-drift", "mlmon-quality", "mlmon-operations"}
@@ -83,7 +93,8 @@ def test_alerts_and_links_find_the_boards_by_their_uids() -> None:
 @each_board
 def test_ids_count_up_and_no_panel_lies_on_another(uid: str) -> None:
     board = BOARDS[uid]
-    assert [panel["id"] for panel in board["panels"]] == [*range(1, len(board["panels"]) + 1)]
+    found = everything(board)
+    assert [panel["id"] for panel in found] == [*range(1, len(found) + 1)]
     taken: set[tuple[int, int]] = set()
     for panel in board["panels"]:
         place = panel["gridPos"]
@@ -93,6 +104,21 @@ def test_ids_count_up_and_no_panel_lies_on_another(uid: str) -> None:
         assert not cells & taken, panel["title"]
         taken |= cells
     assert taken == {(x, y) for x in range(24) for y in range(max(y for _, y in taken) + 1)}
+
+
+@each_board
+def test_a_board_is_not_long_until_rows_are_opened(uid: str) -> None:
+    bottoms = [p["gridPos"]["y"] + p["gridPos"]["h"] for p in BOARDS[uid]["panels"]]
+    most = {"mlmon-quality": 2500}
+    assert 38 * max(bottoms) <= most.get(uid, 3500), "pixels"
+
+
+@each_board
+def test_a_chart_draws_at_most_twenty_lines_of_a_query(uid: str) -> None:
+    for panel in panels(BOARDS[uid]):
+        stacking = panel["fieldConfig"]["defaults"].get("custom", {}).get("stacking", {})
+        if panel["type"] == "timeseries" and stacking.get("mode") != "normal":
+            assert all(query["expr"].startswith("topk(20, ") for query in panel["targets"])
 
 
 @each_board

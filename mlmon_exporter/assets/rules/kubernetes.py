@@ -1,8 +1,8 @@
 """Rules and boards as objects that the Prometheus Operator and Grafana's sidecar pick up.
 
-Every pod is scraped by itself (`PodMonitor`). A `ServiceMonitor` scrapes what stands behind a
-Service: pods without one not at all, and pods behind two of them twice, whose rows would then
-count double in all that is added up over replicas.
+Each service has a `PodMonitor`, and a cluster one copy of the rules and boards. Pods are scraped
+themselves: a `ServiceMonitor` scrapes pods without a Service not at all, and pods behind two of
+them twice, whose rows would then count double in all that is added up over replicas.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ OPERATOR = "monitoring.coreos.com/v1"
 BOARD_LABEL = {"grafana_dashboard": "1"}
 """What Grafana's sidecar looks for."""
 NAME = "mlmon"
+SAMPLE_LIMIT = 100_000
+"""Samples of a scrape, over which Prometheus refuses it: thirty models of 50 features."""
 _WORD = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _DOMAIN = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 _LABEL_KEY = re.compile(rf"({_DOMAIN}/)?{_WORD}")
@@ -30,7 +32,7 @@ _PORT = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where objects go, and which pods are scraped."""
+    """The service whose pods are scraped, and the namespace of the objects."""
 
     selector: Mapping[str, str]
     """Labels of the pods; all must match."""
@@ -40,12 +42,16 @@ class Cluster:
     """Of objects and pods; empty: the one that they are applied to."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """On every object, as the Prometheus resource may ask for them."""
+    name: str = ""
+    """Name of the service's PodMonitor: one for each service; empty: the first selector's value."""
+    job_label: str = ""
+    """Label of the pods whose value becomes `job`; empty: `<namespace>/<name>`."""
 
     def __post_init__(self) -> None:
         """Refuse what Kubernetes would.
 
         Raises:
-            ValueError: A name or a label is none, or there is nothing to select pods by.
+            ValueError: A name or a label is not valid, or no selector is given.
         """
         if not self.selector:
             raise ValueError("selector: expected labels of the pods, such as app=bike-demand")
@@ -60,11 +66,23 @@ class Cluster:
             raise ValueError(
                 f"namespace: expected a name such as monitoring, got {self.namespace!r}"
             )
+        if not _NAMESPACE.fullmatch(self.monitor):
+            raise ValueError(f"name: expected a name such as bike-demand, got {self.monitor!r}")
+        if self.job_label and not _LABEL_KEY.fullmatch(self.job_label):
+            raise ValueError(
+                f"job_label: expected a pods' label such as app, got {self.job_label!r}"
+            )
         if not _PORT.fullmatch(self.port):
             raise ValueError(
                 f"port: expected the name of a port such as http, got {self.port!r}"
                 + ("; give the port a name in the pods" if self.port.isdigit() else "")
             )
+
+    @property
+    def monitor(self) -> str:
+        """Return the PodMonitor's name."""
+        named = re.sub("[^a-z0-9]+", "-", next(iter(self.selector.values())).lower())
+        return self.name or named.strip("-") or NAME
 
 
 def objects(
@@ -77,7 +95,7 @@ def objects(
         rules: Path -> text of rule files.
         boards: Path -> JSON of boards.
     """
-    made = {"pod-monitor.yml": pod_monitor(cluster)}
+    made = {f"pod-monitor-{cluster.monitor}.yml": pod_monitor(cluster)}
     for path, text in rules.items():
         made[f"rules/{object_name(path)}.yml"] = prometheus_rule(cluster, path, text)
     for path, text in boards.items():
@@ -95,11 +113,19 @@ def object_name(path: str) -> str:
 
 def pod_monitor(cluster: Cluster) -> str:
     """Return the object by which Prometheus finds the pods."""
-    spec: Yaml = {
-        "selector": {"matchLabels": dict(sorted(cluster.selector.items()))},
-        "podMetricsEndpoints": [{"port": cluster.port, "path": "/metrics"}],
+    endpoint: Yaml = {
+        "port": cluster.port,
+        "path": "/metrics",
+        "interval": "30s",
+        "scrapeTimeout": "10s",
     }
-    return yaml_text({**_head(cluster, OPERATOR, "PodMonitor", NAME), "spec": spec})
+    spec: Yaml = {
+        **({"jobLabel": cluster.job_label} if cluster.job_label else {}),
+        "selector": {"matchLabels": dict(sorted(cluster.selector.items()))},
+        "sampleLimit": SAMPLE_LIMIT,
+        "podMetricsEndpoints": [endpoint],
+    }
+    return yaml_text({**_head(cluster, OPERATOR, "PodMonitor", cluster.monitor), "spec": spec})
 
 
 def prometheus_rule(cluster: Cluster, path: str, text: str) -> str:

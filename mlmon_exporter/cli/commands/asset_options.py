@@ -104,6 +104,32 @@ Port: TypeAlias = Annotated[
 Namespace: TypeAlias = Annotated[
     str, _option("NAME", "The namespace of objects and pods.", IN_OBJECTS, show_default="kubectl's")
 ]
+Name: TypeAlias = Annotated[
+    str,
+    _option(
+        "NAME",
+        "The name of the PodMonitor: one for each service.",
+        IN_OBJECTS,
+        show_default="the first selector's value",
+    ),
+]
+JobLabel: TypeAlias = Annotated[
+    str,
+    _option(
+        "KEY",
+        "The pods' label whose value is the scrape job, such as app.",
+        IN_OBJECTS,
+        show_default="<namespace>/<name> is the job",
+    ),
+]
+MonitorOnly: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--monitor-only",
+        rich_help_panel=IN_OBJECTS,
+        help="Write the PodMonitor alone: the cluster has the rules and boards.",
+    ),
+]
 Label: TypeAlias = Annotated[
     list[str] | None,
     _option(

@@ -39,6 +39,9 @@ def assets(
     kubernetes: options.Kubernetes = False,
     selector: options.Selector = None,
     port: options.Port = "http",
+    name: options.Name = "",
+    job_label: options.JobLabel = "",
+    monitor_only: options.MonitorOnly = False,
     namespace: options.Namespace = "",
     label: options.Label = None,
 ) -> None:
@@ -58,15 +61,23 @@ def assets(
         runbook_url=runbook_url.rstrip("/"),
         dashboard_url=dashboard_url.rstrip("/"),
     )
-    given = {"--selector": selector, "--label": label, "--namespace": namespace}
+    given = {"--selector": selector, "--label": label, "--namespace": namespace, "--name": name}
     needless = [option for option, value in given.items() if value and not kubernetes]
     if needless:
         raise UserError(f"{needless[0]}: needs --kubernetes")
     with user_errors(FileNotFoundError):
         root = assets_root()
     if kubernetes:
-        cluster = _cluster(selector, port, namespace, label)
-        contents = object_files(root, settings, cluster)
+        with _option_errors():
+            cluster = Cluster(
+                selector=_labels("--selector", selector),
+                port=port,
+                namespace=namespace,
+                labels=_labels("--label", label),
+                name=name,
+                job_label=job_label,
+            )
+        contents = object_files(root, settings, cluster, has_rules=not monitor_only)
     else:
         contents = asset_files(root, settings)
     _report(out, *write_files(contents, out, force=force))
@@ -77,18 +88,6 @@ def assets(
         )
     if not kubernetes and settings != DEFAULTS:
         _print("Tests of the rules are about the default settings: none were written.")
-
-
-def _cluster(
-    selector: Sequence[str] | None, port: str, namespace: str, label: Sequence[str] | None
-) -> Cluster:
-    with _option_errors():
-        return Cluster(
-            selector=_labels("--selector", selector),
-            port=port,
-            namespace=namespace,
-            labels=_labels("--label", label),
-        )
 
 
 def _report(out: Path, written: Sequence[str], same: int) -> None:

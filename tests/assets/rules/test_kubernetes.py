@@ -19,6 +19,7 @@ from .conftest import Promtool
 ROOT = assets_root()
 CLUSTER = Cluster({"app": "bike"}, namespace="models", labels={"release": "stack", "a": "1"})
 BOARD = {"title": 'Drift "ü" {{x}} 100%: \\', "panels": [{"expr": "a\n+ b"}], "n": 1.5, "o": None}
+PROBES = ("readinessProbe", "livenessProbe")
 SETTINGS = [DEFAULTS, Settings(job="a|b", runbook_url="https://wiki", latency_seconds=1.0)]
 
 
@@ -79,11 +80,12 @@ def test_every_object_has_a_name_a_namespace_and_the_labels(root: Path) -> None:
 
 
 def test_without_namespace_and_labels_there_are_none() -> None:
-    text = objects(Cluster({"app": "true"}), {}, {})["pod-monitor.yml"]
+    text = objects(Cluster({"app": "true"}), {}, {})["pod-monitor-true.yml"]
     assert text == (
-        "apiVersion: monitoring.coreos.com/v1\nkind: PodMonitor\nmetadata:\n  name: mlmon\n"
+        "apiVersion: monitoring.coreos.com/v1\nkind: PodMonitor\nmetadata:\n  name: 'true'\n"
         "spec:\n  selector:\n    matchLabels:\n      app: 'true'\n"
-        "  podMetricsEndpoints:\n    - port: http\n      path: /metrics\n"
+        "  sampleLimit: 100000\n  podMetricsEndpoints:\n    - port: http\n      path: /metrics\n"
+        "      interval: 30s\n      scrapeTimeout: 10s\n"
     )
 
 
@@ -109,9 +111,46 @@ def test_names_are_labels_of_rfc_1123(path: str, name: str) -> None:
     assert object_name(path) == name
 
 
+def test_each_service_has_a_monitor_and_the_cluster_one_copy_of_the_rules(root: Path) -> None:
+    bike = Cluster({"app": "bike"}, job_label="app")
+    tree = Cluster({"app": "web", "part": "tree"}, name="tree")
+    first, second = (object_files(root, DEFAULTS, c, has_rules=False) for c in (bike, tree))
+    assert [*first, *second] == ["pod-monitor-bike.yml", "pod-monitor-tree.yml"]
+    found = [yaml.safe_load(text) for text in (*first.values(), *second.values())]
+    assert [one["spec"].get("jobLabel") for one in found] == ["app", None]
+    assert [one["metadata"]["name"] for one in found] == ["bike", "tree"]
+
+
+EXAMPLE = ROOT / "examples" / "kubernetes.yml"
+
+
+def test_the_example_passes_the_restricted_pod_security_standard() -> None:
+    found = {one["kind"]: one for one in yaml.safe_load_all(EXAMPLE.read_text())}
+    assert found.keys() == {"Deployment", "NetworkPolicy"}
+    pod = found["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    written = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    assert written["/var/lib/mlmon"] in {volume["name"] for volume in pod["volumes"]}
+    assert {v["value"] for v in container["env"]} == {"/var/lib/mlmon"}
+    ports = {port["name"] for port in container["ports"]}
+    assert {container[probe]["httpGet"]["port"] for probe in PROBES} <= ports
+    (rule,) = found["NetworkPolicy"]["spec"]["ingress"]
+    assert rule["ports"] == [{"port": "http"}]
+    template = found["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert found["Deployment"]["spec"]["selector"]["matchLabels"].items() <= template.items()
+    assert found["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"].items() <= template.items()
+
+
 def test_promtool_takes_the_rules_of_an_object(tmp_path: Path, promtool: Promtool) -> None:
     made = objects(CLUSTER, {n: t for n, t in files().items() if n.startswith("alerting/")}, {})
-    del made["pod-monitor.yml"]
+    del made["pod-monitor-bike.yml"]
     for name, text in made.items():
         path = tmp_path / Path(name).name
         path.write_text(yaml.safe_dump(yaml.safe_load(text)["spec"]))
@@ -127,6 +166,8 @@ def test_promtool_takes_the_rules_of_an_object(tmp_path: Path, promtool: Promtoo
         ({"labels": {"a": "b" * 64}}, "label: expected a Kubernetes label"),
         ({"labels": {"": "b"}}, "label: expected a Kubernetes label"),
         ({"namespace": "a.b"}, "namespace: expected a name"),
+        ({"name": "Bike"}, "name: expected a name such as bike-demand, got 'Bike'"),
+        ({"job_label": "-"}, "job_label: expected a pods' label such as app, got '-'"),
         ({"port": "8000"}, "port: .*; give the port a name"),
         ({"port": "a-very-long-port"}, "port: expected the name of a port"),
         ({"port": "a--b"}, "port: expected the name of a port"),

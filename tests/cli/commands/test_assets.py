@@ -125,4 +125,6 @@ def test_objects_are_written_for_kubernetes(tmp_path: Path) -> None:
     }
     (pods,) = (found["spec"] for found in written if found["kind"] == "PodMonitor")
     assert pods["selector"] == {"matchLabels": {"app": "bike", "tier": "serving"}}
-    assert pods["podMetricsEndpoints"] == [{"port": "metrics", "path": "/metrics"}]
+    (endpoint,) = pods["podMetricsEndpoints"]
+    assert endpoint.items() >= {"port": "metrics", "path": "/metrics"}.items()
+    assert (tmp_path / "pod-monitor-bike.yml").is_file()
