@@ -44,6 +44,12 @@ class Exchange(NamedTuple):
         return sum(map(len, self.request_chunks)) + sum(map(len, self.response_chunks))
 
 
+ExchangeFields = tuple[
+    float, str, str, str, int, str, Headers, Sequence[bytes], Headers, Sequence[bytes]
+]
+"""The fields of an Exchange: a plain tuple is made in a third of the time."""
+
+
 class Batch(NamedTuple):
     """The columns of one exchange."""
 

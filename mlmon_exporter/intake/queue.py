@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlmon_exporter.core.counts.health import Health
-from mlmon_exporter.core.records import Exchange, Headers
+from mlmon_exporter.core.records import Exchange, ExchangeFields, Headers
 from mlmon_exporter.runtime.forks import around_fork
 from mlmon_exporter.runtime.once import Once
 from mlmon_exporter.runtime.pace import REST_RATIO, OtherThreads, Pace
@@ -93,10 +93,9 @@ class Intake:
         """Number of queued exchanges."""
         return len(self._queue)
 
-    def submit(self, exchange: Exchange) -> None:
-        """Queue an exchange; never blocks on work, never raises."""
+    def submit(self, exchange: ExchangeFields, size: int) -> None:
+        """Queue an exchange, whose bodies are `size` bytes; never blocks on work, never raises."""
         at, model, route, path, status, prediction_id, asked, sent, told, answered = exchange
-        size = exchange.size
         sent, answered = tuple(sent), tuple(answered)
         waiting = (size, at, model, route, path, status, prediction_id, sent, answered)
         with self._lock:

@@ -16,7 +16,7 @@ from mlmon_exporter.core.labels import OTHER
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.runtime.once import Once
 
-from .asgi.routes import route_of
+from .asgi.routes import fixed_by, named_by, route_of
 from .templates import RouteTemplates
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class ModelRoutes:
         self._rest = rest[0] if len(rest) == 1 else OTHER if rest else None
         self._templates = RouteTemplates(self._routes)
         self._known: dict[tuple[str, str], Labels] = {}
+        self._fixed: dict[tuple[Any, ...], tuple[Labels, Any]] = {}
 
     def declare(self, requests: RequestCounts) -> None:
         """Start the counts of each model and configured route at 0, before the first request."""
@@ -58,9 +59,16 @@ class ModelRoutes:
         The model is the one that a parameter of the route names, else the route's; `other` where
         several models share the route and only the body can tell.
         """
+        key = fixed_by(scope)
+        if key is not None and (known := self._fixed.get(key)) is not None:
+            return known[0]
         route = route_of(scope, self._templates)
         params = scope.get("path_params", {}).values() if "{" in route else ()
-        return self._labelled(scope["method"], route, params)
+        labels = self._labelled(scope["method"], route, params)
+        if key is not None and len(self._fixed) < ROUTES_KEPT:
+            # What the key identifies must stay alive, or another may get its identity.
+            self._fixed[key] = labels, named_by(scope)
+        return labels
 
     def find_path(self, method: str, path: str, known: RouteTemplates) -> Labels:
         """Return the same where only the path is known: routes of ours come before `known` ones."""

@@ -16,6 +16,10 @@ def exchange(body: bytes = b"{}", route: str = "/predict") -> Exchange:
     return Exchange(0.0, "m", route, route, 200, "id", {}, [body], {}, [b"1"])
 
 
+def submit(intake: Intake, exchange: Exchange) -> None:
+    intake.submit(exchange, exchange.size)
+
+
 def dropped(health: Health) -> int:
     return health.counters["mlmon_dropped_total"].cells["queue_full",]
 
@@ -30,7 +34,7 @@ def test_what_is_submitted_is_taken_in_once_and_in_order() -> None:
     seen: list[str] = []
     intake = new_intake(lambda e, pace: seen.append(e.route))
     for i in range(500):
-        intake.submit(exchange(route=f"/{i}"))
+        submit(intake, exchange(route=f"/{i}"))
     assert intake.flush(60.0)
     assert seen == [f"/{i}" for i in range(500)]
     intake.close()
@@ -43,7 +47,7 @@ def test_no_thread_runs_before_the_first_exchange_or_after_close() -> None:
     before = threads()
     intake = new_intake(lambda e, pace: None)
     assert threads() == before
-    intake.submit(exchange())
+    submit(intake, exchange())
     assert threads() == before + 1
     intake.close()
     assert threads() == before
@@ -53,7 +57,7 @@ def test_an_exchange_after_close_starts_the_thread_again() -> None:
     seen: list[Exchange] = []
     intake = new_intake(lambda e, pace: seen.append(e))
     for count in (1, 2, 3):
-        intake.submit(exchange())
+        submit(intake, exchange())
         intake.close()
         assert len(seen) == count
 
@@ -76,14 +80,15 @@ def test_the_garbage_collector_keeps_nothing_in_view_of_what_waits() -> None:
     """Else so much comes of age that it looks through all that the app has in memory."""
     gate = Gate()
     intake = new_intake(gate)
-    intake.submit(exchange())
+    submit(intake, exchange())
     assert gate.entered.wait(60.0)
     gc.collect()
     before = len(gc.get_objects())
     for i in range(500):
         # Objects of its own, as a server makes them for each request.
         body, headers, answer = b"%d" % i, {b"host": b"%d" % i}, {b"content-length": b"%d" % i}
-        intake.submit(Exchange(0.0, "m", "/p", "/p", 200, "id", headers, [body], answer, [body]))
+        fields = (0.0, "m", "/p", "/p", 200, "id", headers, [body], answer, [body])
+        intake.submit(fields, 2 * len(body))
     for generation in (0, 1):  # what is left now would be of age
         gc.collect(generation)
     more = len(gc.get_objects()) - before
@@ -98,7 +103,7 @@ def test_a_full_queue_drops_and_counts_and_submit_does_not_wait() -> None:
     gate, health = Gate(), Health()
     intake = new_intake(gate, health, exchanges=10)
     for _ in range(50):
-        intake.submit(exchange())
+        submit(intake, exchange())
     assert intake.waiting == 10
     gate.open.set()
     assert intake.flush(60.0)
@@ -111,12 +116,12 @@ def test_bytes_are_bounded_too_and_given_back_when_taken_in() -> None:
     gate, health = Gate(), Health()
     intake = new_intake(gate, health, size=1000)
     for _ in range(10):
-        intake.submit(exchange(b"x" * 299))  # with the response's byte, 300
+        submit(intake, exchange(b"x" * 299))  # with the response's byte, 300
     assert dropped(health) == 7
     gate.open.set()
     assert intake.flush(60.0)
     for _ in range(3):
-        intake.submit(exchange(b"x" * 299))
+        submit(intake, exchange(b"x" * 299))
     assert intake.flush(60.0)
     assert dropped(health) == 7
     intake.close()
@@ -134,7 +139,7 @@ def test_an_exchange_that_cannot_be_taken_in_is_counted_and_logged_once(
 
     intake = new_intake(consume, health)
     for route in ("/bad", "/good", "/bad", "/good"):
-        intake.submit(exchange(route=route))
+        submit(intake, exchange(route=route))
     assert intake.flush(60.0)
     assert len(seen) == 2
     assert health.counters["mlmon_internal_errors_total"].cells["intake",] == 2
@@ -145,7 +150,7 @@ def test_an_exchange_that_cannot_be_taken_in_is_counted_and_logged_once(
 def test_flush_says_when_there_was_not_enough_time() -> None:
     gate = Gate()
     intake = new_intake(gate)
-    intake.submit(exchange())
+    submit(intake, exchange())
     assert gate.entered.wait(60)
     assert not intake.flush(0.01)
     gate.open.set()
@@ -156,7 +161,7 @@ def test_flush_says_when_there_was_not_enough_time() -> None:
 def test_a_flush_that_gives_up_leaves_another_waiting() -> None:
     gate = Gate()
     intake = new_intake(gate)
-    intake.submit(exchange())
+    submit(intake, exchange())
     assert gate.entered.wait(60)
     done: list[bool] = []
     patient = threading.Thread(target=lambda: done.append(intake.flush(60.0)))
@@ -178,12 +183,12 @@ def test_flush_without_any_exchange_returns_at_once() -> None:
 def test_a_forked_child_starts_with_an_empty_queue_and_a_thread_of_its_own() -> None:
     seen: list[str] = []
     intake = new_intake(lambda e, pace: seen.append(e.route))
-    intake.submit(exchange(route="/parent"))
+    submit(intake, exchange(route="/parent"))
     assert intake.flush(60.0)
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
-        intake.submit(exchange(route="/child"))
+        submit(intake, exchange(route="/child"))
         is_done = intake.flush(60.0)
         os.write(write, f"{is_done} {','.join(seen)}".encode())
         os._exit(0)
@@ -209,7 +214,7 @@ def test_a_monitor_nobody_holds_goes_away_with_its_intake() -> None:
 
     intake = new_intake(lambda e, pace: None)
     gone = weakref.ref(intake)
-    intake.submit(exchange())
+    submit(intake, exchange())
     intake.close()
     del intake
     gc.collect()

@@ -19,7 +19,6 @@ from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlmon_exporter import ConfigError, Monitor, MonitorMiddleware, Reference, instrument
-from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.metrics.table import METRICS
 from tests.asgi import get, post_all
 
@@ -391,7 +390,7 @@ def test_a_route_has_none_in_progress_before_its_first_request() -> None:
 def test_a_with_statement_closes_the_monitor(reference: str) -> None:
     before = {*threading.enumerate()}
     with Monitor(model="m", reference=reference) as monitor:
-        monitor._intake.submit(Exchange(0.0, "m", "/p", "/p", 200, "id", {}, [b"{}"], {}, [b"1"]))
+        monitor._intake.submit((0.0, "m", "/p", "/p", 200, "id", {}, [b"{}"], {}, [b"1"]), 3)
         (started,) = {*threading.enumerate()} - before
     assert not started.is_alive()
 

@@ -49,6 +49,14 @@ def test_a_parameter_of_the_route_names_the_model() -> None:
     assert alone.find(scope_of(BY_NAME, model_name="x")) == ("iris", "", BY_NAME)
 
 
+def test_a_route_that_is_known_is_told_apart_by_where_it_is_mounted() -> None:
+    routes, route = routes_of({"name": "a"}), scope_of("/x")["route"]
+    for root in ("", "/one", "/two", "/one", ""):
+        scope = {**scope_of(None), "route": route, "root_path": root, "app_root_path": ""}
+        assert routes.find(scope) == ("a", "", f"{root}/x")
+        assert routes.find({**scope, "method": "GET"}) == ("", "", f"{root}/x")
+
+
 def test_requests_that_only_a_body_can_assign_are_counted_for_other() -> None:
     routes = routes_of({"name": "small"}, {"name": "large"})
     assert routes.find(scope_of(OPENAI)) == ("other", "", OPENAI)

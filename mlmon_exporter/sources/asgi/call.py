@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from mlmon_exporter.core.counts.requests import UNDECIDED, RequestLabels
 from mlmon_exporter.core.labels import OTHER
-from mlmon_exporter.core.records import Exchange, Exemplar
+from mlmon_exporter.core.records import Exemplar
 from mlmon_exporter.formats.event_stream import MEDIA_TYPE
 from mlmon_exporter.sources.endings import ended, error_of
 from mlmon_exporter.sources.ids import ID_HEADER, PredictionIds, valid_id
@@ -241,20 +241,22 @@ class Call:
     def _hand_over(self, arrived: float) -> None:
         """Submit the exchange, or count the reason why there is none."""
         if self._request_limit >= 0 and self._response_limit >= 0 and self._is_read:
-            self._sink.submit(
-                Exchange(
-                    arrived,
-                    self._model,
-                    self._route,
-                    self._scope["path"],
-                    self._status,
-                    self._prediction_id,
-                    self._request_headers,
-                    self._request_chunks,
-                    self._response_headers,
-                    self._response_chunks,
-                )
+            exchange = (
+                arrived,
+                self._model,
+                self._route,
+                self._scope["path"],
+                self._status,
+                self._prediction_id,
+                self._request_headers,
+                self._request_chunks,
+                self._response_headers,
+                self._response_chunks,
             )
+            kept = self._response_size  # of a stream perhaps just a part
+            if self._stream is not None:
+                kept = sum(map(len, self._response_chunks))
+            self._sink.submit(exchange, self._request_size + int(kept))
         else:
             self._sink.health.drop(self._drop_reason())
 

@@ -6,7 +6,6 @@ import logging
 from time import perf_counter
 from urllib.parse import unquote_to_bytes
 
-from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.formats.event_stream import MEDIA_TYPE
 from mlmon_exporter.sources.endings import ended
 from mlmon_exporter.sources.ids import ID_HEADER, valid_id
@@ -102,10 +101,10 @@ class Heard:
         elif not turn.is_read:
             self._sink.health.drop("request_unread")
         else:
-            asked, answered = dict(turn.request_headers), dict(turn.response_headers)
+            answered, asked = dict(turn.response_headers), dict(turn.request_headers)
             given = valid_id(answered.get(ID_HEADER)) or valid_id(asked.get(ID_HEADER))
             self._sink.submit(
-                Exchange(
+                (
                     turn.arrived,
                     call.model,
                     call.route,
@@ -116,7 +115,8 @@ class Heard:
                     turn.request_chunks,
                     answered,
                     turn.response_chunks,
-                )
+                ),
+                turn.request_size + sum(map(len, turn.response_chunks)),
             )
 
 

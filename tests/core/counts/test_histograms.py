@@ -3,8 +3,10 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mlmon_exporter.core.counts.histograms import Family, HistogramTable
+from mlmon_exporter.core.counts.histograms import MANY, Family, HistogramTable
 
 FAMILY = Family(("model",), {"seconds": (1.0, 2.0), "bytes": (10.0,)})
 
@@ -28,3 +30,15 @@ def test_declared_histograms_are_there_at_0() -> None:
 def test_damaged_cells_are_refused(cells: list[list[float]]) -> None:
     with pytest.raises(ValueError, match=r"."):
         HistogramTable(FAMILY).read([[["m"], cells]])
+
+
+KNOWN_OR_NOT = st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, 10, 11, -1.0, math.nan])
+
+
+@given(st.lists(st.tuples(KNOWN_OR_NOT, KNOWN_OR_NOT), min_size=MANY, max_size=3 * MANY))
+def test_many_values_are_counted_as_one_by_one(rows: list[tuple[float, float]]) -> None:
+    together, apart = HistogramTable(FAMILY), HistogramTable(FAMILY)
+    together.observe(("m",), rows)
+    for row in rows:
+        apart.observe(("m",), [row])
+    assert together.to_form() == apart.to_form()

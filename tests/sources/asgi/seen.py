@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import RequestCounts
-from mlmon_exporter.core.records import Exchange, Histograms
+from mlmon_exporter.core.records import Exchange, ExchangeFields, Histograms
 from mlmon_exporter.sources.asgi.middleware import AsgiSource
 from mlmon_exporter.sources.asgi.routes import route_of
 from mlmon_exporter.sources.model_routes import ModelRoutes
@@ -66,12 +66,17 @@ class Seen(Sink):
             "routes": Routes(),
             "in_flight": {},
             "max_body_bytes": 1000,
-            "submit": self.exchanges.append,
+            "submit": self._submit,
             "wake": lambda: None,
             "shutdown": self._shut_down,
             "service_apps": {},
         }
         super().__init__(**defaults | parts)
+
+    def _submit(self, fields: ExchangeFields, size: int) -> None:
+        exchange = Exchange._make(fields)
+        assert exchange.size == size
+        self.exchanges.append(exchange)
 
     async def _shut_down(self) -> None:
         self.shutdowns += 1
