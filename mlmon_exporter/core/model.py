@@ -12,7 +12,7 @@ from .learner import Learner
 from .outcomes.reference import ModelReference
 from .outcomes.scorer import OutcomeScorer, Tallies, outcome_scorer
 from .profile import free_text
-from .records import Batch, Histograms, Prediction, Readings
+from .records import Batch, Histograms, Prediction, Readings, SingleRows
 from .settings import ModelSettings
 from .versions import Versions
 
@@ -95,6 +95,17 @@ class Model:
         if self._texts or self._output_texts:
             batch = self._sized(batch)
         version.add(batch, now, pause, request_bytes)
+        return name
+
+    @property
+    def takes_many(self) -> bool:
+        """True if `observe_many` can be called: a reference is there, and no texts are sized."""
+        return self._learner is None and not (self._texts or self._output_texts)
+
+    def observe_many(self, rows: SingleRows, pause: Callable[[], None] = lambda: None) -> str:
+        """Take in rows of the configured version as `observe` does one by one; return it."""
+        name, version = self.versions.admit(self.settings.version, max(rows.moments))
+        version.add_many(rows, pause)
         return name
 
     def _sized(self, batch: Batch) -> Batch:

@@ -69,6 +69,15 @@ class Batch(NamedTuple):
         return self.predictions
 
 
+class SingleRows(NamedTuple):
+    """Rows of small requests that have one each, in their order; all have the same names."""
+
+    features: Sequence[Mapping[str, Column]]
+    predictions: Sequence[Mapping[str, Column]]
+    moments: Sequence[float]
+    """Unix seconds when each was seen."""
+
+
 class Prediction(NamedTuple):
     """A row that waits for its outcome; of its inputs it has just bounded labels."""
 

@@ -26,7 +26,7 @@ from .outcomes.reference import ModelReference
 from .outcomes.scorer import OutcomeScorer, Tallies
 from .outcomes.tallies import SegmentSums
 from .outcomes.tally_bytes import AnyTally
-from .records import Batch, Histograms, Readings
+from .records import Batch, Histograms, Readings, SingleRows
 from .settings import ModelSettings
 from .windows.buffer import RowBuffer
 from .windows.matrix import ReferenceMatrix
@@ -139,6 +139,17 @@ class Version:
             self._outputs.add(named, batch.rows, now, pause, request_bytes=request_bytes)
             if self._predicted is not None and self._setup.scorer is not None:
                 self._predicted.add(self._setup.scorer.rows(batch), now)
+
+    def add_many(self, rows: SingleRows, pause: Callable[[], None]) -> None:
+        """Add rows of small requests that have one each."""
+        features, predictions, moments = rows
+        batches = [Batch(*each, 1) for each in zip(features, predictions, strict=True)]
+        self._features.add_many(features, moments, pause)
+        named = [batch.outputs(self._outputs.names) for batch in batches]
+        self._outputs.add_many(named, moments, pause)
+        if self._predicted is not None and self._setup.scorer is not None:
+            for batch, moment in zip(batches, moments, strict=True):
+                self._predicted.add(self._setup.scorer.rows(batch), moment)
 
     def drain(self, pause: Callable[[], None]) -> None:
         """Tally all rows that were added before."""

@@ -79,7 +79,7 @@ FORMATS: tuple[Format, ...] = (
 """The first that recognises a request reads it: the more particular a format, the earlier."""
 
 AUTO = "auto"
-_BY_NAME = {row.name: row for row in FORMATS}
+BY_NAME = {row.name: row for row in FORMATS}
 
 
 class Parsed(NamedTuple):
@@ -124,7 +124,7 @@ def parse(
     path, limit = exchange.path, body_map.max_inflated_bytes
     request = Message(path, exchange.request_headers, exchange.request_chunks, limit)
     response = Message(path, exchange.response_headers, exchange.response_chunks, limit)
-    row = _BY_NAME.get(format) or _chosen(format, request)
+    row = BY_NAME.get(format) or _chosen(format, request)
     name = None
     is_answered = 200 <= exchange.status < 300
     try:
@@ -195,7 +195,7 @@ def _fits_another(row: Format, request: Message) -> bool:
 
 def _chosen(format_: str, request: Message) -> Format:
     if format_ != AUTO:
-        known = ", ".join(_BY_NAME)
+        known = ", ".join(BY_NAME)
         raise ValueError(f"format: expected {AUTO} or one of {known}, got {format_!r}")
     return _recognised(request)
 

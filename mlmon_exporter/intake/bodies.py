@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from json import JSONDecodeError
 
 from mlmon_exporter.config.keys import Config, ConfigError, ModelConfig
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.labels import OTHER
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.reference import ModelReference
-from mlmon_exporter.core.records import Batch, Exchange
+from mlmon_exporter.core.records import Batch, Exchange, SingleRows
+from mlmon_exporter.core.windows.buffer import SMALL_BYTES
 from mlmon_exporter.formats import AUTO, FORMATS, BodyMap, FormatError, Parsed, parse
+from mlmon_exporter.formats.alike import Form, Row, loads
 
 ROUTES_KEPT = 1000
 PATIENCE = 8
 """After so many unreadable bodies in a row, most bodies of a route are skipped."""
+GROUP_BYTES = 48 * 1024
+"""Bodies that are read without a pause: a fraction of a millisecond."""
 MOST_SKIPPED = 256
 """At most so many bodies are skipped between two that are tried."""
+
+
+ArePlain = Callable[[Exchange, str, Batch], bool]
+"""Says of the first of some exchanges, its model and columns if all like it are predictions."""
 
 
 class _Route:
     """Format and failures of a route's bodies."""
 
-    __slots__ = ("_failures", "_to_skip", "format")
+    __slots__ = ("_failures", "_read_alone", "_to_skip", "form", "format", "made_for")
 
     def __init__(self, format: str) -> None:
         self.format = format
+        self.form: Form | None = None
+        """Form of the exchanges that can be read together, if one is known."""
+        self.made_for: tuple[str, str] = ("", "")
+        """Model and path of the exchange that has this form."""
+        self._read_alone = 0
         self._failures = 0
         self._to_skip = 0
+
+    def is_form_wanted(self) -> bool:
+        """Count an exchange that is read by itself; True for the 1st, 2nd, 4th, 8th, ..."""
+        self._read_alone += 1
+        return not self._read_alone & (self._read_alone - 1)
+
+    def is_alike(self, exchange: Exchange) -> bool:
+        """Return whether an exchange may have the form, if its bodies have."""
+        is_ok = 200 <= exchange.status < 300 and not self._to_skip
+        return is_ok and (exchange.model, exchange.path) == self.made_for
 
     def is_worth_trying(self) -> bool:
         if not self._to_skip:
@@ -80,7 +104,35 @@ class BodyReader:
         route.worked(parsed.format)
         for reason in parsed.problems:
             self._health.parse_error(parsed.format, reason)
-        return self._chosen(parsed.named, exchange.model), parsed.batch
+        chosen = self._chosen(parsed.named, exchange.model)
+        if route.is_form_wanted() and chosen in self._models:
+            route.form = Form.of(exchange, parsed, self._body_map(chosen))
+            route.made_for = exchange.model, exchange.path
+        return chosen, parsed.batch
+
+    def read_alike(
+        self, exchanges: Sequence[Exchange], are_plain: ArePlain
+    ) -> tuple[str, SingleRows] | None:
+        """Return the model and the rows of the first exchanges, as many as are alike.
+
+        None where the first one has to be read by itself, as where its columns are not plain.
+        """
+        route = self._routes.get(exchanges[0].route)
+        form = route.form if route is not None else None
+        if route is None or form is None:
+            return None
+        name = self._chosen(form.named, exchanges[0].model)
+        if form.format != route.format or form.body_map is not self._body_map(name):
+            return None
+        if not self._models[name].takes_many:
+            return None
+        alike = _alike(form, route, exchanges)
+        first = next(alike, None)
+        if first is None or not are_plain(exchanges[0], name, Batch(*first[:2], 1)):
+            return None
+        rows = [first, *alike]
+        route.worked(form.format)
+        return name, SingleRows(*zip(*rows, strict=True))
 
     def _add_route(self, exchange: Exchange) -> _Route:
         route = _Route(self._formats[exchange.model])
@@ -117,6 +169,27 @@ class BodyReader:
             kept = (model.reference, body_map_of(self._config, self._settled[name], model))
             self._maps[name] = kept
         return kept[1]
+
+
+def _alike(
+    form: Form, route: _Route, exchanges: Sequence[Exchange]
+) -> Iterator[tuple[Row, Row, float]]:
+    """Give features, predictions and time of the first exchanges that have a form."""
+    most, route_name = GROUP_BYTES, exchanges[0].route
+    for exchange in exchanges:
+        size = exchange.size
+        most -= size
+        is_near = exchange.route == route_name and route.is_alike(exchange)
+        if not is_near or size > SMALL_BYTES or most < 0:
+            return
+        try:
+            features = form.features(loads(exchange.request_chunks))
+            answer = form.answer(loads(exchange.response_chunks))
+        except JSONDecodeError:
+            return
+        if features is None or answer is None:
+            return
+        yield features, answer, exchange.arrived
 
 
 def body_map_of(config: Config, settled: ModelConfig, model: Model) -> BodyMap:

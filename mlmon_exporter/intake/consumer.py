@@ -38,7 +38,35 @@ class Consumer:
         self._requests = requests
         self._keep = keep
 
-    def __call__(self, exchange: Exchange, pace: Pace) -> None:
+    def __call__(self, exchanges: Sequence[Exchange], pace: Pace) -> int:
+        """Take in the first exchange, and with it those that follow and are alike.
+
+        Returns:
+            How many were taken in. The counts are the same as one by one.
+        """
+        taken = self._take_alike(exchanges, pace) if len(exchanges) > 1 else 0
+        if not taken:
+            self._take(exchanges[0], pace)
+        return taken or 1
+
+    def _take_alike(self, exchanges: Sequence[Exchange], pace: Pace) -> int:
+        read = self._reader.read_alike(exchanges, self._predictions.are_plain)
+        if read is None:
+            return 0
+        name, rows = read
+        model = self._models[name]
+        self._predictions.has(exchanges[0], name, Batch(rows.features[0], rows.predictions[0], 1))
+        version = model.observe_many(rows, pace)
+        count = len(rows.moments)
+        self._requests.record_requests_of(name, version, [1] * count)
+        if model.has_task:
+            for exchange, features, answer in zip(exchanges, *rows[:2], strict=False):
+                if exchange.prediction_id:
+                    batch = Batch(features, answer, 1, None, [exchange.prediction_id])
+                    self._keep(name, batch, exchange.arrived)
+        return count
+
+    def _take(self, exchange: Exchange, pace: Pace) -> None:
         """Take in an exchange; only answers of status 2xx count as predictions."""
         if not 200 <= exchange.status < 300:
             return

@@ -69,6 +69,18 @@ class Predictions:
             self._refuse(exchange.route, name, reason)
         return reason is None
 
+    def are_plain(self, exchange: Exchange, name: str, batch: Batch) -> bool:
+        """Return whether all exchanges with these columns are predictions with known outputs.
+
+        Then `has` says so of each, whatever its values are, and one call speaks for all of them.
+        """
+        reference = self._models[name].reference
+        if reference is None or _REPOSITORY in exchange.path:
+            return False
+        features, outputs = self._columns(name, reference)
+        needed = 1 if len(features) <= FEW_COLUMNS else NEEDED
+        return _holds(batch.features, features, needed) and self._has_output(batch, outputs)
+
     def _refusal(self, exchange: Exchange, name: str, batch: Batch) -> str | None:
         if _REPOSITORY in exchange.path:
             return "other_protocol"

@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 from mlmon_exporter.core.counts.health import Health
@@ -27,7 +28,11 @@ MOST_SHARE, LEAST_SHARE = 0.25, 0.03
 BUSY = 0.95
 """Share of a core that requests and the thread take together at most."""
 
-Consume = Callable[[Exchange, Pace], None]
+GROUP = 64
+"""Exchanges that are looked at together at most."""
+
+Consume = Callable[[Sequence[Exchange], Pace], int]
+"""Takes in the first of some exchanges, maybe with others that follow it; returns how many."""
 
 
 class Intake:
@@ -183,25 +188,38 @@ class Intake:
     def _take(self, pace: Pace) -> None:
         """Take in some exchanges, a slice of work at most."""
         with self._busy:
-            for _ in range(len(self._queue)):
-                size, *values, sent, answered = self._queue[0]
-                asked, told = self._headers[0], self._headers[1]
+            group = self._next_group()
+            while group:
+                taken = 1
                 try:
-                    self._consume(Exchange._make((*values, asked, sent, told, answered)), pace)
+                    taken = self._consume(group, pace)
                 except Exception as error:  # noqa: BLE001 - later exchanges are taken in all the same
                     self._fail(error)
-                self._queue.popleft()
-                self._headers.popleft()
-                self._headers.popleft()
-                # Only this thread writes these two: they need no lock.
-                self._done += 1
-                self._done_bytes += size
+                del group[:taken]
+                for _ in range(taken):
+                    # Only this thread writes these two: they need no lock.
+                    self._done_bytes += self._queue.popleft()[0]
+                    self._done += 1
+                    self._headers.popleft()
+                    self._headers.popleft()
                 if pace.is_due:
                     break
         if self._awaited:
             with self._drained:
                 self._drained.notify_all()
         pace()
+
+    def _next_group(self) -> list[Exchange]:
+        """Return the exchanges that have waited for longest; they stay in the queue."""
+        with self._lock:
+            waiting = [*islice(self._queue, GROUP)]
+            headers = iter([*islice(self._headers, 2 * len(waiting))])
+        return [
+            Exchange._make((*values, asked, sent, told, answered))
+            for (_, *values, sent, answered), asked, told in zip(
+                waiting, headers, headers, strict=True
+            )
+        ]
 
     def _fail(self, error: Exception) -> None:
         self._health.internal_error("intake")

@@ -13,6 +13,7 @@ import orjson
 
 from mlmon_exporter import Config, Monitor
 from mlmon_exporter.core.records import Exchange
+from mlmon_exporter.intake.queue import GROUP
 from mlmon_exporter.runtime.pace import Pace
 
 from .asgi import FEATURES
@@ -64,8 +65,9 @@ def intake_microseconds(features: int, rows: int, models: int = 1) -> float:
     pace = Pace()
 
     def take_in() -> None:
-        for exchange in exchanges * count:
-            monitor._consumer(exchange, pace)
+        waiting = exchanges * count
+        while waiting:
+            del waiting[: monitor._consumer(waiting[:GROUP], pace)]
 
     return _least_seconds(take_in) / (count * models) * 1e6
 

@@ -3,12 +3,13 @@ from __future__ import annotations
 import gc
 import os
 import threading
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.records import Exchange
-from mlmon_exporter.intake.queue import Consume, Intake, rest_ratio
+from mlmon_exporter.intake.queue import Intake, rest_ratio
 from mlmon_exporter.runtime.pace import Pace
 
 
@@ -25,9 +26,38 @@ def dropped(health: Health) -> int:
 
 
 def new_intake(
-    consume: Consume, health: Health | None = None, *, exchanges: int = 1000, size: int = 10**6
+    consume: Callable[[Exchange, Pace], object],
+    health: Health | None = None,
+    *,
+    exchanges: int = 1000,
+    size: int = 10**6,
 ) -> Intake:
-    return Intake(consume, health or Health(), max_exchanges=exchanges, max_bytes=size)
+    def first(waiting: Sequence[Exchange], pace: Pace) -> int:
+        consume(waiting[0], pace)
+        return 1
+
+    return Intake(first, health or Health(), max_exchanges=exchanges, max_bytes=size)
+
+
+def test_as_many_leave_the_queue_as_were_taken_in() -> None:
+    seen: list[str] = []
+
+    def take(waiting: Sequence[Exchange], pace: Pace) -> int:
+        if waiting[0].route == "/0":
+            assert go_on.wait(60.0)
+        taken = waiting[: 1 + len(seen) % 3]
+        seen.extend(exchange.route for exchange in taken)
+        return len(taken)
+
+    go_on = threading.Event()
+    intake = Intake(take, Health(), max_exchanges=1000, max_bytes=10**6)
+    for i in range(200):
+        submit(intake, exchange(route=f"/{i}"))
+    go_on.set()
+    assert intake.flush(60.0)
+    assert seen == [f"/{i}" for i in range(200)]
+    assert intake.waiting == 0
+    intake.close()
 
 
 def test_what_is_submitted_is_taken_in_once_and_in_order() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Self
 
 from mlmon_exporter.core.labels import OTHER
@@ -115,7 +116,11 @@ class RequestCounts(CountTables):
 
     def record_rows(self, model: str, version: str, rows: int) -> None:
         """Count the rows that one request had predicted; never blocks."""
-        self._waiting_rows.append(((model, version), rows))
+        self.record_requests_of(model, version, [rows])
+
+    def record_requests_of(self, model: str, version: str, rows: Sequence[int]) -> None:
+        """Count the rows that each of some requests had predicted; never blocks."""
+        self._waiting_rows.extend(zip(repeat((model, version)), rows))
         if len(self._waiting_rows) >= BATCH:
             self._drain_unless_locked()
 

@@ -237,6 +237,16 @@ class RowBuffer:
                 self._long_requests = merged(self._long_requests, alike)
         self._tallier.tally_if_idle(pause)
 
+    def add_many(
+        self, rows: Sequence[Mapping[str, Any]], moments: Sequence[float], pause: Pause = _go_on
+    ) -> None:
+        """Add single rows of small requests, each seen at its moment; they must not change."""
+        self._single.extend(zip(rows, moments, strict=True))
+        if len(self._single) >= self._batch:
+            with self._lock:
+                self._add_single_rows()
+            self._tallier.tally_if_idle(pause)
+
     def drain(self, pause: Pause = _go_on) -> None:
         """Tally all rows that were added before."""
         with self._lock:
