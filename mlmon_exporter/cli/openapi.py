@@ -59,7 +59,13 @@ def _plain(description: str) -> Form:
 
 
 def _healthz() -> Form:
-    health = _object({"status": {"const": "ok"}, "time": {"type": "number"}}, ("status", "time"))
+    moment: Form = {"type": "number"}
+    state = _object(
+        {"folder": TEXT, "reason": TEXT, "since": moment}, ("folder", "reason", "since")
+    )
+    status = {"enum": ["ok", "state not written"]}
+    form = {"status": status, "time": moment, "state": state}
+    health = _object(form, ("status", "time"))
     return {"summary": "Health of the server", "responses": {"200": _json("It runs", health)}}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -56,9 +55,6 @@ def app_of(monitor: Monitor) -> Starlette:
         yield
         await monitor.shutdown()
 
-    async def healthz(_: Request) -> Response:
-        return JSONResponse({"status": "ok", "time": time.time()})
-
     description = openapi(monitor.writing_apps, bool(monitor.config.metrics_token))
 
     async def described(_: Request) -> Response:
@@ -67,7 +63,7 @@ def app_of(monitor: Monitor) -> Starlette:
     return Starlette(
         routes=[
             Route("/", monitor.page_app()),
-            Route("/healthz", healthz),
+            Route("/healthz", monitor.health_app()),
             Route("/metrics", monitor.metrics_app()),
             Route("/openapi.json", described),
             *(Route(path, app) for path, app in monitor.writing_apps.items()),

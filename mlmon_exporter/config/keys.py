@@ -72,6 +72,7 @@ class Config(BaseSettings):
     metrics_token: kinds.Tokens = ()
     metrics_path: kinds.OptionalRoute = "/metrics"
     page_path: kinds.OptionalRoute = None
+    health_path: kinds.OptionalRoute = None
 
     psi_floor: kinds.Number = number(0.1, high=100)
     ks_floor: kinds.Number = number(0.1, high=1)
@@ -109,11 +110,12 @@ class Config(BaseSettings):
             raise ValueError(f"expected {longest.label} (a window) or more, got {span.label}")
         return span
 
-    @field_validator("page_path")
+    @field_validator("page_path", "health_path")
     @classmethod
-    def _is_not_the_metrics(cls, path: str | None, info: ValidationInfo) -> str | None:
-        if path is not None and path == info.data.get("metrics_path"):
-            raise ValueError(f"expected another path than metrics_path, got {path!r}")
+    def _is_no_other_path(cls, path: str | None, info: ValidationInfo) -> str | None:
+        for other in ("metrics_path", "page_path"):
+            if path is not None and path == info.data.get(other):
+                raise ValueError(f"expected another path than {other}, got {path!r}")
         return path
 
     @field_validator("models")

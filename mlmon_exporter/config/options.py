@@ -39,6 +39,7 @@ class Options(ModelOptions, total=False):
     metrics_token: str | Sequence[str] | None
     metrics_path: str | None
     page_path: str | None
+    health_path: str | None
     psi_floor: float
     ks_floor: float
     share_floor: float

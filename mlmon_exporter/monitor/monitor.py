@@ -22,6 +22,7 @@ from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.pending import GroundTruth
 from mlmon_exporter.core.records import Reading, flat
 from mlmon_exporter.endpoints.desk import FeedbackDesk, kpi_event
+from mlmon_exporter.endpoints.health import HealthApp
 from mlmon_exporter.endpoints.readout import Readout
 from mlmon_exporter.endpoints.scrape import MetricsApp
 from mlmon_exporter.formats import FORMATS, REASONS
@@ -33,7 +34,7 @@ from mlmon_exporter.metrics.collector import MlmonCollector
 from mlmon_exporter.metrics.detail import shown
 from mlmon_exporter.metrics.process import this_process
 from mlmon_exporter.reference.models import ConfiguredModels
-from mlmon_exporter.runtime.forks import after_fork
+from mlmon_exporter.runtime.forks import after_fork, around_fork
 from mlmon_exporter.runtime.threads import LimitedThreads
 from mlmon_exporter.sources.model_routes import ModelRoutes
 from mlmon_exporter.sources.sink import Sink
@@ -79,6 +80,8 @@ class Monitor:
         requests = RequestCounts(max_routes=c.max_routes, on_overflow=health.overflow)
         feedback = Feedback(max_kpis=c.max_kpis, on_overflow=lambda: health.overflow("kpi"))
         self._counts = Counts(requests, feedback, health)
+        for tables in self._counts:
+            around_fork(before=tables.hold, parent=tables.release, child=tables.renew)
         configured = ConfiguredModels(c, health)
         self.models: Mapping[str, Model] = configured.by_name
         self._routes = ModelRoutes(c.models, self.models, health)
@@ -131,7 +134,11 @@ class Monitor:
 
     def _new_sink(self) -> Sink:
         c = self.config
-        own = {c.page_path: self.page_app, c.metrics_path: self.metrics_app}
+        own = {
+            c.page_path: self.page_app,
+            c.health_path: self.health_app,
+            c.metrics_path: self.metrics_app,
+        }
         apps = {path: app() for path, app in own.items() if path}
         return Sink(
             requests=self._counts.requests,
@@ -278,6 +285,10 @@ class Monitor:
     def metrics_app(self) -> ASGIApp:
         """Return the ASGI app that answers scrapes, to be mounted where you like."""
         return self._metrics_app
+
+    def health_app(self) -> ASGIApp:
+        """Return the ASGI app that says if the state is written, to be mounted where you like."""
+        return HealthApp(self._readout.trouble)
 
     def page_app(self) -> ASGIApp:
         """Return the ASGI app of the page, to be mounted where you like."""

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from mlmon_exporter.core.counts.counts import Counts
 from mlmon_exporter.core.counts.health import Health
 
 from .errors import LostError, StoreError
@@ -36,6 +37,16 @@ class Trouble(NamedTuple):
     def __str__(self) -> str:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(self.since))
         return f"state_dir {self.folder} has not been written since {at} UTC: {WORDS[self.reason]}"
+
+
+class Loaded(NamedTuple):
+    """Counts to be shown."""
+
+    counts: Counts
+    is_partial: bool = False
+    """The store was never read: these are of this process alone."""
+    is_own: bool = False
+    """They include what this process could not write, and nothing that others could not."""
 
 
 class Outage:

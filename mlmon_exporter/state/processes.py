@@ -9,12 +9,14 @@ from mlmon_exporter.core.records import Readings
 
 from .values import read, read_worker
 
+ALIVE_SECONDS = 15.0
+
 
 class Processes:
     """Processes seen in the last `alive_seconds`, and CPU time of all. Its owner locks."""
 
-    def __init__(self, alive_seconds: float) -> None:
-        self.alive_seconds = alive_seconds
+    def __init__(self, flush_seconds: float) -> None:
+        self.alive_seconds = max(ALIVE_SECONDS, 3 * flush_seconds)
         self.cpu = CpuTime()
         self.last_seen = 0.0
         """Unix seconds when one last wrote; 0 if none did."""

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import orjson
 
@@ -29,7 +28,7 @@ from mlmon_exporter.runtime.forks import after_fork
 
 from .errors import LostError, StoreError, UnreadableError
 from .joiner import Tallies, Transaction
-from .outage import Outage, Trouble
+from .outage import Loaded, Outage, Trouble
 from .pending_table import SQLITE, PendingTable, schema
 from .processes import Processes
 from .slots import Flush
@@ -54,19 +53,8 @@ from .values import (
 
 logger = logging.getLogger(__name__)
 
-ALIVE_SECONDS = 15.0
 SETTLE_SECONDS = 2.0
 """Time after a flush interval until all processes have put their numbers into a new file."""
-
-
-class Loaded(NamedTuple):
-    """Counts to be shown."""
-
-    counts: Counts
-    is_partial: bool = False
-    """The store was never read: these are of this process alone."""
-    is_own: bool = False
-    """They include what this process could not write, and nothing that others could not."""
 
 
 class SharedState:
@@ -85,7 +73,7 @@ class SharedState:
         self._models = models
         self._counts = counts
         self._process = process
-        self._processes = Processes(max(ALIVE_SECONDS, 3 * flush_seconds))
+        self._processes = Processes(flush_seconds)
         self._settle_seconds = flush_seconds + SETTLE_SECONDS
         self._seeded = 0.0
         self._file, self._stamp = "", -1
@@ -143,7 +131,7 @@ class SharedState:
                     writing = self._add(taken, changes, now)
             except Exception as error:  # noqa: BLE001 - no count may be lost to any fault
                 self._restore(taken)
-                self._fail("flush", error)
+                self._outage.fail("flush", error, self.last_flush)
                 return False
             self._outage.end("flush", "join")
             self._cpu_added = cpu
@@ -160,12 +148,8 @@ class SharedState:
         with self._store.writing(now) as writing:
             over = taken.add(writing, self._models, now)
             writing.merge(changes)
-        self._overflow(over)
+        self._counts.health.overflow("version", over)
         return writing
-
-    def _overflow(self, versions: int) -> None:
-        for _ in range(versions):
-            self._counts.health.overflow("version")
 
     def add(self, tallies: Tallies, feedback: Feedback) -> None:
         """Add outcomes at once; raises StoreError where that cannot be done."""
@@ -186,9 +170,9 @@ class SharedState:
                         )
                         for tallies, feedback in transaction.merged
                     )
-                self._overflow(over)
+                self._counts.health.overflow("version", over)
             except StoreError as error:
-                self._fail("join", error)
+                self._outage.fail("join", error, self.last_flush)
                 raise
             self._outage.end("join")
             self._note(writing, now)
@@ -213,7 +197,7 @@ class SharedState:
         try:
             self._recover(now)
         except StoreError as error:
-            self._fail("recover", error)
+            self._outage.fail("recover", error, self.last_flush)
 
     def _set_versions(self, uses: VersionUses, now: float) -> None:
         """Follow the versions of all processes."""
@@ -224,15 +208,12 @@ class SharedState:
             if model.versions.follow(uses.of(name), now):
                 self._stamp = -1
 
-    def _fail(self, step: str, error: Exception) -> None:
-        self._outage.fail(step, error, self.last_flush)
-
     @contextmanager
     def reading(self, now: float) -> Iterator[Loaded | None]:
         """Load what is to be read in the block, and give the counts; None if nothing is fit.
 
-        In an outage all flushes wait for the block to end: one that succeeded in its midst would
-        take away what was held, and counters would go back.
+        In an outage all flushes wait for the block to end: one that succeeds in its midst takes
+        away what was held, and counters would fall.
         """
         with self._lock:
             is_fit = self._load(now)
@@ -240,23 +221,16 @@ class SharedState:
             for model in self._models.values():
                 model.versions.show_waiting(is_out)
             if is_out:
-                yield Loaded(self._with_held(), not self._file, True) if is_fit else None
+                held = self._loaded.plus(self._counts)
+                yield Loaded(held, not self._file, True) if is_fit else None
         if not is_out:
             yield Loaded(self._loaded) if is_fit else None
-
-    def _with_held(self) -> Counts:
-        """Return a copy of the counts that were last loaded, with those held here added."""
-        requests, feedback, health = self._loaded
-        copy = Counts(requests.as_other(()), feedback.as_other(()), health.as_other(()))
-        copy.merge(self._counts)
-        return copy
 
     def _load(self, now: float) -> bool:
         """Read the values added since the last load; False if nothing is fit to be shown.
 
-        That is so for a moment after a file was lost, until all processes have recovered it:
-        others may have shown more than is known here, and a counter that is missing for once does
-        less harm than one that goes back.
+        That is so for a moment after a file was lost, until all have recovered it: others may have
+        shown more than is known here, and a counter is better missing for once than falling.
         """
         try:
             try:
@@ -265,7 +239,7 @@ class SharedState:
                 self._outage.lost(error)
                 changes = self._read(now)
         except StoreError as error:
-            self._fail("load", error)
+            self._outage.fail("load", error, self.last_flush)
             self._show_written()
         else:
             self._outage.end("load")
@@ -362,13 +336,13 @@ class SharedState:
     def stale(self, now: float) -> Trouble | None:
         """Return why no process has written for a while, as far as a reader can see.
 
-        None if one has, or none ever did. The reason is empty where a reader sees none: it may be
-        that no model server runs.
+        None if one has, or none ever did. The reason is empty where a reader sees none.
         """
         with self._lock:
+            self._load(now)
             last = self._processes.last_seen
-            if not 0 < last < now - self._processes.alive_seconds:
-                return None
+            if self._outage or not 0 < last < now - self._processes.alive_seconds:
+                return self._outage.trouble
             reason = self._store.obstacle()
             # Others may be allowed what a reader is not.
             return Trouble(self._store.path.parent, reason if reason != "permission" else "", last)

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 
 from mlmon_exporter.runtime.flusher import Flusher
 
-from .outage import Trouble
+from .outage import Loaded, Trouble
 from .pending import Pending
-from .shared import Loaded, SharedState
+from .shared import SharedState
 
 
 class Upkeep:

@@ -51,6 +51,7 @@ def test_without_file_and_environment_the_defaults_hold() -> None:
         "metrics_token": (),
         "metrics_path": "/metrics",
         "page_path": None,
+        "health_path": None,
         "psi_floor": 0.1,
         "ks_floor": 0.1,
         "share_floor": 0.01,
@@ -235,6 +236,7 @@ ENVIRONMENT: dict[str, tuple[str, object]] = {
     "metrics_token": ("old,new", (SecretStr("old"), SecretStr("new"))),
     "metrics_path": ("", None),
     "page_path": ("/mlmon", "/mlmon"),
+    "health_path": ("/healthz", "/healthz"),
     "psi_floor": ("0.25", 0.25),
     "ks_floor": ("0.2", 0.2),
     "share_floor": ("0", 0.0),
@@ -277,7 +279,7 @@ def test_a_list_in_the_environment_may_be_json(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    "key", ["state_dir", "token", "metrics_token", "metrics_path", "page_path"]
+    "key", ["state_dir", "token", "metrics_token", "metrics_path", "page_path", "health_path"]
 )
 def test_an_empty_variable_means_none(
     key: str, in_folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -362,6 +364,9 @@ GLOBAL_PROBLEMS = {
     "token = ['a', 'b', 'c']": "token: expected one token, or two while it changes, got 3",
     "metrics_path = 'metrics'": "metrics_path: expected a path that starts with '/', got 'metrics'",
     "page_path = 'mlmon'": "page_path: expected a path that starts with '/', got 'mlmon'",
+    "page_path = '/a'\nhealth_path = '/a'": (
+        "health_path: expected another path than page_path, got '/a'"
+    ),
     "page_path = '/metrics'": "page_path: expected another path than metrics_path, got '/metrics'",
     "psi_floor = -0.1": "psi_floor: expected a number from 0 to 100, got -0.1",
     "psi_floor = nan": "psi_floor: expected a number from 0 to 100, got nan",
@@ -614,7 +619,7 @@ def test_a_file_is_read_for_options(in_folder: Path) -> None:
 def test_every_key_that_pydantic_may_refuse_says_what_it_expects() -> None:
     own_checks = {"name", "format", "false_alarm_every", "token", "metrics_token", "metrics_path"}
     own_checks |= {"page_path", "version", "features", "predictions", "score", "label", "positive"}
-    own_checks |= {"pending_age", "ground_truth_store"}
+    own_checks |= {"health_path", "pending_age", "ground_truth_store"}
     for model in (Config, ModelConfig):
         for key, field in model.model_fields.items():
             assert field.description or key in own_checks, key

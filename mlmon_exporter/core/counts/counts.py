@@ -25,3 +25,10 @@ class Counts(NamedTuple):
         theirs: Any
         for ours, theirs in zip(self, other, strict=True):
             ours.merge(theirs)
+
+    def plus(self, other: Counts) -> Counts:
+        """Return the sum with another; both stay as they are."""
+        requests, feedback, health = self
+        copy = Counts(requests.as_other(()), feedback.as_other(()), health.as_other(()))
+        copy.merge(other)
+        return copy

@@ -94,9 +94,9 @@ class Health(CountTables):
         """Count a failure to write the state directory, for one of `WRITE_FAILURES`."""
         self._add("mlmon_state_write_failures_total", (reason,))
 
-    def overflow(self, label: str) -> None:
-        """Count a label value that became `other`, for one of `OVERFLOWS`."""
-        self._add("mlmon_label_overflow_total", (label,))
+    def overflow(self, label: str, count: int = 1) -> None:
+        """Count label values that became `other`, for one of `OVERFLOWS`."""
+        self._add("mlmon_label_overflow_total", (label,), count)
 
     def _add(self, name: str, labels: Labels, count: int = 1) -> None:
         with self._lock:

@@ -12,6 +12,8 @@ from mlmon_exporter.core.records import Readings
 
 from .version_uses import OTHER_VERSION, VersionName
 
+FORK_WAIT_SECONDS = 1.0
+"""A fork waits so long for a thread that counts, then goes on without it."""
 Labels = tuple[str, ...]
 C = TypeVar("C")
 
@@ -105,7 +107,21 @@ class CountTables(ABC):
 
     def __init__(self, **tables: Table[Any]) -> None:
         self._lock = threading.Lock()
+        self._is_held = False
         self.tables: Mapping[str, Table[Any]] = tables
+
+    def hold(self) -> None:
+        """Before a fork: wait for the thread that is counting, so that a child finds all whole."""
+        self._is_held = self._lock.acquire(timeout=FORK_WAIT_SECONDS)
+
+    def release(self) -> None:
+        """Let others count again after a fork, in the parent."""
+        if self._is_held:
+            self._lock.release()
+
+    def renew(self) -> None:
+        """Let a forked child count, even if it has none of the threads that hold the lock."""
+        self._lock = threading.Lock()
 
     @abstractmethod
     def like(self) -> Self:

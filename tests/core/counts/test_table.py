@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -176,3 +179,29 @@ def test_missing_tables_and_unknown_ones_are_no_damage(
 def shown(counts: CountTables) -> list[str]:
     """Return all cells as text."""
     return [f"{name} {row}" for name, rows in counts.to_form().items() for row in rows]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_counts_though_it_was_forked_while_another_thread_did() -> None:
+    tables, is_held, goes_on = Health(), threading.Event(), threading.Event()
+
+    def count() -> None:
+        with tables._lock:
+            is_held.set()
+            goes_on.wait(30.0)
+
+    counting = threading.Thread(target=count)
+    counting.start()
+    is_held.wait(30.0)
+    tables.hold()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        tables.renew()
+        tables.drop("queue_full")
+        os._exit(0)
+    tables.release()
+    assert os.waitpid(child, 0)[1] == 0
+    goes_on.set()
+    counting.join()
+    tables.drop("queue_full")

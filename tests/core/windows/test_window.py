@@ -235,3 +235,25 @@ def test_a_memo_computes_again_only_for_another_key() -> None:
         return len(calls)
 
     assert [memo.get(key, compute) for key in ("a", "a", "b", "b", "a")] == [1, 1, 2, 2, 3]
+
+
+def test_tallies_that_are_laid_over_others_are_read_with_them_and_not_taken() -> None:
+    ours, over = tallies(), tallies()
+    ours.add(rows(2), now=0.0, totals=rows(2))
+    ours.add(rows(3), now=HOUR / 2, totals=rows(3))
+    over.add(rows(5), now=HOUR / 2, totals=rows(5))
+    over.add(rows(7), now=HOUR - 1.0, totals=rows(7))
+    now = HOUR - 1.0
+    alone, held = ours.revision(now), ours.held_seconds(now)
+    ours.lay_over(over)
+    assert [tally.rows for tally in ours.merged(now)] == [17, 17]
+    assert ours.totals().rows == 17
+    assert ours.held_seconds(now)[0] == held[0] + HOUR / PANES
+    of_hour = {n: tally.rows for (seconds, n), tally in ours.pane_sums().items() if seconds == HOUR}
+    assert of_hour == {0: 2, PANES // 2: 8, PANES - 1: 7}
+    assert ours.revision(now) != alone
+    ours.lay_over(None)
+    assert [tally.rows for tally in ours.merged(now)] == [5, 5]
+    ours.lay_over(over)
+    assert sum(tally.rows for (seconds, _), tally in ours.take().items() if seconds == HOUR) == 5
+    assert over.totals().rows == 12
