@@ -128,7 +128,10 @@ def reference_from_files(
     passes = len(groups) * (4 if roles.time_column else 2) + outcome_passes
     build = _Build(files, roles, windows, lambda: on_progress(min(1.0, files.progress / passes)))
     parts = [build.reference(group) for group in groups]
-    columns = [column for part in parts for column in part.features]
+    named = {*roles.features, *roles.segment}
+    built = [column for part in parts for column in part.features]
+    # Ids and times grow for ever, which would be drift within days.
+    columns = [column for column in built if not column.looks or column.name in named]
     outputs = [column for part in parts for column in part.outputs]
     outcomes = build.outcomes(columns, outputs) if roles.has_outcomes else None
     return Reference(columns, outputs, outcomes=outcomes, model=model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from mlmon_exporter.config.keys import Duration
+from mlmon_exporter.config.keys import Config, Duration
 from mlmon_exporter.core.coerce import NULL_SPELLINGS
 from mlmon_exporter.core.profile.bins import CategoryBins
 from mlmon_exporter.core.profile.categories import MOST_NAMED
@@ -19,8 +19,11 @@ from .from_files import Roles
 from .reference import Reference
 
 FEW_ROWS = 1000
+MOST_FEATURES: int = Config.model_fields["max_features"].default
+NEARLY_ALL = 0.999
 NUMBER_SHARE = 0.8
 UNCLEAR = ("?", "NA", "N/A", "null", "None", "nan", "-", "unknown")
+_DECIMAL_COMMA = re.compile(r"-?[0-9]{1,3}(?:\.?[0-9]{3})*,[0-9]+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -34,6 +37,23 @@ def reference_warnings(reference: Reference) -> Iterator[str]:
     empty = [c.name for c in (*reference.features, *reference.outputs) if c.missing == c.rows]
     if empty:
         yield f"all rows are missing in {_listed(empty)}: any value there is drift"
+    if len(reference.features) > MOST_FEATURES:
+        yield (
+            f"{len(reference.features)} features are more than the {MOST_FEATURES} that a server "
+            "takes: raise max_features, or choose some with --features"
+        )
+    grow = [column.name for column in reference.features if column.looks]
+    if grow:
+        yield f"numbers that seem to be ids or times in {_listed(grow)}: new ones are drift"
+    commas = [column.name for column in reference.features if _has_decimal_commas(column)]
+    if commas:
+        yield (
+            f"decimal commas in {_listed(commas)}, so they are text: write numbers with a point, "
+            "as requests have them"
+        )
+    same = [column.name for column in reference.features if _is_nearly_constant(column)]
+    if same:
+        yield f"nearly all rows have one value in {_listed(same)}: any other is drift"
     if not reference.outputs:
         yield "no prediction column: the model's output is not watched; name it with --prediction"
     ids = [c.name for c in reference.features if len(c.rows_by_category) >= MOST_NAMED]
@@ -82,6 +102,11 @@ def file_warnings(files: DataFiles, roles: Roles, reference: Reference) -> Itera
     if secrets:
         yield f"called as secrets are, and never read: {_listed(secrets)}"
         wanted = [name for name in wanted if name not in secrets]
+    if wanted:
+        yield (
+            f"numbers that seem to be ids or times in {_listed(wanted)}: left out; "
+            "--features keeps those that it names"
+        )
     if not roles.features:
         others = [
             f"{name} ({column.type})"
@@ -149,6 +174,20 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return text in NULL_SPELLINGS
     return True
+
+
+def _has_decimal_commas(column: ColumnReference) -> bool:
+    rows = column.rows_by_category
+    numbers = sum(count for text, count in rows.items() if _DECIMAL_COMMA.fullmatch(text))
+    return numbers > NUMBER_SHARE * sum(rows.values()) > 0
+
+
+def _is_nearly_constant(column: ColumnReference) -> bool:
+    """Tell a column of one value; a single category of a small reference is no news."""
+    counts = column.counts[:-1]
+    return (
+        len(counts) > 0 and column.values >= FEW_ROWS and counts.max() >= NEARLY_ALL * counts.sum()
+    )
 
 
 def _listed(names: list[str]) -> str:

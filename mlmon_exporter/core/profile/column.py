@@ -26,6 +26,8 @@ from .edges import Cells
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
+ID, TIME = "id", "time"
+"""What a numeric column seems to be of which every row has another value."""
 ID_ROWS, ID_SHARE = 20, 0.5
 """In an id, more than this share of so many rows or more have a value that comes just once."""
 RANKS = 100
@@ -49,6 +51,8 @@ class ColumnReference:
     """How far the counts may be off, as a share of the rows; 0 where they were counted exactly."""
     rare_rows: Mapping[str, int] = field(default_factory=dict)
     """Rows of each category that is not kept, as far as they are counted one by one."""
+    looks: str = ""
+    """`ID` or `TIME` where its numbers seem to be that; empty where they say something."""
     max_categories: int = CATEGORIES
     """How many categories may be kept."""
     variation: Mapping[float, Mapping[str, Scatter]] = field(default_factory=dict)

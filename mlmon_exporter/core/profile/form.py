@@ -43,6 +43,7 @@ def column_to_dict(column: ColumnReference) -> dict[str, Any]:
             "bin_edges": column.bins.bin_edges.tolist(),
             "atoms": column.bins.atoms.tolist(),
             "discrete": column.bins.is_discrete,
+            "looks": column.looks,
             "mean": _finite(column.mean),
             "sd": _finite(column.sd),
             "digest": digests.to_dict(column.digest) if column.digest is not None else None,
@@ -81,7 +82,8 @@ def _column(form: Mapping[str, Any], engine: str) -> ColumnReference:
     counts = _counts(form, "counts", bins.cell_count)
     mean, sd = _number(form, "mean"), _number(form, "sd")
     digest = form["digest"] and digests.from_dict(form["digest"], engine, REFERENCE_CENTROIDS)
-    return ColumnReference(name, bins, counts, digest or None, mean, sd, rank_error)
+    column = ColumnReference(name, bins, counts, digest or None, mean, sd, rank_error)
+    return replace(column, looks=str(form.get("looks") or ""))
 
 
 def _category_bins(form: Mapping[str, Any]) -> CategoryBins:

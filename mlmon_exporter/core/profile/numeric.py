@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -13,7 +14,7 @@ from mlmon_exporter.core.stats.digests import ENGINES, REFERENCE_CENTROIDS
 
 from .bins import NumericBins
 from .categories import CategoryCounts
-from .column import ColumnReference, numeric_column
+from .column import ID, ID_ROWS, TIME, ColumnReference, numeric_column
 from .edges import (
     Cells,
     Counts,
@@ -31,6 +32,13 @@ CLUSTERS = 2 * REFERENCE_CENTROIDS
 """What a digest is given of more values than these."""
 
 
+NEARLY_ALL = 0.99
+"""In ids and times so large a share of the values comes just once."""
+ID_ENDINGS = ("_id", ".id", "-id", "number", "_no", "index", "key")
+EPOCHS = tuple((1e9 * scale, 4.2e9 * scale) for scale in (1.0, 1e3, 1e6, 1e9))
+"""Seconds, milliseconds, microseconds and nanoseconds since 1970, from 2001 to 2103."""
+
+
 class NumericProfile:
     """The shape of a numeric column."""
 
@@ -45,6 +53,9 @@ class NumericProfile:
         self._finite = 0
         self._mean = 0.0
         self._squares = 0.0  # sum of squared distances to the mean
+        self._distinct_rows = 0
+        self._is_whole = self._is_rising = True
+        self._latest = -np.inf
         self._cells: tuple[NumericBins, Counts] | None = None
         self._is_settled = cells is not None
         if cells is not None:
@@ -76,6 +87,7 @@ class NumericProfile:
         """Learn from values, shape (rows,); NaN and infinities are missing."""
         if self._is_settled:
             self.count(values)
+        self._follow(values)
         ordered = np.sort(values)  # NaN last
         low = np.searchsorted(ordered, -np.inf, side="right")
         finite = ordered[low : np.searchsorted(ordered, np.inf)]
@@ -86,7 +98,28 @@ class NumericProfile:
         self._add_to_digest(summable(finite))
         is_first = np.concatenate(([True], finite[1:] != finite[:-1]))
         starts = np.flatnonzero(is_first)
+        self._distinct_rows += len(starts)
+        self._is_whole = self._is_whole and not (finite[starts] % 1).any()
         self._add_values(finite[starts], np.diff(starts, append=len(finite)))
+
+    def _follow(self, values: Floats) -> None:
+        """Note whether values only ever rise, as far as they did until now."""
+        if self._is_rising:
+            known = values[np.isfinite(values)]
+            if len(known):
+                self._is_rising = known[0] > self._latest and bool((known[1:] > known[:-1]).all())
+                self._latest = float(known[-1])
+
+    def _looks(self) -> str:
+        """Return what the numbers seem to be that say nothing of a row: an id or a time."""
+        if self._finite < ID_ROWS or self._distinct_rows < NEARLY_ALL * self._finite:
+            return ""
+        if self._is_rising and any(
+            low <= self._values[0] and self._values[-1] < high for low, high in EPOCHS
+        ):
+            return TIME
+        is_named = self.name.lower().endswith(ID_ENDINGS) or self.name.lower() == "id"
+        return ID if self._is_whole and (is_named or self._is_rising) else ""
 
     def _add_moments(self, finite: Floats) -> None:
         n, m = self._finite, len(finite)
@@ -177,7 +210,8 @@ class NumericProfile:
         mean, sd = self._mean, float(np.sqrt(self._squares / self._finite))
         if self._values[0] == self._values[-1]:  # but for the rounding of sums
             mean, sd = float(self._values[0]), 0.0
-        return numeric_column(self.name, cells, counts, self._digest, mean, sd, rank_error)
+        column = numeric_column(self.name, cells, counts, self._digest, mean, sd, rank_error)
+        return replace(column, looks=self._looks())
 
     def _counts_from_profile(self, edges: Floats) -> tuple[Counts, float]:
         total, rank_error = self._finite, 0.0

@@ -161,3 +161,27 @@ def test_data_that_cannot_be_read_is_named(folder: Path) -> None:
 
 def test_names_are_listed_with_commas() -> None:
     assert build_reference.names(" a, b,,a ,c") == ("a", "b", "c")
+
+
+def test_numbers_that_only_name_rows_are_left_out_unless_they_are_named(folder: Path) -> None:
+    rows = range(2000)
+    lines = [f"{7_000_000 + n},{1_700_000_000 + 60 * n},{n % 9},1,{n % 7},{n % 5}" for n in rows]
+    file = folder / "ids.csv"
+    file.write_text("customer_id,at,visits,always,price,score\n" + "\n".join(lines))
+    done = succeeded("build-reference", file, "--out", folder / "a.json")
+    assert "numbers that seem to be ids or times in customer_id, at: left out" in done
+    assert "nearly all rows have one value in always" in done
+    names = [column.name for column in Reference.load(folder / "a.json").features]
+    assert names == ["visits", "always", "price", "score"]
+    named = ("--features", "customer_id,visits", "--out", folder / "b.json")
+    done = succeeded("build-reference", file, *named)
+    assert "ids or times in customer_id: new ones are drift" in done
+    names = [column.name for column in Reference.load(folder / "b.json").features]
+    assert names == ["customer_id", "visits"]
+
+
+def test_decimal_commas_are_warned_of(folder: Path) -> None:
+    file = folder / "commas.csv"
+    file.write_text("price;n\n" + "\n".join(f"{n % 9},{n % 10}0;{n % 3}" for n in range(2000)))
+    done = succeeded("build-reference", file, "--out", folder / "a.json")
+    assert "decimal commas in price" in done

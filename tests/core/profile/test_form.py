@@ -171,7 +171,7 @@ def test_a_damaged_column_is_refused(form: Any, damage: dict[str, Any], message:
 
 @pytest.mark.parametrize("form", [NUMERIC, CATEGORICAL], ids=["numeric", "categorical"])
 def test_every_key_is_needed_but_those_that_came_later(form: dict[str, Any]) -> None:
-    for key in form.keys() - {"variation", "natural_variation", "atoms", "discrete"}:
+    for key in form.keys() - {"variation", "natural_variation", "atoms", "discrete", "looks"}:
         lacking = {name: value for name, value in form.items() if name != key}
         with pytest.raises(KeyError, match=key):
             column_from_dict(lacking, "fastdigest")
