@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,18 @@ class Grid(NamedTuple):
     """Upper edges, ascending; the last cell is open."""
     is_atom: NDArray[np.bool_]
     """Which cells are of one value."""
+    atoms: Floats
+    """That value; of other cells anything."""
+    ends: Floats
+    """The edges between infinities."""
+
+    @classmethod
+    def of(cls, edges: Floats, atoms: Floats) -> Self:
+        """Return the cells between edges, of which some have but one value."""
+        cells = edges.searchsorted(atoms)
+        is_atom, values = np.zeros(len(edges) + 1, dtype=bool), np.zeros(len(edges) + 1)
+        is_atom[cells], values[cells] = True, atoms
+        return cls(edges, is_atom, values, np.concatenate(([-np.inf], edges, [np.inf])))
 
 
 class Curve(NamedTuple):
@@ -78,38 +89,37 @@ def wasserstein(reference: Curve, current: Curve) -> float:
     values.sort(kind="stable")
     gaps = np.interp(values, *current, left=0.0, right=1.0)
     gaps -= np.interp(values, *reference, left=0.0, right=1.0)
+    with np.errstate(over="ignore"):
+        return area(values[1:] - values[:-1], gaps)
+
+
+def area(widths: Floats, gaps: Floats) -> float:
+    """Return the area between two polylines, given the gap at each point and what parts these."""
+    sizes = np.abs(gaps)
+    both = sizes[1:] + sizes[:-1]
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        widths = values[1:] - values[:-1]
-        sizes = np.abs(gaps)
-        both = sizes[1:] + sizes[:-1]
         # Where the functions cross, two triangles.
         cut = np.where(gaps[1:] * gaps[:-1] < 0, sizes[1:] * sizes[:-1] / both, 0.0)
         areas = np.where(both > 0, (both / 2 - cut) * widths, 0.0)
     return float(areas.sum())
 
 
-def quantiles_of(
-    grid: Grid, counts: Counts, atoms: Floats, shares: Sequence[float], smooth: Floats
-) -> Floats:
+def quantiles_of(grid: Grid, counts: Counts, shares: Floats, smooth: Floats) -> Floats:
     """Return the value at each share: exact where a cell is of one value, else within its cell.
 
     Args:
         grid: The cells.
         counts: Rows per cell, at least one row.
-        atoms: The values that have a cell of their own, ascending.
         shares: 0 to 1.
         smooth: What a digest says, which counts in cells that are open or have many rows.
     """
-    below = np.cumsum(counts)
-    ranks = np.minimum((np.asarray(shares) * below[-1]).astype(np.int64), below[-1] - 1)
+    below = counts.cumsum()
+    total = below[-1]
+    ranks = np.minimum((shares * total).astype(np.int64), total - 1)
     found = below.searchsorted(ranks, side="right")
-    ends = np.concatenate(([-np.inf], grid.edges, [np.inf]))
-    low, high, rows = ends[found], ends[found + 1], counts[found]
+    low, high, rows = grid.ends[found], grid.ends[found + 1], counts[found]
     with np.errstate(over="ignore", invalid="ignore"):
         even = low + (high - low) * ((ranks - below[found] + rows + 0.5) / rows)
-    is_even = (rows <= EVEN_SHARE * below[-1]) & np.isfinite(even)
-    within = np.where(is_even, even, np.clip(smooth, low, high))
-    is_atom = grid.is_atom[found]
-    if is_atom.any():
-        within[is_atom] = atoms[np.cumsum(grid.is_atom)[found[is_atom]] - 1]
-    return within
+    is_even = (rows <= EVEN_SHARE * total) & np.isfinite(even)
+    within = np.where(is_even, even, np.minimum(np.maximum(smooth, low), high))
+    return np.asarray(np.where(grid.is_atom[found], grid.atoms[found], within))
