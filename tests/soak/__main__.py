@@ -29,7 +29,7 @@ def main(words: list[str]) -> None:
         "unchanged": lambda: unchanged.table(RUNS),
         "dependent": lambda: dependent.table(RUNS),
         "changed": lambda: changed.table(RUNS),
-        "peers": lambda: compare.table(_peers()),
+        "peers": lambda: compare.tables(_peers()),
         "concept": lambda: concept.table(_peers(), RUNS),
         "schema": schema.check,
         "attack": lambda: attack.table(number or ATTACKS),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .dependent import Stream, rises, rows_of
 from .simulate import Cell, build_host, stream
 from .streams import CHANGES, DAY, Shape
 
@@ -19,8 +20,22 @@ OURS = "mlmon-exporter"
 BEGAN = "began"
 CALM_DAYS = 30.0
 FEATURES = 20
+DEPENDENT = (
+    "independent",
+    "AR(1) .9",
+    "AR(1) .99",
+    "days differ by .3 sd",
+    "nights +1.5 sd",
+    "weekends +1 sd",
+)
 COMPARED = ("mean +0.25 sd", "mean +0.5 sd", "2 % of rows +3 sd", "missing 1 to 5 %")
 Alarms = dict[str, list[tuple[float, float, str]]]
+
+
+def tables(python: Path) -> None:
+    """Print both tables."""
+    table(python)
+    dependent_table(python)
 
 
 def table(python: Path, rows_a_day: float = 2000.0, runs: int = 2) -> None:
@@ -36,6 +51,38 @@ def table(python: Path, rows_a_day: float = 2000.0, runs: int = 2) -> None:
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for rule, cells in lines.items():
         print(f"| {rule} | {' | '.join(cells)} |")
+
+
+def dependent_table(python: Path, runs: int = 2) -> None:
+    """Print alarms in 30 unchanged days of rows that depend on each other, for each rule."""
+    lines: dict[str, list[str]] = {}
+    for process in DEPENDENT:
+        found = [_run_dependent(python, Stream(process), seed) for seed in range(runs)]
+        for rule in found[0]:
+            lines.setdefault(rule, []).append(_false(found, rule))
+    print(f"\n5 features, 2,000 rows a day, references of 14 days with times, {runs} runs\n")
+    print(f"| rule | {' | '.join(DEPENDENT)} |\n|{'---|' * (1 + len(DEPENDENT))}")
+    for rule, cells in lines.items():
+        print(f"| {rule} | {' | '.join(cells)} |")
+
+
+def _run_dependent(python: Path, stream: Stream, seed: int) -> Alarms:
+    rng = np.random.default_rng(seed)
+    _, reference = rows_of(stream, stream.reference_days, rng)
+    times, columns = rows_of(stream, stream.days, rng)
+    kept = {f"reference_{name}": values for name, values in reference.items()}
+    ours = [(rise.day * DAY, math.nan, rise.column) for rise in rises(stream, seed)]
+    return {OURS: ours, **_theirs(python, {"times": times, **columns, **kept})}
+
+
+def _theirs(python: Path, arrays: dict[str, Any]) -> Alarms:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "stream.npz"
+        np.savez(file, **arrays)
+        command = [str(python), str(Path(__file__).with_name("peers.py")), str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: Alarms = json.loads(done.stdout)
+    return found
 
 
 def _false(found: list[Alarms], rule: str) -> str:
@@ -63,20 +110,10 @@ def _run(python: Path, rows_a_day: float, seed: int, change: str | None) -> Alar
         seen = list(stream(cell, host, rng, apply, 2.0))
         ours = [(a.at, float(a.rows), name) for a in seen for name, _ in a.alarms]
         began = float(next(a.rows for a in seen if a.at >= 2 * DAY))
-        file = Path(folder) / "stream.npz"
-        columns = {n: np.concatenate([a.columns[n] for a in seen]) for n in _numeric(cell)}
-        times = np.concatenate([np.full(len(a.columns["x0"]), a.at) for a in seen])
-        kept = {f"reference_{name}": reference[name] for name in columns}
-        arrays: dict[str, Any] = {"times": times, **columns, **kept}
-        np.savez(file, **arrays)
-        theirs: Alarms = json.loads(
-            subprocess.run(
-                [str(python), str(Path(__file__).with_name("peers.py")), str(file)],
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
-        )
+    columns = {n: np.concatenate([a.columns[n] for a in seen]) for n in _numeric(cell)}
+    times = np.concatenate([np.full(len(a.columns["x0"]), a.at) for a in seen])
+    kept = {f"reference_{name}": reference[name] for name in columns}
+    theirs = _theirs(python, {"times": times, **columns, **kept})
     return {OURS: ours, **theirs} | ({BEGAN: [(0.0, began, "")]} if change else {})
 
 

@@ -170,14 +170,14 @@ def rises(stream: Stream, seed: int) -> list[Rise]:
 def looks(stream: Stream, seed: int) -> Iterator[Look]:
     """Run a stream once; give each look, one window after the other."""
     rng = np.random.default_rng(seed)
-    of_reference, columns = _rows(stream, stream.reference_days, rng)
+    of_reference, columns = rows_of(stream, stream.reference_days, rng)
     if stream.learned_from is not None:
         hour = of_reference % DAY / HOUR - stream.learned_from
         is_learned = (hour >= 0) & (hour < 3)
         of_reference = of_reference[is_learned]
         columns = {name: values[is_learned] for name, values in columns.items()}
     matrix = ReferenceMatrix(_reference(stream, of_reference, columns).features)
-    times, columns = _rows(stream, stream.days, rng)
+    times, columns = rows_of(stream, stream.days, rng)
     began = times >= stream.begins * HOUR
     if stream.shift:
         by = stream.shift * (times >= stream.shift_after * DAY)
@@ -190,9 +190,10 @@ def looks(stream: Stream, seed: int) -> Iterator[Look]:
         yield from _of_window(stream, k, context, matrix, counts, rows)
 
 
-def _rows(
+def rows_of(
     stream: Stream, days: float, rng: np.random.Generator
 ) -> tuple[Floats, dict[str, NDArray[Any]]]:
+    """Return times of rows, and the columns."""
     times = times_of_rows(days, stream.rows_a_day, rng)
     process = PROCESSES[stream.process]
     return times, {f"x{i}": process(times, rng) for i in range(stream.features)}
