@@ -54,6 +54,8 @@ def files(settings: Settings = DEFAULTS) -> dict[str, str]:
         name = module.__name__.rpartition(".")[2]
         text = rule_file(module.recordings(settings), _about(module.RECORDED, name))
         made[f"recording/mlmon-{name}.yml"] = text
+    native = rule_file(serving.native_recordings(settings), _about(serving.NATIVE, "serving"))
+    made["optional/mlmon-native-histograms.yml"] = native
     return made | {s.path: _alerting(s, settings) for s in SUBSYSTEMS}
 
 
