@@ -11,6 +11,7 @@ from mlmon_exporter import __version__
 
 from .commands import (
     assets,
+    backtest,
     build_reference,
     check,
     compare,
@@ -33,6 +34,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "build-reference": Command(build_reference.build_reference, build_reference.EXAMPLE),
     "compare": Command(compare.compare, compare.EXAMPLE),
+    "backtest": Command(backtest.backtest, backtest.EXAMPLE),
     "serve": Command(serve.serve, serve.EXAMPLE),
     "proxy": Command(proxy.proxy, proxy.EXAMPLE),
     "report": Command(report.report, report.EXAMPLE),

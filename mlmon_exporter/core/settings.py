@@ -82,6 +82,8 @@ class ModelSettings(NamedTuple):
     max_versions: int = 8
     max_features: int = 2000
     with_histograms: bool = True
+    with_quantiles: bool = True
+    """Digests are kept, for quantiles and the Wasserstein distance; no verdict needs them."""
     outputs: tuple[str, ...] = ()
     score: str = ""
     """The output with the probability of the positive class; empty: found out."""

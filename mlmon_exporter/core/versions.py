@@ -109,7 +109,7 @@ class Version:
             )
             self._readings.append(readings)
             self._history.append(ColumnHistory(loaded, matrix, role, self._context, readings))
-        return RowBuffer(matrix, settings.engine, counted)
+        return RowBuffer(matrix, settings.engine if settings.with_quantiles else "", counted)
 
     def _add_outcomes(self, scorer: OutcomeScorer, reference: ReferenceOutcomes | None) -> None:
         layout, context = scorer.layout, self._context

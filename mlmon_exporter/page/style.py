@@ -72,6 +72,10 @@ svg .limit{stroke:var(--soft);stroke-dasharray:3 3}
 svg .ground{stroke:var(--line)}
 svg .dot{fill:none;stroke:var(--now);stroke-width:5;stroke-linecap:round}
 svg .over{stroke:var(--over)}
+svg .alarm{fill:var(--over)}
+svg.days{width:100%;height:1rem;overflow:hidden}
+table.timeline{table-layout:fixed}
+table.timeline th:first-child{width:22%}table.timeline td.wide,table.timeline th.wide{width:6rem}
 svg text{fill:var(--soft);font-size:12px}
 svg.chart{width:100%;height:auto}
 svg.pair{width:100%;height:1rem;overflow:hidden}

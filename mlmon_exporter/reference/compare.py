@@ -21,9 +21,10 @@ from mlmon_exporter.core.drift.tests import TESTS
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.quality import QUALITY
 from mlmon_exporter.core.outcomes.reference import ModelReference
-from mlmon_exporter.core.records import Batch, Readings
+from mlmon_exporter.core.records import Readings
 from mlmon_exporter.core.settings import PANES, ModelSettings
 
+from .replay import settle, take_in
 from .rows import each_row
 
 Columns = Mapping[str, Any]
@@ -144,7 +145,7 @@ def compare(
         for part, size, pane in _panes(columns, count, begin, end):
             pane_seconds = longest.seconds / PANES
             at = (now // pane_seconds - PANES + 1 + pane) * pane_seconds
-            _take_in(model, part, size, (truth, at, now))
+            settle(model, take_in(model, part, size, at, truth or ""), now)
         rows, begin = rows + count, end
     if not rows:
         raise ValueError("compare: expected rows, got none")
@@ -174,26 +175,6 @@ def _panes(
     values = {name: each_row(columns[name]) for name in columns}
     for first, last in pairwise((*starts, rows)):
         yield {name: v[first:last] for name, v in values.items()}, last - first, int(panes[first])
-
-
-def _take_in(
-    model: Model, columns: Columns, rows: int, outcome: tuple[str | None, float, float]
-) -> None:
-    """Add rows of one pane, and their ground truths: its column, the rows' time, and now."""
-    truth, at, now = outcome
-    sides = [
-        {name: columns[name] for name in names if name in columns}
-        for names in (model.feature_names(), model.output_names())
-    ]
-    if rows == 1:
-        sides = [{name: values[0] for name, values in side.items()} for side in sides]
-    ids = None if truth is None else [str(i) for i in range(1, rows + 1)]
-    batch = Batch(sides[0], sides[1], rows, prediction_ids=ids)
-    model.observe(batch, at)
-    if truth is not None:
-        pairs = zip(model.pending_of(batch, at), columns[truth], strict=True)
-        tallies, _ = model.outcome_tallies([*pairs], now)
-        model.versions.restore(tallies)
 
 
 def _result(snapshot: Snapshot, model: Model, rows: int, seen: set[str]) -> Comparison:

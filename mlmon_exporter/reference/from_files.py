@@ -58,7 +58,7 @@ class Roles(NamedTuple):
         for option in COLUMN_ROLES:
             for name in getattr(self, option):
                 if name not in columns:
-                    raise DataError(f"{files.path}: {_option(option)}: {_absent(name, columns)}")
+                    raise DataError(f"{files.path}: {_option(option)}: {absent(name, columns)}")
         if len(self.time_column) > 1:
             raise DataError(
                 f"--time-column: expected one column, got {', '.join(self.time_column)}"
@@ -97,7 +97,8 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _absent(name: str, columns: Iterable[str]) -> str:
+def absent(name: str, columns: Iterable[str]) -> str:
+    """Return what to say of a column that is not there, with the one that was meant."""
     known = list(columns)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
@@ -155,7 +156,7 @@ def compare_files(
     wanted = dict.fromkeys((*own, *inputs, *([] if truth is None else [truth])))
     names = [name for name in wanted if name in columns and columns[name].kind != "other"]
     if truth is not None and truth not in names:
-        raise DataError(f"{files.path}: --ground-truth: {_absent(truth, columns)}")
+        raise DataError(f"{files.path}: --ground-truth: {absent(truth, columns)}")
     if not {*names} - {truth}:
         raise DataError(
             f"{files.path}: expected columns of the reference, {', '.join(own[:20])}; "
@@ -169,25 +170,29 @@ def compare_files(
             yield rows, count, share
             on_progress(share)
 
-    return reading(files, lambda: compare(reference, settings, parts(), truth, time.time()))
+    return reading([files], lambda: compare(reference, settings, parts(), truth, time.time()))
 
 
-def reading(files: DataFiles, read: Callable[[], T], time_column: str | None = None) -> T:
-    """Return what `read` makes of files; starts again where a column is not what it seemed."""
+def reading(files: Sequence[DataFiles], read: Callable[[], T], times: Sequence[str] = ()) -> T:
+    """Return what `read` makes of files; starts again where a column is not what it seemed.
+
+    Columns of `times` are times or nothing.
+    """
     while True:
-        start = files.progress
+        starts = [each.progress for each in files]
         try:
             return read()
         except TypeConflictError as conflict:
-            if conflict.column == time_column:  # times are the one or the other
+            if conflict.column in times:
                 raise
             # What began as numbers are texts: start again. Once for a column at most.
-            files.read_as_text(conflict.column)
-            files.progress = start
+            for each, start in zip(files, starts, strict=True):
+                each.read_as_text(conflict.column)
+                each.progress = start
         except DataError:
             raise
         except ValueError as error:
-            raise DataError(f"{files.path}: {error}") from error
+            raise DataError(f"{files[0].path}: {error}") from error
 
 
 class _Build:
@@ -211,7 +216,7 @@ class _Build:
         return self._read(lambda: self._reference(group))
 
     def _read(self, read: Callable[[], T]) -> T:
-        return reading(self._files, read, self._time_column)
+        return reading([self._files], read, self._roles.time_column)
 
     def outcomes(
         self, features: Sequence[ColumnReference], outputs: Sequence[ColumnReference]

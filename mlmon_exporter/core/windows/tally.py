@@ -180,19 +180,20 @@ def tally_columns(
         layout: Layout of the columns.
         columns: Shape (columns, rows): values of numeric columns, cell numbers of categorical
             ones. NaN is missing in a numeric column and invalid in a categorical one.
-        engine: A key of `digests.ENGINES`.
+        engine: A key of `digests.ENGINES`; empty for counts alone.
         pause: Called between columns, so that a long tally does not hold the interpreter.
     """
     tally = Tally(layout)
     tally.rows = columns.shape[1]
-    new_digest = ENGINES[engine]
+    new_digest = ENGINES[engine] if engine else None
     for j, bins in enumerate(layout.bins):
         start, end = layout.cell_starts[j : j + 2]
         tally.counts[start:end], finite, tally.invalid[j] = bins.count(columns[j])
         if len(finite):
             finite = summable(finite)
-            digest = tally.digests[j] = new_digest()
-            digest.add(finite)
             tally.sums[j] = finite.sum()
+            if new_digest is not None:
+                digest = tally.digests[j] = new_digest()
+                digest.add(finite)
         pause()
     return tally

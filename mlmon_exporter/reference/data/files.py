@@ -158,13 +158,18 @@ class DataFiles:
         return [tuple(group) for group in groups]
 
     def chunks(
-        self, names: Sequence[str], time_column: str | None = None, *, with_codes: bool = False
+        self,
+        names: Sequence[str],
+        time_column: str | None = None,
+        *,
+        other_times: Sequence[str] = (),
+        with_codes: bool = False,
     ) -> Iterator[Chunk]:
         """Read some columns of all rows.
 
         Numbers come as float64 with NaN where missing, categories as `CategoryCounts`. With a
-        time column, which comes as Unix seconds, or if asked for, they also say which category
-        each row has.
+        time column, or if asked for, they also say which category each row has. Times come as
+        Unix seconds.
 
         Raises:
             TypeConflictError: A CSV column has other values than its beginning promised.
@@ -172,8 +177,8 @@ class DataFiles:
         """
         columns = self.columns
         wanted = [columns[name] for name in names]
-        if time_column is not None:
-            wanted.append(columns[time_column]._replace(kind=TIME_COLUMN))
+        times = [*([] if time_column is None else [time_column]), *other_times]
+        wanted += [columns[name]._replace(kind=TIME_COLUMN) for name in times]
         passes, read = math.floor(self.progress), 0
         for file in self._files:
             size = file.path.stat().st_size

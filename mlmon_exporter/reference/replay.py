@@ -1,0 +1,258 @@
+"""Logged rows in their own time, through the same `Model` as a server's, looked at now and then."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmon_exporter.core.coerce import is_missing, scalar
+from mlmon_exporter.core.drift.alarms import Account, AlarmLog
+from mlmon_exporter.core.drift.readings import HELD_SECONDS
+from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.outcomes.quality import QUALITY
+from mlmon_exporter.core.outcomes.reference import ModelReference
+from mlmon_exporter.core.records import Batch, Block, Prediction
+from mlmon_exporter.core.settings import PANES, ModelSettings
+
+from .rows import each_row, usable_times
+
+Columns = Mapping[str, Any]
+Floats = NDArray[np.float64]
+SIGNS = {name: q.sign for name, q in QUALITY.items() if q.error is not None}
+"""Quality with a threshold -> 1 if greater is better, -1 if less is."""
+LATEST_SECONDS = 1e10
+"""The year 2286: later times were written in milliseconds or less."""
+
+
+class LogColumns(NamedTuple):
+    """What columns of a log are called; empty where there is none."""
+
+    time: str
+    truth: str = ""
+    truth_time: str = ""
+    """When the ground truth became known; at once by default."""
+    version: str = ""
+
+
+class Counts(NamedTuple):
+    """Rows and ground truths of a log that did not come in as the rest."""
+
+    untimed_rows: int = 0
+    """Without a usable time: left out."""
+    late_rows: int = 0
+    """Of a time that had been looked at already: they count for their own pane from then on."""
+    late_truths: int = 0
+    """Known only after the longest window: left out."""
+    invalid_truths: int = 0
+
+
+def take_in(
+    model: Model, columns: Columns, rows: int, at: float, truth: str = "", version: str = ""
+) -> list[tuple[Prediction, Any]]:
+    """Add rows that were seen at `at`, Unix seconds; return those with a ground truth, with it."""
+    sides = [
+        {name: columns[name] for name in names if name in columns}
+        for names in (model.feature_names(), model.output_names())
+    ]
+    if rows == 1:
+        sides = [{name: values[0] for name, values in side.items()} for side in sides]
+    ids = [str(i) for i in range(1, rows + 1)] if truth else None
+    batch = Batch(sides[0], sides[1], rows, version or None, ids)
+    model.observe(batch, at)
+    return [*zip(model.pending_of(batch, at), columns[truth], strict=True)] if truth else []
+
+
+def settle(
+    model: Model, outcomes: Sequence[tuple[Prediction, Any]], now: float
+) -> list[str | None]:
+    """Add outcomes that are known at `now`; return for each None or why it is invalid."""
+    tallies, problems = model.outcome_tallies(outcomes, now)
+    model.versions.restore(tallies)
+    return problems
+
+
+class Replay:
+    """A model that is served again from a log: rows in, readings at each look. Not thread-safe.
+
+    Memory does not grow with the rows, but for predictions whose ground truth is not known yet.
+    """
+
+    def __init__(
+        self,
+        reference: ModelReference,
+        settings: ModelSettings,
+        columns: LogColumns,
+        every: float,
+        changed_at: float = math.nan,
+        on_look: Callable[[float, Sequence[Block]], None] = lambda now, blocks: None,
+    ) -> None:
+        """Start before the first row.
+
+        Args:
+            reference: What rows are compared with.
+            settings: Of the model.
+            columns: The log's.
+            every: Seconds between looks.
+            changed_at: Unix seconds at which something is known to have changed.
+            on_look: Gets the time and the readings of each look.
+
+        Raises:
+            ValueError: There is ground truth, but the model has no task.
+        """
+        own = settings._replace(is_shared=False, with_histograms=False, with_quantiles=False)
+        self._model = Model(own, reference)
+        if columns.truth and not self._model.has_task:
+            raise ValueError(
+                f"ground truth {columns.truth!r}: expected a reference with outcomes, got one "
+                "without; build it with predictions and ground truth, or set task"
+            )
+        self._columns = columns
+        self._every = every
+        self._log = AlarmLog(every, changed_at, SIGNS if columns.truth else {})
+        self._on_look = on_look
+        self._steps = [every, *(window.seconds / PANES for window in own.windows)]
+        self._longest = max(window.seconds for window in own.windows)
+        self._next = math.nan  # Unix seconds of the next look
+        self._last = -math.inf  # of the latest row
+        self._rows = self._truths = 0
+        self._waiting: list[tuple[float, int, Prediction, Any]] = []  # by the time truth is known
+        self.counts = Counts()
+
+    @property
+    def names(self) -> list[str]:
+        """Columns that it reads, besides those of times."""
+        c = self._columns
+        names = (*self._model.feature_names(), *self._model.output_names(), c.truth, c.version)
+        return [name for name in dict.fromkeys(names) if name]
+
+    def add(self, columns: Columns) -> None:
+        """Add a chunk of the log: name -> a value for each row. Its rows may be in any order.
+
+        Raises:
+            ValueError: Times are no Unix seconds.
+        """
+        times = usable_times(columns[self._columns.time])
+        if len(times) and np.nanmax(times, initial=0.0) > LATEST_SECONDS:
+            raise ValueError(
+                f"{self._columns.time}: expected Unix seconds, got {np.nanmax(times):.0f}; "
+                "are they milliseconds?"
+            )
+        order = np.argsort(times, kind="stable")
+        order = order[: int(np.count_nonzero(~np.isnan(times)))]
+        late = int(np.count_nonzero(times < self._next - self._every))
+        self._count(untimed_rows=len(times) - len(order), late_rows=late)
+        wanted = (*self._model.feature_names(), *self._model.output_names(), *self._columns)
+        values = {
+            name: _in_order(columns[name], order)
+            for name in dict.fromkeys(wanted)
+            if name in columns
+        }
+        times = times[order]
+        for first, last in self._slices(times):
+            part = {name: column[first:last] for name, column in values.items()}
+            self._look_until(float(times[first]))
+            for version, rows in _by_version(part.get(self._columns.version), last - first):
+                own = {name: _in_order(column, rows) for name, column in part.items()}
+                self._add(own, float(times[first]), len(rows), version)
+            self._last = max(self._last, float(times[last - 1]))
+
+    def _slices(self, times: Floats) -> Iterator[tuple[int, int]]:
+        """Give the first row of each pane and look, and the one after its last."""
+        if not len(times):
+            return
+        is_new = np.zeros(len(times), dtype=bool)
+        is_new[0] = True
+        for step in self._steps:
+            is_new[1:] |= np.diff(times // step) > 0
+        yield from pairwise((*np.flatnonzero(is_new).tolist(), len(times)))
+
+    def _add(self, columns: Columns, at: float, rows: int, version: str) -> None:
+        outcomes = take_in(self._model, columns, rows, at, self._columns.truth, version)
+        self._rows += rows
+        if not outcomes:
+            return
+        known_at = [at] * rows
+        if self._columns.truth_time:
+            known_at = usable_times(columns[self._columns.truth_time]).tolist()
+        for known, (prediction, truth) in zip(known_at, outcomes, strict=True):
+            if not is_missing(truth) and known == known:
+                self._truths += 1
+                heapq.heappush(self._waiting, (known, self._truths, prediction, truth))
+
+    def _look_until(self, at: float) -> None:
+        """Look at all times up to `at`; not while nothing is left that could change."""
+        if self._next != self._next:
+            self._next = (at // self._every + 1) * self._every
+        while self._next <= at:
+            if self._next > self._last + self._longest + HELD_SECONDS + self._every:
+                # Nothing is left in the windows: truths of their rows come too late.
+                self._next = max(self._next, at // self._every * self._every)
+            self._look(self._next)
+            self._next += self._every
+
+    def _look(self, now: float) -> None:
+        self._settle(now)
+        self._model.versions.expire(now)
+        blocks = [*self._model.readings(now)]
+        self._log.look(now, self._rows, blocks)
+        self._on_look(now, blocks)
+
+    def _settle(self, now: float) -> None:
+        known, late = [], 0
+        while self._waiting and self._waiting[0][0] < now:
+            at, _, prediction, truth = heapq.heappop(self._waiting)
+            if prediction.at < at - self._longest:
+                late += 1
+            else:
+                known.append((prediction, truth))
+        problems = settle(self._model, known, now) if known else []
+        self._count(late_truths=late, invalid_truths=len(problems) - problems.count(None))
+
+    def _count(self, **more: int) -> None:
+        own = self.counts._asdict()
+        self.counts = Counts(**{name: n + more.get(name, 0) for name, n in own.items()})
+
+    def account(self) -> Account:
+        """Look once more after the last row, and return what all looks amount to."""
+        if self._next == self._next:
+            self._look(self._next)
+            self._next += self._every
+        return self._log.account()
+
+
+def _by_version(versions: Any, rows: int) -> Iterator[tuple[str, NDArray[np.intp]]]:
+    """Give each version and the indexes of its rows; all rows are of one if there is no column."""
+    if versions is None:
+        yield "", np.arange(rows)
+        return
+    names = np.array(["" if is_missing(each) else str(scalar(each)) for each in versions])
+    for name in dict.fromkeys(names.tolist()):
+        yield name, np.flatnonzero(names == name)
+
+
+def _in_order(column: Any, order: NDArray[np.intp]) -> Any:
+    values = each_row(column)
+    if isinstance(values, np.ndarray):
+        return values[order]
+    return [values[i] for i in order.tolist()]
+
+
+def replay(replays: Sequence[Replay], chunks: Iterable[Columns]) -> list[Account]:
+    """Feed the chunks of a log to several replays at once; return their accounts.
+
+    Raises:
+        ValueError: There are no rows with a time.
+    """
+    for columns in chunks:
+        for each in replays:
+            each.add(columns)
+    accounts = [each.account() for each in replays]
+    if any(not account.rows for account in accounts):
+        raise ValueError("expected rows with times, got none")
+    return accounts

@@ -1,0 +1,126 @@
+"""Facts about `mlmon-exporter backtest`."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from mlmon_exporter import Reference
+from tests.command_line import error, run, succeeded
+
+START = np.datetime64("2026-11-02T00:00:00", "s")
+
+
+def log(rows: int, seed: int = 1) -> dict[str, Any]:
+    """Rows of three minutes each; after the first day, x has another mean."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=rows)
+    return {
+        "ts": START + 180 * np.arange(rows),
+        "x": x + 1.5 * (np.arange(rows) >= 480),
+        "kind": rng.integers(1, 4, rows),
+        "prediction": x,
+        "cnt": x + rng.normal(size=rows),
+    }
+
+
+@pytest.fixture
+def known(folder: Path) -> Path:
+    """A reference file; beside it `log.csv` of two days."""
+    build = {name: values for name, values in log(4000, seed=0).items() if name != "ts"}
+    build["x"] = build["prediction"]
+    Reference.build(
+        build,
+        predictions="prediction",
+        ground_truth="cnt",
+        categorical=["kind"],
+        model="bike",
+    ).save("bike.json")
+    pyarrow.csv.write_csv(pa.table(log(960)), "log.csv")
+    return folder / "bike.json"
+
+
+def test_a_backtest_shows_a_timeline_and_its_alarms(known: Path) -> None:
+    text = succeeded("backtest", "log.csv", "--reference", known, "--time-column", "ts")
+    assert "2026-11-02 to 2026-11-04, a day a sign" in text
+    assert re.search(r" x ·[░▒▓█] prediction ·· kind ··| x ·[░▒▓█] kind ·· prediction ··", text)
+    assert re.search(r"x \w+ 2026-11-03 \d\d:\d\d to the e\S* \w+", text)
+    assert "960 rows in 2.0 days: 1 alarm, 15.0 in 30 days; in alarm" in text
+
+
+def test_what_a_change_took_and_other_settings_are_side_by_side(known: Path) -> None:
+    arguments = ("--reference", known, "--time-column", "ts", "--changed-at", "2026-11-03")
+    sets = ("--set", "psi_floor=9", "--set", "windows=6h,24h")
+    text = succeeded("backtest", "log.csv", *arguments, *sets)
+    assert re.search(r"The change at 2026-11-03 00:00: first alarm \d+ hours? and \d+ rows", text)
+    assert "as configured 1 15.0" in text
+    assert re.search(r"psi_floor=9 +\d+ \d+.0 \d+.\d % ", text)
+    assert "windows=6h,24h" in text
+
+
+def test_json_has_the_same_numbers(known: Path, folder: Path) -> None:
+    table = pa.table(log(960))
+    pyarrow.parquet.write_table(table.slice(0, 500), "1.parquet")
+    pyarrow.parquet.write_table(table.slice(500), "2.parquet")
+    arguments = ("--reference", known, "--time-column", "ts", "--ground-truth", "cnt", "--json")
+    of_files = run("backtest", "1.parquet", "2.parquet", *arguments)
+    assert of_files.exit_code == 0, of_files.stderr
+    found = json.loads(of_files.stdout)
+    account = found["settings"]["as configured"]
+    assert [(a["side"], a["name"]) for a in account["alarms"]] == [("feature", "x")]
+    assert account["alarms"][0]["end"] is None
+    assert (account["rows"], account["days"]) == (960, 2.0)
+    assert {q["name"] for q in account["quality"]} == {"mae", "rmse"}
+    assert found["late_rows"] == found["untimed_rows"] == 0
+    of_csv = json.loads(run("backtest", "log.csv", *arguments).stdout)
+    assert of_csv["settings"]["as configured"]["alarms"] == account["alarms"]
+
+
+def test_the_page_draws_the_timeline(known: Path, folder: Path) -> None:
+    arguments = ("--reference", known, "--time-column", "ts", "--set", "psi_floor=0.3")
+    succeeded("backtest", "log.csv", *arguments, "--html", "backtest.html")
+    page = (folder / "backtest.html").read_text()
+    assert "<h1>Backtest of bike</h1>" in page
+    assert 'aria-label="x: in alarm on 1 of 2 days"' in page
+    assert "psi_floor=0.3" in page
+    assert "<script" not in page
+
+
+def test_texts_that_come_late_start_the_replay_anew(known: Path, folder: Path) -> None:
+    lines = (folder / "log.csv").read_text().splitlines()
+    later = ['"2026-11-04 00:00:00",' + '"broken",1,0.0,0.0']
+    (folder / "long.csv").write_text("\n".join([lines[0], *lines[1:], *(later * 120_000)]))
+    arguments = ("--reference", known, "--time-column", "ts", "--json")
+    found = json.loads(run("backtest", "long.csv", *arguments).stdout)
+    assert found["settings"]["as configured"]["rows"] == 120_960
+
+
+def test_mistakes_are_named_in_a_line(known: Path, folder: Path) -> None:
+    base = ("backtest", "log.csv", "--reference", known, "--time-column")
+    assert error(*base, "tz") == (
+        "log.csv: --time-column: there is no column 'tz'; did you mean 'ts'?"
+    )
+    assert error(*base, "ts", "--set", "psi=1") == (
+        "--set: expected KEY=VALUE with one of windows, psi_floor, ks_floor, share_floor, "
+        "min_window_rows, false_alarm_every, got 'psi=1'"
+    )
+    assert "psi_floor: expected" in error(*base, "ts", "--set", "psi_floor=x")
+    assert error(*base, "ts", "--changed-at", "then") == (
+        "--changed-at: expected a time such as 2026-11-23T12:00, got 'then'"
+    )
+    assert error(*base, "ts", "--every", "often").startswith("expected a duration such as")
+    assert error(*base, "ts", "--ground-truth-time", "ts").startswith(
+        "--ground-truth-time: expected"
+    )
+    (folder / "x.csv").write_text("ts,b\n2026-11-02,1\n")
+    assert error("backtest", "x.csv", "--reference", known, "--time-column", "ts") == (
+        "x.csv: expected columns of the reference, x, kind, prediction"
+    )
