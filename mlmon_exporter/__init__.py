@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .config.keys import Config, ConfigError, ModelConfig
     from .core.records import Reading
     from .formats import FormatError
-    from .monitor.instrument import MonitorMiddleware, instrument
+    from .monitor.instrument import MonitorMiddleware, MonitorWSGIMiddleware, instrument
     from .monitor.monitor import Monitor
     from .reference.compare import Comparison
     from .reference.reference import Reference
@@ -25,6 +25,7 @@ __all__ = [
     "ModelConfig",
     "Monitor",
     "MonitorMiddleware",
+    "MonitorWSGIMiddleware",
     "Reading",
     "Reference",
     "StoreError",
@@ -40,6 +41,7 @@ _MODULES = {
     "ModelConfig": "config.keys",
     "Monitor": "monitor.monitor",
     "MonitorMiddleware": "monitor.instrument",
+    "MonitorWSGIMiddleware": "monitor.instrument",
     "Reading": "core.records",
     "Reference": "reference.reference",
     "StoreError": "state.errors",

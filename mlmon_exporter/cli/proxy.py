@@ -14,8 +14,7 @@ import uvicorn
 
 from mlmon_exporter.config.keys import Config, ConfigError
 from mlmon_exporter.monitor.monitor import Monitor
-from mlmon_exporter.sources.proxy.heard import Heard
-from mlmon_exporter.sources.proxy.http1 import Http1Ear
+from mlmon_exporter.sources.proxy.listening import listening, unheard
 from mlmon_exporter.sources.proxy.relay import Address, Relay
 from mlmon_exporter.sources.sink import Sink
 
@@ -39,13 +38,8 @@ class Ports(NamedTuple):
 
 def relay_of(sink: Sink, ports: Ports) -> Relay:
     """Return a relay whose ears count requests and hand over exchanges."""
-    heard = Heard(sink)
-
-    def listen() -> Http1Ear:
-        return Http1Ear(heard.ended, heard.answer_begins, sink.max_body_bytes)
-
     times = {"connect_seconds": ports.connect_seconds, "idle_seconds": ports.idle_seconds}
-    return Relay(ports.upstream, listen, heard.fault, **times)
+    return Relay(ports.upstream, listening(sink), unheard(sink), **times)
 
 
 def run(config: Config, ports: Ports, workers: int, announce: Callable[[str], None]) -> None:

@@ -64,18 +64,19 @@ class ModelRoutes:
             return known[0]
         route = route_of(scope, self._templates)
         params = scope.get("path_params", {}).values() if "{" in route else ()
-        labels = self._labelled(scope["method"], route, params)
+        labels = self.labels(scope["method"], route, params)
         if key is not None and len(self._fixed) < ROUTES_KEPT:
             # What the key identifies must stay alive, or another may get its identity.
             self._fixed[key] = labels, named_by(scope)
         return labels
 
     def find_path(self, method: str, path: str, known: RouteTemplates) -> Labels:
-        """Return the same where only the path is known: routes of ours come before `known` ones."""
+        """Return the same where only the path is known: configured routes come before `known`."""
         templates = self._templates if self._templates.find(path) else known
-        return self._labelled(method, templates.find(path) or OTHER, templates.values(path))
+        return self.labels(method, templates.find(path) or OTHER, templates.values(path))
 
-    def _labelled(self, method: str, route: str, params: Iterable[Any]) -> Labels:
+    def labels(self, method: str, route: str, params: Iterable[Any]) -> Labels:
+        """Return the same where the route is known, and what stands for its parameters."""
         labels = self._known.get((method, route))
         if labels is None:
             labels = self._find_model(method, route)

@@ -1,10 +1,13 @@
-"""One request and its answer, as a listener hears them."""
+"""One request and its answer, as a source other than an ASGI app sees them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from time import perf_counter, time
+
+from .endings import Error
+from .model_routes import Labels
+from .stream import StreamedAnswer
 
 
 class Turn:
@@ -16,22 +19,25 @@ class Turn:
     __slots__ = (
         "arrived",
         "began",
+        "error",
         "first_byte",
         "has_left",
         "is_answered",
         "is_asked",
         "is_read",
+        "is_unseen",
+        "labels",
         "limit",
         "method",
-        "on_part",
+        "path",
         "request_chunks",
         "request_headers",
         "request_size",
         "response_chunks",
         "response_headers",
         "response_size",
-        "state",
         "status",
+        "stream",
         "target",
     )
 
@@ -42,11 +48,17 @@ class Turn:
         self.limit = limit
         self.method = ""
         self.target = b""
+        """Path and query as they were sent, percent-encoded."""
+        self.path = ""
+        self.labels: Labels | None = None
+        """Model, version and route, once they are known."""
         self.request_headers: list[tuple[bytes, bytes]] = []
         self.response_headers: list[tuple[bytes, bytes]] = []
         self.request_chunks: list[bytes] | None = None
         """Of a request whose body is of interest; None of others, and of one that is too long."""
         self.response_chunks: list[bytes] | None = None
+        self.stream: StreamedAnswer | None = None
+        """Takes the answer where it is a stream of events."""
         self.request_size = 0
         self.response_size = math.nan
         """Bytes; NaN before the answer starts."""
@@ -54,10 +66,9 @@ class Turn:
         """Seconds from the request's first byte to the answer's."""
         self.status = 0
         self.is_asked = self.is_read = self.is_answered = self.has_left = False
-        self.on_part: Callable[[bytes], None] | None = None
-        """Called with each part of the answer's body."""
-        self.state: object = None
-        """What the owner of the ear keeps of it."""
+        self.is_unseen = False
+        """The answer's body does not pass here: the server sends it from a file."""
+        self.error: Error = "none"
 
     def ask(self, method: str) -> None:
         """Note that the request's head is complete."""
@@ -67,7 +78,7 @@ class Turn:
             self.request_chunks = []
 
     def start(self, status: int, moment: float) -> None:
-        """Note that the answer's head is complete."""
+        """Note that the answer's head is complete, at `moment` by `perf_counter`."""
         self.status = status
         self.first_byte = moment - self.began
         self.response_size = 0
@@ -93,9 +104,9 @@ class Turn:
     def take_response(self, body: bytes) -> None:
         """Note a part of the answer's body."""
         self.response_size += len(body)
-        if self.on_part is not None:
-            self.on_part(body)
-        if self.response_chunks is not None:
+        if self.stream is not None:
+            self.stream.take(body)
+        elif self.response_chunks is not None:
             if self.response_size <= self.limit:
                 self.response_chunks.append(body)
             else:

@@ -31,6 +31,21 @@ SERVERS = {
     "gunicorn": GUNICORN,
     "gunicorn, preloaded": [GUNICORN[0], "--preload", *GUNICORN[1:]],
 }
+FLASK = ["gunicorn", "tests.e2e.flask_app:app", "-w", "2", "--timeout", "120", "-b"]
+WSGI_SERVERS = {
+    "gunicorn, sync": FLASK,
+    "gunicorn, threads": [
+        *FLASK[:-1],
+        "-k",
+        "gthread",
+        "--threads",
+        "4",
+        "--keep-alive",
+        "60",
+        "-b",
+    ],
+    "gunicorn, sync, preloaded": [FLASK[0], "--preload", *FLASK[1:]],
+}
 FLUSH_SECONDS = 0.5
 JSON = {"content-type": "application/json"}
 
@@ -52,7 +67,7 @@ def running(kind: str, reference: Path, *, state: bool = True) -> Iterator[int]:
     if state:
         environment["MLMON_STATE_DIR"] = str(reference.parent / "state")
     command = ["env", *(f"{name}={value}" for name, value in environment.items())]
-    command += [sys.executable, "-m", *SERVERS[kind], address]
+    command += [sys.executable, "-m", *(SERVERS | WSGI_SERVERS)[kind], address]
 
     def is_ready() -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/process").status_code == 200
@@ -138,6 +153,24 @@ def test_every_scrape_shows_all_requests_and_the_scores_of_one_process(
         assert len(scores) == 1
         assert scores.pop() == pytest.approx(score, abs=1e-9)
     assert {value(text, "mlmon_build_info", 'state="shared"') for text in texts} == {1}
+
+
+@pytest.mark.parametrize("kind", WSGI_SERVERS)
+def test_every_scrape_of_a_flask_server_shows_all_requests(kind: str, reference: Path) -> None:
+    with running(kind, reference) as port:
+        assert send(port, rows(2000), clients=8) == 2000
+        csv = "\n".join("0.5,a" for _ in range(10))
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}/invocations",
+            content=csv,
+            headers={"content-type": "text/csv"},
+        )
+        assert answer.text.count("0.5") == 10
+        assert len(answer.headers["x-prediction-id"]) == 24
+        wait_until(lambda: counted(scrape(port)) == (2000, 2010), what="the last flush")
+        assert {counted(scrape(port)) for _ in range(10)} == {(2000, 2010)}
+    log = (reference.parent / "server.log").read_text()
+    assert "Traceback" not in log
 
 
 def test_a_killed_worker_loses_one_flush_at_most_and_no_counter_goes_back(reference: Path) -> None:

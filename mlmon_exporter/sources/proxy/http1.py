@@ -33,19 +33,22 @@ class Http1Ear:
 
     def __init__(
         self,
-        on_turn: Callable[[Turn], None],
+        on_request: Callable[[Turn], None],
         on_answer: Callable[[Turn], None],
+        on_turn: Callable[[Turn], None],
         max_body_bytes: int,
     ) -> None:
         """Begin with a connection that has carried nothing.
 
         Args:
-            on_turn: Called with each turn that has ended.
-            on_answer: Called when the head of a turn's answer has come.
+            on_request: Called when the head of a turn's request has come.
+            on_answer: Called when the head of its answer has come.
+            on_turn: Called when it has ended. A turn without a whole head is not told.
             max_body_bytes: Bodies that are longer are not kept.
         """
-        self._on_turn = on_turn
+        self._on_request = on_request
         self._on_answer = on_answer
+        self._on_turn = on_turn
         self._limit = max_body_bytes
         self._turns: deque[Turn] = deque()
         """Turns without a whole answer, oldest first."""
@@ -79,7 +82,8 @@ class Http1Ear:
         while self._turns:
             turn = self._turns.popleft()
             turn.has_left = has_left
-            self._on_turn(turn)
+            if turn.is_asked:
+                self._on_turn(turn)
 
     def begin(self) -> Turn:
         """Begin a turn: a request's head is coming."""
@@ -98,6 +102,10 @@ class Http1Ear:
     def awaits_head(self) -> bool:
         """Return whether a later turn asked with HEAD."""
         return len(self._turns) > 1 and any(turn.method == "HEAD" for turn in self._turns)
+
+    def request_begins(self, turn: Turn) -> None:
+        """Report that a request's head is complete."""
+        self._on_request(turn)
 
     def answer_begins(self, turn: Turn) -> None:
         """Report that an answer's head is complete."""
@@ -169,6 +177,7 @@ class _Requests:
     def on_headers_complete(self) -> None:
         if self._turn is not None:
             self._turn.ask(self._parser.get_method().decode("ascii", "replace"))
+            self._ear.request_begins(self._turn)
 
     def on_body(self, body: bytes) -> None:
         if self._turn is not None:

@@ -79,7 +79,7 @@ def ear(turns: list[Turn], limit: int = LIMIT) -> Http1Ear:
     def keep(turn: Turn) -> None:
         turn.response_chunks = []
 
-    return Http1Ear(turns.append, keep, limit)
+    return Http1Ear(lambda turn: None, keep, turns.append, limit)
 
 
 @given(st.lists(exchanges(), min_size=1, max_size=6), st.data())

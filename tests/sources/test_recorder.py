@@ -9,19 +9,15 @@ import orjson
 import pytest
 
 from mlmon_exporter import Monitor, Reference
-from mlmon_exporter.sources.proxy.heard import Heard
-from mlmon_exporter.sources.proxy.http1 import Http1Ear
+from mlmon_exporter.sources.proxy.listening import listening
+from mlmon_exporter.sources.proxy.relay import Ear
 
 ROW = orjson.dumps({"instances": [{"a": 1.0, "b": "x"}]})
 ANSWER = orjson.dumps({"predictions": [0.5]})
 
 
-def ear(monitor: Monitor) -> Http1Ear:
-    def source(sink: object) -> Http1Ear:
-        heard = Heard(sink)  # type: ignore[arg-type] # a Sink
-        return Http1Ear(heard.ended, heard.answer_begins, 10_000)
-
-    return monitor.attach(source)
+def ear(monitor: Monitor) -> Ear:
+    return monitor.attach(lambda sink: listening(sink)())
 
 
 def request(path: str, body: bytes = ROW, method: str = "POST", extra: str = "") -> bytes:

@@ -1,0 +1,133 @@
+"""Counts turns, and hands over those of a model as exchanges: for sources that are no ASGI app."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from urllib.parse import unquote_to_bytes
+
+from mlmon_exporter.formats.event_stream import MEDIA_TYPE
+
+from .endings import ended
+from .ids import ID_HEADER, valid_id
+from .model_routes import Labels
+from .sink import Sink
+from .stream import StreamedAnswer
+from .templates import RouteTemplates
+from .turn import Turn
+
+KNOWN_ROUTES = RouteTemplates(
+    (
+        "/v2/models/{model}/infer",
+        "/v2/models/{model}/versions/{version}/infer",
+        "/v2/models/{model}/generate",
+        "/v2/models/{model}/generate_stream",
+        "/v2/models/{model}/versions/{version}/generate",
+        "/v1/models/{model}:predict",
+        "/v1/models/{model}/versions/{version}:predict",
+        "/predictions/{model}",
+        "/predictions/{model}/{version}",
+        "/invocations",
+        "/predict",
+        "/generate",
+        "/generate_stream",
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/api/v1.0/predictions",
+        "/seldon/{namespace}/{deployment}/api/v1.0/predictions",
+    )
+)
+"""Routes of the servers' own protocols, which a path alone tells: Triton, KServe, TF Serving,
+TorchServe, SageMaker, MLflow, text generation, OpenAI, Seldon."""
+_EVENT_STREAM = MEDIA_TYPE.encode()
+
+
+class Recorder:
+    """Takes turns at their begin, at the head of their answer, and at their end. Thread-safe."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def begin(self, turn: Turn) -> None:
+        """Note a turn whose request has come."""
+        self._sink.wake()
+        turn.path = unquote_to_bytes(turn.target.partition(b"?")[0]).decode("utf-8", "replace")
+        scope = {"type": "http", "method": turn.method, "path": turn.path}
+        self._sink.in_flight[id(turn)] = scope
+
+    def answer_begins(self, turn: Turn, labels: Labels | None = None) -> None:
+        """Note that the answer begins, and keep it if it is a model's.
+
+        Args:
+            turn: Its status and the headers of its answer are known.
+            labels: Model, version and route, where the source knows them; else they are found by
+                the path.
+        """
+        turn.labels = labels or self._by_path(turn)
+        if not turn.labels[0] or turn.method != "POST":
+            turn.request_chunks = None
+            return
+        headers = dict(turn.response_headers)
+        if headers.get(b"content-type", b"").startswith(_EVENT_STREAM):
+            is_packed = b"content-encoding" in headers
+            turn.stream = StreamedAnswer(turn.began, turn.limit, is_packed=is_packed)
+        else:
+            turn.response_chunks = []
+
+    def _by_path(self, turn: Turn) -> Labels:
+        return self._sink.routes.find_path(turn.method, turn.path, KNOWN_ROUTES)
+
+    def end(self, turn: Turn, unanswered: int = 0) -> None:
+        """Count a turn that has ended; submit it if it is a model's and was kept whole.
+
+        Args:
+            turn: It changes no more.
+            unanswered: Status of a turn that nobody answered although the client waited; 0: as
+                `endings` has it.
+        """
+        sink = self._sink
+        sink.in_flight.pop(id(turn), None)
+        model, version, route = turn.labels or self._by_path(turn)
+        status, outcome = ended(turn.status, turn.is_answered, turn.has_left, turn.error)
+        if unanswered and not turn.status and not turn.has_left:
+            status = unanswered
+        duration = perf_counter() - turn.began
+        sink.requests.record(
+            (model, version, route, turn.method, status, outcome),
+            (duration, turn.first_byte, turn.request_size, turn.response_size),
+        )
+        if turn.stream is not None:
+            sink.requests.record_tokens(model, version, route, turn.stream.times)
+            turn.response_chunks = turn.stream.parts()
+        if outcome == "ok" and turn.method == "POST" and status < 300:
+            if model:
+                self._hand_over(turn, model, route)
+            else:
+                sink.routes.missed(route)
+
+    def _hand_over(self, turn: Turn, model: str, route: str) -> None:
+        health = self._sink.health
+        if turn.is_unseen:
+            health.drop("response_unread")
+        elif turn.request_chunks is None or turn.response_chunks is None:
+            health.drop("body_too_large")
+        elif not turn.is_read:
+            health.drop("request_unread")
+        else:
+            asked, answered = dict(turn.request_headers), dict(turn.response_headers)
+            given = valid_id(answered.get(ID_HEADER)) or valid_id(asked.get(ID_HEADER))
+            self._sink.submit(
+                (
+                    turn.arrived,
+                    model,
+                    route,
+                    turn.path,
+                    turn.status,
+                    given or "",
+                    asked,
+                    turn.request_chunks,
+                    answered,
+                    turn.response_chunks,
+                ),
+                turn.request_size + sum(map(len, turn.response_chunks)),
+            )

@@ -1,0 +1,1 @@
+"""Calls of a WSGI app: Flask, Django, Bottle under gunicorn, uWSGI, waitress."""
