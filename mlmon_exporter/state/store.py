@@ -27,6 +27,8 @@ SCHEMA_VERSION = 1
 """Of the tables and of the values in them: a program leaves a file of a later version alone."""
 WAIT_SECONDS = 2.0
 """Longest wait of a transaction for another process's."""
+LOCKED_WAIT_SECONDS = 0.2
+"""The same after one waited in vain: a scrape begins several."""
 ASIDE = "unreadable"
 """Prefix of the keys of values that were set aside."""
 ASIDE_SECONDS = 7 * 86400.0
@@ -129,6 +131,7 @@ class Store:
         self._schema = (*_SCHEMA.split(";"), *schema)
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None  # device and inode
+        self._was_locked = False
         self._abandoned: list[sqlite3.Connection | None] = []
         after_fork(self._after_fork)
 
@@ -213,12 +216,17 @@ class Store:
                 connection.rollback()
                 raise
             connection.commit()
+            if is_writing and self._was_locked:
+                self._was_locked = False
+                self.close()  # to wait as long as before
         # SQLite's message on a damaged schema may quote bytes that are no text.
         except (sqlite3.Error, UnicodeDecodeError) as error:
             if is_damage(error):
                 raise self._set_aside(error) from error
             self.close()
-            raise StoreError(f"{self.path}: {error}", reason_of(error, self.path)) from error
+            reason = reason_of(error, self.path)
+            self._was_locked = reason == "locked"
+            raise StoreError(f"{self.path}: {error}", reason) from error
         except OSError as error:
             self.close()
             what = error.strerror or error
@@ -239,7 +247,7 @@ class Store:
                 self._connection = sqlite3.connect(
                     f"{self.path.absolute().as_uri()}?mode={mode}",
                     uri=True,
-                    timeout=WAIT_SECONDS,
+                    timeout=LOCKED_WAIT_SECONDS if self._was_locked else WAIT_SECONDS,
                     isolation_level=None,
                     check_same_thread=False,
                 )
