@@ -14,6 +14,7 @@ from .promql import (
     SERVERS,
     either,
     greatest,
+    least,
     quantile,
     quotient,
     rate,
@@ -69,6 +70,23 @@ def _ground_truth(here: str) -> Iterator[Panel]:
         "short",
         Query(greatest("mlmon_pending_predictions", MODEL, "version"), "waiting {{version}}"),
         Query(total("mlmon_quality_rows", f"{here}, {ALL_ROWS}", "version"), "joined {{version}}"),
+    )
+
+    yield series(
+        "Coverage of ground truth",
+        "Share of the window's predictions whose ground truth came, by predicted class. Where "
+        "classes differ, quality is that of the outcomes that came.",
+        "percentunit",
+        Query(
+            greatest("mlmon_ground_truth_coverage_ratio", here, "version, predicted_class"),
+            "{{predicted_class}} {{version}}",
+        ),
+        Query(
+            least("mlmon_ground_truth_parity_ratio", here, "version"),
+            "least over greatest {{version}}",
+        ),
+        axis=Axis(most=1),
+        none=NO_OUTCOMES,
     )
 
 

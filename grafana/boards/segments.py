@@ -127,9 +127,14 @@ def _parities(here: str) -> Iterator[Panel]:
     yield series(
         "Demographic parity ratio",
         "Least over greatest share of selected rows of a feature's segments. The four-fifths rule "
-        f"of thumb asks for {PARITY:.0%}, the dashed line, or more.",
+        f"of thumb asks for {PARITY:.0%}, the dashed line, or more. Beyond chance: of the segments "
+        "that differ by more than chance.",
         "percentunit",
         Query(least("mlmon_demographic_parity_ratio", here, FEATURE), named),
+        Query(
+            least("mlmon_demographic_parity_significant_ratio", here, FEATURE),
+            f"beyond chance {named}",
+        ),
         axis=Axis(most=1, limit=PARITY),
         none=NO_RATES,
     )
@@ -137,6 +142,7 @@ def _parities(here: str) -> Iterator[Panel]:
         "demographic parity": "mlmon_demographic_parity_difference",
         "equal opportunity": "mlmon_equal_opportunity_difference",
         "equalized odds": "mlmon_equalized_odds_difference",
+        "equalized odds beyond chance": "mlmon_equalized_odds_significant_difference",
     }
     yield series(
         "Gaps between segments",

@@ -66,6 +66,8 @@ class VersionSetup(NamedTuple):
         tests = count_tests(self.features) + count_tests(self.outputs)
         if self.outcomes is not None:
             tests += self.outcomes.tests + 1
+        if self.scorer is not None:
+            tests += self.scorer.tests
         return tests * len(self.settings.windows)
 
 

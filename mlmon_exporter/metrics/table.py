@@ -86,6 +86,8 @@ def _outcomes() -> dict[str, MetricType]:
         )
     return found | {
         "mlmon_quality_rows": MetricType("gauge", "Rows with ground truth in the window"),
+        "mlmon_ground_truth_coverage_ratio": MetricType("gauge", "Share of the window's predictions of a class whose ground truth came, 0 to 1; predicted_class is empty for all"),
+        "mlmon_ground_truth_parity_ratio": MetricType("gauge", "Least coverage of a predicted class over that of another, of those that differ by more than chance, 0 to 1; 1 if none do"),
         "mlmon_error_ks_statistic": MetricType("gauge", "Kolmogorov-Smirnov statistic of the residuals or log losses against the reference's, 0 to 1"),
         "mlmon_error_ks_threshold": MetricType("gauge", "mlmon_error_ks_statistic above this value counts as concept drift"),
         "mlmon_concept_drifted": MetricType("gauge", "1 if mlmon_error_ks_statistic is over its threshold, else 0; absent with too few outcomes"),
@@ -98,6 +100,8 @@ def _outcomes() -> dict[str, MetricType]:
         "mlmon_demographic_parity_difference": MetricType("gauge", "Greatest minus least selection ratio of the feature's segments, 0 to 1"),
         "mlmon_equal_opportunity_difference": MetricType("gauge", "Greatest minus least true positive ratio of the feature's segments, 0 to 1"),
         "mlmon_equalized_odds_difference": MetricType("gauge", "The greater of the differences in true and in false positive ratios of the feature's segments, 0 to 1"),
+        "mlmon_demographic_parity_significant_ratio": MetricType("gauge", "mlmon_demographic_parity_ratio of the segments that differ by more than chance, 0 to 1; 1 if none do"),
+        "mlmon_equalized_odds_significant_difference": MetricType("gauge", "mlmon_equalized_odds_difference of the segments that differ by more than chance, 0 to 1; 0 if none do"),
     }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from .document import cut_name, name_of, table_head, warning_mark
 from .html import Child, Html, element, text
 from .labels import FAULTS, QUALITIES, Label, score_label
 from .links import Context
-from .outcome_view import ALL, Segment, VersionOutcomes
+from .outcome_view import ALL, Coverage, Segment, VersionOutcomes
 from .view import ColumnView, Fault, ModelView, View
 
 SHOWN = 10
@@ -113,7 +113,23 @@ def _worse(version: VersionOutcomes, windows: Sequence[str], subject: Html) -> I
         found.setdefault((segment, window), []).append(f"{QUALITIES[quality.name].title} {numbers}")
     for (segment, window), each in found.items():
         where = text(", ", name_of(f"{segment[0]} = {segment[1]}")) if segment != ALL else None
-        yield _alert("Quality", subject, text(where, f" in {window}: {', '.join(each)}"))
+        cause = coverage_note(version.coverage(window))
+        yield _alert("Quality", subject, text(where, f" in {window}: {', '.join(each)}", cause))
+
+
+def coverage_note(coverage: Coverage) -> Html | None:
+    """Return what coverage has to do with a worse quality, None where nothing."""
+    if not coverage.is_uneven and not coverage.is_low:
+        return None
+    all_rows = f"round truth has come for {formatting.percent(coverage.all_rows)} of predictions"
+    if not coverage.is_uneven:
+        return element("small", f" G{all_rows}.")
+    order = sorted(coverage.by_class.items(), key=lambda item: -item[1])[:SHOWN]
+    each = [
+        text(", " if i else ": ", formatting.percent(share), " of ", name_of(name))
+        for i, (name, share) in enumerate(order)
+    ]
+    return element("small", f" Likely cause: g{all_rows}", each, ".")
 
 
 def _alert(title: str, subject: Child, rest: Child) -> Html:

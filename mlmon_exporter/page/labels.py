@@ -62,6 +62,8 @@ PARITIES = {
     "demographic_parity_difference": "Demographic parity, difference",
     "equal_opportunity_difference": "Equal opportunity, difference",
     "equalized_odds_difference": "Equalized odds, difference",
+    "demographic_parity_significant_ratio": "Demographic parity beyond chance, ratio",
+    "equalized_odds_significant_difference": "Equalized odds beyond chance, difference",
 }
 """Parity between a feature's segments -> its title."""
 

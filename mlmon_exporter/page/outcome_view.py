@@ -19,6 +19,9 @@ Segment = tuple[str, str]
 ALL: Segment = ("", "")
 """All rows."""
 RATES = ("selection", "true_positive", "false_positive")
+LEAST_PARITY = 0.8
+"""As in the alert MlmonGroundTruthUneven."""
+LOW_COVERAGE = 0.5
 ESTIMATED = "mlmon_estimated_quality_accuracy"
 """Present whenever any quality is estimated."""
 
@@ -51,6 +54,25 @@ class Concept(NamedTuple):
     """None while outcomes are too few."""
     statistic: float
     threshold: float
+
+
+class Coverage(NamedTuple):
+    """The share of predictions whose ground truth came; NaN where it is not known."""
+
+    all_rows: float
+    by_class: Mapping[str, float]
+    parity: float
+    """Least coverage of a predicted class over that of another, beyond chance."""
+
+    @property
+    def is_uneven(self) -> bool:
+        """True if outcomes of some classes come so much more often that quality is theirs."""
+        return self.parity < LEAST_PARITY
+
+    @property
+    def is_low(self) -> bool:
+        """True if most outcomes have not come."""
+        return self.all_rows < LOW_COVERAGE
 
 
 class Difference(NamedTuple):
@@ -100,6 +122,14 @@ class VersionOutcomes:
             self.numbers.get(f"mlmon_{n}", self.model, self.version, window) for n in names
         )
         return Concept(None if math.isnan(drifted) else drifted == 1.0, *rest)
+
+    def coverage(self, window: str) -> Coverage:
+        """Return the coverage of ground truth."""
+        key = (self.model, self.version, window)
+        rows = self.numbers.rows("mlmon_ground_truth_coverage_ratio")
+        shares = {labels[3]: share for labels, share in rows.items() if labels[:3] == key}
+        parity = self.numbers.get("mlmon_ground_truth_parity_ratio", *key)
+        return Coverage(shares.pop("", math.nan), shares, parity)
 
     def difference(self, name: str, window: str) -> Difference:
         """Return a quality less the champion's."""

@@ -98,6 +98,7 @@ def _qualities(version: VersionOutcomes, context: Context, shown: int | None) ->
     label = element("th", "Rows with ground truth", scope="row")
     last = element("td") if is_estimated else None
     rows.append(element("tr", label, element("td"), counts, last))
+    rows += _coverage_rows(version, windows, last)
     heads = [f"n:{title}" for title in ("Reference", *windows, *["Estimate"] * is_estimated)]
     return text(
         element("table", table_head("Quality", *heads), element("tbody", rows), class_="quality"),
@@ -105,6 +106,32 @@ def _qualities(version: VersionOutcomes, context: Context, shown: int | None) ->
         if is_estimated
         else None,
     )
+
+
+def _coverage_rows(
+    version: VersionOutcomes, windows: Sequence[str], last: Html | None
+) -> Iterator[Html]:
+    """Give the row of the share of predictions with ground truth, uneven ones by class."""
+    found = [version.coverage(window) for window in windows]
+    if all(math.isnan(coverage.all_rows) for coverage in found):
+        return
+    is_uneven = any(coverage.is_uneven for coverage in found)
+    label = element("th", "Share of predictions with ground truth", scope="row")
+    cells = [
+        element(
+            "td",
+            warning_mark(coverage.is_uneven, "uneven"),
+            formatting.percent(coverage.all_rows),
+            class_="n",
+        )
+        for coverage in found
+    ]
+    yield element("tr", label, element("td"), cells, last)
+    names = dict.fromkeys(name for each in found for name in each.by_class) if is_uneven else ()
+    for name in names:
+        shares = [formatting.percent(each.by_class.get(name, math.nan)) for each in found]
+        of_class = element("th", "Of those predicted ", cut_name(name), scope="row")
+        yield element("tr", of_class, element("td"), map(_number, shares), last)
 
 
 def _number(shown: str) -> Html:

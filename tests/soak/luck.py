@@ -22,7 +22,8 @@ from mlmon_exporter.reference.reference import Reference
 
 Floats = NDArray[np.float64]
 DAY = 86400.0
-LOOK_SECONDS = 1800.0
+PANE_SECONDS = 300.0
+LOOK_SECONDS = 3600.0
 KINDS = ("iid", "ar.5", "ar.9", "ar.99", "ar.999", "hour", "day", "night")
 
 
@@ -94,7 +95,7 @@ def run(
     model = Model(settings, reference.for_model("m"))
     were: set[str] = set()
     rises, first = 0, None
-    for now, start, end in _looks(rows.times):
+    for now, start, end in _panes(rows.times):
         ids = [str(i) for i in range(start, end)]
         batch = Batch({}, {"p": rows.p[start:end]}, end - start, None, ids)
         if ids:
@@ -102,6 +103,8 @@ def run(
             waiting = model.pending_of(batch, now)
             tallies, _ = model.outcome_tallies([*zip(waiting, rows.y[start:end], strict=True)], now)
             model.versions.restore(tallies)
+        if now % LOOK_SECONDS < LOOK_SECONDS - PANE_SECONDS:
+            continue
         over = verdicts(model, now)
         if now >= since and over - were:
             rises += len(over - were)
@@ -110,8 +113,9 @@ def run(
     return Result(rises, first)
 
 
-def _looks(times: Floats) -> Iterator[tuple[float, int, int]]:
-    ends = np.arange(LOOK_SECONDS, times[-1], LOOK_SECONDS)
+def _panes(times: Floats) -> Iterator[tuple[float, int, int]]:
+    """Give the end of each pane of the shortest window, and the rows in it."""
+    ends = np.arange(PANE_SECONDS, times[-1], PANE_SECONDS)
     places = np.searchsorted(times, ends)
     for now, start, end in zip(ends, [0, *places[:-1]], places, strict=True):
         yield float(now) - 1.0, int(start), int(end)

@@ -1,4 +1,4 @@
-"""Alerts on ground truth: that it comes, in time, and finds its predictions.
+"""Alerts on ground truth: that it comes, in time, for all classes, and finds its predictions.
 
 Jobs that send it run nightly or weekly, so a day is compared with the same day a week ago.
 """
@@ -6,16 +6,18 @@ Jobs that send it run nightly or weekly, so a day is compared with the same day 
 from __future__ import annotations
 
 from .alert import Alert, latched
-from .settings import MODEL, TARGET, Settings
+from .settings import MODEL, TARGET, VERSION, Settings
 
 LEAST_ROWS = 100
 """Ground truths in a day, under which neither their absence nor their shares mean anything."""
+LEAST_PARITY = 0.8
+"""Of two predicted classes' coverage: beyond it, quality is that of the outcomes that came."""
 WHO = "{{ $labels.model }} ({{ $labels.job }})"
 
 
 def alerts(settings: Settings) -> list[Alert]:
     """Return the table."""
-    return [_stopped(settings), _unused(settings), _dropped(settings)]
+    return [_stopped(settings), _unused(settings), _uneven(settings), _dropped(settings)]
 
 
 def _of_day(settings: Settings, by: str, outcomes: str, offset: str = "") -> str:
@@ -78,6 +80,25 @@ or
             "{{ $value | humanizePercentage }} of a day's ground truth sent to "
             "{{ $labels.instance }} ({{ $labels.job }} {{ $labels.model }}) is counted in no "
             "quality: it came too late, names an unknown prediction, or has an impossible value."
+        ),
+        board="quality",
+    )
+
+
+def _uneven(settings: Settings) -> Alert:
+    parity = settings.select("mlmon_ground_truth_parity_ratio")
+    return Alert(
+        name="MlmonGroundTruthUneven",
+        severity="warning",
+        expr=f"min by ({VERSION}) ({parity}) < {LEAST_PARITY:g}",
+        labels=("job", "model", "version"),
+        hold="1h",
+        keep="1h",
+        summary="Ground truth of {{ $labels.model }} comes for some classes before others",
+        description=(
+            f"Of one predicted class of {WHO}, version {{{{ $labels.version }}}}, ground truth has "
+            "come {{ $value | humanizePercentage }} as often as of another. Its quality is that of "
+            "the outcomes that came, and may be far from that of all."
         ),
         board="quality",
     )

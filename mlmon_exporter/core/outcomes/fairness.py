@@ -1,7 +1,10 @@
 """Fairness between the segments of a feature: rates and parities, as fairlearn defines them.
 
 Rates are of the positive class. A segment with too few rows has none, and parities leave it out.
- Source: Hardt, Price and Srebro (2016), Equality of Opportunity in Supervised Learning.
+The least of twenty equal groups is far from the greatest by chance alone, so two parities count
+only pairs of segments that differ by more.
+
+Source: Hardt, Price and Srebro (2016), Equality of Opportunity in Supervised Learning.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mlmon_exporter.core.stats.shares import greatest_difference, least_ratio
+
 from .tallies import SegmentSums, ratio
 
 Floats = NDArray[np.float64]
@@ -21,7 +26,11 @@ PARITIES = (
     "demographic_parity_difference",
     "equal_opportunity_difference",
     "equalized_odds_difference",
+    "demographic_parity_significant_ratio",
+    "equalized_odds_significant_difference",
 )
+TESTS = 3
+"""Tests of a segment feature: of selection, and of true and of false positives."""
 
 
 class Rates(NamedTuple):
@@ -37,6 +46,8 @@ class Rates(NamedTuple):
     """Share of the negative outcomes that were predicted positive."""
     positives: Floats
     """Rows with a positive outcome."""
+    negatives: Floats
+    """Rows with another outcome."""
 
 
 def rates(s: SegmentSums, min_rows: int) -> Rates | None:
@@ -56,12 +67,19 @@ def rates(s: SegmentSums, min_rows: int) -> Rates | None:
         np.where(has_few_outcomes, np.nan, ratio(hits, true)),
         np.where(has_few_outcomes, np.nan, ratio(false_hits, outcomes - true)),
         true,
+        outcomes - true,
     )
 
 
-def parities(of_segments: Rates) -> Mapping[str, float]:
-    """Return the parities of one feature's segments; NaN where fewer than two have a rate."""
-    _, selection, true_positive, false_positive, _ = map(_known, of_segments)
+def parities(of_segments: Rates, level: float) -> Mapping[str, float]:
+    """Return the parities of one feature's segments; NaN where fewer than two have a rate.
+
+    Args:
+        of_segments: Rates of its segments.
+        level: Probability that one test of equal segments fails by chance.
+    """
+    r = of_segments
+    selection, true_positive, false_positive = map(_known, r[1:4])
     opportunity, other = _spread(true_positive), _spread(false_positive)
     values = (
         _least_ratio(selection),
@@ -69,12 +87,25 @@ def parities(of_segments: Rates) -> Mapping[str, float]:
         opportunity,
         # NaN if either is; `max` would not show it.
         float(np.maximum(opportunity, other)),
+        least_ratio(*_counts(r.selection, r.rows), level),
+        float(
+            np.fmax(
+                greatest_difference(*_counts(r.true_positive, r.positives), level),
+                greatest_difference(*_counts(r.false_positive, r.negatives), level),
+            )
+        ),
     )
     return dict(zip(PARITIES, values, strict=True))
 
 
 def _known(values: Floats) -> Floats:
     return values[~np.isnan(values)]
+
+
+def _counts(rates: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    """Return hits and rows of the segments that have a rate."""
+    is_known = ~np.isnan(rates)
+    return np.rint(rates[is_known] * rows[is_known]), rows[is_known]
 
 
 def _spread(values: Floats) -> float:

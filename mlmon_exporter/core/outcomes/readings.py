@@ -17,8 +17,9 @@ from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
 from mlmon_exporter.core.windows.tally import Layout, Tally
 from mlmon_exporter.core.windows.window import Memo, WindowedTallies
 
+from .coverage import coverage
 from .estimate import ESTIMATED, Calibration, calibration_of, estimates, middles
-from .fairness import PARITIES, parities, rates
+from .fairness import PARITIES, Rates, parities, rates
 from .quality import quality
 from .tallies import SegmentLayout, SegmentSums, SegmentTally
 from .task import REGRESSION
@@ -119,9 +120,12 @@ class QualityReadings:
 
     def _scored(self, now: float) -> list[list[Readings]]:
         self.sums = [SegmentSums(self._layout, tally) for tally in self._tallies.merged(now)]
-        held = self._tallies.held_seconds(now)
+        # Panes of predictions whose outcomes have not come hold no time of quality.
+        rows = self._layout.fields["rows"].start
+        held = self._tallies.held_seconds(now, lambda tally: bool(tally.sums[0, rows]))
         return [
-            [*self._quality(k, s, held[k]), *self._fairness(k, s)] for k, s in enumerate(self.sums)
+            [*self._quality(k, s, held[k]), *self._coverage(k, s), *self._fairness(k, s)]
+            for k, s in enumerate(self.sums)
         ]
 
     def _quality(self, k: int, sums: SegmentSums, held: float) -> Iterator[Readings]:
@@ -143,6 +147,19 @@ class QualityReadings:
             shown = np.where(is_small, np.nan, values)
             yield Readings(f"mlmon_quality_{name}_threshold", SEGMENT_LABELS, labels, shown)
 
+    def _coverage(self, k: int, sums: SegmentSums) -> Iterator[Readings]:
+        """Give the coverage of ground truth; none before the first outcome."""
+        found = coverage(sums, self.context.policy.min_window_rows, self.context.level(k))
+        if found is None:
+            return
+        base = *self.context.labels, self.context.windows[k].label
+        labels: Labels = tuple((*base, name) for name in found.ratios)
+        values = np.array([*found.ratios.values()])
+        names = (*WINDOW_LABELS, "predicted_class")
+        yield Readings("mlmon_ground_truth_coverage_ratio", names, labels, values)
+        metric, labels = "mlmon_ground_truth_parity_ratio", self.context.window_labels[k]
+        yield Readings(metric, WINDOW_LABELS, labels, [found.parity])
+
     def _fairness(self, k: int, sums: SegmentSums) -> Iterator[Readings]:
         layout = self._layout
         if layout.task.positive is None or not layout.segments.features:
@@ -161,7 +178,8 @@ class QualityReadings:
             shown = np.where(no_segment | is_absent, np.nan, values)
             yield Readings(f"mlmon_segment_{name}", SEGMENT_LABELS, self._by_segment[k], shown)
         own = [list(index.values()) for index in layout.segments.indexes]
-        of_features = [parities(type(found)(*(rate[each] for rate in found))) for each in own]
+        level = self.context.level(k)
+        of_features = [parities(Rates(*(rate[each] for rate in found)), level) for each in own]
         names = SEGMENT_LABELS[:-1]
         for parity in PARITIES:
             values = np.array([each[parity] for each in of_features])

@@ -19,13 +19,14 @@ from mlmon_exporter.core.settings import PANES, ModelSettings, SegmentFeature
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.tally import Layout, Tally
 
+from . import fairness
 from .reader import OutcomeReader
 from .reference import ModelReference
 from .scored_rows import ScoredRows, scored_rows, tally_outcomes
 from .segments import FeatureSegments, Segments, feature_segments, rows_by_value
 from .tallies import SegmentLayout, SegmentTally, aligned, segment_indexes
 from .tally_bytes import AnyTally
-from .task import OutcomeRows, Task, choose_task
+from .task import CLASSIFICATION, OutcomeRows, Task, choose_task
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -59,8 +60,14 @@ class OutcomeScorer:
 
     @property
     def counts_predicted(self) -> bool:
-        """True if predicted rows are counted: they show how often each segment is selected."""
-        return self.task.positive is not None and bool(self.segments.features)
+        """True if predicted rows are counted: by class and segment, for coverage and selection."""
+        return self.task.kind == CLASSIFICATION
+
+    @property
+    def tests(self) -> int:
+        """Number of tests of a window without a reference: of coverage and of equal segments."""
+        is_fair = fairness.TESTS * len(self.segments.features)
+        return int(self.counts_predicted) + (is_fair if self.task.positive is not None else 0)
 
     def pending(self, batch: Batch, version: str, now: float) -> list[Prediction]:
         """Return a prediction for each row with an id, to be kept until its outcome is known.

@@ -8,7 +8,7 @@ columns. Residuals are one more column.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.variation import (
+    DAY_SECONDS,
     LEAST_ROWS,
     LEAST_STRETCHES,
     Stretches,
@@ -76,12 +77,39 @@ class OutcomeVariation:
         (varied,) = self._cells.columns()
         variation = {seconds: dict(found) for seconds, found in varied.variation.items()}
         for name, values in self._values.items():
-            for i, stretches in enumerate(self._stretches):
-                is_measured, scatter = values.scatter(i, stretches)
-                if is_measured:
-                    found = variation.setdefault(stretches.seconds, {})
-                    found |= {name: scatter} if scatter is not None else {}
+            for seconds, scatter in _of_lengths(values, self._stretches).items():
+                found = variation.setdefault(seconds, {})
+                found |= {name: scatter} if scatter is not None else {}
         return replace(varied, variation=variation)
+
+
+def _of_lengths(values: _Values, lengths: Sequence[Stretches]) -> Mapping[float, Scatter | None]:
+    """Return the scatter of stretches by their length; of lengths that have enough of them.
+
+    A few long stretches show only what is far beyond chance, while shorter ones are many: the mean
+    of k stretches varies by a kth of what one does, or by more. But by less where one night follows
+    each day, so times of day are compared with the same time of other days. And a part varies no
+    less than the whole.
+    """
+    shorter: list[tuple[float, Scatter]] = []
+    scatters: dict[float, Scatter | None] = {}
+    for i, stretches in enumerate(lengths):
+        seconds = stretches.seconds
+        if not values.is_enough(i):
+            continue
+        found = [s._replace(variance=s.variance * length / seconds) for length, s in shorter]
+        scatters[seconds] = _greatest((values.scatter(i, stretches), *found))
+        same_time = values.scatter(i, stretches, same_time=True) if seconds < DAY_SECONDS else None
+        shorter += [(seconds, same_time)] if same_time is not None else []
+    longer: Scatter | None = None
+    for seconds in sorted(scatters, reverse=True):
+        longer = scatters[seconds] = _greatest((longer, scatters[seconds]))
+    return scatters
+
+
+def _greatest(scatters: Iterable[Scatter | None]) -> Scatter | None:
+    known = (scatter for scatter in scatters if scatter is not None)
+    return max(known, key=lambda scatter: scatter.variance, default=None)
 
 
 class _Values:
@@ -101,20 +129,39 @@ class _Values:
             self._sums[i] += np.bincount(place[inside], values[inside], minlength=size)
         self._powers += (values[is_known, None] ** np.arange(5)).sum(axis=0)
 
-    def scatter(self, i: int, stretches: Stretches) -> tuple[bool, Scatter | None]:
-        """Return whether stretches of the length `i` are enough, and the scatter of their means."""
+    def _is_used(self, i: int) -> NDArray[np.bool_]:
+        rows = self._rows[i]
+        return np.asarray((rows >= LEAST_ROWS) & (rows <= self._powers[0] / 2))
+
+    def is_enough(self, i: int) -> bool:
+        """Return whether stretches of the length `i` are enough to tell of."""
+        return int(self._is_used(i).sum()) >= LEAST_STRETCHES
+
+    def scatter(self, i: int, stretches: Stretches, *, same_time: bool = False) -> Scatter | None:
+        """Return the scatter of the means of stretches of the length `i`.
+
+        None where independent rows explain it. With `same_time` it is that between stretches of
+        one time of day.
+        """
+        is_used = self._is_used(i)
         n, total = self._powers[:2]
-        rows, sums = self._rows[i], self._sums[i]
-        is_used = (rows >= LEAST_ROWS) & (rows <= n / 2)
-        if is_used.sum() < LEAST_STRETCHES:
-            return False, None
-        m, here = rows[is_used], sums[is_used]
+        m, here = self._rows[i][is_used], self._sums[i][is_used]
         sd, excess_kurtosis = _shape(self._powers)
         if not sd > 0:
-            return True, None
+            return None
         gaps = (here / m - (total - here) / (n - m)) / sd
-        degrees = stretches.degrees(is_used)
-        return True, mean_scatter(gaps, 1 / m + 1 / (n - m), degrees, excess_kurtosis)
+        noise = 1 / m + 1 / (n - m)
+        if same_time:
+            _, slot, days = np.unique(
+                stretches.slots[is_used], return_inverse=True, return_counts=True
+            )
+            free = len(gaps) - len(days)
+            if free < LEAST_STRETCHES:
+                return None
+            gaps = gaps - (np.bincount(slot, gaps) / days)[slot]
+            # As much as if the means of times of day were known.
+            gaps *= np.sqrt(len(gaps) / free)
+        return mean_scatter(gaps, noise, stretches.degrees(is_used), excess_kurtosis)
 
 
 def _shape(powers: Floats) -> tuple[float, float]:

@@ -67,6 +67,8 @@ class Stretches:
         )
         self.days = np.floor((first + self._numbers * seconds) / DAY_SECONDS)
         """The day, since 1970, on which each begins."""
+        self.slots = np.rint(self._numbers * seconds % DAY_SECONDS / seconds)
+        """The time of day of each, in stretches since the first one's."""
 
     @property
     def count(self) -> int:

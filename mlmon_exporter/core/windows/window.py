@@ -93,10 +93,14 @@ class Window(Generic[T]):
         """Return the panes by number; they are not copied."""
         return dict(self._panes)
 
-    def held(self, now: float) -> set[int]:
-        """Return the numbers of the panes in the window at `now` that have rows."""
+    def held(self, now: float, is_held: Callable[[T], bool] = lambda tally: True) -> set[int]:
+        """Return the numbers of the panes in the window at `now` that have rows.
+
+        Panes of whose tally `is_held` is false are left out.
+        """
         newest = self.pane_number(now)
-        return {n for n in self._panes if newest - self.pane_count < n <= newest}
+        inside = (n for n in self._panes if newest - self.pane_count < n <= newest)
+        return {n for n in inside if is_held(self._panes[n])}
 
     def take(self) -> dict[int, T]:
         """Remove and return all panes."""
@@ -237,17 +241,23 @@ class WindowedTallies(Generic[T]):
             sums[key] = tally
         return sums
 
-    def held_seconds(self, now: float) -> list[float]:
-        """Return of how much time each window has rows at `now`: of its panes that have any."""
-        held = zip(self.windows, self._held(now), strict=True)
+    def held_seconds(
+        self, now: float, is_held: Callable[[T], bool] = lambda tally: True
+    ) -> list[float]:
+        """Return of how much time each window has rows at `now`: of its panes that have any.
+
+        Panes of whose tally `is_held` is false do not count.
+        """
+        held = zip(self.windows, self._held(now, is_held), strict=True)
         return [len(numbers) * window.pane_seconds for window, numbers in held]
 
-    def _held(self, now: float) -> list[set[int]]:
+    def _held(self, now: float, is_held: Callable[[T], bool]) -> list[set[int]]:
         with self._lock:
-            held = [window.held(now) for window in self.windows]
+            held = [window.held(now, is_held) for window in self.windows]
         if self._over is None:
             return held
-        return [a | b for a, b in zip(held, self._over._held(now), strict=True)]  # noqa: SLF001
+        others = self._over._held(now, is_held)  # noqa: SLF001
+        return [a | b for a, b in zip(held, others, strict=True)]
 
     def revision(self, now: float) -> tuple[int, ...]:
         """Return a key that changes whenever `merged` may give something else."""

@@ -167,9 +167,27 @@ DROPPED = [
         180,
     ),
 ]
+
+
+def parity(window: str, ratio: str) -> dict[str, str]:
+    return {series("mlmon_ground_truth_parity_ratio", **BIKE, window=window): f"{ratio}x30"}
+
+
+UNEVEN = [
+    Case(
+        "MlmonGroundTruthUneven",
+        "fires: bad ones are known early",
+        parity("24h", "0.4") | parity("1h", "1"),
+        180,
+        {**OF_BIKE, "version": "1"},
+        "40%",
+    ),
+    Case("MlmonGroundTruthUneven", "silent: chance explains all gaps", parity("24h", "1"), 180),
+    Case("MlmonGroundTruthUneven", "silent: nearly as often", parity("24h", "0.9"), 180),
+]
 OUTCOMES = CaseFile(
     ["alerting/mlmon-outcomes.yml"],
-    [*STOPPED, *ARRIVED, *DROPPED],
+    [*STOPPED, *ARRIVED, *UNEVEN, *DROPPED],
     every="10m",
     evaluated="1h",
 )

@@ -169,6 +169,8 @@ FAULTS = {
         'sum by (TARGET) (increase(mlmon_ground_truth_total{outcome=~"matched|late|unk',
         'sum by (PLACE) (increase(mlmon_ground_truth_total{outcome=~"matched|late|unk',
     ),
+    "coverage that is nearly even": ("MlmonGroundTruthUneven", "< 0.8", "< 0.95"),
+    "coverage of the best window": ("MlmonGroundTruthUneven", "min by", "max by"),
     "drops of any kind": ("MlmonPendingDropped", 'reason="pending_full"', 'reason!=""'),
     "predictions that nobody asks for": (
         "MlmonPendingDropped",
@@ -238,10 +240,10 @@ FAULTS = {
         "abs(mlmon_quality_accuracy_difference)",
         "(mlmon_quality_accuracy_difference)",
     ),
-    "parity of small segments": ("MlmonFourFifthsRule", ">= 500", ">= 1"),
-    "a lesser parity": ("MlmonFourFifthsRule", "parity_ratio < 0.8", "parity_ratio < 0.4"),
-    "odds of small segments": ("MlmonEqualizedOdds", ">= 300)", ">= 100)"),
-    "odds of true positives alone": ("MlmonEqualizedOdds", "    or\n", "    and\n"),
+    "a lesser parity": ("MlmonFourFifthsRule", "_ratio) < 0.8", "_ratio) < 0.4"),
+    "parity of the best replica": ("MlmonFourFifthsRule", "min by", "max by"),
+    "lesser odds": ("MlmonEqualizedOdds", "> 0.2", "> 0.05"),
+    "odds of the best replica": ("MlmonEqualizedOdds", "max by", "min by"),
     "one week alone": (
         "MlmonKpiDrop",
         ">= 0.5 * sum by (MODEL, kpi) (increase(mlmon_kpi_events_total[1h] offset 2w))",
