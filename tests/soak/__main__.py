@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import attack, changed, compare, concept, dependent, endurance, fuzz, schema, unchanged
+from . import attack, changed, compare, concept, dependent, endurance, fuzz, luck, schema, unchanged
 
 PEERS = Path(".venv-peers")
 RUNS = 3
@@ -31,6 +31,7 @@ def main(words: list[str]) -> None:
         "changed": lambda: changed.table(RUNS),
         "peers": lambda: compare.tables(_peers()),
         "concept": lambda: concept.table(_peers(), RUNS),
+        "luck": lambda: luck.table(RUNS),
         "schema": schema.check,
         "attack": lambda: attack.table(number or ATTACKS),
         "fuzz": lambda: fuzz.table(number or FUZZ_SECONDS, inputs),
