@@ -13,7 +13,7 @@ from mlmon_exporter.core.stats.scatter import Scatter
 
 from .bins import CategoryBins, NumericBins, atom_values
 from .categories import UncountedRows, category_column
-from .column import ColumnReference, numeric_column
+from .column import ID_ROWS, ColumnReference, numeric_column
 from .edges import (
     Cells,
     Counts,
@@ -44,7 +44,14 @@ def merge_columns(a: ColumnReference, b: ColumnReference) -> ColumnReference:
         merged = _merge_numeric(a, b, a.bins, b.bins)
     else:
         merged = _merge_categories(a, b)
-    return replace(merged, variation=_greater_variation(a, b))
+    return replace(merged, variation=_greater_variation(a, b), looks=_looks(a, b))
+
+
+def _looks(a: ColumnReference, b: ColumnReference) -> str:
+    """Return what both sides seem to be; a side of few rows cannot tell."""
+    if a.looks == b.looks or min(a.values, b.values) < ID_ROWS:
+        return a.looks or b.looks
+    return ""
 
 
 def _greater_variation(
