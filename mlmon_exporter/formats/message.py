@@ -116,14 +116,25 @@ class Message:
         `mismatched_rows` where the middle of the stream was not kept.
         """
         content = self.content
-        if self.media_type not in STREAMS and not event_stream.is_stream(content):
-            return None
+        is_stream = self.media_type in STREAMS or event_stream.is_stream(content)
+        if not is_stream:
+            return self._lines(content)
         if event_stream.GAP in content:
             raise FormatError("mismatched_rows", "stream: expected all of it, got its ends")
         events = list(event_stream.events(content)) if event_stream.is_stream(content) else None
         if events is None:  # BentoML's event streams are the bytes that the function yields
             events = json_lines.lines(content)
         return [_part(event) for event in events if event != b"[DONE]"]
+
+    def _lines(self, content: bytes) -> list[Any] | None:
+        """Return the values of lines that call themselves one value, as LitServe streams them."""
+        if not self._claims_json():
+            return None
+        try:
+            values = json_lines.loads(content)
+        except FormatError:
+            return None
+        return values if len(values) > 1 else None
 
     def of_part(self, value: Any) -> Message:
         """Return this message with one value for its body, such as a part of its stream."""

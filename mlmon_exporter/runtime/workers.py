@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,8 @@ _TRACKER = b"resource_tracker"
 _REPLICA = b"ray::ServeReplica"
 """How Ray Serve calls its replicas, whose requests come from a proxy."""
 _LISTENS = "0A"
+_EPOLL = "anon_inode:[eventpoll]"
+_WATCHED = re.compile(r"^tfd:\s*(\d+)", re.MULTILINE)
 
 
 def is_one_of_many() -> bool:
@@ -27,10 +30,10 @@ def is_one_of_many() -> bool:
         return any(_command(pid).startswith(_REPLICA) for pid in siblings)
     is_worker = _SPAWNED in ours or ours == _command(parent)
     alike = [pid for pid in siblings if is_worker and _is_alike(_command(pid), ours)]
-    if _SPAWNED not in ours or not alike:
-        return bool(alike)
-    # Whatever multiprocessing spawns has the same command line: LitServe's one API process stands
-    # beside workers that serve nothing.
+    if not alike:
+        return False
+    # All that one program starts may have the same command line: LitServe's one API process
+    # stands beside workers that serve nothing.
     ports = _listening_ports()
     own = _ports_of(os.getpid(), ports)
     return not own or any(own & _ports_of(pid, ports) for pid in alike)
@@ -65,10 +68,19 @@ def _listening_ports() -> dict[str, str]:
 
 
 def _ports_of(pid: int, ports: dict[str, str]) -> set[str]:
-    """Return the ports that a process listens to."""
-    found = set()
+    """Return the ports that a process's event loop waits at; a fork may hold sockets for nothing.
+
+    Source: proc_pid_fdinfo(5), which lists what an epoll file descriptor watches.
+    """
+    held: dict[str, str] = {}
+    watched: set[str] = set()
     with suppress(OSError):  # it has ended, or is not ours to look at
         for file in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):  # the one that the folder was read by is closed again
-                found.add(ports.get(str(file.readlink()), ""))
-    return found - {""}
+                target = str(file.readlink())
+                if target == _EPOLL:
+                    info = Path(f"/proc/{pid}/fdinfo/{file.name}").read_text()
+                    watched |= {*_WATCHED.findall(info)}
+                elif target in ports:
+                    held[file.name] = ports[target]
+    return {port for name, port in held.items() if name in watched}

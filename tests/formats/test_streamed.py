@@ -121,3 +121,11 @@ def test_a_v2_stream_has_the_rows_and_the_version_of_its_events() -> None:
     )
     batch = parse(sent, BodyMap()).batch
     assert (batch.version, batch.predictions) == ("v7", {"y": [0.5, 0.25]})
+
+
+@pytest.mark.parametrize("media", [{}, {"content-type": "application/json"}])
+def test_lines_under_the_media_type_of_one_value_are_parts(media: dict[str, str]) -> None:
+    answer = exchange(TWO, b'{"output": 1}\n{"output": 2}\n', response_headers=media)
+    assert parse(answer, BodyMap()).batch.predictions == {"prediction": [1, 2]}
+    broken = exchange(TWO, b'{"output": 1}\n{"out', response_headers=media)
+    assert parse(broken, BodyMap()).problems == ("not_json",)

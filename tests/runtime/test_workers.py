@@ -10,42 +10,46 @@ import pytest
 
 # The parent starts two processes as multiprocessing does; the first asks, the others wait.
 SPAWNING = """
-import multiprocessing as mp, socket, sys
+import asyncio, multiprocessing as mp, socket, sys
 
-def asks(sock, found):
+def serves(sock, ready, found):
     from mlmon_exporter.runtime.workers import is_one_of_many
-    found.put(is_one_of_many())
+    async def main():
+        server = await asyncio.start_server(lambda r, w: None, sock=sock)
+        ready.set()
+        if found is not None:
+            found.put(is_one_of_many())
+        await asyncio.sleep(60)
+    asyncio.run(main())
 
-def waits(sock, found):
+def holds(sock, ready, found):
+    ready.set()
     import time
     time.sleep(60)
 
 if __name__ == "__main__":
     context = mp.get_context("spawn")
-    found = context.Queue()
-    own, other = socket.create_server(("127.0.0.1", 0)), None
-    if sys.argv[1] == "shares":
-        other = own
-    beside = context.Process(target=waits, args=(other, found), daemon=True)
+    found, ready = context.Queue(), context.Event()
+    sock = socket.create_server(("127.0.0.1", 0))
+    work = serves if sys.argv[1] == "serves" else holds
+    beside = context.Process(target=work, args=(sock, ready, None), daemon=True)
     beside.start()
-    while sys.argv[1] == "shares" and not found.empty():
-        pass
-    import time
-    time.sleep(float(sys.argv[2]))
-    asking = context.Process(target=asks, args=(own, found), daemon=True)
+    ready.wait()
+    asking = context.Process(target=serves, args=(sock, ready, found), daemon=True)
     asking.start()
     print(found.get(timeout=50))
+    asking.terminate()
     beside.terminate()
 """
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs /proc")
-@pytest.mark.parametrize(("beside", "expected"), [("shares", "True"), ("serves nothing", "False")])
-def test_a_process_is_a_worker_beside_one_that_listens_to_the_same_port(
+@pytest.mark.parametrize(("beside", "expected"), [("serves", "True"), ("holds", "False")])
+def test_a_process_is_a_worker_beside_one_that_serves_the_same_port(
     beside: str, expected: str, tmp_path: Path
 ) -> None:
     program = tmp_path / "spawning.py"
     program.write_text(SPAWNING)
-    command = [sys.executable, str(program), beside, "3.0" if beside == "shares" else "0.0"]
+    command = [sys.executable, str(program), beside]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == expected
