@@ -1,8 +1,9 @@
-"""Numbers of a batch job, which no one scrapes: as a text file, or pushed to a Pushgateway."""
+"""Numbers that are not scraped: as a text file, pushed to a Pushgateway, or of the past."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import BinaryIO
 
 from prometheus_client import CollectorRegistry, push_to_gateway
 
@@ -14,6 +15,8 @@ from .text import Exposition, families
 
 JOB = "mlmon-compare"
 """The job of pushed numbers."""
+PAST_JOB = "mlmon-backtest"
+"""The job and the instance of scrapes of the past."""
 
 
 def lasting(blocks: Iterable[Block]) -> Iterator[Block]:
@@ -24,6 +27,31 @@ def lasting(blocks: Iterable[Block]) -> Iterator[Block]:
 def textfile(blocks: Iterable[Block]) -> bytes:
     """Return these numbers as node_exporter's textfile collector reads them."""
     return Exposition(is_open_metrics=False).render(families(lasting(blocks)))
+
+
+class PastScrapes:
+    """Scrapes of the past in one OpenMetrics file, which Prometheus makes blocks of."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Write to a file that can be sought."""
+        self._file = file
+        self._text = Exposition(is_open_metrics=False)
+
+    def add(self, now: float, blocks: Iterable[Block]) -> None:
+        """Add what a scrape at `now`, Unix seconds, would have shown."""
+        labels, at = f'{{job="{PAST_JOB}",instance="{PAST_JOB}",', f" {now:.3f}\n"
+        for line in self._text.render(families(blocks)).decode().splitlines():
+            if not line.startswith("#"):
+                self._file.write((line.replace("{", labels, 1) + at).encode())
+
+    def restart(self) -> None:
+        """Forget what was added."""
+        self._file.seek(0)
+        self._file.truncate()
+
+    def end(self) -> None:
+        """Write the end that the format asks for."""
+        self._file.write(b"# EOF\n")
 
 
 def push(gateway: str, blocks: Iterable[Block], grouping: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from rich.console import Console
 from mlmon_exporter.config.keys import Config, ConfigError, Duration, load_config
 from mlmon_exporter.core.drift.alarms import Account
 from mlmon_exporter.core.profile.bins import CategoryBins
+from mlmon_exporter.metrics.batch import PastScrapes
 from mlmon_exporter.reference.compare import chosen
 from mlmon_exporter.reference.data.files import DataError, DataFiles
 from mlmon_exporter.reference.log_files import replay_files
@@ -85,6 +87,14 @@ def backtest(
         str, typer.Option(metavar="A,B", show_default=False, help="Texts that mean missing.")
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    openmetrics: Annotated[
+        Path | None,
+        typer.Option(
+            show_default=False,
+            help="Also write what scrapes would have shown, for 'promtool tsdb "
+            "create-blocks-from openmetrics'.",
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(show_default=False, help="Also write a page to this file.")
     ] = None,
@@ -96,7 +106,10 @@ def backtest(
     columns = LogColumns(time_column, ground_truth, ground_truth_time, version_column)
     if ground_truth_time and not ground_truth:
         raise UserError("--ground-truth-time: expected --ground-truth, the outcome, as well")
-    with user_errors(ConfigError, DataError, ValueError):
+    with user_errors(ConfigError, DataError, ValueError), ExitStack() as stack:
+        past = None
+        if openmetrics is not None:
+            past = PastScrapes(stack.enter_context(openmetrics.open("wb")))
         step, changed = Duration.parse(every).seconds, moment(changed_at)
         base = load_config(config) if config else Config()
         variants = {AS_CONFIGURED: base} | {text: varied(base, text) for text in what_if or ()}
@@ -106,10 +119,17 @@ def backtest(
         files = [_files(path, known, missing) for path in logs]
 
         def new_replays() -> list[Replay]:
-            return [Replay(of_model, each, columns, step, changed) for each in settings]
+            more: list[Any] = [()] * len(settings)
+            if past is not None:
+                past.restart()
+                more[0] = (past.add,)
+            each = zip(settings, more, strict=True)
+            return [Replay(of_model, s, columns, step, changed, *m) for s, m in each]
 
         with progress_bar(f"Replaying {counted(len(logs), 'log')}") as progress:
             replays, accounts = replay_files(files, columns, new_replays, progress)
+        if past is not None:
+            past.end()
     found = dict(zip(variants, accounts, strict=True))
     if html is not None:
         _write(html, known.model, found)

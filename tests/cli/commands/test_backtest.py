@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +126,26 @@ def test_mistakes_are_named_in_a_line(known: Path, folder: Path) -> None:
     assert error("backtest", "x.csv", "--reference", known, "--time-column", "ts") == (
         "x.csv: expected columns of the reference, x, kind, prediction"
     )
+
+
+def test_prometheus_makes_blocks_of_what_scrapes_would_have_shown(
+    known: Path, folder: Path, require_binary: Callable[[str], str]
+) -> None:
+    promtool = require_binary("promtool")
+    arguments = ("--reference", known, "--time-column", "ts", "--openmetrics", "past.txt")
+    succeeded("backtest", "log.csv", *arguments, "--every", "1h")
+    made = ["tsdb", "create-blocks-from", "openmetrics", "past.txt", "blocks"]
+    subprocess.run([promtool, *made], check=True, capture_output=True)
+    (folder / "blocks" / "wal").mkdir()  # which some promtool asks for
+    series = '{__name__="mlmon_feature_drifted",feature="x"}'
+    dump = [promtool, "tsdb", "dump", f"--match={series}", "blocks"]
+    ran = subprocess.run(dump, check=True, capture_output=True, text=True)
+    dumped = ran.stdout.splitlines()
+    hours = {int(line.split()[-1]) / 1000 for line in dumped if 'window="24h"' in line}
+    account = json.loads(
+        run("backtest", "log.csv", *arguments[:4], "--every", "1h", "--json").stdout
+    )["settings"]["as configured"]
+    risen = {int(line.split()[-1]) / 1000 for line in dumped if line.split()[-2] == "1"}
+    assert min(risen) == account["alarms"][0]["begin"]
+    assert max(hours) == account["end"]
+    assert all('job="mlmon-backtest"' in line for line in dumped)
