@@ -16,7 +16,7 @@ from mlmon_exporter.core.records import Column, Exchange
 from .body_map import BodyMap
 from .errors import FormatError
 from .features import HOLDERS
-from .flatten import CONTAINERS, is_nested, is_nested_record
+from .flatten import is_nested, is_nested_record
 from .message import Message
 from .parsing import BY_NAME, Parsed
 
@@ -62,7 +62,8 @@ class Form(NamedTuple):
         ):
             return None
         try:
-            asked, told = map(loads, (exchange.request_chunks, exchange.response_chunks))
+            asked = loads(joined(exchange.request_chunks))
+            told = loads(joined(exchange.response_chunks))
         except orjson.JSONDecodeError:
             return None
         if type(asked) is not dict or type(told) is not dict or VERSION in told:
@@ -101,15 +102,21 @@ class Form(NamedTuple):
         """Return the predictions in a decoded response; None where it has another form."""
         if type(told) is not dict or list(told) != self.keys:
             return None
-        values = [v[0] if type(v) is list and len(v) == 1 else v for v in told.values()]
-        if not CONTAINERS.isdisjoint(map(type, values)):
-            return None
+        values = [*told.values()]
+        if is_nested(values):
+            values = [v[0] if type(v) is list and len(v) == 1 else v for v in values]
+            if is_nested(values):
+                return None
         return {name: values[i] for name, i in self.outputs}
 
 
-def loads(chunks: Sequence[bytes]) -> Any:
+def joined(chunks: Sequence[bytes]) -> bytes:
+    """Return a body as it was sent."""
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def loads(raw: bytes) -> Any:
     """Parse a body that is JSON as it stands; raises orjson.JSONDecodeError where it is none."""
-    raw = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     # A single byte may be something else by its media type: see `Message.value`.
     return orjson.loads(raw if len(raw) > 1 else b"")
 

@@ -14,7 +14,7 @@ from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.records import Batch, Exchange, SingleRows
 from mlmon_exporter.core.windows.buffer import SMALL_BYTES
 from mlmon_exporter.formats import AUTO, FORMATS, BodyMap, FormatError, Parsed, parse
-from mlmon_exporter.formats.alike import Form, Row, loads
+from mlmon_exporter.formats.alike import Form, Row, joined, loads
 
 ROUTES_KEPT = 1000
 PATIENCE = 8
@@ -177,14 +177,14 @@ def _alike(
     """Give features, predictions and time of the first exchanges that have a form."""
     most, route_name = GROUP_BYTES, exchanges[0].route
     for exchange in exchanges:
-        size = exchange.size
+        asked, told = joined(exchange.request_chunks), joined(exchange.response_chunks)
+        size = len(asked) + len(told)
         most -= size
         is_near = exchange.route == route_name and route.is_alike(exchange)
         if not is_near or size > SMALL_BYTES or most < 0:
             return
         try:
-            features = form.features(loads(exchange.request_chunks))
-            answer = form.answer(loads(exchange.response_chunks))
+            features, answer = form.features(loads(asked)), form.answer(loads(told))
         except JSONDecodeError:
             return
         if features is None or answer is None:

@@ -44,6 +44,7 @@ class Consumer:
         Returns:
             How many were taken in. The counts are the same as one by one.
         """
+        self._requests.count_waiting()
         taken = self._take_alike(exchanges, pace) if len(exchanges) > 1 else 0
         if not taken:
             self._take(exchanges[0], pace)

@@ -8,10 +8,15 @@ from functools import lru_cache
 from itertools import product
 from typing import Literal
 
+from mlmon_exporter.core.counts.requests import RequestLabels
+
 Error = Literal["none", "raised", "cancelled", "exited"]
 """End of the app: it returned, raised an Exception, was cancelled, or the process exits."""
 Ending = tuple[bool, bool, bool, Error]
 """(started, answered, left, error): response started, last byte sent, client gone, app's end."""
+
+Labels = tuple[str, str, str]
+"""Model, version and route; model and version are empty where the request is for no model."""
 
 CLIENT_LEFT = 499
 """Status of a request whose client left before there was one: nginx's, which no app sends."""
@@ -50,6 +55,19 @@ ENDINGS: Mapping[Ending, tuple[int, str]] = {
 
 
 @lru_cache(1024)  # a request is served in some 10 us, of which the table alone would take 0.5
+def request_labels(
+    labels: Labels, method: str, status: int, is_answered: bool, has_left: bool, error: Error
+) -> RequestLabels:
+    """Return all labels that a request is counted under, the same object for all that are alike.
+
+    Args:
+        labels: Model, version and route.
+        method: The request's.
+        status: As of `ended`, like the rest.
+    """
+    return (*labels, method, *ended(status, is_answered, has_left, error))
+
+
 def ended(status: int, is_answered: bool, has_left: bool, error: Error) -> tuple[int, str]:
     """Return the status and outcome that a request is counted under.
 

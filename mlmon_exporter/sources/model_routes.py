@@ -17,6 +17,7 @@ from mlmon_exporter.core.model import Model
 from mlmon_exporter.runtime.once import Once
 
 from .asgi.routes import fixed_by, named_by, route_of
+from .endings import Labels
 from .templates import RouteTemplates
 
 logger = logging.getLogger(__name__)
@@ -24,8 +25,6 @@ logger = logging.getLogger(__name__)
 ROUTES_KEPT = 1000
 UNMATCHED_PATIENCE = 20
 """After so many POSTs, none of them on a configured route, the log says so."""
-Labels = tuple[str, str, str]
-"""Model, version and route; model and version are empty where the request is for no model."""
 
 
 class ModelRoutes:

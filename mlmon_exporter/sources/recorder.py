@@ -7,9 +7,8 @@ from urllib.parse import unquote_to_bytes
 
 from mlmon_exporter.formats.event_stream import MEDIA_TYPE
 
-from .endings import ended
+from .endings import Labels, ended
 from .ids import ID_HEADER, valid_id
-from .model_routes import Labels
 from .sink import Sink
 from .stream import StreamedAnswer
 from .templates import RouteTemplates

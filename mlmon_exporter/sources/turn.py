@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from time import perf_counter, time
 
-from .endings import Error
-from .model_routes import Labels
+from .endings import Error, Labels
 from .stream import StreamedAnswer
 
 

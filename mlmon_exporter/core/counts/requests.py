@@ -108,7 +108,7 @@ class RequestCounts(CountTables):
         """
         self._waiting.append((request, measures, exemplar))
         if len(self._waiting) >= BATCH:
-            self._drain_unless_locked()
+            self.count_waiting()
 
     def decide(self, request: RequestLabels) -> None:
         """Count a request that `record` was given as undecided; never blocks."""
@@ -122,13 +122,14 @@ class RequestCounts(CountTables):
         """Count the rows that each of some requests had predicted; never blocks."""
         self._waiting_rows.extend(zip(repeat((model, version)), rows))
         if len(self._waiting_rows) >= BATCH:
-            self._drain_unless_locked()
+            self.count_waiting()
 
     def record_tokens(self, model: str, version: str, route: str, tokens: TokenTimes) -> None:
         """Count the tokens of a request that was recorded before; never blocks."""
         self._waiting_tokens.append(((model, version, route), tokens))
 
-    def _drain_unless_locked(self) -> None:
+    def count_waiting(self) -> None:
+        """Count the requests that wait, off their path; never blocks."""
         # Another thread that holds the lock has drained the deques, or will next time.
         if self._lock.acquire(blocking=False):
             try:

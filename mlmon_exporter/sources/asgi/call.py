@@ -12,7 +12,7 @@ from mlmon_exporter.core.counts.requests import UNDECIDED, RequestLabels
 from mlmon_exporter.core.labels import OTHER
 from mlmon_exporter.core.records import Exemplar
 from mlmon_exporter.formats.event_stream import MEDIA_TYPE
-from mlmon_exporter.sources.endings import ended, error_of
+from mlmon_exporter.sources.endings import Labels, error_of, request_labels
 from mlmon_exporter.sources.ids import ID_HEADER, PredictionIds, valid_id
 from mlmon_exporter.sources.sink import Sink
 from mlmon_exporter.sources.stream import StreamedAnswer
@@ -36,10 +36,10 @@ class Call:
 
     __slots__ = (
         "_began", "_first_byte", "_has_left", "_held", "_ids", "_is_answered", "_is_in_parts",
-        "_is_read", "_method", "_model", "_prediction_id", "_receive", "_request_chunks",
+        "_is_read", "_labels", "_method", "_prediction_id", "_receive", "_request_chunks",
         "_request_headers", "_request_limit", "_request_size", "_response_chunks",
-        "_response_headers", "_response_limit", "_response_size", "_route", "_scope", "_send",
-        "_sink", "_span", "_status", "_stream", "_version", "is_open",
+        "_response_headers", "_response_limit", "_response_size", "_scope", "_send",
+        "_sink", "_span", "_status", "_stream", "is_open",
     )  # fmt: skip
 
     def __init__(
@@ -63,7 +63,8 @@ class Call:
         self._request_size = 0
         self._response_size = self._first_byte = math.nan
         self._status = 0  # until the response starts
-        self._route = self._model = self._version = self._prediction_id = ""
+        self._labels: Labels | None = None
+        self._prediction_id = ""
         self._span: tuple[str, str] | None = None
         self._stream: StreamedAnswer | None = None
         self._held: RequestLabels | None = None
@@ -137,9 +138,9 @@ class Call:
         self._response_size = 0
         # Looked up now, since spans within the app have ended when it returns.
         self._span = current_span_context()
-        self._find_route()
+        model, _, _ = self._find_labels()
         self._response_headers = headers = message.get("headers", ())
-        if not self._model or self._method != "POST":
+        if not model or self._method != "POST":
             self._request_limit, self._request_chunks = -1, []
             return message
         self._response_limit = self._sink.max_body_bytes
@@ -156,15 +157,16 @@ class Call:
         given = asked.get(ID_HEADER) if own is None else own
         self._prediction_id = valid_id(given) or self._ids.new()
         if self._span is not None:
-            annotate(self._model, self._prediction_id)
+            annotate(model, self._prediction_id)
         # A copy: the app may use its headers again, and outer middleware may change these.
         if own is not None:
             return {**message, "headers": [*headers]}
         return {**message, "headers": [*headers, (ID_HEADER, self._prediction_id.encode())]}
 
-    def _find_route(self) -> None:
-        self._route = OTHER  # should the next line fail
-        self._model, self._version, self._route = self._sink.routes.find(self._scope)
+    def _find_labels(self) -> Labels:
+        self._labels = "", "", OTHER  # should the next line fail
+        self._labels = labels = self._sink.routes.find(self._scope)
+        return labels
 
     def end(self, error: BaseException | None = None) -> None:
         """Count the request, once: after the last byte, or when the app has given up.
@@ -179,11 +181,12 @@ class Call:
         try:
             duration = perf_counter() - self._began
             sink.in_flight.pop(id(self._scope), None)
-            if not self._route:
-                self._find_route()
+            labels = self._labels or self._find_labels()
             kind = "none" if error is None else error_of(error)
-            status, outcome = ended(self._status, self._is_answered, self._has_left, kind)
-            request = (self._model, self._version, self._route, self._method, status, outcome)
+            request = request_labels(
+                labels, self._method, self._status, self._is_answered, self._has_left, kind
+            )
+            status, outcome = request[4:]
             is_doubtful = self._is_in_parts or not self._response_size
             if is_doubtful and outcome == "ok" and not self._is_as_long_as_it_says():
                 self._held, self.is_open = request, True
@@ -195,14 +198,14 @@ class Call:
             )
             if self._stream is not None:
                 tokens = self._stream.times
-                sink.requests.record_tokens(self._model, self._version, self._route, tokens)
+                sink.requests.record_tokens(*labels, tokens)
                 self._response_chunks = self._kept_parts(self._stream)
             if self._prediction_id:
                 # Only answers of status 2xx are predictions; a refusal may leave its body unread.
                 if self._is_answered and error is None and 200 <= status < 300:
-                    self._hand_over(time() - duration)
+                    self._hand_over(labels, time() - duration)
             elif self._method == "POST" and outcome == "ok" and status < 300:
-                sink.routes.missed(self._route)
+                sink.routes.missed(labels[2])
         except Exception as fault:  # noqa: BLE001 - the app goes on, or its error does
             sink.fail(fault)
         # The app may go on for long, with background tasks; the bodies need not stay for them.
@@ -216,8 +219,9 @@ class Call:
             request, self._held, self.is_open = self._held, None, False
             try:
                 kind = error_of(error)
-                ending = ended(self._status, self._is_answered, self._has_left, kind)
-                self._sink.requests.decide((*request[:4], *ending))
+                labels, method = request[:3], self._method
+                answer = self._status, self._is_answered, self._has_left
+                self._sink.requests.decide(request_labels(labels, method, *answer, kind))
             except Exception as fault:  # noqa: BLE001 - the app has ended as it did
                 self._sink.fail(fault)
 
@@ -238,13 +242,14 @@ class Call:
             self._response_limit = -1
         return parts or []
 
-    def _hand_over(self, arrived: float) -> None:
+    def _hand_over(self, labels: Labels, arrived: float) -> None:
         """Submit the exchange, or count the reason why there is none."""
         if self._request_limit >= 0 and self._response_limit >= 0 and self._is_read:
+            model, _, route = labels
             exchange = (
                 arrived,
-                self._model,
-                self._route,
+                model,
+                route,
                 self._scope["path"],
                 self._status,
                 self._prediction_id,

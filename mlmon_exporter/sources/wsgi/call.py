@@ -8,9 +8,8 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import quote
 
-from mlmon_exporter.sources.endings import error_of
+from mlmon_exporter.sources.endings import Labels, error_of
 from mlmon_exporter.sources.ids import ID_HEADER, PredictionIds, valid_id
-from mlmon_exporter.sources.model_routes import Labels
 from mlmon_exporter.sources.recorder import Recorder
 from mlmon_exporter.sources.sink import Sink
 from mlmon_exporter.sources.turn import Turn
