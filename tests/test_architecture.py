@@ -68,6 +68,7 @@ ROOMS: Mapping[str, str] = {
 }
 """Room -> the rooms that it may import; `core` stands for all rooms within."""
 LAZY = {
+    "monitor -> metrics": "prometheus_client, for those who have a registry of their own",
     "monitor -> page": "the page is loaded when somebody looks at it",
     "reference -> reference": "the extra pyarrow, which readers of data files import",
     "cli -> .": "a command loads what it needs, so that `--help` is quick",

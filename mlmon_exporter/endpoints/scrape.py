@@ -11,8 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from mlmon_exporter.metrics.collector import OnFault, Source
-from mlmon_exporter.metrics.text import Exposition, families
+from mlmon_exporter.metrics.text import Exposition, OnFault, Source, families
 from mlmon_exporter.runtime.pace import Pace
 from mlmon_exporter.runtime.threads import LimitedThreads
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 from prometheus_client.core import Metric
 from prometheus_client.samples import Exemplar
 
 from mlmon_exporter.core.records import Block, Histograms
-from mlmon_exporter.runtime.pace import Pace, Pause
+from mlmon_exporter.runtime.pace import Pace
 
 from .table import METRICS
-from .text import bound_label, exemplar_labels, families, has_sum
-
-Source = Callable[[Pause], Iterable[Block]]
-"""Gives all readings; it calls its argument between steps of the work, to rest."""
-OnFault = Callable[[Exception], None]
-"""Called with the exception that kept a scrape from being answered."""
+from .text import OnFault, Source, bound_label, exemplar_labels, families, has_sum
 
 
 class MlmonCollector:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from mlmon_exporter.core.records import Block
 from mlmon_exporter.runtime.pace import Pause
 
-from .collector import Source
+from .text import Source
 
 SIDES = ("mlmon_feature", "mlmon_prediction")
 

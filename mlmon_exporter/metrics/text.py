@@ -18,6 +18,10 @@ from .table import METRICS
 
 CLASSIC = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+Source = Callable[[Pause], Iterable[Block]]
+"""Gives all readings; it calls its argument between steps of the work, to rest."""
+OnFault = Callable[[Exception], None]
+"""Called with the exception that kept a scrape from being answered."""
 
 
 def families(blocks: Iterable[Block]) -> Iterator[tuple[str, str, str, Sequence[Block]]]:

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack
 
 from starlette.types import ASGIApp, Scope
 
@@ -30,7 +30,6 @@ from mlmon_exporter.intake.bodies import BodyReader
 from mlmon_exporter.intake.consumer import Consumer, batch_of
 from mlmon_exporter.intake.predictions import Predictions
 from mlmon_exporter.intake.queue import WAIT_SECONDS, Intake
-from mlmon_exporter.metrics.collector import MlmonCollector
 from mlmon_exporter.metrics.detail import shown
 from mlmon_exporter.metrics.process import this_process
 from mlmon_exporter.reference.models import ConfiguredModels
@@ -41,6 +40,9 @@ from mlmon_exporter.sources.sink import Sink
 from mlmon_exporter.state.open_pending import open_pending
 from mlmon_exporter.state.shared import SharedState
 from mlmon_exporter.state.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from mlmon_exporter.metrics.collector import MlmonCollector
 
 T = TypeVar("T")
 _THREADS = LimitedThreads("shutdown", 1)
@@ -280,6 +282,8 @@ class Monitor:
 
     def collector(self) -> MlmonCollector:
         """Return a collector for a `prometheus_client` registry of your own."""
+        from mlmon_exporter.metrics.collector import MlmonCollector
+
         return MlmonCollector(self._scrape, self._readout.failed)
 
     def metrics_app(self) -> ASGIApp:
