@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import uvicorn
 
 from mlmon_exporter.cli.demo.server import listen
+
+Http = Literal["auto", "h11", "httptools"]
 
 
 def free_port() -> int:
@@ -47,10 +49,10 @@ def wait_until(is_done: Callable[[], object], seconds: float = 60.0, what: str =
 
 
 @contextmanager
-def serving(app: Any, port: int = 0) -> Iterator[str]:
+def serving(app: Any, port: int = 0, http: Http = "auto") -> Iterator[str]:
     """Serve an ASGI app with uvicorn in a thread, on a port or any that is free; gives its URL."""
     listener = listen(port)  # before anybody else can have the port
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", http=http))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:

@@ -132,7 +132,7 @@ def attack(looks: Sequence[int]) -> Result:
         monitor = Monitor(config(Path(folder)))
         app: ASGIApp = MonitorMiddleware(answer, monitor)
         try:
-            with serving(app) as url:
+            with serving(app, http="h11") as url:  # httptools refuses new methods
                 return _attacked(url, looks)
         finally:
             monitor.close()

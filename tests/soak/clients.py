@@ -83,4 +83,4 @@ class MixedClient(Client):
                 connection.sendall(f"{head}content-length: 1000\r\n\r\n{{".encode())
         except OSError:
             return UNSURE
-        return Counter({"disconnected": 1, "unread": 1})
+        return Counter({"disconnected": 1})

@@ -45,7 +45,7 @@ PATIENCE_SECONDS = 300.0
 SETTLE_SECONDS = 6 * FLUSH_SECONDS
 """After so long without requests all is counted and on disk."""
 OUTCOMES = ("ok", "client_error", "server_error", "disconnected")
-EACH = (*OUTCOMES, "rows", "empty", "outcome", "unread")
+EACH = (*OUTCOMES, "rows", "empty", "outcome")
 """What clients count of all kinds of requests."""
 
 
@@ -96,7 +96,6 @@ class Server:
         numbers["outcome"] = total(found, "mlmon_ground_truth_total")
         numbers["rows"] = total(found, "mlmon_prediction_rows_total")
         numbers["empty"] = total(found, "mlmon_parse_errors_total", reason="no_rows")
-        numbers["unread"] = total(found, "mlmon_dropped_total", reason="request_unread")
         return Counter({name: int(number) for name, number in numbers.items()})
 
     def left(self) -> dict[str, float]:
