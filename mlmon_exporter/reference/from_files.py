@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -20,7 +21,7 @@ from mlmon_exporter.formats.parquet import is_index
 from .compare import Comparison, Part, compare
 from .data.files import Column, DataError, DataFiles, TypeConflictError
 from .reference import Reference
-from .rows import usable_times
+from .rows import between, usable_times
 
 T = TypeVar("T")
 
@@ -51,6 +52,10 @@ class Roles(NamedTuple):
     """Segment feature -> the edges of its ranges, where it is not sliced by value."""
     choice: Choice = Choice()
     """What the user says of the task."""
+    begin: float = -math.inf
+    """Unix seconds: earlier rows are left out."""
+    end: float = math.inf
+    """Unix seconds: rows of this time or later are left out."""
 
     def check(self, files: DataFiles) -> None:
         """Raise DataError where a named column is absent, or plays two parts."""
@@ -211,6 +216,14 @@ class _Build:
         self._on_chunk = on_chunk
         self._time_column = next(iter(roles.time_column), None)
 
+    def _chunks(self, names: Sequence[str], *, with_codes: bool = False) -> Iterable[Chunk]:
+        """Give all rows, or those of the time that is wanted."""
+        begin, end, name = self._roles.begin, self._roles.end, self._time_column
+        chunks = self._files.chunks(names, name, with_codes=with_codes)
+        if name is None or (begin, end) == (-math.inf, math.inf):
+            return chunks
+        return between(chunks, name, begin, end)
+
     def reference(self, group: Sequence[str]) -> Reference:
         """Build the reference of some columns."""
         return self._read(lambda: self._reference(group))
@@ -233,7 +246,7 @@ class _Build:
         names = dict.fromkeys((*roles.prediction, *roles.segment, *roles.ground_truth))
 
         def chunks() -> Iterator[Chunk]:
-            for chunk in self._files.chunks([*names], time, with_codes=True):
+            for chunk in self._chunks([*names], with_codes=True):
                 yield chunk
                 self._on_chunk()
 
@@ -241,7 +254,7 @@ class _Build:
 
     def _reference(self, group: Sequence[str]) -> Reference:
         return Reference.build(
-            lambda: self._files.chunks(group, self._time_column),
+            lambda: self._chunks(group),
             features=[name for name in group if name not in self._roles.prediction],
             predictions=[name for name in group if name in self._roles.prediction],
             time_column=self._time_column,

@@ -122,6 +122,32 @@ def with_text_sizes(
     return sized if texts else chunks
 
 
+def between(chunks: Iterable[Chunk], time_column: str, begin: float, end: float) -> Iterator[Chunk]:
+    """Give the rows seen from `begin` to before `end`, Unix seconds; categories have codes."""
+    for columns, rows in chunks:
+        times = usable_times(columns[time_column])
+        kept = np.flatnonzero((times >= begin) & (times < end))
+        if len(kept) == rows:
+            yield columns, rows
+        elif len(kept):
+            yield {name: _some(columns[name], kept) for name in columns}, len(kept)
+
+
+def _some(column: Any, kept: NDArray[np.intp]) -> Any:
+    """Return some rows of a column; of counted categories those that are left."""
+    if not isinstance(column, CategoryCounts):
+        return np.asarray(column)[kept]
+    if column.codes is None:
+        raise ValueError("reference: expected categories with their codes")
+    codes, last = column.codes[kept], len(column.names)
+    rows = np.bincount(codes, minlength=last + 1)
+    present = np.flatnonzero(rows[:last])
+    renamed = np.full(last + 1, len(present), dtype=np.intp)
+    renamed[present] = np.arange(len(present))
+    names = tuple(column.names[i] for i in present.tolist())
+    return CategoryCounts(names, tuple(rows[present].tolist()), int(rows[last]), 0, renamed[codes])
+
+
 def each_row(values: Any) -> Any:
     """Return a column with a value for each row, where its categories may have been counted."""
     if not isinstance(values, CategoryCounts):

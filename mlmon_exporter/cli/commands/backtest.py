@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +24,7 @@ from mlmon_exporter.reference.settings import model_settings
 from mlmon_exporter.reference.warnings import time_warnings
 
 from .build_reference import names
-from .terminal import UserError, counted, print_warnings, progress_bar, user_errors
+from .terminal import UserError, counted, moment, print_warnings, progress_bar, user_errors
 
 EXAMPLE = """mlmon-exporter backtest log.parquet --reference bike-demand.reference.json
 --time-column ts --ground-truth cnt --set psi_floor=0.2 --html backtest.html"""
@@ -110,7 +108,7 @@ def backtest(
         past = None
         if openmetrics is not None:
             past = PastScrapes(stack.enter_context(openmetrics.open("wb")))
-        step, changed = Duration.parse(every).seconds, moment(changed_at)
+        step, changed = Duration.parse(every).seconds, moment("--changed-at", changed_at)
         base = load_config(config) if config else Config()
         variants = {AS_CONFIGURED: base} | {text: varied(base, text) for text in what_if or ()}
         known = Reference.load(reference, base.digest)
@@ -144,23 +142,6 @@ def _files(path: Path, known: Reference, missing: str) -> DataFiles:
     columns = (*known.features, *known.outputs)
     categorical = [c.name for c in columns if isinstance(c.bins, CategoryBins)]
     return DataFiles(path, categorical=categorical, missing=names(missing))
-
-
-def moment(text: str) -> float:
-    """Return a time in ISO 8601, UTC unless it says otherwise, as Unix seconds; NaN for none.
-
-    Raises:
-        UserError: It is none.
-    """
-    if not text:
-        return math.nan
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise UserError(
-            f"--changed-at: expected a time such as 2026-11-23T12:00, got {text!r}"
-        ) from None
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def varied(config: Config, text: str) -> Config:

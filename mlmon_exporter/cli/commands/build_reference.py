@@ -24,6 +24,7 @@ from .terminal import (
     UserError,
     column_table,
     counted,
+    moment,
     print_warnings,
     progress_bar,
     size,
@@ -86,6 +87,8 @@ Windows: TypeAlias = Annotated[
         "between windows of these lengths is measured, and is no drift later.",
     ),
 ]
+Begin: TypeAlias = Annotated[str, _option("Only rows from this time on.", "TIME")]
+End: TypeAlias = Annotated[str, _option("Only rows before this time.", "TIME")]
 Out: TypeAlias = Annotated[
     Path | None, typer.Option(show_default="MODEL.reference.json", help="The file to write.")
 ]
@@ -106,6 +109,8 @@ def build_reference(
     ignore: Ignore = "",
     features: Features = "",
     missing: Missing = "",
+    begin: Begin = "",
+    end: End = "",
     windows: Windows = WINDOWS,
     out: Out = None,
 ) -> None:
@@ -124,6 +129,7 @@ def build_reference(
         categorical=names(categorical),
         ignore=names(ignore),
         features=names(features),
+        **_span(begin, end, time_column),
     )
     lengths = durations(windows)
     file = out or Path(f"{model.replace('/', '_')}.reference.json")
@@ -165,6 +171,15 @@ def _print_result(console: Console, reference: Reference, file: Path, seconds: f
         markup=False,
         soft_wrap=True,
     )
+
+
+def _span(begin: str, end: str, time_column: str) -> dict[str, float]:
+    """Return the times given, as fields of `Roles`."""
+    given = {"begin": begin, "end": end}
+    for option, text in given.items():
+        if text and not time_column:
+            raise UserError(f"--{option}: expected --time-column, the time of a row, as well")
+    return {name: moment(f"--{name}", text) for name, text in given.items() if text}
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import NoReturn
 
 import numpy as np
@@ -113,6 +114,23 @@ def _values(column: ColumnReference) -> str:
     # The first edge is just under the least value.
     least = np.nextafter(edges[0], np.inf) + 0.0  # no -0
     return f"{least:.6g} to {edges[-1]:.6g}"
+
+
+def moment(option: str, text: str) -> float:
+    """Return a time in ISO 8601, UTC unless it says otherwise, as Unix seconds; NaN for none.
+
+    Raises:
+        UserError: It is none.
+    """
+    if not text:
+        return math.nan
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(
+            f"{option}: expected a time such as 2026-11-23T12:00, got {text!r}"
+        ) from None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def percent(share: float) -> str:

@@ -185,3 +185,31 @@ def test_decimal_commas_are_warned_of(folder: Path) -> None:
     file.write_text("price;n\n" + "\n".join(f"{n % 9},{n % 10}0;{n % 3}" for n in range(2000)))
     done = succeeded("build-reference", file, "--out", folder / "a.json")
     assert "decimal commas in price" in done
+
+
+def test_rows_between_two_times_make_a_reference_of_their_own(folder: Path) -> None:
+    rows = 3000
+    rng = np.random.default_rng(3)
+    times = np.datetime64("2026-11-01T00:00:00", "s") + 60 * np.arange(rows)
+    kind = np.where(np.arange(rows) < 1440, "early", "late")
+    columns = {"ts": times, "x": rng.normal(size=rows), "kind": kind, "p": rng.random(rows)}
+    columns["y"] = (rng.random(rows) < columns["p"]).astype(int)
+    table = pa.table(columns)
+    pyarrow.parquet.write_table(table, "log.parquet")
+    pyarrow.parquet.write_table(table.slice(1000, 1000), "part.parquet")
+    options = ("--prediction", "p", "--ground-truth", "y", "--time-column", "ts")
+    span = ("--begin", "2026-11-01T16:40", "--end", "2026-11-02T09:20")
+    succeeded("build-reference", "log.parquet", *options, *span, "--out", "span.json")
+    succeeded("build-reference", "part.parquet", *options, "--out", "part.json")
+    span_reference, part_reference = map(Reference.load, ("span.json", "part.json"))
+    assert span_reference.rows == 1000
+    assert span_reference.quality == part_reference.quality
+    sides = zip(span_reference.features, part_reference.features, strict=True)
+    for ours, theirs in sides:
+        assert repr(ours.bins) == repr(theirs.bins)
+        np.testing.assert_array_equal(ours.counts, theirs.counts)
+    assert span_reference.features[1].rows_by_category == {"early": 440, "late": 560}
+    message = error("build-reference", "log.parquet", "--begin", "2026-11-01")
+    assert message == "--begin: expected --time-column, the time of a row, as well"
+    message = error("build-reference", "log.parquet", *options, "--end", "soon")
+    assert message == "--end: expected a time such as 2026-11-23T12:00, got 'soon'"
