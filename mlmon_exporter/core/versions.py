@@ -147,7 +147,8 @@ class Version:
         features, predictions, moments = rows
         batches = [Batch(*each, 1) for each in zip(features, predictions, strict=True)]
         self._features.add_many(features, moments, pause)
-        named = [batch.outputs(self._outputs.names) for batch in batches]
+        names = self._outputs.names
+        named = [batch.outputs(names) for batch in batches]
         self._outputs.add_many(named, moments, pause)
         if self._predicted is not None and self._setup.scorer is not None:
             for batch, moment in zip(batches, moments, strict=True):

@@ -18,8 +18,10 @@ from mlmon_exporter.runtime.pace import REST_RATIO, OtherThreads, Pace
 
 logger = logging.getLogger(__name__)
 
-LINGER_SECONDS = 0.02
+LINGER_SECONDS = 0.1
 """The thread waits so long for more before it sleeps: one wake-up serves many requests."""
+FULL_SHARE = 0.25
+"""It waits no longer once the queue is so full."""
 WAIT_SECONDS = 0.1
 """A scrape waits so long for the exchanges queued before it."""
 
@@ -59,6 +61,7 @@ class Intake:
         self._health = health
         self._max_exchanges = max_exchanges
         self._max_bytes = max_bytes
+        self._many, self._many_bytes = FULL_SHARE * max_exchanges, FULL_SHARE * max_bytes
         self._wait_seconds = wait_seconds
         self.emptied = time.time()
         """Unix seconds of the last scrape before which the queue was emptied."""
@@ -80,7 +83,7 @@ class Intake:
         self._done = self._done_bytes = 0
         self._is_closed = self._is_ending = False
         self._awaited = 0  # threads in `flush`
-        self._is_asleep = False
+        self._is_asleep = self._is_lingering = False
         self._is_first_fault = Once()
 
     def _before_fork(self) -> None:
@@ -114,7 +117,8 @@ class Intake:
             self._submitted += 1
             if self._thread is None:
                 self._start()
-        if self._is_asleep:
+            is_filling = len(self._queue) > self._many or waiting_bytes > self._many_bytes
+        if self._is_asleep or (is_filling and self._is_lingering):
             self._wake.set()
 
     def _start(self) -> None:
@@ -174,8 +178,11 @@ class Intake:
                 pace.start()
 
     def _linger(self) -> bool:
-        if not self._awaited:
-            time.sleep(LINGER_SECONDS)
+        self._is_lingering = True
+        self._wake.clear()  # it may be set since the last sleep
+        if not (self._awaited or self._is_closed or self._is_ending):
+            self._wake.wait(LINGER_SECONDS)
+        self._is_lingering = False
         return bool(self._queue)
 
     def _sleep(self) -> None:

@@ -16,7 +16,7 @@ from mlmon_exporter.core.labels import OTHER
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.runtime.once import Once
 
-from .asgi.routes import fixed_by, named_by, route_of
+from .asgi.routes import is_fixed, route_of
 from .endings import Labels
 from .templates import RouteTemplates
 
@@ -58,15 +58,20 @@ class ModelRoutes:
         The model is the one that a parameter of the route names, else the route's; `other` where
         several models share the route and only the body can tell.
         """
-        key = fixed_by(scope)
-        if key is not None and (known := self._fixed.get(key)) is not None:
+        get = scope.get
+        named, fastapi = get("route"), get("fastapi")
+        context = fastapi.get("effective_route_context") if fastapi else None
+        key = id(named), id(context), scope["method"], get("root_path"), get("app_root_path")
+        params = get("path_params")
+        if not params and (known := self._fixed.get(key)) is not None:
             return known[0]
         route = route_of(scope, self._templates)
-        params = scope.get("path_params", {}).values() if "{" in route else ()
-        labels = self.labels(scope["method"], route, params)
-        if key is not None and len(self._fixed) < ROUTES_KEPT:
+        labels = self.labels(
+            scope["method"], route, params.values() if params and "{" in route else ()
+        )
+        if not params and is_fixed(named) and len(self._fixed) < ROUTES_KEPT:
             # What the key identifies must stay alive, or another may get its identity.
-            self._fixed[key] = labels, named_by(scope)
+            self._fixed[key] = labels, (named, context)
         return labels
 
     def find_path(self, method: str, path: str, known: RouteTemplates) -> Labels:

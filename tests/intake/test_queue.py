@@ -9,6 +9,7 @@ import pytest
 
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.records import Exchange
+from mlmon_exporter.intake import queue
 from mlmon_exporter.intake.queue import Intake, rest_ratio
 from mlmon_exporter.runtime.pace import Pace
 
@@ -249,3 +250,25 @@ def test_a_monitor_nobody_holds_goes_away_with_its_intake() -> None:
     del intake
     gc.collect()
     assert gone() is None
+
+
+def test_who_waits_for_the_queue_and_a_queue_that_fills_end_the_wait_for_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(queue, "LINGER_SECONDS", 3600.0)
+    seen, is_filled = [], threading.Event()
+
+    def take(e: Exchange, pace: Pace) -> None:
+        seen.append(e)
+        if len(seen) > 26:
+            is_filled.set()
+
+    intake = new_intake(take, exchanges=100)
+    submit(intake, exchange())
+    assert intake.flush(60.0)
+    assert len(seen) == 1
+    for _ in range(26):  # more than a quarter
+        submit(intake, exchange())
+    assert is_filled.wait(60.0)
+    intake.close()
+    assert dropped(intake._health) == 0

@@ -57,23 +57,9 @@ def route_of(scope: Scope, configured: RouteTemplates = NONE) -> str:
     return template if isinstance(template, str) else OTHER
 
 
-def fixed_by(scope: Scope) -> tuple[Any, ...] | None:
-    """Return what decides the template of a request's route; None where its path does, too.
-
-    Routes are known by their identity, which holds as long as they live.
-    """
-    route, context = named_by(scope)
-    if route is None or scope.get("path_params") or isinstance(route, Mount):
-        return None
-    root, below = scope.get("app_root_path"), scope.get("root_path")
-    return id(route), id(context), scope["method"], root, below
-
-
-def named_by(scope: Scope) -> tuple[Any, Any]:
-    """Return the route that the app leaves in the scope, and FastAPI's context of it, or None."""
-    fastapi = scope.get("fastapi")
-    context = fastapi.get("effective_route_context") if fastapi else None
-    return scope.get("route"), context
+def is_fixed(route: Any) -> bool:
+    """Return whether a route without parameters has one template, whatever the path is."""
+    return route is not None and not isinstance(route, Mount)
 
 
 def _included(fastapi: Mapping[str, Any], route: Any) -> str | None:
