@@ -33,17 +33,16 @@ ROOMS: Mapping[str, str] = {
     "core.coerce": "",
     "core.keys": "",
     "core.labels": "",
-    "core.names": "core.coerce core.labels",
     "core.records": "",
     "core.settings": "",
     # the core, from its foot up
     "core": "",
     "core.stats": "core.coerce",
-    "core.profile": "core.coerce core.labels core.names core.records core.settings core.stats",
+    "core.profile": "core.coerce core.labels core.records core.settings core.stats",
     "core.counts": "core.labels core.records",
     "core.windows": "core.coerce core.profile core.settings core.stats",
     "core.drift": "core.labels core.profile core.records core.settings core.stats core.windows",
-    "core.outcomes": "core.coerce core.counts core.drift core.keys core.labels core.names "
+    "core.outcomes": "core.coerce core.counts core.drift core.keys core.labels "
     "core.profile core.records core.settings core.stats core.windows",
     "core.learner": "core.outcomes core.profile core.records core.settings",
     "core.versions": "core.counts core.drift core.keys core.outcomes core.records core.settings "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlmon_exporter.core.names import category_number
+from mlmon_exporter.core.profile.names import category_number
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import numbers, probabilities
-from mlmon_exporter.core.names import class_name
+from mlmon_exporter.core.profile.names import class_name
 
 from .task import HALF, NO_PREDICTION, REGRESSION, OutcomeRows, Task
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import number, scalar
 from mlmon_exporter.core.keys import RESIDUALS, SEGMENTS, TallyKey
-from mlmon_exporter.core.names import category_name
 from mlmon_exporter.core.profile.bins import OTHER
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.free_text import is_long
+from mlmon_exporter.core.profile.names import category_name
 from mlmon_exporter.core.records import Batch, Prediction
 from mlmon_exporter.core.settings import PANES, ModelSettings, SegmentFeature
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix

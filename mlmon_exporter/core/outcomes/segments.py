@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from mlmon_exporter.core.coerce import number
 from mlmon_exporter.core.labels import distinct_labels
-from mlmon_exporter.core.names import category_name
 from mlmon_exporter.core.profile.bins import (
     MISSING,
     OTHER,
@@ -19,6 +18,7 @@ from mlmon_exporter.core.profile.bins import (
     format_edge,
 )
 from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.names import category_name
 from mlmon_exporter.core.records import Column
 from mlmon_exporter.core.settings import MOST_SEGMENTS, NAMED_ROWS, SegmentFeature
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import ROUNDING
-from mlmon_exporter.core.names import class_name
 from mlmon_exporter.core.profile.bins import CategoryBins, atom_values
 from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.names import class_name
 from mlmon_exporter.core.settings import Choice
 
 from .classes import in_order

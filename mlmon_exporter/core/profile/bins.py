@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import BOOLEANS, Cell, is_missing, rounding_of, scalar
 from mlmon_exporter.core.labels import distinct_labels
-from mlmon_exporter.core.names import category_name, category_number, whole_name
 
 from .hidden_names import NOTHING_HIDDEN, HiddenNames
+from .names import category_name, category_number, whole_name
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

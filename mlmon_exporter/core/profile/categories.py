@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import is_missing, scalar
-from mlmon_exporter.core.names import category_name
 from mlmon_exporter.core.settings import NAMED_ROWS
 
 from .bins import CategoryBins
 from .column import ColumnReference
 from .hidden_names import hidden_names
+from .names import category_name
 
 MOST_NAMED = 10_000
 """Categories that are counted one by one."""

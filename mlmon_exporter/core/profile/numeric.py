@@ -8,7 +8,6 @@ from functools import lru_cache
 import numpy as np
 
 from mlmon_exporter.core.coerce import summable
-from mlmon_exporter.core.names import category_name
 from mlmon_exporter.core.stats.centroids import cdf_of
 from mlmon_exporter.core.stats.digests import ENGINES, REFERENCE_CENTROIDS
 
@@ -25,6 +24,7 @@ from .edges import (
     edge_ranks,
     rows_up_to,
 )
+from .names import category_name
 
 DISTINCT = 10_000
 """Different values of a numeric column that are counted one by one."""

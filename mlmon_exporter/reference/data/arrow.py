@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import NULL_SPELLINGS, is_missing
-from mlmon_exporter.core.names import category_name
 from mlmon_exporter.core.profile.categories import MOST_NAMED, CategoryCounts
+from mlmon_exporter.core.profile.names import category_name
 
 Floats = NDArray[np.float64]
 

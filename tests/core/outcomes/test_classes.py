@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import LabelEncoder
 
-from mlmon_exporter.core.names import class_name
 from mlmon_exporter.core.outcomes.classes import in_order
+from mlmon_exporter.core.profile.names import class_name
 
 SPELLINGS: dict[str, list[Any]] = {
     "1": [1, 1.0, True, "1", "1.0", "true", "True", b"1", np.int8(1), np.bool_(True), [1]],

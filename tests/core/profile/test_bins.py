@@ -14,7 +14,6 @@ from hypothesis.extra import numpy as hnp
 
 from mlmon_exporter.core.coerce import Cell
 from mlmon_exporter.core.labels import LABEL_LENGTH
-from mlmon_exporter.core.names import category_name
 from mlmon_exporter.core.profile.bins import (
     MISSING,
     OTHER,
@@ -25,6 +24,7 @@ from mlmon_exporter.core.profile.bins import (
     per_bin,
 )
 from mlmon_exporter.core.profile.edges import atom_edges, with_own_cell
+from mlmon_exporter.core.profile.names import category_name
 from tests.core.build import reference
 from tests.core.distributions import Distribution, Floats
 from tests.core.oracles import rows_per_bin

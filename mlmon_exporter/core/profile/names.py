@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .coerce import BOOLEANS, TRUTHS, TYPED, is_missing, scalar
-from .labels import clean_label
+from mlmon_exporter.core.coerce import BOOLEANS, TRUTHS, TYPED, is_missing, scalar
+from mlmon_exporter.core.labels import clean_label
 
 _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0*")
 _PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
