@@ -331,7 +331,9 @@ OUTCOMES = "ground_truth|pending|quality|error_ks|concept|segment|parity|opportu
 
 def test_a_scrape_shows_every_metric_of_the_table(reference: str, tmp_path: Path) -> None:
     state = str(tmp_path / "state")
-    app, monitor = served(model="m", reference=reference, version="1", state_dir=state)
+    app, monitor = served(
+        model="m", reference=reference, version="1", state_dir=state, detail="full"
+    )
 
     @app.post("/stream")
     def stream() -> StreamingResponse:
