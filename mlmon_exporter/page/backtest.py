@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mlmon_exporter.core.drift.alarms import Account, Alarm, Track
 
 from . import formatting
-from .document import cut_name, document, table_head, tiles, warning_mark
+from .document import cut_name, document, name_of, table_head, tiles
 from .html import Child, Html, element
 from .labels import score_label
 
@@ -130,11 +130,11 @@ def _alarms(account: Account) -> Iterator[Child]:
 
 
 def _alarm_row(alarm: Alarm) -> Html:
-    is_over = math.isnan(alarm.end)
-    lasted = "until the end" if is_over else formatting.span(alarm.end - alarm.begin)
+    lasts = math.isnan(alarm.end)
+    lasted = "until the end" if lasts else formatting.span(alarm.end - alarm.begin)
     return element(
         "tr",
-        element("th", warning_mark(True), cut_name(alarm.name), scope="row"),
+        element("th", name_of(alarm.name), scope="row"),
         element("td", alarm.window, class_="wide"),
         element("td", formatting.moment(alarm.begin)),
         element("td", lasted),

@@ -54,9 +54,8 @@ def ran(command: str, folder: Path) -> int:
 
 
 def test_every_example_is_short() -> None:
-    for path in EXAMPLES.iterdir():
-        if path.is_file():
-            assert len(path.read_text().splitlines()) <= 60, path.name
+    for name in ("compare_dag.py", "compare_workflow.yml", "test_rows.py"):
+        assert len((EXAMPLES / name).read_text().splitlines()) <= 60, name
 
 
 @pytest.mark.slow
