@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,9 +20,11 @@ from .server import create_app
 from .traffic import Latencies
 from .verdict import BIKE, INCOME
 
-OUTCOME = "outcome"
+OUTCOME, SENT = "outcome", "sent"
+WINDOW = "60s"
+ROWS_PER_WINDOW = 150
 CONFIG = """\
-windows = ["60s"]
+windows = ["{window}"]
 pending_age = "60s"
 page_path = "/mlmon"
 token = "{token}"
@@ -65,7 +68,9 @@ def prepare(
         outputs = _columns(income_model.predict(income.reference.rows))
         _save_reference(folder, INCOME, income.reference, outputs, segments=["sex"])
     config = folder / "mlmon.toml"
-    config.write_text(CONFIG.replace("{token}", token), encoding="utf-8")
+    config.write_text(
+        CONFIG.replace("{token}", token).replace("{window}", WINDOW), encoding="utf-8"
+    )
     examples = bike.reference.rows[0], income.reference.rows[0]
     app, monitor = create_app(bike_model, income_model, config, examples, added)
     return bike, income, app, monitor
@@ -80,15 +85,27 @@ def _save_reference(
     categorical: Sequence[str] = (),
     segments: Sequence[str] = (),
 ) -> None:
+    data = _columns(held_out.rows) | outputs | {OUTCOME: [*held_out.outcomes]}
     reference = Reference.build(
-        _columns(held_out.rows) | outputs | {OUTCOME: [*held_out.outcomes]},
+        data | {SENT: _times(len(held_out.rows))},
         model=model,
+        time_column=SENT,
+        windows=[WINDOW],
         predictions=list(outputs),
         ground_truth=OUTCOME,
         categorical=categorical,
         segments=segments,
     )
     reference.save(folder / f"{model}.reference.json")
+
+
+def _times(rows: int) -> list[float]:
+    """Return when rows would be sent, Unix seconds: at random, as the traffic draws its own.
+
+    So thresholds know that rows of the demo do not depend on each other in time.
+    """
+    seconds = 60.0 * max(1, rows // ROWS_PER_WINDOW)
+    return [random.random() * seconds for _ in range(rows)]
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
