@@ -10,6 +10,8 @@ from io import StringIO
 from itertools import islice
 from typing import Any
 
+import orjson
+
 from mlmon_exporter.core.coerce import Cell, number
 
 from .body_map import BodyMap
@@ -17,6 +19,7 @@ from .errors import FormatError
 from .tables import Namer, Table, check_columns, check_rows
 
 Cells = Sequence[str]
+_NUMBERS = frozenset((int, float))
 
 
 def rows(content: bytes, body_map: BodyMap, limit: int | None = None) -> list[Cells]:
@@ -59,8 +62,8 @@ def table(cells: Sequence[Cells], namer: Namer, body_map: BodyMap) -> Table:
         raise FormatError("ragged_rows", f"rows: expected {width} cells in each, got others")
     names = namer(width)
     if len(cells) == 1:
-        return dict(zip(names, map(value, cells[0]), strict=True)), 1
-    columns = map(_values, zip(*cells, strict=True))
+        return dict(zip(names, values(cells[0]), strict=True)), 1
+    columns = map(values, zip(*cells, strict=True))
     return dict(zip(names, columns, strict=True)), len(cells)
 
 
@@ -84,11 +87,15 @@ def value(cell: str) -> float | int | str | None:
     return found if repr(found) == cell and math.isfinite(found) else Cell(cell)
 
 
-def _values(column: Cells) -> list[float | int | str | None]:
-    for read in (int, float):
-        # All at once, as most columns are: their text comes back the same.
-        with suppress(ValueError):
-            found: list[Any] = [*map(read, column)]
-            if [*map(repr, found)] == [*column] and "nan" not in column and "inf" not in column:
-                return found
-    return [*map(value, column)]
+def values(cells: Cells) -> list[Any]:
+    """Return the values of a row's or a column's cells, each as `value` reads it."""
+    filled = [*filter(None, cells)] if "" in cells else cells
+    text = f"[{','.join(filled)}]"
+    # A number in its shortest spelling is what JSON would write of it. To have all written at once
+    # takes a tenth of the time of asking Python for each; exponents alone differ.
+    with suppress(ValueError, TypeError):
+        found = orjson.loads(text)
+        if _NUMBERS.issuperset(map(type, found)) and orjson.dumps(found) == text.encode():
+            numbers = iter(found)
+            return found if filled is cells else [next(numbers) if c else None for c in cells]
+    return [*map(value, cells)]

@@ -53,7 +53,7 @@ def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
     if message.media_type not in _TEXT_ANSWERS:
         return json.predictions_in(message.value(), body_map, rows)
     cells = csv_text.rows(message.content, body_map)
-    values: list[Any] = [[csv_text.value(cell) for cell in row] for row in cells]
+    values = [csv_text.values(row) for row in cells]
     # XGBoost answers all rows in one line, others a line each.
     return predictions.read(values[0] if len(values) == 1 else values, body_map, rows)
 

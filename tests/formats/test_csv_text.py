@@ -51,6 +51,21 @@ def test_a_text_that_spells_a_number_counts_as_one_where_one_is_expected(cell: s
     assert found == (float(cell) if expected is None else expected) or cell == "nan"
 
 
+NUMBERS = st.one_of(
+    *(st.integers(), st.floats(), st.decimals(places=2, min_value=-99, max_value=99)),
+    *(st.floats(width=32), st.integers(-9, 9)),
+)
+ODD = ("-0", "-0.0", "", " ", "null", "true", '"a"', "[1", "2]", "1,2", "{}", "1e5", "1.50", "é")
+
+
+@given(st.lists(NUMBERS.map(str) | st.sampled_from(ODD)) | st.lists(st.floats().map(str) | CELLS))
+def test_cells_read_at_once_are_those_read_one_by_one(cells: list[str]) -> None:
+    def told(values: list[object]) -> list[tuple[type, str]]:
+        return [(type(value), repr(value)) for value in values]
+
+    assert told(c.values(cells)) == told([*map(c.value, cells)])
+
+
 def test_blank_lines_are_no_rows() -> None:
     assert c.rows(b"\n1,2\r\n\r\n3,4", ANY) == [["1", "2"], ["3", "4"]]
 
