@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+Floats = NDArray[np.float64]
 Headers = Mapping[bytes, bytes]
 """Names and values; the last of several with one name."""
 Column = Any
@@ -91,6 +92,35 @@ class Prediction(NamedTuple):
     """The row's segment by each configured segment feature, in their order."""
 
 
+class Deferred(Sequence[float]):
+    """Numbers that are computed when they are first read, since few scrapes show them."""
+
+    __slots__ = ("_compute", "_count", "_values")
+
+    def __init__(self, count: int, compute: Callable[[], Floats]) -> None:
+        """Take their number, and a function without side effects that returns as many."""
+        self._count = count
+        self._compute: Callable[[], Floats] | None = compute
+        self._values: list[float] = []
+
+    def _read(self) -> list[float]:
+        compute = self._compute
+        if compute is not None:
+            # In this order: another thread may read at the same time.
+            self._values = compute().tolist()
+            self._compute = None
+        return self._values
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self._read())
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._read()[index]
+
+
 class Readings(NamedTuple):
     """Numbers of one name, column-wise: a row of label values and a value each.
 
@@ -102,6 +132,7 @@ class Readings(NamedTuple):
     label_names: tuple[str, ...]
     labels: tuple[tuple[str, ...], ...]
     values: Sequence[float] | NDArray[Any]
+    """`Deferred` where few scrapes show them."""
 
 
 class Histograms(NamedTuple):

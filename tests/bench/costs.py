@@ -15,6 +15,7 @@ import numpy as np
 
 from mlmon_exporter import Config, Monitor
 from mlmon_exporter.core.records import Exchange
+from mlmon_exporter.metrics.detail import shown
 from mlmon_exporter.metrics.text import Exposition, families
 
 from .asgi import ANSWER, BODY
@@ -53,14 +54,15 @@ def values_per_second(rows: int = 200_000) -> float:
     return rows * 30 / (time.process_time() - started)
 
 
-def scrape_milliseconds(features: int = 1000) -> dict[str, float]:
-    """Return the CPU time of a scrape with two windows, and its size."""
+def scrape_milliseconds(features: int = 1000, detail: str = "normal") -> dict[str, float]:
+    """Return the CPU time of a scrape with two windows, and its size, at a detail."""
     with tempfile.TemporaryDirectory() as folder:
         path = reference_file(Path(folder), features, rows=5000)
         monitor = Monitor(Config.from_options(None, model="bench", reference=str(path)))
     rng = np.random.default_rng(2)
     exposition = Exposition(is_open_metrics=False)
     now = time.time()
+    source = shown(lambda pause: monitor._readout.blocks(now, pause), detail)
 
     def feed(at: float) -> None:
         names = [f"feature_{i}" for i in range(features)]
@@ -70,7 +72,7 @@ def scrape_milliseconds(features: int = 1000) -> dict[str, float]:
 
     def scrape() -> tuple[float, int]:
         started = time.process_time()
-        body = exposition.render(families(monitor._readout.blocks(now)))
+        body = exposition.render(families(source(lambda: None)))
         return (time.process_time() - started) * 1e3, len(body.splitlines())
 
     for pane in range(12):

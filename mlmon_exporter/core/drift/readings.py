@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -10,14 +11,14 @@ from numpy.typing import NDArray
 
 from mlmon_exporter.core.labels import distinct_labels
 from mlmon_exporter.core.profile.bins import NumericBins
-from mlmon_exporter.core.records import Histograms, Readings
+from mlmon_exporter.core.records import Deferred, Histograms, Readings
 from mlmon_exporter.core.settings import QUANTILES
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
 from mlmon_exporter.core.windows.tally import Tally
 from mlmon_exporter.core.windows.window import Memo, WindowedTallies
 
 from .context import MODEL_LABELS, WINDOW_LABELS, Labels, ScoringContext
-from .tests import score
+from .tests import DIGEST_SCORE, SCORES, score
 
 Floats = NDArray[np.float64]
 
@@ -144,24 +145,26 @@ class ColumnReadings:
 
     def _scored(self, now: float) -> list[list[Readings]]:
         each = zip(self._tallies.merged(now), self._tallies.held_seconds(now), strict=True)
-        return [
-            [*self._of_window(k, self._matrix.sums(tally), held, now)]
-            for k, (tally, held) in enumerate(each)
-        ]
+        return [[*self._of_window(k, *window, now)] for k, window in enumerate(each)]
 
-    def _of_window(self, k: int, sums: Sums, held: float, now: float) -> Iterator[Readings]:
+    def _of_window(self, k: int, tally: Tally, held: float, now: float) -> Iterator[Readings]:
         names, labels, prefix = (*self._names, "window"), self._by_window[k], self._role.prefix
+        sums = self._matrix.sums_of_counts(tally)
         comparison = self._context.comparison(k, self._matrix, sums, held)
-        results = score(comparison, self._drifted_before(k, now))
-        self._results[k] = results
+        self._results[k] = results = score(comparison, self._drifted_before(k, now))
+        # Digests take most of the time, and no verdict needs them: they are read on demand.
+        full = cache(lambda: comparison._replace(current=self._matrix.sums(tally)))
+        shown: dict[str, Floats | Deferred] = {**results}
         if sums.rows >= self._context.policy.min_window_rows:
             self._judged[k] = now
-        for name, values in results.items():
+            shown[DIGEST_SCORE] = Deferred(len(labels), lambda: SCORES[DIGEST_SCORE](full()))
+        for name, values in shown.items():
             yield Readings(f"{prefix}_{name}", names, labels, values)
         yield Readings(f"{prefix}_window_rows", names, labels, np.full(len(labels), sums.rows))
         by_quantile = (*self._names, "quantile", "window")
-        quantiles = sums.quantiles.ravel()
-        yield Readings(f"{prefix}_quantile", by_quantile, self._by_quantile[k], quantiles)
+        of = self._by_quantile[k]
+        quantiles = Deferred(len(of), lambda: np.ravel(full().current.quantiles))
+        yield Readings(f"{prefix}_quantile", by_quantile, of, quantiles)
         if self._role is FEATURES and len(labels):
             ratio = float(results["drifted"].mean())
             labels = self._context.window_labels[k]

@@ -169,11 +169,13 @@ def _share(c: Comparison, hits: Counts) -> Floats:
 
 Scorer = Callable[[Comparison], Floats]
 
+DIGEST_SCORE = "wasserstein_ratio"
+"""The one score that needs digests: NaN of sums that are of counts alone."""
 SCORES: dict[str, Scorer] = {
     "psi": _psi,
     "ks_statistic": _ks_statistic,
     "js_distance": _js_distance,
-    "wasserstein_ratio": _wasserstein_ratio,
+    DIGEST_SCORE: _wasserstein_ratio,
     "l_infinity": _l_infinity,
     "missing_ratio": _missing_ratio,
     "unseen_ratio": _unseen_ratio,

@@ -13,10 +13,11 @@ from mlmon_exporter.core.drift.context import ScoringContext
 from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, ColumnReadings, Role
 from mlmon_exporter.core.drift.tests import SCORES, TESTS, count_tests
 from mlmon_exporter.core.labels import LABEL_LENGTH
-from mlmon_exporter.core.records import Histograms, Readings
+from mlmon_exporter.core.records import Deferred, Histograms, Readings
 from mlmon_exporter.core.settings import QUANTILES, Policy, WindowName
 from mlmon_exporter.core.windows.buffer import RowBuffer
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
+from mlmon_exporter.metrics.detail import LEFT_OUT
 from mlmon_exporter.metrics.table import METRICS
 from tests.core.build import buffer_of, references
 
@@ -113,6 +114,15 @@ def test_every_column_metric_of_the_table_is_given(role: Role) -> None:
     # The two prefixes differ: mlmon_prediction_rows_total and the like are not of columns.
     wanted = {name for name in METRICS if name.startswith("mlmon_feature_")}
     assert {name.replace(role.prefix, "mlmon_feature") for name in given} >= wanted
+
+
+def test_digests_are_read_only_for_the_metrics_that_few_scrapes_show() -> None:
+    buffer, readings = side()
+    add(buffer, rows(1000))
+    given = [block for block in readings.at(NOW) if isinstance(block, Readings)]
+    deferred = {block.name for block in given if isinstance(block.values, Deferred)}
+    assert deferred == {"mlmon_feature_quantile", "mlmon_feature_wasserstein_ratio"}
+    assert deferred <= LEFT_OUT["normal"]
 
 
 def test_labels_are_short_and_no_label_set_comes_twice() -> None:
