@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
+from weakref import ref
 
 from starlette.types import Scope
 
@@ -27,6 +29,10 @@ UNMATCHED_PATIENCE = 20
 """After so many POSTs, none of them on a configured route, the log says so."""
 
 
+def _none() -> None:
+    """Stand in for a weak reference to None."""
+
+
 class ModelRoutes:
     """The routes of each model; the model of each route is looked up once."""
 
@@ -43,7 +49,7 @@ class ModelRoutes:
         self._rest = rest[0] if len(rest) == 1 else OTHER if rest else None
         self._templates = RouteTemplates(self._routes)
         self._known: dict[tuple[str, str], Labels] = {}
-        self._fixed: dict[tuple[Any, ...], tuple[Labels, Any]] = {}
+        self._fixed: dict[tuple[Any, ...], tuple[Labels, Callable[[], Any], Callable[[], Any]]] = {}
 
     def declare(self, requests: RequestCounts) -> None:
         """Start the counts of each model and configured route at 0, before the first request."""
@@ -63,15 +69,17 @@ class ModelRoutes:
         context = fastapi.get("effective_route_context") if fastapi else None
         key = id(named), id(context), scope["method"], get("root_path"), get("app_root_path")
         params = get("path_params")
-        if not params and (known := self._fixed.get(key)) is not None:
+        known = self._fixed.get(key)
+        if known is not None and not params and known[1]() is named and known[2]() is context:
             return known[0]
         route = route_of(scope, self._templates)
         labels = self.labels(
             scope["method"], route, params.values() if params and "{" in route else ()
         )
-        if not params and is_fixed(named) and len(self._fixed) < ROUTES_KEPT:
-            # What the key identifies must stay alive, or another may get its identity.
-            self._fixed[key] = labels, (named, context)
+        if not params and is_fixed(named) and (known or len(self._fixed) < ROUTES_KEPT):
+            # Weak, or an app that is gone would stay: its routes know it, and threads know us.
+            with suppress(TypeError):
+                self._fixed[key] = labels, ref(named), _none if context is None else ref(context)
         return labels
 
     def find_path(self, method: str, path: str, known: RouteTemplates) -> Labels:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -55,6 +57,14 @@ def test_a_route_that_is_known_is_told_apart_by_where_it_is_mounted() -> None:
         scope = {**scope_of(None), "route": route, "root_path": root, "app_root_path": ""}
         assert routes.find(scope) == ("a", "", f"{root}/x")
         assert routes.find({**scope, "method": "GET"}) == ("", "", f"{root}/x")
+
+
+def test_a_route_that_is_known_goes_with_its_app() -> None:
+    routes, scope = routes_of({"name": "a"}), scope_of("/x")
+    assert routes.find(scope) == routes.find(scope) == ("a", "", "/x")
+    gone = weakref.ref(scope.pop("route"))
+    gc.collect()
+    assert gone() is None
 
 
 def test_requests_that_only_a_body_can_assign_are_counted_for_other() -> None:
