@@ -404,7 +404,8 @@ def test_a_monitor_is_shown_by_its_models() -> None:
 def test_the_public_members_are_those_that_users_need() -> None:
     public = {name for name in dir(Monitor(model="m")) if not name.startswith("_")}
     assert public == {
-        *("collector", "config", "metrics_app", "models", "page_app", "report", "writing_apps"),
+        *("collector", "config", "health_app", "metrics_app", "models", "page_app", "report"),
+        "writing_apps",
         *("observe", "observe_ground_truth", "observe_kpi", "readings"),
         *("attach", "close", "flush", "shutdown", "is_reader", "wait_seconds"),
     }
