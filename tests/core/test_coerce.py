@@ -96,7 +96,7 @@ def test_a_value_is_read_as_a_number(value: Any, expected: float) -> None:
 
 
 @pytest.mark.parametrize(("value", "expected"), READ, ids=IDS)
-@pytest.mark.parametrize("beside", [1.0, None, "x", [1, 2]], ids=repr)
+@pytest.mark.parametrize("beside", [1.0, None, "x", "2.50", [1, 2]], ids=repr)
 def test_a_column_is_read_as_its_values_are(value: Any, expected: float, beside: Any) -> None:
     found = numbers([value, beside])
     assert found.dtype == np.float64

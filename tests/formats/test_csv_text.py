@@ -7,7 +7,7 @@ import io
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlmon_exporter.core.coerce import number
@@ -55,10 +55,35 @@ NUMBERS = st.one_of(
     *(st.integers(), st.floats(), st.decimals(places=2, min_value=-99, max_value=99)),
     *(st.floats(width=32), st.integers(-9, 9)),
 )
-ODD = ("-0", "-0.0", "", " ", "null", "true", '"a"', "[1", "2]", "1,2", "{}", "1e5", "1.50", "é")
+ODD = (
+    "0.00005",
+    "5e-05",
+    "-0",
+    "-0.0",
+    "",
+    " ",
+    "null",
+    "true",
+    '"a"',
+    "[1",
+    "2]",
+    "1,2",
+    "{}",
+    "1e5",
+    "1.50",
+    "é",
+)
 
 
-@given(st.lists(NUMBERS.map(str) | st.sampled_from(ODD)) | st.lists(st.floats().map(str) | CELLS))
+@given(
+    st.lists(st.sampled_from(ODD), max_size=3)
+    | st.lists(NUMBERS.map(str) | st.sampled_from(ODD))
+    | st.lists(st.floats().map(str) | CELLS)
+)
+@example(["0.00005"])
+@example(["1,2"])
+@example(["1.5", "5e-05", "1e+16"])
+@example(["1.50", "1.5", "", "-0"])
 def test_cells_read_at_once_are_those_read_one_by_one(cells: list[str]) -> None:
     def told(values: list[object]) -> list[tuple[type, str]]:
         return [(type(value), repr(value)) for value in values]
