@@ -27,7 +27,7 @@ GRACE_SECONDS = 10.0
 
 
 class Ports(NamedTuple):
-    """Where the proxy listens, and the server that it stands in front of."""
+    """Addresses of the proxy and of the server behind it, and their time-outs."""
 
     upstream: Address
     address: Address

@@ -1,4 +1,4 @@
-"""What a language model answered, whole or in events: sizes and reasons, added up, and no texts."""
+"""Answers of language models, whole or in events: sizes and reasons, and no texts."""
 
 from __future__ import annotations
 

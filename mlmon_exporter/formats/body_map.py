@@ -1,4 +1,4 @@
-"""What is known of a model's bodies before they arrive: names, places, limits."""
+"""Names, places and limits of a model's bodies, known before they arrive."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def table(cells: Sequence[Cells], namer: Namer, body_map: BodyMap) -> Table:
 
 
 def are_numbers(cells: Cells) -> bool:
-    """Whether some cell is a number: then they are no names of columns."""
+    """Return whether some cell is a number: then they are no names of columns."""
     return any(math.isfinite(number(cell)) for cell in cells)
 
 

@@ -18,7 +18,7 @@ _DATA = b"data"
 
 
 def is_stream(content: bytes) -> bool:
-    """Whether the body starts as an event stream does; other bodies are never taken for one."""
+    """Return whether the body starts as an event stream does; no other body does."""
     return content.startswith((b"data:", b":", b"event:", b"id:", b"retry:"))
 
 

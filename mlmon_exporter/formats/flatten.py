@@ -18,12 +18,12 @@ MAX_NAME = 128
 
 
 def is_nested(values: Iterable[Any]) -> bool:
-    """Whether some value is an object or a list."""
+    """Return whether some value is an object or a list."""
     return not CONTAINERS.isdisjoint(map(type, values))
 
 
 def is_nested_record(record: dict[str, Any]) -> bool:
-    """Whether some value of the object is an object or a list."""
+    """Return whether some value of the object is an object or a list."""
     # CPython's garbage collector does not track a dict that holds no containers, and says so at
     # once where looking at each value takes as long as half of parsing them. One that it does
     # track (an interpreter may track all) is looked through.
@@ -31,7 +31,7 @@ def is_nested_record(record: dict[str, Any]) -> bool:
 
 
 def is_binary(value: Any) -> bool:
-    """Whether this is how TF Serving writes bytes: `{"b64": "..."}`. It stays a value."""
+    """Return whether this is how TF Serving writes bytes, `{"b64": "..."}`: a value."""
     return type(value) is dict and len(value) == 1 and "b64" in value
 
 

@@ -122,7 +122,7 @@ _REQUESTS: Mapping[str, Callable[[Record, BodyMap], Table]] = {
 
 
 def _are_classes(result: Any) -> bool:
-    """Whether this is what `:classify` answers for a row: `[["cat", 0.9], ["dog", 0.1]]`."""
+    """Return whether `:classify` answers a row so: `[["cat", 0.9], ["dog", 0.1]]`."""
     return type(result) is list and len(result) > 0 and all(map(_is_class, result))
 
 

@@ -83,7 +83,7 @@ BY_NAME = {row.name: row for row in FORMATS}
 
 
 class Parsed(NamedTuple):
-    """What an exchange held."""
+    """Contents of an exchange."""
 
     format: str
     """Name of the format, to be passed to `parse` for the route's next exchange."""
@@ -189,7 +189,7 @@ def _without_features(
 
 
 def _fits_another(row: Format, request: Message) -> bool:
-    """Whether a format other than this, and not the one that takes all, recognises the request."""
+    """Return whether another format, but for the one that takes all, recognises the request."""
     return _recognised(request) not in (row, FORMATS[-1])
 
 

@@ -1,4 +1,4 @@
-"""What people write to a language model: counted, never kept, and so never read as features."""
+"""Prompts of language models: counted, never kept, and so never read as features."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PICTURES = ("image_url", "input_image", "image")
 
 
 def holds_prompt(body: Any) -> bool:
-    """Whether a decoded request asks a language model: by `messages`, or by a `prompt` of text."""
+    """Return whether a request asks a language model: by `messages`, or a `prompt` of text."""
     if type(body) is not dict:
         return False
     if "messages" in body and (are_messages(body["messages"]) or are_texts(body["messages"])):
@@ -21,12 +21,12 @@ def holds_prompt(body: Any) -> bool:
 
 
 def are_messages(value: Any) -> bool:
-    """Whether this is a list of messages: objects with a `role`."""
+    """Return whether this is a list of messages: objects with a `role`."""
     return type(value) is list and any(type(item) is dict and "role" in item for item in value)
 
 
 def are_texts(value: Any) -> bool:
-    """Whether this is a text, or a list that starts with one."""
+    """Return whether this is a text, or a list that starts with one."""
     return type(value) is str or (type(value) is list and len(value) > 0 and type(value[0]) is str)
 
 

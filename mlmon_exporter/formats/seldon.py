@@ -30,7 +30,7 @@ _KINDS = ("jsonData", "strData", "binData")
 
 
 class Feedback(NamedTuple):
-    """What a client learned of a prediction later."""
+    """Feedback of a client: the outcome of an earlier prediction."""
 
     puid: str | None
     """The id that Seldon gave to the request."""

@@ -93,7 +93,7 @@ def count(shape: Any) -> int:
 
 
 def is_shape(shape: Any) -> bool:
-    """Whether this is a list of sizes, as few as NumPy allows; a single value has none."""
+    """Return whether this is a list of sizes, as few as NumPy allows; a single value has none."""
     return (
         type(shape) is list
         and len(shape) <= MAX_DIMENSIONS

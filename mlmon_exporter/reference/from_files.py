@@ -37,7 +37,7 @@ COLUMN_ROLES = "prediction ground_truth time_column segment categorical ignore f
 
 
 class Roles(NamedTuple):
-    """Which part columns play. Each field has the name of the command's option."""
+    """Parts that columns play. Each field has the name of the command's option."""
 
     prediction: tuple[str, ...] = ()
     ground_truth: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class Roles(NamedTuple):
 
     @property
     def has_outcomes(self) -> bool:
-        """Whether ground truths are compared with predictions."""
+        """Ground truths are compared with predictions."""
         return len(self.ground_truth) == 1 and bool(self.prediction)
 
     def features_of(self, columns: Mapping[str, Column]) -> tuple[str, ...]:
@@ -201,7 +201,7 @@ def reading(files: Sequence[DataFiles], read: Callable[[], T], times: Sequence[s
 
 
 class _Build:
-    """How the columns of a group become a reference."""
+    """Builds the reference of a group of columns."""
 
     def __init__(
         self,

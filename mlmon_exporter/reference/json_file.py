@@ -20,7 +20,7 @@ YEAR_10000 = 253_402_300_800
 
 
 class Content(NamedTuple):
-    """What a reference file holds."""
+    """Contents of a reference file."""
 
     features: Sequence[ColumnReference]
     outputs: Sequence[ColumnReference]

@@ -30,7 +30,7 @@ from .settings import Segment, model_settings, segment_feature
 
 
 class Reference:
-    """What a model's features and outputs looked like when all was well.
+    """Reference: distributions of a model's features and outputs when all was well.
 
     Holds bin edges, exact counts and t-digests of each column: no rows.
     """
@@ -61,7 +61,7 @@ class Reference:
 
     @property
     def quality(self) -> dict[str, float]:
-        """How good the predictions were on these rows, by name; empty without ground truth."""
+        """Quality of the predictions on these rows, by name; empty without ground truth."""
         sums = self.outcomes.sums(self.outputs) if self.outcomes is not None else None
         found = quality(sums) if sums is not None else {}
         return {name: float(values[0]) for name, values in found.items() if values[0] == values[0]}

@@ -31,7 +31,7 @@ LATEST_SECONDS = 1e10
 
 
 class LogColumns(NamedTuple):
-    """What columns of a log are called; empty where there is none."""
+    """Names of the columns of a log; empty where there is none."""
 
     time: str
     truth: str = ""

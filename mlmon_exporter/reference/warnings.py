@@ -1,4 +1,4 @@
-"""What a user should look at in a reference before relying on it."""
+"""Warnings: weaknesses of a reference to look at before relying on it."""
 
 from __future__ import annotations
 

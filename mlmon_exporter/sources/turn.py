@@ -84,7 +84,7 @@ class Turn:
 
     @property
     def has_length(self) -> bool:
-        """Whether the answer says where it ends; else it ends with the connection."""
+        """The answer says where it ends; else it ends with the connection."""
         return any(
             name == b"content-length"
             or (name == b"transfer-encoding" and b"chunked" in value.lower())

@@ -69,7 +69,7 @@ class Outage:
 
     @property
     def trouble(self) -> Trouble | None:
-        """What is wrong now, by the step that failed first; None if nothing is."""
+        """Return the trouble of the step that failed first; None if there is none."""
         for reason in self._reasons.values():
             return Trouble(self._folder, reason, self._since)
         return None

@@ -79,7 +79,7 @@ class Settings:
 
     @property
     def has_relative_links(self) -> bool:
-        """Whether links of alerts are dead outside Grafana and a folder of runbooks."""
+        """Links of alerts are dead outside Grafana and a folder of runbooks."""
         links = (self.runbook_url, self.dashboard_url)
         return not all(link.startswith(("http://", "https://")) for link in links)
 

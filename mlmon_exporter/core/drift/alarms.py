@@ -70,7 +70,7 @@ class DayQuality(NamedTuple):
 
 @dataclass(frozen=True)
 class Account:
-    """What alarms amount to over the time that was looked at."""
+    """Totals of alarms over the time that was looked at."""
 
     begin: float
     """Unix seconds of the first look."""
@@ -119,7 +119,7 @@ class _Verdicts(NamedTuple):
 
 
 class _State:
-    """What is known of the columns of one side over all windows."""
+    """Verdicts of one side's columns over all windows."""
 
     def __init__(self, verdicts: _Verdicts) -> None:
         self.version, self.side, _ = verdicts.key

@@ -151,7 +151,7 @@ class ModelReference(NamedTuple):
 
     @property
     def knows_time(self) -> bool:
-        """Whether natural variation was measured: rows had times, enough of them."""
+        """Natural variation was measured: rows had times, and enough of them."""
         return any(column.variation for column in (*self.features, *self.outputs))
 
     @property

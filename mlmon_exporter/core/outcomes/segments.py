@@ -15,10 +15,9 @@ from mlmon_exporter.core.profile.bins import (
     OTHER,
     CategoryBins,
     atom_values,
-    format_edge,
 )
 from mlmon_exporter.core.profile.column import ColumnReference
-from mlmon_exporter.core.profile.names import category_name
+from mlmon_exporter.core.profile.names import category_name, format_edge
 from mlmon_exporter.core.records import Column
 from mlmon_exporter.core.settings import MOST_SEGMENTS, NAMED_ROWS, SegmentFeature
 

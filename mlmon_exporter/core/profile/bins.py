@@ -1,4 +1,4 @@
-"""Where a feature's values are counted: cells, and the bins that cells add up to.
+"""Cells that values are counted in, and the bins that cells add up to.
 
 Cells are the finest thing counted: up to 512 numeric intervals between reference quantiles, or
 categories. The Kolmogorov-Smirnov statistic is taken over the cells' edges, so its error is at
@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.coerce import BOOLEANS, Cell, is_missing, rounding_of, scalar
+from mlmon_exporter.core.coerce import BOOLEANS, Cell, is_missing, scalar
 from mlmon_exporter.core.labels import distinct_labels
 
 from .hidden_names import NOTHING_HIDDEN, HiddenNames
-from .names import category_name, category_number, whole_name
+from .names import category_name, category_number, format_edge, whole_name
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -62,7 +62,7 @@ class NumericBins:
 
     @cached_property
     def bin_of_cell(self) -> NDArray[np.intp]:
-        """Which bin each cell is in: ascending, then `unseen`, if there is such, and missing."""
+        """Index of the bin of each cell: ascending, then `unseen` where it exists, then missing."""
         bins = np.append(np.searchsorted(self.bin_edges, self.edges), len(self.bin_edges))
         if self.is_discrete:
             is_atom = np.zeros(len(bins), dtype=bool)
@@ -172,7 +172,7 @@ class CategoryBins:
 
     @property
     def bin_of_cell(self) -> NDArray[np.intp]:
-        """Which bin each cell is in: one of its own."""
+        """Index of the bin of each cell: one bin a cell."""
         return self.bin_starts
 
     @cached_property
@@ -186,7 +186,7 @@ class CategoryBins:
 
     @property
     def names_all(self) -> bool:
-        """Whether the names of all the reference's categories are here."""
+        """The names of all the reference's categories are here."""
         return self.is_complete and not self.hidden.hashes
 
     @cached_property
@@ -295,16 +295,6 @@ def _is_plain(name: str) -> bool:
 def _as_32_bits(number: float) -> float:
     with np.errstate(over="ignore", under="ignore"):
         return float(np.float32(number))
-
-
-def format_edge(edge: float) -> str:
-    """Return an edge as short text: to ten digits, or as many as 32-bit floats have, if fewer.
-
-    An edge that was moved by their rounding, see `rounding_of`, reads as the value it was made for.
-    """
-    short = f"{edge + 0.0:.7g}"  # the sum of -0 and 0 is 0
-    is_enough = abs(float(short) - edge) <= 1.01 * rounding_of(np.array([edge]))[0]
-    return short if is_enough else f"{edge:.10g}"
 
 
 def atom_values(bins: NumericBins, counts: Counts) -> Iterator[tuple[float, int]]:

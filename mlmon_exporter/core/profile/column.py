@@ -1,4 +1,4 @@
-"""What the reference knows of one column."""
+"""Reference of one column: bins, counts, digest, variation."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class ColumnReference:
 
     @property
     def is_id_like(self) -> bool:
-        """Whether it has categories of which nearly every row has another: ids, times, free text.
+        """Nearly every row has a category that no other has: ids, times, free text.
 
         Under `ID_ROWS` values that cannot be told.
         """

@@ -1,4 +1,4 @@
-"""How the references of one column over two parts of the rows become one."""
+"""Merges the references of one column over two parts of the rows."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class MixedProfile:
 
     @property
     def is_exact(self) -> bool:
-        """Whether a second pass would count nothing anew."""
+        """A second pass would count nothing anew."""
         return self._settled.is_exact
 
     def count(self, values: Floats) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mlmon_exporter.core.coerce import BOOLEANS, TRUTHS, TYPED, is_missing, scalar
+from mlmon_exporter.core.coerce import BOOLEANS, TRUTHS, TYPED, is_missing, rounding_of, scalar
 from mlmon_exporter.core.labels import clean_label
 
 _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0*")
@@ -113,3 +113,13 @@ def class_name(value: Any) -> str | None:
     if name in BOOLEANS:
         return str(BOOLEANS.index(name))
     return None if name is None else whole_name(name)
+
+
+def format_edge(edge: float) -> str:
+    """Return an edge as short text: to ten digits, or as many as 32-bit floats have, if fewer.
+
+    An edge that was moved by their rounding, see `rounding_of`, reads as the value it was made for.
+    """
+    short = f"{edge + 0.0:.7g}"  # the sum of -0 and 0 is 0
+    is_enough = abs(float(short) - edge) <= 1.01 * rounding_of(np.array([edge]))[0]
+    return short if is_enough else f"{edge:.10g}"

@@ -168,7 +168,7 @@ class NumericProfile:
 
     @property
     def is_exact(self) -> bool:
-        """Whether a second pass would count nothing anew."""
+        """A second pass would count nothing anew."""
         return self._is_complete or self._is_settled
 
     def choose(self) -> tuple[NumericBins, Counts]:

@@ -102,7 +102,7 @@ class Profiler:
 
     @property
     def is_exact(self) -> bool:
-        """Whether no column needs a second pass."""
+        """No column needs a second pass."""
         return all(profile.is_exact for profile in self._profiles.values())
 
     def count(self, columns: Mapping[str, Any], rows: int) -> None:

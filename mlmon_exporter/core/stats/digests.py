@@ -39,7 +39,7 @@ class Digest(Protocol):
 
     @property
     def rows(self) -> float:
-        """How many values were added."""
+        """Number of values that were added."""
 
     def add(self, values: Floats) -> None:
         """Add finite values, a 1-D array of any length."""

@@ -1,4 +1,4 @@
-"""How well scores tell positives from negatives: a curve that merges, in bounded room.
+"""ROC curves that merge, in bounded memory.
 
 A curve is points: a score, the positives and the negatives that have it. Once there are many,
 neighbours become one point, as long as their shares of the positives and of the negatives add up

@@ -219,7 +219,7 @@ def doubt(degrees: Floats, level: float) -> Floats:
 
 
 def _is_chance(ratios: Floats, variance: float) -> bool:
-    """Whether independent rows may bring squares of so many times their expectation.
+    """Return whether independent rows may bring squares of so many times their expectation.
 
     Args:
         ratios: One a stretch; their mean is 1 for independent rows.

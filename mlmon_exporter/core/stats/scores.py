@@ -1,4 +1,4 @@
-"""How far the current rows are from the reference: drift scores.
+"""Drift scores: distances of the current rows from the reference.
 
 All functions take columns laid out one after another, `starts` naming where each begins, and
 return an array with one score a column; the default is a single column. Counts may be of any

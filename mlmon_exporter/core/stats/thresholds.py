@@ -1,4 +1,4 @@
-"""What a score may be by chance: sampling noise at a level that keeps the false-alarm budget.
+"""Thresholds: scores that chance exceeds no more often than the false-alarm budget allows.
 
 A level is the probability that one comparison of unchanged traffic goes over its threshold.
 """

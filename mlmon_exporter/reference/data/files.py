@@ -48,7 +48,7 @@ _NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 class Column(NamedTuple):
-    """What is known of a column before its rows are read."""
+    """Name and kind of a column, known before its rows are read."""
 
     name: str
     kind: str

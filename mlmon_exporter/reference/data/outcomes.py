@@ -25,7 +25,7 @@ Record = dict[str, Any]
 
 
 class OutcomeColumns(NamedTuple):
-    """What the columns of a file are called."""
+    """Names of the columns of a file."""
 
     prediction_id: str = "prediction_id"
     ground_truth: str = "ground_truth"

@@ -97,7 +97,7 @@ class Relay:
 
     @property
     def connections(self) -> int:
-        """How many clients are connected."""
+        """Number of clients that are connected."""
         return len(self._links)
 
     async def start(self, address: Address, *, is_shared: bool = False) -> int:
