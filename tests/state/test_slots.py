@@ -37,6 +37,8 @@ class Deployments:
         made = Reference.build(columns, predictions="score", ground_truth="y")
         made.save(self._reference)
         self.all: list[Monitor] = []
+        self._stopped: list[Monitor] = []
+        """Kept: one that is gone flushes a last time, by the clock."""
 
     def start(self, version: str | None = None, **options: Any) -> Monitor:
         options = {"flush_seconds": 3600, "state_dir": str(self.folder), **options}
@@ -50,6 +52,7 @@ class Deployments:
         assert monitor._upkeep.shared is not None
         monitor._upkeep.shared.close()
         self.all.remove(monitor)
+        self._stopped.append(monitor)
 
     def execute(self, statement: str, *values: Any) -> list[Any]:
         with closing(sqlite3.connect(self.folder / FILE)) as file, file:
