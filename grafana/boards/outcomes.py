@@ -20,7 +20,7 @@ from .promql import (
     rate,
     total,
 )
-from .quality_rows import ALL_ROWS, NO_OUTCOMES
+from .quality_rows import ALL_ROWS, NO_CLASSES, NO_OUTCOMES
 from .queries import Query
 
 KPI = "version, kpi"
@@ -86,7 +86,7 @@ def _ground_truth(here: str) -> Iterator[Panel]:
             "least over greatest {{version}}",
         ),
         axis=Axis(most=1),
-        none=NO_OUTCOMES,
+        none=NO_CLASSES,
     )
 
 

@@ -29,6 +29,7 @@ NAMES = {
     "mape": "MAPE",
 }
 NO_OUTCOMES = "Needs ground truth"
+NO_CLASSES = "Needs ground truth of a classification"
 NO_QUALITY = "Needs ground truth{}"
 NO_ESTIMATE = "Needs two classes with probabilities"
 NO_DIFFERENCE = "Needs ground truth of a second version{}"

@@ -38,6 +38,7 @@ scrape_configs:
 """
 MAX_BODY_BYTES = 20_000
 ROWS = 40
+WINDOWS = ("60s", "120s")
 FLEET_DRIFT = "MlmonFleetDrift"
 DRIFTED = r"bike has drifted in the whole fleet, (temp|wind) the most \(PSI \d+\.\d\d\)"
 
@@ -126,7 +127,7 @@ def app_of(reference: str, model: str) -> FastAPI:
         app,
         model=model,
         reference=reference,
-        windows=("60s", "120s"),
+        windows=WINDOWS,
         max_body_bytes=MAX_BODY_BYTES,
     )
     return app
@@ -138,7 +139,8 @@ def reference(tmp_path: Path) -> str:
     temp = rng.normal(size=5000)
     path = tmp_path / "bike.json"
     rows = {"temp": temp, "wind": temp, "cnt": rng.random(5000)}
-    Reference.build(rows, predictions="cnt").save(path)
+    rows["sent"] = rng.uniform(0, 1200, 5000)  # without times, drift pages nobody
+    Reference.build(rows, predictions="cnt", time_column="sent", windows=WINDOWS).save(path)
     return str(path)
 
 
@@ -218,7 +220,7 @@ def test_each_fault_pages_once_and_is_cleared_and_calm_servers_page_nobody(stage
     def arrives(name: str, status: str = "firing") -> None:
         wait_until(lambda: inbox.of(name, status), PATIENCE, f"{name} {status}")
 
-    enough = "feature:mlmon_feature_rows:1h > 2000"
+    enough = "min(sum by (job) (mlmon_prediction_rows_total)) > 2000"
     wait_until(lambda: stage.server.query(enough), PATIENCE, "rows")
 
     stage.replicas.close()

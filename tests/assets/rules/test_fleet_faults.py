@@ -64,17 +64,17 @@ def test_a_fault_is_noticed(fault: str, installed_promtool: Promtool, tmp_path: 
 DEFAULT_FAULTS = {
     "restarts count as fewer rows": ("(increase(mlmon_feature", "(delta(mlmon_feature"),
     "the window is shorter": ("_bin_rows_total[1h]", "_bin_rows_total[50m]"),
-    "the mean over replicas": (f"sum by ({BY}) {INCREASE}", f"avg by ({BY}) {INCREASE}"),
+    "the mean over replicas": (f"sum by ({BY}) (increase", f"avg by ({BY}) (increase"),
     "the sum of references": (f"avg by ({BY})", f"sum by ({BY})"),
     "jobs are mixed": (
         "namespace, job, model, version, feature",
         "namespace, model, version, feature",
     ),
-    "no half row": (f"{INCREASE} + 0.5)", f"{INCREASE} + 0.1)"),
+    "no half row": (f"({IN_BINS} + 0.5)", f"({IN_BINS} + 0.1)"),
     "no half row in the reference": ("_reference_rows) + 0.5)", "_reference_rows) + 0.1)"),
-    "no half rows in the total": ("(0.5 * last_over_time", "(0.4 * last_over_time"),
+    "no half rows in the total": (f"(0.5 * {BINS}", f"(0.4 * {BINS}"),
     "another chance": ("3.0902", "2.5758"),
-    "a degree of freedom more": ("[15m]) - 1)", "[15m]) - 0)"),
+    "a degree of freedom more": (f"({BINS} - 1)", f"({BINS} - 0)"),
 }
 
 
