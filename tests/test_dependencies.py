@@ -28,7 +28,9 @@ dependencies = ["numpy>=1.26"]
 [project.optional-dependencies]
 cli = ["WANTED"]
 demo = ["a[cli]", "uvicorn[standard]>=0.30"]
+msgpack = []
 postgres = []
+proxy = []
 """
 
 

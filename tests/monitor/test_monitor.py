@@ -450,9 +450,12 @@ def test_apps_that_are_gone_leave_no_threads_and_no_memory(is_shared: bool, tmp_
             tracemalloc.stop()
 
     count = 5 if is_shared else 60
-    bare = grown(count, is_watched=False)  # old versions of FastAPI keep something of each app
-    assert grown(count, is_watched=True) < bare + 60 * 80_000
+    kept = grown(count, is_watched=False)
+    added = grown(count, is_watched=True) - kept
     assert left() == []
+    if kept > count * 40_000:
+        pytest.skip(f"this FastAPI keeps {kept // count} bytes of each app that is gone")
+    assert added < 60 * 40_000
 
 
 def test_what_a_monitor_has_counted_is_flushed_when_it_is_gone(
