@@ -6,7 +6,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
 
 from mlmon_exporter import __version__
 from mlmon_exporter.core.counts.counts import Counts
@@ -62,6 +61,7 @@ class Readout:
         self._process = process
         self._digest = digest
         self._is_first_fault = Once()
+        self._is_unshared = False
 
     def blocks(
         self, now: float, pause: Pause = lambda: None, *, is_scrape: bool = False
@@ -144,18 +144,22 @@ class Readout:
         yield Readings("mlmon_queue_exchanges", (), ((),), [self._intake.waiting])
         last = self._upkeep.last_flush(self._intake.emptied)
         yield Readings("mlmon_last_flush_timestamp_seconds", (), ((),), [last])
-        info = ((__version__, self._digest, "shared" if shared is not None else self._alone),)
+        info = ((__version__, self._digest, "shared" if shared is not None else self._alone()),)
         yield Readings("mlmon_build_info", ("version", "digest", "state"), info, [1])
 
-    @cached_property
     def _alone(self) -> str:
-        """State without a state_dir: in `memory`, or `unshared` between workers by mistake."""
-        if not is_one_of_many():
-            return "memory"
-        logger.warning(
-            "mlmon: several workers, but no state_dir: each worker counts for itself, and "
-            "a scrape shows whichever answers; set state_dir (or MLMON_STATE_DIR)"
-        )
+        """State without a state_dir: in `memory`, or `unshared` between workers by mistake.
+
+        Looked up again until a sibling is seen, since workers start one after another.
+        """
+        if not self._is_unshared:
+            if not is_one_of_many():
+                return "memory"
+            self._is_unshared = True
+            logger.warning(
+                "mlmon: several workers, but no state_dir: each worker counts for itself, and "
+                "a scrape shows whichever answers; set state_dir (or MLMON_STATE_DIR)"
+            )
         return "unshared"
 
 

@@ -203,7 +203,10 @@ def test_a_killed_worker_loses_one_flush_at_most_and_no_counter_goes_back(refere
 
 def test_workers_without_a_state_directory_say_so_once_each(reference: Path) -> None:
     with running("gunicorn", reference, state=False) as port:
-        texts = [scrape(port) for _ in range(12)]
-    assert all('state="unshared"' in text for text in texts)
+
+        def is_told() -> bool:  # by a first worker not before the second was started
+            return all('state="unshared"' in scrape(port) for _ in range(12))
+
+        wait_until(is_told, what="workers that have seen each other")
     log = (reference.parent / "server.log").read_text()
     assert 1 <= len(re.findall("several workers, but no state_dir", log)) <= 4
