@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
 from mlmon_exporter import Config, Monitor, Reference
+from mlmon_exporter.cli.program import program
 from mlmon_exporter.config.keys import ModelConfig, load_config
 from mlmon_exporter.metrics.table import METRICS
 
@@ -15,7 +17,8 @@ README = PAGES[0].read_text()
 
 
 def test_the_table_of_metrics_is_the_table_in_the_code() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| [^|]* \| (.+) \|$", README, re.MULTILINE)
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| [^|]* \| (.+) \|$", page, re.MULTILINE)
     ours = {name: (kind, text) for name, (kind, text) in METRICS.items()}
     theirs = {name: (kind, text) for name, kind, text in rows}
     for name in METRICS:
@@ -23,7 +26,7 @@ def test_the_table_of_metrics_is_the_table_in_the_code() -> None:
         # Each quality has its companions, which are shown for accuracy alone.
         companions = r"quality_\w+?(_difference_threshold|_difference|_threshold)?$"
         pair = re.sub(companions, r"quality_accuracy\1", pair)
-        assert name in theirs or pair in theirs, f"README: no row for {name}"
+        assert name in theirs or pair in theirs, f"docs/metrics.md: no row for {name}"
     assert {name: ours[name] for name in theirs} == theirs
 
 
@@ -81,6 +84,39 @@ def test_the_code_in_the_pages_compiles() -> None:
             r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL
         ):
             compile(code, str(page), "exec")
+
+
+def test_the_readme_is_short_and_quotes_the_table_of_false_alarms() -> None:
+    assert len(README.splitlines()) < 150
+    table = re.compile(
+        r"^\| \**([^|*]+?)\**((?: \| \**[\d.,]+(?: rows)?\**| \| missed)+) \|$", re.MULTILINE
+    )
+    cells = re.compile(r"\| \**([^|*]+?)\** (?=\|)")
+    measured = {
+        name: cells.findall(f"{row} |")
+        for name, row in table.findall((ROOT / "docs" / "thresholds.md").read_text())
+    }
+    quoted = {name: cells.findall(f"{row} |") for name, row in table.findall(README)}
+    assert len(quoted) == 5
+    for name, (alarms, shifted, missing) in quoted.items():
+        assert measured[name] == [alarms, measured[name][1], shifted, measured[name][3], missing]
+
+
+COMMAND = re.compile(r"(?:^|`)mlmon-exporter ([a-z-]+)((?:[^`\n]|\\\n)*)", re.MULTILINE)
+"""A command that a page shows, in a block or in a line; a backslash continues it."""
+
+
+def test_every_command_that_a_page_shows_knows_its_options() -> None:
+    commands = typer.main.get_command(program()).commands  # type: ignore[attr-defined]
+    shown = [(page.name, *found) for page in PAGES for found in COMMAND.findall(page.read_text())]
+    assert len(shown) > 20
+    for page, name, arguments in shown:
+        assert name in commands, f"{page}: mlmon-exporter {name}"
+        known = {
+            opt for param in commands[name].params for opt in (*param.opts, *param.secondary_opts)
+        }
+        wanted = set(re.findall(r"(?<!\S)--[a-z-]+", arguments))
+        assert wanted <= known, f"{page}: mlmon-exporter {name}: {wanted - known}"
 
 
 def test_every_page_is_linked_from_the_readme() -> None:
