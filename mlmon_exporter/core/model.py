@@ -179,7 +179,8 @@ class Model:
         if not self.settings.is_shared:
             self.versions.drain(pause)
         yield from self._reference_readings()
-        yield from self.versions.readings(now)
+        for readings_at in self.versions.sources():
+            yield from readings_at(now)
 
     def history(
         self, now: float, pause: Callable[[], None] = lambda: None

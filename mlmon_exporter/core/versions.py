@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from typing import Any, NamedTuple
 
 from . import keys
 from .counts.version_uses import OTHER_VERSION
@@ -26,18 +27,14 @@ from .outcomes.reference import ModelReference
 from .outcomes.scorer import OutcomeScorer, Tallies
 from .outcomes.tallies import SegmentSums
 from .outcomes.tally_bytes import AnyTally
-from .records import Batch, Histograms, Readings, SingleRows
+from .records import Batch, Block, SingleRows
 from .settings import ModelSettings
 from .windows.buffer import RowBuffer
 from .windows.matrix import ReferenceMatrix
 from .windows.window import TallyLayout, WindowedTallies
 
-
-class Readable(Protocol):
-    """Source of readings."""
-
-    def at(self, now: float) -> Iterable[Readings | Histograms]:
-        """Give all readings at `now`, Unix seconds."""
+Source = Callable[[float], Iterable[Block]]
+"""Gives all readings of one kind at a time, Unix seconds."""
 
 
 class Side(NamedTuple):
@@ -82,7 +79,7 @@ class Version:
         self._context = ScoringContext(
             settings.name, name, settings.windows, settings.policy, setup.tests
         )
-        self._readings: list[Readable] = []
+        self.sources: list[Source] = []
         self._history: list[ColumnHistory] = []
         self._predicted: PredictedRows | None = None
         self._features = self._columns(keys.FEATURES, FEATURES, setup.features)
@@ -109,7 +106,7 @@ class Version:
                 self._context,
                 with_histograms=settings.with_histograms or role is OUTPUTS,
             )
-            self._readings.append(readings)
+            self.sources.append(readings.at)
             self._history.append(ColumnHistory(loaded, matrix, role, self._context, readings))
         return RowBuffer(matrix, settings.engine if settings.with_quantiles else "", counted)
 
@@ -117,18 +114,18 @@ class Version:
         layout, context = scorer.layout, self._context
         counted, loaded = self._side(keys.SEGMENTS, layout)
         self.quality = QualityReadings(loaded, layout, reference, context)
-        self._readings.append(self.quality)
+        self.sources.append(self.quality.at)
         if scorer.counts_predicted:
             self._predicted = PredictedRows(scorer, counted)
         if scorer.residuals is not None:
             residuals = self._side(keys.RESIDUALS, scorer.residuals.layout).loaded
-            self._readings.append(ResidualReadings(residuals, scorer.residuals, context))
+            self.sources.append(ResidualReadings(residuals, scorer.residuals, context).at)
         calibration = reference.calibration if reference is not None else None
         if calibration is not None:
             outputs, layouts = self.sides[keys.OUTPUTS].loaded, self._setup.outputs.layout
             score = scorer.task.outputs[scorer.task.scores[0]]
             estimates = EstimateReadings(outputs, layouts, score, calibration, context)
-            self._readings.append(estimates)
+            self.sources.append(estimates.at)
 
     def add(
         self, batch: Batch, now: float, pause: Callable[[], None], request_bytes: int | None
@@ -160,11 +157,6 @@ class Version:
         self._outputs.drain(pause)
         if self._predicted is not None:
             self._predicted.drain(pause)
-
-    def readings(self, now: float) -> Iterator[Readings | Histograms]:
-        """Give the readings of all sides that the reference knows."""
-        for each in self._readings:
-            yield from each.at(now)
 
     def history(self, now: float) -> Iterator[WindowSummary]:
         """Give a summary of each side in each window; readings come first."""
@@ -324,13 +316,13 @@ class Versions:
         known = list(self._versions.items())
         return [v for name, v in known if stored is None or name == own or name in stored]
 
-    def readings(self, now: float) -> Iterator[Readings | Histograms]:
-        """Give the readings of all versions at `now`, Unix seconds."""
+    def sources(self) -> Iterator[Source]:
+        """Give the sources of readings of all versions, to be asked in this order."""
         champion = self._versions[self._settings.version]
         for version in self._stored_versions():
-            yield from version.readings(now)
+            yield from version.sources
             if version is not champion and version.quality and champion.quality:
-                yield from differences(champion.quality, version.quality)
+                yield partial(differences, champion.quality, version.quality)
 
     def history(self, now: float) -> Iterator[WindowSummary]:
         """Give a summary of each side of all versions in each window; readings come first."""

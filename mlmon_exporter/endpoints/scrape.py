@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from mlmon_exporter.metrics.text import Exposition, OnFault, Source, families
+from mlmon_exporter.metrics.table import METRICS, Table
+from mlmon_exporter.metrics.text import Exposition, OnFault, Source
 from mlmon_exporter.runtime.pace import Pace
 from mlmon_exporter.runtime.threads import LimitedThreads
 
@@ -23,19 +24,26 @@ _THREADS = LimitedThreads("scrapes", 2)
 class MetricsApp:
     """Answers with the source's readings, in the format that the scraper asks for."""
 
-    def __init__(self, source: Source, on_fault: OnFault, tokens: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        source: Source,
+        on_fault: OnFault,
+        tokens: Collection[str] = (),
+        metrics: Table = METRICS,
+    ) -> None:
         """Wire it up.
 
         Args:
             source: Gives all readings; where it fails, the answer is the reason, with status 500.
             on_fault: Called with that failure.
             tokens: A scraper must carry one of them; none answer all.
+            metrics: The metrics that are shown, by name.
         """
         self._source = source
         self._on_fault = on_fault
         self._tokens = tokens
         self._lock = threading.Lock()
-        self._expositions = {is_open: Exposition(is_open) for is_open in (False, True)}
+        self._expositions = {is_open: Exposition(is_open, metrics) for is_open in (False, True)}
         self._packed: tuple[bytes, bytes] = (b"", zlib.compress(b""))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +76,7 @@ class MetricsApp:
         pace = Pace()
         with self._lock:
             exposition = self._expositions[is_open_metrics]
-            body = exposition.render(families(self._source(pace)), pace)
+            body = exposition.render(self._source(pace), pace)
             return self._pack(body) if takes_gzip else body
 
     def _pack(self, body: bytes) -> bytes:

@@ -11,7 +11,7 @@ from mlmon_exporter.core.records import Block
 
 from .collector import MlmonCollector
 from .table import METRICS
-from .text import Exposition, families
+from .text import Exposition
 
 JOB = "mlmon-compare"
 """The job of pushed numbers."""
@@ -26,7 +26,7 @@ def lasting(blocks: Iterable[Block]) -> Iterator[Block]:
 
 def textfile(blocks: Iterable[Block]) -> bytes:
     """Return these numbers as node_exporter's textfile collector reads them."""
-    return Exposition(is_open_metrics=False).render(families(lasting(blocks)))
+    return Exposition(is_open_metrics=False).render(lasting(blocks))
 
 
 class PastScrapes:
@@ -40,7 +40,7 @@ class PastScrapes:
     def add(self, now: float, blocks: Iterable[Block]) -> None:
         """Add what a scrape at `now`, Unix seconds, would have shown."""
         labels, at = f'{{job="{PAST_JOB}",instance="{PAST_JOB}",', f" {now:.3f}\n"
-        for line in self._text.render(families(blocks)).decode().splitlines():
+        for line in self._text.render(blocks).decode().splitlines():
             if not line.startswith("#"):
                 self._file.write((line.replace("{", labels, 1) + at).encode())
 

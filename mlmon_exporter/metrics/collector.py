@@ -10,26 +10,28 @@ from prometheus_client.samples import Exemplar
 from mlmon_exporter.core.records import Block, Histograms
 from mlmon_exporter.runtime.pace import Pace
 
-from .table import METRICS
+from .table import METRICS, Table
 from .text import OnFault, Source, bound_label, exemplar_labels, families, has_sum
 
 
 class MlmonCollector:
     """Readings for a `prometheus_client` registry: `registry.register(monitor.collector())`."""
 
-    def __init__(self, source: Source, on_fault: OnFault) -> None:
+    def __init__(self, source: Source, on_fault: OnFault, metrics: Table = METRICS) -> None:
         """Wire it up.
 
         Args:
             source: Gives all readings; where it fails, none are given.
             on_fault: Called with that failure.
+            metrics: The metrics that are shown, by name.
         """
+        self._shown = metrics
         self._source = source
         self._on_fault = on_fault
 
     def describe(self) -> Iterator[Metric]:
         """Give all families, empty: nothing is computed when the collector is registered."""
-        for name, (kind, help_text) in METRICS.items():
+        for name, (kind, help_text) in self._shown.items():
             if name.startswith("mlmon_"):
                 yield _family(name, kind, help_text)
 
@@ -43,7 +45,7 @@ class MlmonCollector:
         yield from found
 
     def _metrics(self) -> Iterator[Metric]:
-        for name, kind, help_text, blocks in families(self._source(Pace())):
+        for name, kind, help_text, blocks in families(self._source(Pace()), self._shown):
             if name.startswith("mlmon_"):
                 metric = _family(name, kind, help_text)
                 for block in blocks:

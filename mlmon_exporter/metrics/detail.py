@@ -6,12 +6,9 @@ all alerts and all panels but one live on, and `low` 2 500: verdicts without dis
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from mlmon_exporter.core.records import Block
-from mlmon_exporter.runtime.pace import Pause
-
-from .text import Source
+from .table import METRICS, Table
 
 SIDES = ("mlmon_feature", "mlmon_prediction")
 
@@ -34,11 +31,7 @@ LEFT_OUT: Mapping[str, frozenset[str]] = {
 """Detail -> names of the metrics that are left out."""
 
 
-def shown(source: Source, detail: str) -> Source:
-    """Return a source without the metrics that a detail leaves out."""
+def shown(detail: str) -> Table:
+    """Return the table of metrics without those that a detail leaves out."""
     left_out = LEFT_OUT[detail]
-
-    def blocks(pause: Pause) -> Iterator[Block]:
-        return (block for block in source(pause) if block.name not in left_out)
-
-    return blocks
+    return {name: metric for name, metric in METRICS.items() if name not in left_out}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -10,6 +11,10 @@ class MetricType(NamedTuple):
 
     type: str
     help: str
+
+
+Table = Mapping[str, MetricType]
+"""Metrics by name, in the order in which they are shown."""
 
 
 def _columns(of: str) -> dict[str, MetricType]:

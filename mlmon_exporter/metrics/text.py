@@ -14,7 +14,7 @@ from typing import Any
 from mlmon_exporter.core.records import Block, Exemplar, Histograms, Readings
 from mlmon_exporter.runtime.pace import Pause
 
-from .table import METRICS
+from .table import METRICS, Table
 
 CLASSIC = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -24,37 +24,39 @@ OnFault = Callable[[Exception], None]
 """Called with the exception that kept a scrape from being answered."""
 
 
-def families(blocks: Iterable[Block]) -> Iterator[tuple[str, str, str, Sequence[Block]]]:
-    """Group readings by metric, in the table's order: name, type, help text, readings."""
+def families(
+    blocks: Iterable[Block], metrics: Table = METRICS
+) -> Iterator[tuple[str, str, str, Sequence[Block]]]:
+    """Group readings by metric, in a table's order: name, type, help text, readings.
+
+    Those of other metrics are left out.
+    """
     by_name: dict[str, list[Block]] = {}
     for block in blocks:
         by_name.setdefault(block.name, []).append(block)
-    for name, (kind, help_text) in METRICS.items():
+    for name, (kind, help_text) in metrics.items():
         if name in by_name:
             yield name, kind, help_text, by_name[name]
 
 
 class Exposition:
-    """Renders families of readings in one of the formats. Not thread-safe."""
+    """Renders readings in one of the formats. Not thread-safe."""
 
-    def __init__(self, is_open_metrics: bool) -> None:
+    def __init__(self, is_open_metrics: bool, metrics: Table = METRICS) -> None:
+        self._metrics = metrics
         self.content_type = OPEN_METRICS if is_open_metrics else CLASSIC
         self._is_open_metrics = is_open_metrics
         self._prefixes: dict[tuple[str, int], tuple[Any, list[Any]]] = {}
         self._blocks: dict[tuple[str, int, int], tuple[Any, str]] = {}
 
-    def render(
-        self,
-        families: Iterable[tuple[str, str, str, Sequence[Block]]],
-        pause: Pause = lambda: None,
-    ) -> bytes:
-        """Return the text of families, each a name, a type, a help text and its blocks."""
+    def render(self, readings: Iterable[Block], pause: Pause = lambda: None) -> bytes:
+        """Return the text of readings, those of one metric together, in the table's order."""
         used: set[tuple[str, int]] = set()
         blocks: dict[tuple[str, int, int], tuple[Any, str]] = {}
         parts: list[str] = []
-        for name, kind, help_text, readings in families:
+        for name, kind, help_text, family in families(readings, self._metrics):
             parts.append(self._header(name, kind, help_text))
-            for block in readings:
+            for block in family:
                 used.add((name, id(block.labels)))
                 key = (name, id(block.labels), id(block))
                 kept = self._blocks.get(key)

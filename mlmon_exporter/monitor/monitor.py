@@ -124,8 +124,9 @@ class Monitor:
             c.digest,
         )
         after_fork(self._after_fork)
-        self._scrape = shown(readout.scrape, c.detail)
-        self._metrics_app = MetricsApp(self._scrape, readout.failed, self._metrics_tokens())
+        self._metrics_app = MetricsApp(
+            readout.scrape, readout.failed, self._metrics_tokens(), shown(c.detail)
+        )
         self.writing_apps = self._writing_apps()
         """Path -> the app that takes ground truths or KPIs there; empty without a token."""
         self._routes.declare(requests)
@@ -284,7 +285,8 @@ class Monitor:
         """Return a collector for a `prometheus_client` registry of your own."""
         from mlmon_exporter.metrics.collector import MlmonCollector
 
-        return MlmonCollector(self._scrape, self._readout.failed)
+        readout = self._readout
+        return MlmonCollector(readout.scrape, readout.failed, shown(self.config.detail))
 
     def metrics_app(self) -> ASGIApp:
         """Return the ASGI app that answers scrapes, to be mounted where you like."""

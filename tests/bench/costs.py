@@ -16,7 +16,7 @@ import numpy as np
 from mlmon_exporter import Config, Monitor
 from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.metrics.detail import shown
-from mlmon_exporter.metrics.text import Exposition, families
+from mlmon_exporter.metrics.text import Exposition
 
 from .asgi import ANSWER, BODY
 from .peers import ours, reference_file
@@ -60,9 +60,8 @@ def scrape_milliseconds(features: int = 1000, detail: str = "normal") -> dict[st
         path = reference_file(Path(folder), features, rows=5000)
         monitor = Monitor(Config.from_options(None, model="bench", reference=str(path)))
     rng = np.random.default_rng(2)
-    exposition = Exposition(is_open_metrics=False)
     now = time.time()
-    source = shown(lambda pause: monitor._readout.blocks(now, pause), detail)
+    exposition = Exposition(is_open_metrics=False, metrics=shown(detail))
 
     def feed(at: float) -> None:
         names = [f"feature_{i}" for i in range(features)]
@@ -72,7 +71,7 @@ def scrape_milliseconds(features: int = 1000, detail: str = "normal") -> dict[st
 
     def scrape() -> tuple[float, int]:
         started = time.process_time()
-        body = exposition.render(families(source(lambda: None)))
+        body = exposition.render(monitor._readout.blocks(now))
         return (time.process_time() - started) * 1e3, len(body.splitlines())
 
     for pane in range(12):
@@ -164,7 +163,7 @@ def shared_costs(
 
         def scrape() -> float:
             started = time.process_time()
-            exposition.render(families(monitors[0]._readout.blocks(now)))
+            exposition.render(monitors[0]._readout.blocks(now))
             return (time.process_time() - started) * 1e3
 
         now = time.time()

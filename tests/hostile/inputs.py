@@ -36,7 +36,7 @@ from mlmon_exporter.core.settings import ModelSettings, window_names
 from mlmon_exporter.endpoints.feedback import MOST_BYTES
 from mlmon_exporter.formats import REASONS, FormatError
 from mlmon_exporter.formats.codings import CODINGS, decode
-from mlmon_exporter.metrics.text import Exposition, families
+from mlmon_exporter.metrics.text import Exposition
 from mlmon_exporter.state.errors import UnreadableError
 from mlmon_exporter.state.store import Merge, Value
 from mlmon_exporter.state.values import (
@@ -76,7 +76,7 @@ class Input(NamedTuple):
 def render(blocks: Iterable[Readings | Histograms]) -> bytes:
     """Return the readings as a scrape has them."""
     for is_open_metrics in (False, True):
-        text = Exposition(is_open_metrics).render(families(list(blocks)), lambda: None)
+        text = Exposition(is_open_metrics).render(list(blocks))
     return text
 
 

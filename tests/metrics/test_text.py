@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_clas
 from mlmon_exporter.core.records import Exemplar, Histograms, Readings
 from mlmon_exporter.metrics.collector import MlmonCollector
 from mlmon_exporter.metrics.table import METRICS
-from mlmon_exporter.metrics.text import Exposition, families
+from mlmon_exporter.metrics.text import Exposition
 
 Block = Readings | Histograms
 MARK = Exemplar("a" * 32, "b" * 16, 0.02, 1_700_000_000.5)
@@ -51,7 +51,7 @@ def blocks() -> list[Block]:
 
 
 def render(readings: Sequence[Block], *, is_open_metrics: bool = False) -> str:
-    return Exposition(is_open_metrics).render(families(readings)).decode()
+    return Exposition(is_open_metrics).render(readings).decode()
 
 
 def samples(text: Iterable[Any]) -> list[tuple[str, tuple[tuple[str, str], ...], float]]:
@@ -119,19 +119,19 @@ def test_unchanged_readings_are_not_rendered_again() -> None:
 
     reading = Readings("mlmon_feature_psi", ("feature",), (("a",),), Counted([0.5]))
     exposition = Exposition(is_open_metrics=False)
-    first = exposition.render(families([reading]))
+    first = exposition.render([reading])
     looks = Counted.looks
-    assert exposition.render(families([reading])) == first
+    assert exposition.render([reading]) == first
     assert Counted.looks == looks
     changed = Readings("mlmon_feature_psi", ("feature",), reading.labels, Counted([0.75]))
-    assert b"0.75" in exposition.render(families([changed]))
+    assert b"0.75" in exposition.render([changed])
 
 
 def test_nothing_is_kept_of_readings_that_are_gone() -> None:
     exposition = Exposition(is_open_metrics=False)
     for model in range(50):
         labels = ((f"model {model}",),)
-        exposition.render(families([Readings("mlmon_feature_psi", ("model",), labels, [1.0])]))
+        exposition.render([Readings("mlmon_feature_psi", ("model",), labels, [1.0])])
     assert len(exposition._prefixes) == len(exposition._blocks) == 1
 
 

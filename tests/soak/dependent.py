@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mlmon_exporter import Reference
 from mlmon_exporter.core.drift.context import ScoringContext
-from mlmon_exporter.core.drift.tests import count_tests, score
+from mlmon_exporter.core.drift.tests import Comparison, count_tests, score
 from mlmon_exporter.core.profile.variation import cells_of
 from mlmon_exporter.core.settings import PANES, Policy, WindowName
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
@@ -240,7 +240,8 @@ def _of_window(
         # Scores that decide need no digests.
         sums = matrix.sums_of_counts(tally)
         held = min(window.seconds, -(-(now - oldest) // pane) * pane * SLOT_SECONDS)
-        results = score(context.comparison(k, matrix, sums, held), was)
+        comparison = Comparison(matrix, sums, context.policy, context.level(k), held)
+        results = score(comparison, was)
         yield Look(now * SLOT_SECONDS, window.label, results)
         was = results["drifted"] == 1.0
 

@@ -8,9 +8,6 @@ from functools import cached_property
 
 from mlmon_exporter.core.settings import Policy, WindowName
 from mlmon_exporter.core.stats.thresholds import level
-from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
-
-from .tests import Comparison
 
 Labels = tuple[tuple[str, ...], ...]
 MODEL_LABELS = ("model", "version")
@@ -31,20 +28,6 @@ class ScoringContext:
     def level(self, k: int) -> float:
         """Return the probability that one test of window `k` fails by chance."""
         return level(self.windows[k].seconds, self.policy.budget_seconds, self.tests)
-
-    def comparison(
-        self, k: int, matrix: ReferenceMatrix, current: Sums, seconds: float | None = None
-    ) -> Comparison:
-        """Return the comparison of rows of window `k` with its reference.
-
-        Args:
-            k: Index of the window.
-            matrix: The reference.
-            current: The rows.
-            seconds: Time that they are of; the window's length by default.
-        """
-        seconds = self.windows[k].seconds if seconds is None else seconds
-        return Comparison(matrix, current, self.policy, self.level(k), seconds)
 
     @property
     def labels(self) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from mlmon_exporter.core.windows.tally import Tally
 from mlmon_exporter.core.windows.window import Memo, WindowedTallies
 
 from .context import MODEL_LABELS, WINDOW_LABELS, Labels, ScoringContext
-from .tests import DIGEST_SCORE, SCORES, score
+from .tests import DIGEST_SCORE, SCORES, Comparison, score
 
 Floats = NDArray[np.float64]
 
@@ -150,12 +150,13 @@ class ColumnReadings:
     def _of_window(self, k: int, tally: Tally, held: float, now: float) -> Iterator[Readings]:
         names, labels, prefix = (*self._names, "window"), self._by_window[k], self._role.prefix
         sums = self._matrix.sums_of_counts(tally)
-        comparison = self._context.comparison(k, self._matrix, sums, held)
+        policy, level = self._context.policy, self._context.level(k)
+        comparison = Comparison(self._matrix, sums, policy, level, held)
         self._results[k] = results = score(comparison, self._drifted_before(k, now))
         # Digests take most of the time, and no verdict needs them: they are read on demand.
         full = cache(lambda: comparison._replace(current=self._matrix.sums(tally)))
         shown: dict[str, Floats | Deferred] = {**results}
-        if sums.rows >= self._context.policy.min_window_rows:
+        if sums.rows >= policy.min_window_rows:
             self._judged[k] = now
             shown[DIGEST_SCORE] = Deferred(len(labels), lambda: SCORES[DIGEST_SCORE](full()))
         for name, values in shown.items():

@@ -15,10 +15,13 @@ from .tallies import SegmentSums
 from .thresholds import LEAST_OF_CLASS, LOSS_FLOOR, SHARES
 
 
-def differences(champion: QualityReadings, challenger: QualityReadings) -> Iterator[Readings]:
+def differences(
+    champion: QualityReadings, challenger: QualityReadings, _now: float
+) -> Iterator[Readings]:
     """Give the deciding qualities of all rows of a challenger less those of the champion.
 
-    Also, for each window, the difference that chance alone makes between two equal versions.
+    They are of the windows that both have last read. Also, for each window, the difference that
+    chance alone makes between two equal versions.
     """
     context = challenger.context
     for k, sides in enumerate(zip(champion.sums, challenger.sums, strict=False)):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.drift.context import MODEL_LABELS, WINDOW_LABELS, Labels, ScoringContext
-from mlmon_exporter.core.drift.tests import CALM_SHARE, SCORES, TESTS, threshold
+from mlmon_exporter.core.drift.tests import CALM_SHARE, SCORES, TESTS, Comparison, threshold
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.records import Readings
 from mlmon_exporter.core.stats.scatter import doubt
@@ -248,8 +248,10 @@ class ResidualReadings:
 
     def _scored(self, k: int, current: Sums, held: float) -> Mapping[str, float]:
         score, bar, drifted = np.nan, np.nan, np.nan
-        if current.rows >= self._context.policy.min_window_rows:
-            comparison = self._context.comparison(k, self._matrix, current, held)
+        policy = self._context.policy
+        if current.rows >= policy.min_window_rows:
+            level = self._context.level(k)
+            comparison = Comparison(self._matrix, current, policy, level, held)
             score = float(SCORES["ks_statistic"](comparison)[0])
             bar = float(threshold(TESTS["ks_threshold"], comparison)[0])
             # As for features: a score that hovers at its threshold does not flap.

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mlmon_exporter.core.profile.bins import bin_order
 from mlmon_exporter.core.profile.column import RANKS, ColumnReference
 from mlmon_exporter.core.settings import QUANTILES
 from mlmon_exporter.core.stats.design_effect import design_effects
@@ -63,6 +64,7 @@ class ReferenceMatrix:
         self.is_numeric[self.numeric] = True
         self._is_cell = np.repeat(self.is_numeric, np.diff(starts))
         self._is_cell[self._missing] = False
+        self._bin_order = _bin_order(self.layout)
         sizes = (self._missing - self._start)[self.numeric]
         self.cell_starts: Index = (np.cumsum(sizes) - sizes).astype(np.intp)
         self.bin_starts: Index = self.layout.bin_starts[:-1]
@@ -120,9 +122,10 @@ class ReferenceMatrix:
         counts = cell_counts.astype(np.int64, copy=False)
         below = np.concatenate(([0], np.cumsum(counts)))
         start, missing = self._start, self._missing
+        order, first = self._bin_order
         return Sums(
             rows=rows,
-            bins=self.layout.per_bin(counts),
+            bins=np.add.reduceat(counts[order], first) if len(counts) else counts,
             cells=counts[self._is_cell],
             values=below[missing] - below[start],
             effects=effects,
@@ -133,6 +136,16 @@ class ReferenceMatrix:
             distances=np.full(len(self.numeric), np.nan),
             quantiles=np.full((len(self.numeric), len(QUANTILES)), np.nan),
         )
+
+
+def _bin_order(layout: Layout) -> tuple[Index, Index]:
+    """Return all cells in the order of their bins, and where among them each bin begins."""
+    orders, firsts = [np.empty(0, dtype=np.intp)], [np.empty(0, dtype=np.intp)]
+    for bins, start in zip(layout.bins, layout.cell_starts, strict=False):
+        order, first = bin_order(bins)
+        orders.append(order + start)
+        firsts.append(first + start)
+    return np.concatenate(orders), np.concatenate(firsts)
 
 
 def _outside(below: Counts, start: Index, missing: Index, inner: Index) -> Counts:

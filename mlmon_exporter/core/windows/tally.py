@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import summable
-from mlmon_exporter.core.profile.bins import Bins, CategoryBins, NumericBins, bin_order
+from mlmon_exporter.core.profile.bins import Bins, CategoryBins, NumericBins
 from mlmon_exporter.core.stats.design_effect import RequestRows, merged
 from mlmon_exporter.core.stats.digests import ENGINES, FastDigest, PureDigest, of_engine
 
@@ -40,16 +40,6 @@ class Layout:
     def bin_starts(self) -> NDArray[np.intp]:
         """First bin of each column, and the number of all bins at the end; length columns + 1."""
         return _starts([len(bins.bin_names) for bins in self.bins])
-
-    @cached_property
-    def _bin_cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """All cells in the order of their bins, and where among them each bin begins."""
-        if not self.bins:
-            return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
-        columns = zip(map(bin_order, self.bins), self.cell_starts, strict=False)
-        pairs = [(order + start, first + start) for (order, first), start in columns]
-        orders, starts = zip(*pairs, strict=True)
-        return np.concatenate(orders), np.concatenate(starts)
 
     @cached_property
     def numeric(self) -> tuple[int, ...]:
@@ -86,11 +76,6 @@ class Layout:
                 f"tally: expected the {cells} cells and {columns} columns of {self.fingerprint}, "
                 "got others"
             )
-
-    def per_bin(self, counts: Counts) -> Counts:
-        """Return bin counts, given cell counts."""
-        order, starts = self._bin_cells
-        return np.add.reduceat(counts[order], starts) if len(counts) else counts
 
 
 def _starts(sizes: Sequence[int]) -> NDArray[np.intp]:

@@ -53,14 +53,11 @@ def test_a_layout_lays_cells_and_bins_one_after_another() -> None:
     assert LAYOUT.cell_starts.tolist() == [0, 5, 10, 13]
     assert LAYOUT.bin_starts.tolist() == [0, 3, 8, 10]
     assert (LAYOUT.numeric, LAYOUT.categorical) == ((0, 2), (1,))
-    counts = np.arange(13)
-    assert LAYOUT.per_bin(counts).tolist() == [1, 5, 4, 5, 6, 7, 8, 9, 21, 12]
 
 
 def test_a_layout_may_be_empty() -> None:
     empty = Layout((), ())
     assert empty.cell_starts.tolist() == [0]
-    assert len(empty.per_bin(np.empty(0, dtype=np.int64))) == 0
     assert tally_columns(empty, np.empty((0, 3)), "fastdigest").rows == 3
 
 
