@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 import zlib
 from collections.abc import Collection
 
-from starlette.requests import Request
+from anyio import from_thread
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -19,6 +21,11 @@ from mlmon_exporter.runtime.threads import LimitedThreads
 from .auth import BEARER, is_authorized
 
 _THREADS = LimitedThreads("scrapes", 2)
+_LONG_SECONDS = 1.0
+"""A scrape that has waited for longer is rendered only if its scraper still waits.
+
+Else a host that renders slower than it is scraped would never catch up with scrapers that give up.
+"""
 
 
 class MetricsApp:
@@ -47,7 +54,7 @@ class MetricsApp:
         self._packed: tuple[bytes, bytes] = (b"", zlib.compress(b""))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._respond(Request(scope))
+        response = await self._respond(Request(scope, receive))
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
@@ -56,28 +63,33 @@ class MetricsApp:
         if not is_authorized(request, self._tokens):
             headers = {"WWW-Authenticate": BEARER}
             return PlainTextResponse("a bearer token is needed\n", 401, headers)
-        is_open_metrics = _accepts("application/openmetrics-text", request, "accept")
-        takes_gzip = _accepts("gzip", request, "accept-encoding")
         try:
-            body = await _THREADS.run(self._render, is_open_metrics, takes_gzip)
+            body = await _THREADS.run(self._render, request, time.monotonic())
+        except ClientDisconnect:
+            return Response(status_code=499)
         except Exception as error:  # noqa: BLE001 - any fault: it is the user's server that we are in
             self._on_fault(error)
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             return PlainTextResponse(f"the scrape failed: {reason:.300}\n", 500)
         headers = {
-            "Content-Type": self._expositions[is_open_metrics].content_type,
+            "Content-Type": self._exposition(request).content_type,
             "Vary": "Accept, Accept-Encoding",
         }
-        if takes_gzip:
+        if _takes_gzip(request):
             headers["Content-Encoding"] = "gzip"
         return Response(body, headers=headers)
 
-    def _render(self, is_open_metrics: bool, takes_gzip: bool) -> bytes:
-        pace = Pace()
+    def _exposition(self, request: Request) -> Exposition:
+        return self._expositions[_accepts("application/openmetrics-text", request, "accept")]
+
+    def _render(self, request: Request, asked: float) -> bytes:
         with self._lock:
-            exposition = self._expositions[is_open_metrics]
-            body = exposition.render(self._source(pace), pace)
-            return self._pack(body) if takes_gzip else body
+            is_late = time.monotonic() - asked > _LONG_SECONDS
+            if is_late and from_thread.run(request.is_disconnected):
+                raise ClientDisconnect
+            pace = Pace()
+            body = self._exposition(request).render(self._source(pace), pace)
+            return self._pack(body) if _takes_gzip(request) else body
 
     def _pack(self, body: bytes) -> bytes:
         if self._packed[0] != body:
@@ -85,6 +97,10 @@ class MetricsApp:
             packer = zlib.compressobj(1, wbits=31)
             self._packed = (body, packer.compress(body) + packer.flush())
         return self._packed[1]
+
+
+def _takes_gzip(request: Request) -> bool:
+    return _accepts("gzip", request, "accept-encoding")
 
 
 def _accepts(name: str, request: Request, header: str) -> bool:

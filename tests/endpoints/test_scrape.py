@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Iterator
+
 import pytest
 from fastapi import FastAPI
+from starlette.types import Message
 
 from mlmon_exporter import Monitor, instrument
+from mlmon_exporter.core.records import Block
+from mlmon_exporter.endpoints import scrape
+from mlmon_exporter.runtime.pace import Pause
 from tests.asgi import get, post_all
 
 
@@ -93,3 +101,47 @@ def test_metrics_ask_for_their_token(given: str | None, status: int) -> None:
     assert answer.status_code == status
     assert ("mlmon_" in answer.text) == (status == 200)
     monitor.close()
+
+
+def test_a_scrape_that_waited_is_rendered_only_for_a_scraper_that_still_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scrape, "_LONG_SECONDS", 0.0)
+    is_rendering, may_end = threading.Event(), threading.Event()
+    rendered: list[None] = []
+
+    def source(_: Pause) -> Iterator[Block]:
+        is_rendering.set()
+        assert may_end.wait(60)
+        rendered.append(None)
+        yield from ()
+
+    app = scrape.MetricsApp(source, on_fault=lambda error: None)
+    scope = {"type": "http", "method": "GET", "path": "/metrics", "headers": []}
+
+    async def status(does_wait: bool) -> int:
+        answers: list[Message] = []
+        is_asked = asyncio.Event()
+
+        async def receive() -> Message:
+            if does_wait:
+                await is_asked.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            answers.append(message)
+
+        await app(scope, receive, send)
+        return int(answers[0]["status"])
+
+    async def scrapes() -> list[int]:
+        first = asyncio.create_task(status(does_wait=True))
+        await asyncio.to_thread(is_rendering.wait, 60)
+        gone = [asyncio.create_task(status(does_wait=False)) for _ in range(5)]
+        last = asyncio.create_task(status(does_wait=True))
+        await asyncio.sleep(0)  # all have asked
+        may_end.set()
+        return [await each for each in (first, *gone, last)]
+
+    assert asyncio.run(scrapes()) == [200, *[499] * 5, 200]
+    assert len(rendered) == 2
