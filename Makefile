@@ -9,7 +9,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	"$$python" -c 'import ensurepip, venv; $(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && break; done)
 
-.PHONY: help demo quick test oldest check format boards bench servers soak clean
+.PHONY: help demo quick test oldest check format boards docs bench servers soak clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ format: $(VENV)/.test ## Format the code
 boards: $(VENV)/.test ## Build the Grafana boards, and draw them on live data
 	$(BIN)/python -m grafana.boards
 	$(BIN)/python -m tests.grafana.pictures $(ARGS)
+
+docs: $(firstword $(wildcard $(VENV)/.test) $(VENV)/.docs) ## Write the documentation as a site into build/docs
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs/site . build/docs
 
 bench: $(VENV)/.test $(VENV)/.bench ## Compare speed with other exporters
 	$(BIN)/python -m tests.bench $(ARGS)
