@@ -34,7 +34,13 @@ ROUNDING = 1e-6
 """A probability may be this far outside 0 to 1: sums and 32-bit numbers round."""
 LATEST = 1e11
 """Unix seconds of the year 5138; greater numbers are times in another unit."""
-_UNITS = ((1e17, "nanoseconds"), (1e14, "microseconds"), (LATEST, "milliseconds"))
+MOST_SECONDS = 1e10
+"""Three hundred years before or after 1970: what is further from it is no time of a row."""
+_UNITS = (
+    (1e17, "nanoseconds", 1e9),
+    (1e14, "microseconds", 1e6),
+    (LATEST, "milliseconds", 1e3),
+)
 
 TRUTHS: Mapping[str, int] = {
     spelling: i
@@ -216,7 +222,52 @@ def seconds(value: Any) -> float:
 
 def unit_of(time: float) -> str:
     """Return the unit that a time since 1970 is in where that cannot be seconds, else ""."""
-    return next((unit for least, unit in _UNITS if abs(time) >= least), "")
+    return next((unit for least, unit, _ in _UNITS if abs(time) >= least), "")
+
+
+def times(values: Sequence[Any] | NDArray[Any]) -> Floats:
+    """Return the times of rows as Unix seconds, shape (rows,); NaN where one is missing or absurd.
+
+    Numbers are seconds, or, where they are too great for that, milliseconds, microseconds or
+    nanoseconds, each by its size. Timestamps and ISO 8601 texts without a zone are UTC.
+
+    Raises:
+        ValueError: Some text, or another value, is no time.
+    """
+    kind = values.dtype.kind if isinstance(values, np.ndarray) else ""
+    found = numbers(values)
+    if kind in ("", "O", "U"):
+        is_count = np.array([_is_count(value) for value in values], dtype=bool)
+        is_wrong = np.isinf(found) & ~is_count
+        if is_wrong.any():
+            wrong = values[int(np.argmax(is_wrong))]
+            raise ValueError(
+                "expected times such as 2026-11-23T12:00:00 or Unix seconds, "
+                f"got {str(wrong)!r:.80}"
+            )
+        found[is_count] = _in_seconds(found[is_count])
+    elif kind in ("i", "u", "f"):
+        found = _in_seconds(found)
+    return usable(found)
+
+
+def usable(seconds: Floats) -> Floats:
+    """Return times of rows with NaN where they are infinite or absurd."""
+    return np.where(np.abs(seconds) <= MOST_SECONDS, seconds, np.nan)
+
+
+def _is_count(value: Any) -> bool:
+    """Tell a number since 1970, in whatever unit, from a time that says its own."""
+    if isinstance(value, str):
+        return math.isfinite(number(value)) and not _ISO_TIME.match(value.strip())
+    return not isinstance(value, TYPED) and isinstance(value, float | int | np.number)
+
+
+def _in_seconds(counts: Floats) -> Floats:
+    scales = np.ones(len(counts))
+    for least, _, scale in reversed(_UNITS):
+        scales[np.abs(counts) >= least] = scale
+    return counts / scales
 
 
 def _seconds(value: Any) -> float:

@@ -10,10 +10,12 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from mlmon_exporter.config.keys import Config, Duration
+from mlmon_exporter.core.coerce import times
 from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, RowTimes, outcome_reference
 from mlmon_exporter.core.outcomes.reference import ModelReference, OutcomeReference
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.free_text import sources
+from mlmon_exporter.core.profile.profiler import KindError
 from mlmon_exporter.core.profile.variation import stretch_lengths
 from mlmon_exporter.core.settings import Choice, ModelSettings, SegmentFeature
 from mlmon_exporter.formats.parquet import is_index
@@ -21,13 +23,14 @@ from mlmon_exporter.formats.parquet import is_index
 from .compare import Comparison, Part, compare
 from .data.files import Column, DataError, DataFiles, TypeConflictError
 from .reference import Reference
-from .rows import between, usable_times
+from .rows import between, check_width
 
 T = TypeVar("T")
 
 Progress = Callable[[float], None]
 """Told how much of the work is done, 0 to 1."""
 DEFAULT_WINDOWS: tuple[Duration, ...] = Config.model_fields["windows"].default
+MOST_FEATURES: int = Config.model_fields["max_features"].default
 ENGINE = "fastdigest"
 VARIATION_BYTES = 2**18
 """Memory of the stretches of one column, for each of their lengths."""
@@ -56,6 +59,8 @@ class Roles(NamedTuple):
     """Unix seconds: earlier rows are left out."""
     end: float = math.inf
     """Unix seconds: rows of this time or later are left out."""
+    max_features: int = MOST_FEATURES
+    """The server's setting."""
 
     def check(self, files: DataFiles) -> None:
         """Raise DataError where a named column is absent, or plays two parts."""
@@ -127,6 +132,10 @@ def reference_from_files(
     features = roles.features_of(files.columns)
     if not features and not roles.prediction:
         raise DataError(f"{files.path}: expected a feature or --prediction, got none")
+    try:
+        check_width(features, roles.max_features, str(files.path))
+    except ValueError as error:
+        raise DataError(str(error)) from error
     lengths = stretch_lengths(window.seconds for window in windows)
     varied = len(lengths) * VARIATION_BYTES if roles.time_column else 0
     groups = files.groups([*features, *roles.prediction], more_bytes=varied)
@@ -194,6 +203,10 @@ def reading(files: Sequence[DataFiles], read: Callable[[], T], times: Sequence[s
             for each, start in zip(files, starts, strict=True):
                 each.read_as_text(conflict.column)
                 each.progress = start
+        except KindError as conflict:
+            for each, start in zip(files, starts, strict=True):
+                each.read_as_numbers(conflict.texts)
+                each.progress = start
         except DataError:
             raise
         except ValueError as error:
@@ -237,11 +250,11 @@ class _Build:
         """Build the outcomes, given the reference of all columns."""
         roles = self._roles
         segments = [SegmentFeature(name, roles.edges.get(name, ())) for name in roles.segment]
-        time, times = self._time_column, None
+        time, row_times = self._time_column, None
         if time is not None:
-            times = RowTimes(lambda rows: usable_times(rows[time]), self._windows)
+            row_times = RowTimes(lambda rows: times(rows[time]), self._windows)
         of_rows = OutcomeColumns(
-            roles.ground_truth[0], features, outputs, roles.choice, segments, times=times
+            roles.ground_truth[0], features, outputs, roles.choice, segments, times=row_times
         )
         names = dict.fromkeys((*roles.prediction, *roles.segment, *roles.ground_truth))
 
@@ -259,5 +272,6 @@ class _Build:
             predictions=[name for name in group if name in self._roles.prediction],
             time_column=self._time_column,
             windows=self._windows,
+            max_features=self._roles.max_features,
             progress=lambda rows: self._on_chunk(),
         )

@@ -12,6 +12,7 @@ from mlmon_exporter.core.outcomes.reference import ModelReference
 
 from .learned import LearnedReferences
 from .reference import Reference
+from .rows import check_width
 from .settings import model_settings
 
 
@@ -54,4 +55,9 @@ class ConfiguredModels:
         if configured.reference is None:
             return self._learned.find(configured.name)
         path = Path(configured.reference)
-        return Reference.load(path, self._config.digest).for_model(path.name)
+        reference = Reference.load(path, self._config.digest).for_model(path.name)
+        try:
+            check_width([c.name for c in reference.features], self._config.max_features, str(path))
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        return reference

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from mlmon_exporter.config.keys import Config, ConfigError, Duration
+from mlmon_exporter.core.coerce import times
 from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, RowTimes, outcome_reference
 from mlmon_exporter.core.outcomes.quality import quality
 from mlmon_exporter.core.outcomes.reference import ModelReference, OutcomeReference
@@ -25,7 +26,7 @@ from mlmon_exporter.core.settings import Choice
 
 from .compare import Comparison, chosen, compare
 from .json_file import MOST_BYTES, Content, read, write
-from .rows import check_names, rows_of, usable_times, with_all, with_text_sizes
+from .rows import check_names, check_width, rows_of, with_all, with_text_sizes
 from .settings import Segment, model_settings, segment_feature
 
 
@@ -84,6 +85,7 @@ class Reference:
         categorical: Iterable[str] = (),
         ignore: Iterable[str] = (),
         max_categories: int = 50,
+        max_features: int = Config.model_fields["max_features"].default,
         windows: Iterable[str | float] = ("1h", "24h"),
         engine: str = "fastdigest",
         progress: Callable[[int], None] = lambda rows: None,
@@ -111,6 +113,7 @@ class Reference:
                 seconds.
             categorical: Numeric columns that are categories. Strings are categories anyway.
             ignore: Columns that are left out.
+            max_features: The server's setting: it takes no reference of more features.
             windows: The lengths of the windows that the monitor will have, such as "1h" or 3600.
             progress: Told of the rows that were read since the last call.
             like: Take over the columns of this reference, their parts and kinds, and count into
@@ -119,8 +122,9 @@ class Reference:
                 `max_categories` are settled by it, and a column that is not there is missing.
 
         Raises:
-            ValueError: There are no rows, columns differ in length, a named one is not there, or
-                one holds texts where `like` has numbers.
+            ValueError: There are no rows, columns differ in length or are too many, a named one is
+                not there, or one holds texts where `like` has numbers.
+            KindError: Texts that were counted already are mostly numbers.
         """
         chunks = data if callable(data) else lambda: [rows_of(data)]
         outputs = [predictions] if isinstance(predictions, str) else list(predictions)
@@ -134,38 +138,28 @@ class Reference:
             Profiler(engine, categorical, max_categories, like=side, with_texts=like is None)
             for side in sides
         ]
-        for step in (Profiler.profile, Profiler.count):
-            rows = 0
-            for columns, count in chunks():
-                if not rows:
-                    named = [*(wanted or ()), *left_out, *categorical]
-                    check_names(columns, named)
-                chosen = [n for n in columns if n not in left_out] if wanted is None else wanted
-                for profiler, names in zip(profilers, (chosen, outputs), strict=True):
-                    if step is Profiler.profile:
-                        profiler.profile({name: columns[name] for name in names}, count)
-                    else:
-                        profiler.count(columns, count)
-                rows += count
-                progress(count)
-            if not rows:
-                raise ValueError("reference: expected rows, got none")
-            if all(profiler.is_exact for profiler in profilers):
-                break
-        columns = [profiler.references() for profiler in profilers]
+        named = [*(wanted or ()), *left_out, *categorical]
+
+        def names_of(columns: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+            check_names(columns, named)
+            chosen = [n for n in columns if n not in left_out] if wanted is None else wanted
+            check_width(chosen, max_features)
+            return chosen, outputs
+
+        columns = _profiled(profilers, chunks, names_of, progress)
         chunks = with_text_sizes(chunks, [column.name for side in columns for column in side])
-        times = None
+        row_times = None
         if time_column is not None:
             seconds = [Duration.parse(w).seconds if isinstance(w, str) else w for w in windows]
             columns = _with_variation(columns, chunks, time_column, seconds)
-            times = RowTimes(lambda rows: usable_times(rows[time_column]), seconds)
+            row_times = RowTimes(lambda rows: times(rows[time_column]), seconds)
         of_rows = OutcomeColumns(
             ground_truth or "",
             features=columns[0],
             outputs=columns[1],
             choice=Choice(task, score, label, positive),
             segments=[segment_feature(each) for each in segments],
-            times=times,
+            times=row_times,
         )
         outcomes = outcome_reference(chunks, of_rows, engine, like.outcomes if like else None)
         return cls(*columns, outcomes=outcomes, model=model)
@@ -295,6 +289,30 @@ class Reference:
         return ModelReference(features, outputs, self.created, source, self.outcomes)
 
 
+def _profiled(
+    profilers: Sequence[Profiler],
+    chunks: Callable[[], Iterable[Chunk]],
+    names_of: Callable[[Mapping[str, Any]], Sequence[list[str]]],
+    progress: Callable[[int], None],
+) -> list[tuple[ColumnReference, ...]]:
+    """Return the columns that each profiler makes of rows, counted anew where that is exact."""
+    for step in (Profiler.profile, Profiler.count):
+        rows = 0
+        for columns, count in chunks():
+            for profiler, names in zip(profilers, names_of(columns), strict=True):
+                is_first = step is Profiler.profile
+                step(profiler, {n: columns[n] for n in names} if is_first else columns, count)
+            rows += count
+            progress(count)
+        if not rows:
+            raise ValueError("reference: expected rows, got none")
+        for profiler in profilers:
+            profiler.check()
+        if all(profiler.is_exact for profiler in profilers):
+            break
+    return [profiler.references() for profiler in profilers]
+
+
 def _with_variation(
     sides: Sequence[Sequence[ColumnReference]],
     chunks: Callable[[], Iterable[Chunk]],
@@ -302,14 +320,14 @@ def _with_variation(
     window_seconds: Sequence[float],
 ) -> list[tuple[ColumnReference, ...]]:
     columns = [column for side in sides for column in side]
-    times = (usable_times(rows[time_column]) for rows, _ in chunks())
-    ends = [(np.nanmin(part), np.nanmax(part)) for part in times if not np.isnan(part).all()]
+    seen = (times(rows[time_column]) for rows, _ in chunks())
+    ends = [(np.nanmin(part), np.nanmax(part)) for part in seen if not np.isnan(part).all()]
     if not ends:
         raise ValueError(f"reference: {time_column}: expected times, got none")
     first, last = min(low for low, _ in ends), max(high for _, high in ends)
     variation = Variation(columns, window_seconds, first, last)
     for rows, _ in chunks():
-        variation.count(rows, usable_times(rows[time_column]))
+        variation.count(rows, times(rows[time_column]))
     varied = variation.columns()
     return [varied[: len(sides[0])], varied[len(sides[0]) :]]
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.coerce import is_missing, scalar
+from mlmon_exporter.core.coerce import is_missing, scalar, times
 from mlmon_exporter.core.drift.alarms import Account, AlarmLog
 from mlmon_exporter.core.drift.readings import HELD_SECONDS
 from mlmon_exporter.core.model import Model
@@ -20,14 +20,12 @@ from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.records import Batch, Block, Prediction
 from mlmon_exporter.core.settings import PANES, ModelSettings
 
-from .rows import each_row, usable_times
+from .rows import each_row
 
 Columns = Mapping[str, Any]
 Floats = NDArray[np.float64]
 SIGNS = {name: q.sign for name, q in QUALITY.items() if q.error is not None}
 """Quality with a threshold -> 1 if greater is better, -1 if less is."""
-LATEST_SECONDS = 1e10
-"""The year 2286: later times were written in milliseconds or less."""
 
 
 class LogColumns(NamedTuple):
@@ -135,32 +133,27 @@ class Replay:
         """Add a chunk of the log: name -> a value for each row. Its rows may be in any order.
 
         Raises:
-            ValueError: Times are no Unix seconds.
+            ValueError: Some are no times.
         """
-        times = usable_times(columns[self._columns.time])
-        if len(times) and np.nanmax(times, initial=0.0) > LATEST_SECONDS:
-            raise ValueError(
-                f"{self._columns.time}: expected Unix seconds, got {np.nanmax(times):.0f}; "
-                "are they milliseconds?"
-            )
-        order = np.argsort(times, kind="stable")
-        order = order[: int(np.count_nonzero(~np.isnan(times)))]
-        late = int(np.count_nonzero(times < self._next - self._every))
-        self._count(untimed_rows=len(times) - len(order), late_rows=late)
+        seen = times(columns[self._columns.time])
+        order = np.argsort(seen, kind="stable")
+        order = order[: int(np.count_nonzero(~np.isnan(seen)))]
+        late = int(np.count_nonzero(seen < self._next - self._every))
+        self._count(untimed_rows=len(seen) - len(order), late_rows=late)
         wanted = (*self._model.feature_names(), *self._model.output_names(), *self._columns)
         values = {
             name: _in_order(columns[name], order)
             for name in dict.fromkeys(wanted)
             if name in columns
         }
-        times = times[order]
-        for first, last in self._slices(times):
+        seen = seen[order]
+        for first, last in self._slices(seen):
             part = {name: column[first:last] for name, column in values.items()}
-            self._look_until(float(times[first]))
+            self._look_until(float(seen[first]))
             for version, rows in _by_version(part.get(self._columns.version), last - first):
                 own = {name: _in_order(column, rows) for name, column in part.items()}
-                self._add(own, float(times[first]), len(rows), version)
-            self._last = max(self._last, float(times[last - 1]))
+                self._add(own, float(seen[first]), len(rows), version)
+            self._last = max(self._last, float(seen[last - 1]))
 
     def _slices(self, times: Floats) -> Iterator[tuple[int, int]]:
         """Give the first row of each pane and look, and the one after its last."""
@@ -179,7 +172,7 @@ class Replay:
             return
         known_at = [at] * rows
         if self._columns.truth_time:
-            known_at = usable_times(columns[self._columns.truth_time]).tolist()
+            known_at = times(columns[self._columns.truth_time]).tolist()
         for known, (prediction, truth) in zip(known_at, outcomes, strict=True):
             if not is_missing(truth) and known == known:
                 self._truths += 1

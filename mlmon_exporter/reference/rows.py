@@ -8,37 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlmon_exporter.core.coerce import times
 from mlmon_exporter.core.outcomes.profile import Chunk
 from mlmon_exporter.core.profile.categories import CategoryCounts
-from mlmon_exporter.core.profile.free_text import CHARACTERS, WORDS, all_sizes, sources
+from mlmon_exporter.core.profile.free_text import CHARACTERS, WORDS, all_sizes, input_names, sources
 from mlmon_exporter.formats.frames import columns_of, is_frame
 from mlmon_exporter.formats.parquet import is_index
-
-MOST_SECONDS = 1e15
-"""Thirty million years before or after 1970."""
-
-
-def times_of(values: Any) -> NDArray[np.float64]:
-    """Return a column of times as Unix seconds; NaN where there is none.
-
-    Raises:
-        ValueError: They are neither timestamps, ISO 8601 texts nor numbers.
-    """
-    column = np.asarray(values)
-    if column.dtype.kind in "biuf":
-        return column.astype(np.float64)
-    try:
-        stamps = column.astype("datetime64[us]")
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"reference: expected times, got {column[:1].tolist()}") from error
-    seconds = stamps.astype(np.int64) / 1e6
-    return np.where(np.isnat(stamps), np.nan, seconds)
-
-
-def usable_times(values: Any) -> NDArray[np.float64]:
-    """Return times as `times_of` does; NaN also for infinities and what is far from any time."""
-    seconds = times_of(values)
-    return np.where(np.abs(seconds) <= MOST_SECONDS, seconds, np.nan)
 
 
 def rows_of(data: Any) -> Chunk:
@@ -64,8 +39,8 @@ def _plain(column: Any) -> Any:
 
 
 def _from_arrow(table: Any) -> dict[str, Any]:
-    """Return texts as counted categories, times as Unix seconds, and all else as it is."""
-    from .data.arrow import categories_of, kind_of, numbers_of
+    """Return texts as counted categories, and all else as it is."""
+    from .data.arrow import categories_of, kind_of
 
     columns: dict[str, Any] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -80,8 +55,6 @@ def _from_arrow(table: Any) -> dict[str, Any]:
             continue
         if kind == "categorical":
             columns[name] = categories_of(column, with_codes=True)
-        elif kind == "time":
-            columns[name] = numbers_of(column)
         else:
             columns[name] = column.to_numpy(zero_copy_only=False)
     return columns
@@ -125,8 +98,8 @@ def with_text_sizes(
 def between(chunks: Iterable[Chunk], time_column: str, begin: float, end: float) -> Iterator[Chunk]:
     """Give the rows seen from `begin` to before `end`, Unix seconds; categories have codes."""
     for columns, rows in chunks:
-        times = usable_times(columns[time_column])
-        kept = np.flatnonzero((times >= begin) & (times < end))
+        seen = times(columns[time_column])
+        kept = np.flatnonzero((seen >= begin) & (seen < end))
         if len(kept) == rows:
             yield columns, rows
         elif len(kept):
@@ -163,4 +136,14 @@ def check_names(columns: Mapping[str, Any], wanted: Iterable[str]) -> None:
     if absent:
         raise ValueError(
             f"reference: no column {', '.join(map(repr, absent))}; there are {', '.join(columns)}"
+        )
+
+
+def check_width(names: Sequence[str], max_features: int, where: str = "reference") -> None:
+    """Raise ValueError where features are more than a server takes; a text counts as one."""
+    features = len(input_names(names))
+    if features > max_features:
+        raise ValueError(
+            f"{where}: expected {max_features} features at most, got {features}: a server would "
+            "read no request; choose some, or raise max_features, here and in its configuration"
         )

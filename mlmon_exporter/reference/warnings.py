@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from mlmon_exporter.config.keys import Config, Duration
-from mlmon_exporter.core.coerce import NULL_SPELLINGS
-from mlmon_exporter.core.profile.bins import CategoryBins
+from mlmon_exporter.config.keys import Duration
 from mlmon_exporter.core.profile.categories import MOST_NAMED
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.free_text import input_names, is_secret, sources
@@ -19,7 +17,6 @@ from .from_files import Roles
 from .reference import Reference
 
 FEW_ROWS = 1000
-MOST_FEATURES: int = Config.model_fields["max_features"].default
 NEARLY_ALL = 0.999
 NUMBER_SHARE = 0.8
 UNCLEAR = ("?", "NA", "N/A", "null", "None", "nan", "-", "unknown")
@@ -37,11 +34,6 @@ def reference_warnings(reference: Reference) -> Iterator[str]:
     empty = [c.name for c in (*reference.features, *reference.outputs) if c.missing == c.rows]
     if empty:
         yield f"all rows are missing in {_listed(empty)}: any value there is drift"
-    if len(reference.features) > MOST_FEATURES:
-        yield (
-            f"{len(reference.features)} features are more than the {MOST_FEATURES} that a server "
-            "takes: raise max_features, or choose some with --features"
-        )
     grow = [column.name for column in reference.features if column.looks]
     if grow:
         yield f"numbers that seem to be ids or times in {_listed(grow)}: new ones are drift"
@@ -130,10 +122,13 @@ def file_warnings(files: DataFiles, roles: Roles, reference: Reference) -> Itera
             f"no prediction fits the ground truth {_listed([*roles.ground_truth])}: quality has "
             "nothing to compare with; say --task, and which prediction is the --label or --score"
         )
+    for name, text in files.stray_texts.items():
+        if text:
+            yield (
+                f"{name}: numbers but for {text!r}, which counts as missing; "
+                f"--categorical {name} makes it categories"
+            )
     yield from _unclear(reference)
-    for column in reference.features:
-        if column.name not in roles.categorical and isinstance(column.bins, CategoryBins):
-            yield from _almost_numbers(column.name, column.rows_by_category)
 
 
 def _is_time(column: ColumnReference, columns: Mapping[str, Column]) -> bool:
@@ -154,26 +149,6 @@ def _unclear(reference: Reference) -> Iterator[str]:
                 f"{text!r} is a category of {_listed(found)}; "
                 f"if it means there is no value, add --missing '{text}'"
             )
-
-
-def _almost_numbers(name: str, rows: Mapping[str, int]) -> Iterator[str]:
-    """Say which text makes categories of a column that is otherwise numbers."""
-    texts = [text for text in rows if not _is_number(text) and text not in UNCLEAR]
-    kept = sum(rows.values())
-    numbers = kept - sum(rows[text] for text in texts)
-    if texts and numbers >= NUMBER_SHARE * kept:
-        yield (
-            f"{name}: numbers but for {texts[0]!r}, so they are categories; if that means "
-            f"there is no value, add --missing '{texts[0]}', else --categorical {name}"
-        )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return text in NULL_SPELLINGS
-    return True
 
 
 def _has_decimal_commas(column: ColumnReference) -> bool:

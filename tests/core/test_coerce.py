@@ -20,6 +20,7 @@ from mlmon_exporter.core.coerce import (
     numbers,
     scalar,
     summable,
+    times,
     vector,
 )
 from mlmon_exporter.core.profile.bins import CategoryBins
@@ -231,3 +232,38 @@ def test_a_matrix_is_of_lists_and_arrays_alike() -> None:
     expected = [[1, 2, 3], [4, 5, NAN], [INF, INF, INF]]
     np.testing.assert_array_equal(matrix(columns, 3), expected)
     assert matrix([], 3).shape == (0, 3)
+
+
+T0 = 1577836800.0  # 2020-01-01
+ZONE = dt.timezone(dt.timedelta(hours=1))
+TIMES: list[Any] = [
+    [T0, T0 + 60],
+    [T0 * 1e3, (T0 + 60) * 1e3],
+    [int(T0) * 10**6, int(T0 + 60) * 10**6],
+    [int(T0) * 10**9, int(T0 + 60) * 10**9],
+    np.array([T0 * 1e9, (T0 + 60) * 1e9]).astype(np.int64),
+    [f"{T0:.0f}", f"{T0 + 60:.0f}000"],
+    ["2020-01-01", "2020-01-01T00:01:00"],
+    ["2020-01-01 01:00:00+01:00", "2020-01-01T00:01:00Z"],
+    np.array(["2020-01-01T00:00:00", "2020-01-01T00:01:00"]),
+    np.array(["2020-01-01T00:00", "2020-01-01T00:01"], dtype="datetime64[s]"),
+    [dt.date(2020, 1, 1), dt.datetime(2020, 1, 1, 0, 1)],  # noqa: DTZ001 - naive
+    [dt.datetime(2020, 1, 1, 1, tzinfo=ZONE), dt.datetime(2020, 1, 1, 0, 1, tzinfo=dt.UTC)],
+]
+
+
+@pytest.mark.parametrize("values", TIMES, ids=repr)
+def test_times_of_rows_are_unix_seconds_in_whatever_unit_they_come(values: Any) -> None:
+    assert times(values).tolist() == [T0, T0 + 60]
+
+
+def test_a_time_that_is_missing_or_absurd_is_none() -> None:
+    absurd = [None, math.nan, "", math.inf, -1e308, 1e30, 5e10, dt.date(9999, 12, 31)]
+    assert np.isnan(times(absurd)).all()
+    assert np.isnan(times(np.array(["NaT", "9999-12-31"], dtype="datetime64[D]"))).all()
+
+
+@pytest.mark.parametrize("wrong", ["yesterday", "23/11/2026", [1, 2], {}])
+def test_what_is_no_time_is_refused(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="expected times such as"):
+        times([T0, wrong])

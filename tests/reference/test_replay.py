@@ -223,11 +223,17 @@ def test_a_year_without_rows_is_not_looked_at(plain: Reference) -> None:
     assert len(looks) < 4 * 24 * 4
 
 
-def test_milliseconds_are_no_seconds(plain: Reference) -> None:
-    log = simple(10)
-    log["ts"] = log["ts"] * 1000
-    with pytest.raises(ValueError, match="ts: expected Unix seconds, got 1700006670000"):
-        replay([of(plain)], [log])
+@pytest.mark.parametrize("scale", [1e3, 1e6, 1e9])
+def test_the_size_of_times_tells_their_unit(plain: Reference, scale: float) -> None:
+    log = simple(1000)
+    log["a"] = log["a"] + 2.0 * (np.arange(1000) >= 500)
+    in_seconds = replay([of(plain)], [log])
+    log["ts"] = log["ts"] * scale
+    assert replay([of(plain)], [log]) == in_seconds
+    assert in_seconds[0].alarms
+
+
+def test_a_log_without_rows_is_an_error(plain: Reference) -> None:
     with pytest.raises(ValueError, match="expected rows with times, got none"):
         replay([of(plain)], [])
 

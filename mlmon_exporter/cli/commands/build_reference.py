@@ -14,7 +14,12 @@ from mlmon_exporter.config.keys import Duration
 from mlmon_exporter.core.outcomes.task import CLASSIFICATION, REGRESSION
 from mlmon_exporter.core.settings import Choice
 from mlmon_exporter.reference.data.files import DataError, DataFiles
-from mlmon_exporter.reference.from_files import DEFAULT_WINDOWS, Roles, reference_from_files
+from mlmon_exporter.reference.from_files import (
+    DEFAULT_WINDOWS,
+    MOST_FEATURES,
+    Roles,
+    reference_from_files,
+)
 from mlmon_exporter.reference.reference import Reference
 from mlmon_exporter.reference.settings import segment_feature
 from mlmon_exporter.reference.warnings import file_warnings, reference_warnings, time_warnings
@@ -87,6 +92,9 @@ Windows: TypeAlias = Annotated[
         "between windows of these lengths is measured, and is no drift later.",
     ),
 ]
+MaxFeatures: TypeAlias = Annotated[
+    int, typer.Option(min=1, help="As in mlmon.toml: a server takes no reference of more.")
+]
 Begin: TypeAlias = Annotated[str, _option("Only rows from this time on.", "TIME")]
 End: TypeAlias = Annotated[str, _option("Only rows before this time.", "TIME")]
 Out: TypeAlias = Annotated[
@@ -112,6 +120,7 @@ def build_reference(
     begin: Begin = "",
     end: End = "",
     windows: Windows = WINDOWS,
+    max_features: MaxFeatures = MOST_FEATURES,
     out: Out = None,
 ) -> None:
     """Build the reference of a model from its data, in constant memory.
@@ -129,6 +138,7 @@ def build_reference(
         categorical=names(categorical),
         ignore=names(ignore),
         features=names(features),
+        max_features=max_features,
         **_span(begin, end, time_column),
     )
     lengths = durations(windows)

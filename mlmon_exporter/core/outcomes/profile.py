@@ -139,6 +139,7 @@ def _start(
     profiler = Profiler(engine, max_categories=1000, min_rows=1)  # rare classes count, too
     for rows, count in chunks():
         profiler.profile({columns.truth: rows[columns.truth]}, count)
+    profiler.check()
     truth = next(iter(profiler.references()), None)
     if truth is None or not truth.values:
         return None

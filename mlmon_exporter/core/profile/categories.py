@@ -32,6 +32,8 @@ class CategoryCounts(NamedTuple):
     """Rows of categories that are not named: there were too many of them."""
     codes: NDArray[np.intp] | None = None
     """For each row the index of its name, or the number of names where it has none."""
+    numbers: int = 0
+    """Rows whose text spells a number, in a source without types such as CSV."""
 
 
 def count_categories(values: Any) -> CategoryCounts:
@@ -157,6 +159,11 @@ class CategoryProfile:
     def missing(self) -> int:
         """Rows without a category."""
         return self._missing
+
+    @property
+    def is_complete(self) -> bool:
+        """All categories are counted."""
+        return self._is_complete
 
     @property
     def rows_by_name(self) -> Mapping[str, int]:

@@ -30,6 +30,15 @@ from .text_profile import TextProfile
 Profile = MixedProfile | CategoryProfile | TextProfile
 
 
+class KindError(ValueError):
+    """Columns that were taken for categories spell numbers in most of their rows."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        """Take the columns, each with the most frequent text that is no number."""
+        self.texts = texts
+        super().__init__(f"reference: expected categories, got numbers in {', '.join(texts)}")
+
+
 class Profiler:
     """The profiles of all columns. The majority of a column's values settles its kind.
 
@@ -99,6 +108,14 @@ class Profiler:
             latest.sort(key=lambda column: column[1].values)
             for name, _ in latest[:over]:
                 del self._profiles[name]
+
+    def check(self) -> None:
+        """Raise KindError where most of what was counted as texts spells numbers."""
+        each = self._profiles.items()
+        mixed = {name: p for name, p in each if isinstance(p, MixedProfile)}
+        misread = {name: p.stray_text for name, p in mixed.items() if p.is_misread}
+        if misread:
+            raise KindError(misread)
 
     @property
     def is_exact(self) -> bool:

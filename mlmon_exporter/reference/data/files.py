@@ -20,7 +20,15 @@ from mlmon_exporter.core.coerce import numbers
 from mlmon_exporter.core.outcomes.profile import Chunk
 from mlmon_exporter.core.profile.categories import CategoryCounts
 
-from .arrow import Floats, categories_of, kind_of, numbers_of, times_of
+from .arrow import (
+    Floats,
+    categories_of,
+    is_text,
+    kind_of,
+    numbers_of,
+    spelt_numbers_of,
+    times_of,
+)
 from .readers import (
     ENDINGS,
     DataError,
@@ -92,6 +100,8 @@ class DataFiles:
         self._missing = frozenset(missing)
         self._files = [self._look_at(file) for file in _find(self.path)]
         self._texts: set[str] = set()
+        self.stray_texts: dict[str, str] = {}
+        """Columns of numbers that are read as text, each with a text that is no number."""
         self._bytes = max(1, sum(file.path.stat().st_size for file in self._files))
         self.progress = 0.0
         """How many times the data was read, such as 1.4."""
@@ -123,6 +133,8 @@ class DataFiles:
         are_numbers = "numeric" in kinds
         if None in kinds:
             kind = "other"
+        elif name in self.stray_texts:
+            kind = "numeric"
         elif name in self._categorical | self._texts or "categorical" in kinds:
             kind = "categorical"
         else:
@@ -132,6 +144,14 @@ class DataFiles:
     def read_as_text(self, name: str) -> None:
         """From now on, take a column of CSV files for categories."""
         self._texts.add(name)
+
+    def read_as_numbers(self, texts: Mapping[str, str]) -> None:
+        """From now on, take texts of columns for the numbers that they spell, or for none.
+
+        Args:
+            texts: Column -> a text that is no number.
+        """
+        self.stray_texts |= texts
 
     def groups(self, names: Sequence[str], more_bytes: int = 0) -> list[tuple[str, ...]]:
         """Part columns into groups that can be read and profiled at once in bounded memory.
@@ -197,7 +217,7 @@ class DataFiles:
     def _tables(self, file: _File, wanted: Sequence[Column]) -> Iterator[tuple[Any, float]]:
         """Give a file's rows as tables of about `CHUNK_ROWS` rows, and the share that is read."""
         present = [c for c in wanted if c.name in file.types]
-        types = {c.name: csv_type(file.types[c.name], c.kind) for c in present}
+        types = {c.name: csv_type(file.types[c.name], self._csv_kind(c)) for c in present}
         limit = max(1024, min(CHUNK_ROWS, CHUNK_VALUES // max(1, len(wanted))))
         held: list[Any] = []
         share = 0.0
@@ -215,6 +235,10 @@ class DataFiles:
             if held:
                 yield pa.Table.from_batches(held), share
 
+    def _csv_kind(self, column: Column) -> str:
+        is_spelt = column.kind == "numeric" and column.name in self.stray_texts
+        return "categorical" if is_spelt else column.kind
+
     def _values(
         self, file: _File, rows: Any, column: Column, *, with_codes: bool
     ) -> Floats | CategoryCounts:
@@ -229,9 +253,16 @@ class DataFiles:
             return self._times(file, column.name, values)
         with explained(file.path):
             if column.kind == "categorical":
+                is_typed = is_text(values.type) and file.reader.has_types
                 return categories_of(
-                    values, self._missing, are_numbers=column.are_numbers, with_codes=with_codes
+                    values,
+                    self._missing,
+                    are_numbers=column.are_numbers,
+                    are_spelt=column.name not in self._categorical and not is_typed,
+                    with_codes=with_codes,
                 )
+            if is_text(values.type):
+                return spelt_numbers_of(values, self._missing)
             return numbers_of(values)
 
     def _times(self, file: _File, name: str, values: Any) -> Floats:

@@ -83,6 +83,9 @@ class Part(NamedTuple):
 class Reader(Protocol):
     """A file of some format."""
 
+    has_types: bool
+    """Texts are no numbers, whatever they spell."""
+
     def __init__(self, path: Path, missing: Sequence[str]) -> None: ...
 
     def schema(self) -> Any:
@@ -100,6 +103,8 @@ class CsvReader:
 
     Its delimiter is the one that is most often in the header.
     """
+
+    has_types = False
 
     def __init__(self, path: Path, missing: Sequence[str]) -> None:
         self._path = path
@@ -177,6 +182,8 @@ class CsvReader:
 class ParquetReader:
     """A Parquet file."""
 
+    has_types = True
+
     def __init__(self, path: Path, missing: Sequence[str]) -> None:  # noqa: ARG002
         self._path = path
 
@@ -208,6 +215,8 @@ class ParquetReader:
 
 class FeatherReader:
     """A Feather or Arrow IPC file. Its record batches are the least that can be read."""
+
+    has_types = True
 
     def __init__(self, path: Path, missing: Sequence[str]) -> None:  # noqa: ARG002
         self._path = path

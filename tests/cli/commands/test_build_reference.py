@@ -64,11 +64,12 @@ def test_columns_may_be_chosen_or_ignored(train: Path) -> None:
 
 
 def test_a_text_may_stand_for_a_missing_value(folder: Path) -> None:
-    (folder / "d.csv").write_text("job,age\n" + "?,1\nclerk,?\n" * 1000)
+    (folder / "d.csv").write_text("job,age\n" + "?,1\nclerk,?\n" * 999 + "?,?\nclerk,1\n")
     text = succeeded("build-reference", "d.csv")
-    assert "Warning: '?' is a category of job, age; if it means there is no value" in text
+    assert "Warning: '?' is a category of job; if it means there is no value" in text
+    assert "Warning: age: numbers but for '?', which counts as missing" in text
     text = succeeded("build-reference", "d.csv", "--missing", "?")
-    assert "Warning: '?'" not in text
+    assert "'?'" not in text
     features = Reference.load("default.reference.json").features
     assert [(c.kind, c.missing) for c in features] == [("categorical", 1000), ("numeric", 1000)]
 
@@ -84,7 +85,7 @@ def test_a_text_may_stand_for_a_missing_value(folder: Path) -> None:
             "a,id\n" + "".join(f"1,user {i}\n" for i in range(2000)),
             "texts that are long or hardly recur",
         ),
-        ("a\n" + "1\n2\n" * 1000 + "x9\n", "a: numbers but for 'x9', so they are categories"),
+        ("a\n" + "1\n2\n" * 1000 + "x9\n", "a: numbers but for 'x9', which counts as missing"),
     ],
 )
 def test_weak_references_are_warned_about(folder: Path, content: str, warning: str) -> None:
@@ -178,6 +179,20 @@ def test_numbers_that_only_name_rows_are_left_out_unless_they_are_named(folder: 
     assert "ids or times in customer_id: new ones are drift" in done
     names = [column.name for column in Reference.load(folder / "b.json").features]
     assert names == ["customer_id", "visits"]
+
+
+def test_more_features_than_a_server_takes_are_refused_wherever_they_come(folder: Path) -> None:
+    names = [f"f{i}" for i in range(11)]
+    (folder / "d.csv").write_text(",".join(names) + "\n" + ",".join("1" * 11) + "\n")
+    problem = "expected 10 features at most, got 11"
+    assert problem in error("build-reference", "d.csv", "--max-features", "10")
+    with pytest.raises(ValueError, match=problem):
+        Reference.build({name: [1.0] for name in names}, max_features=10)
+    succeeded("build-reference", "d.csv", "--max-features", "11")
+    Path("mlmon.toml").write_text(
+        'max_features = 10\n[[models]]\nname = "m"\nreference = "default.reference.json"\n'
+    )
+    assert f"default.reference.json: {problem}" in error("check")
 
 
 def test_decimal_commas_are_warned_of(folder: Path) -> None:

@@ -17,7 +17,6 @@ from mlmon_exporter.core.profile.variation import (
     stretch_lengths,
 )
 from mlmon_exporter.core.stats.scatter import INDEPENDENT
-from mlmon_exporter.reference.rows import times_of
 
 Floats = NDArray[np.float64]
 BIKE = Path(mlmon_exporter.__file__).parent / "cli" / "demo" / "data" / "bike_sharing_hour.csv.gz"
@@ -156,26 +155,6 @@ def test_stretches_are_disjoint_and_as_long_as_the_window(days: float) -> None:
     assert np.ptp(times[of == 0]) == 59 * 60
     assert (stretches.stretch_of(np.array([np.nan, -1.0, last + DAY])) == -1).all()
     assert stretches.degrees(np.ones(stretches.count, dtype=bool)) <= days + 1
-
-
-@pytest.mark.parametrize(
-    "times",
-    [
-        [1577836800, 1577836860],
-        ["2020-01-01T00:00:00", "2020-01-01T00:01:00"],
-        np.array(["2020-01-01", "2020-01-01T00:01"], dtype="datetime64[ns]"),
-        [datetime(2020, 1, 1), datetime(2020, 1, 1, 0, 1)],  # noqa: DTZ001 - naive is UTC here
-    ],
-    ids=["seconds", "texts", "datetime64", "datetime"],
-)
-def test_times_are_read_however_they_are_written(times: object) -> None:
-    assert times_of(times).tolist() == [1577836800.0, 1577836860.0]
-
-
-def test_times_that_are_none_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected times, got"):
-        times_of(["yesterday"])
-    assert np.isnan(times_of(np.array(["NaT"], dtype="datetime64[s]"))).all()
 
 
 def test_one_wrong_date_takes_no_memory() -> None:

@@ -15,6 +15,8 @@ import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
@@ -200,7 +202,7 @@ def test_a_column_may_begin_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("start", ["1", "1.5", "", "true"])
-def test_numbers_that_turn_out_to_be_texts_become_categories(
+def test_texts_among_numbers_are_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str
 ) -> None:
     monkeypatch.setattr(file_readers, "CSV_BLOCK", 64)
@@ -209,10 +211,42 @@ def test_numbers_that_turn_out_to_be_texts_become_categories(
     with pytest.raises(TypeConflictError, match=r"d.csv: a: expected a number, got '\?'"):
         read(files)
     reference = reference_from_files(files, Roles(), "m")
-    expected = {"?": 12} | ({start: 100} if start else {})
-    assert categories(reference, "a") == expected
-    assert column(reference, "a").missing == (0 if start else 100)
+    if start:
+        assert (column(reference, "a").kind, column(reference, "a").missing) == ("numeric", 12)
+        assert files.stray_texts == {"a": "?"}
+    else:
+        assert categories(reference, "a") == {"?": 12}
+        assert column(reference, "a").missing == 100
     assert column(reference, "b").kind == "numeric"
+
+
+def shuffled(cells: list[str]) -> st.SearchStrategy[tuple[list[str], list[str]]]:
+    return st.tuples(st.just(cells), st.permutations(cells))
+
+
+CELLS = ["1.10", "2", "-3e0", "True", "unknown", "?", "", "NA", " 5 "]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(CELLS), min_size=1, max_size=60).flatmap(shuffled))
+def test_the_majority_of_rows_is_the_kind_in_any_order(
+    tmp_path_factory: pytest.TempPathFactory, orders: tuple[list[str], list[str]]
+) -> None:
+    cells, found = orders[0], []
+    for rows in orders:
+        path = tmp_path_factory.mktemp("d") / "d.csv"
+        write_text(path, "a,b", *[f"{cell},1" for cell in rows])
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(file_readers, "CSV_BLOCK", 64)
+            found.append(column(reference_from_files(DataFiles(path), Roles(), "m"), "a"))
+    assert found[0].kind == found[1].kind
+    assert found[0].counts.tolist() == found[1].counts.tolist()
+    texts = sum(cell in ("unknown", "?") for cell in cells)
+    numbers = sum(cell in ("1.10", "2", "-3e0", "True", " 5 ") for cell in cells)
+    if numbers > texts + cells.count("NA"):
+        assert (found[0].kind, found[0].values) == ("numeric", numbers)
+    if texts > numbers:
+        assert found[0].kind == "categorical"
 
 
 def test_many_columns_may_turn_out_to_be_texts(
@@ -223,13 +257,12 @@ def test_many_columns_may_turn_out_to_be_texts(
     reference = reference_from_files(
         DataFiles(write_text(tmp_path / "d.csv", "a,b,c,d", *lines)), Roles(), "m"
     )
-    assert [c.kind for c in reference.features] == [
-        "categorical",
-        "categorical",
-        "numeric",
-        "categorical",
+    assert [(c.kind, c.missing) for c in reference.features] == [
+        ("numeric", 10),
+        ("numeric", 1),
+        ("numeric", 0),
+        ("numeric", 1),
     ]
-    assert categories(reference, "a") == {"1": 102, "y": 10}
 
 
 def test_texts_for_missing_values_are_missing_in_numbers_and_in_texts(tmp_path: Path) -> None:
@@ -458,6 +491,11 @@ def test_folders_may_name_the_value_of_a_column(tmp_path: Path) -> None:
         (pa.array(["1970-01-01 01:00:00Z", "1970-01-01T01:00:00+01:00"]), [HOUR, 0.0]),
         (pa.array(["1970-01-02"]).dictionary_encode(), [24 * HOUR]),
         (pa.array([1.5, None]), [1.5, NAN]),
+        (pa.array(["1970-01-01 01:00:00Z", "1970-01-01T01:00:00", "1.7e12"]), [HOUR, HOUR, 1.7e9]),
+        (pa.array([1_700_000_000_000, None]), [1.7e9, NAN]),
+        (pa.array([1_700_000_000_000_000_000]), [1.7e9]),
+        (pa.array([1_700_000_000_000], pa.timestamp("ms", "Europe/Berlin")), [1.7e9]),
+        (pa.array([date(1970, 1, 2), date(9999, 12, 31)]), [24 * HOUR, NAN]),
         (pa.array([datetime(1970, 1, 1, 1)]), [HOUR]),  # noqa: DTZ001
     ],
 )
@@ -497,6 +535,21 @@ def test_a_time_column_tells_what_varies_by_nature(tmp_path: Path, ending: str) 
         assert ours.variation == theirs.variation
     psi = {c.name: c.natural("psi", HOUR).variance for c in built.features}
     assert min(psi["load"], psi["shift"]) > 10 * psi["constant"]
+
+
+@pytest.mark.parametrize("scale", [10**3, 10**6, 10**9])
+def test_numbers_of_a_time_column_tell_their_unit(tmp_path: Path, scale: int) -> None:
+    table = hourly(days=5)
+    seconds = table["ts"].cast(pa.int64()).to_numpy() // 10**6 + 1_700_000_000
+    built = []
+    for factor in (1, scale):
+        units = table.set_column(0, "ts", pa.array(seconds * factor))
+        for ending in ("csv", "parquet"):
+            files = DataFiles(write(tmp_path / f"d{factor}.{ending}", units))
+            found = reference_from_files(files, Roles(time_column=("ts",)), "m")
+            built.append([c.variation for c in found.features])
+    assert built[0][0]
+    assert all(each == built[0] for each in built)
 
 
 def test_a_time_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
