@@ -4,25 +4,21 @@ but the length of an hour."""
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
 import numpy as np
 import pytest
-from fastapi import Body, FastAPI, HTTPException, Request
 
-from mlmon_exporter import Reference, instrument
+from mlmon_exporter import Reference
 from mlmon_exporter.assets.rules import Settings, files
 from mlmon_exporter.assets.rules.alertmanager import alertmanager_file
 
+from .pager import MAX_BODY_BYTES, PATIENCE, WINDOWS, Inbox, Traffic, app_of
 from .servers import Prometheus, alertmanager, free_port, prometheus, serving, wait_until
-
-PATIENCE = 120.0
-"""Seconds that a step may take on a busy machine; it takes a few."""
 
 SETTINGS = Settings(hour_seconds=24, severities={"MlmonFleetDrift": "critical"})
 CONFIG = """
@@ -36,101 +32,8 @@ scrape_configs:
   - job_name: control
     static_configs: [{{targets: {control}}}]
 """
-MAX_BODY_BYTES = 20_000
-ROWS = 40
-WINDOWS = ("60s", "120s")
 FLEET_DRIFT = "MlmonFleetDrift"
 DRIFTED = r"bike has drifted in the whole fleet, (temp|wind) the most \(PSI \d+\.\d\d\)"
-
-
-class Notice(NamedTuple):
-    """An alert in a message that Alertmanager sent."""
-
-    receiver: str
-    status: str
-    labels: Mapping[str, str]
-    started: str
-    summary: str
-
-    @property
-    def name(self) -> str:
-        return self.labels["alertname"]
-
-
-class Inbox:
-    """A webhook receiver that keeps all that it is sent."""
-
-    def __init__(self) -> None:
-        self.notices: list[Notice] = []
-        self.app = FastAPI()
-        self.app.post("/{receiver}")(self._receive)
-
-    async def _receive(self, receiver: str, request: Request) -> None:
-        body = await request.json()
-        for a in body["alerts"]:
-            summary = a["annotations"]["summary"]
-            self.notices.append(Notice(receiver, a["status"], a["labels"], a["startsAt"], summary))
-
-    def of(self, name: str, status: str) -> list[Notice]:
-        return [n for n in self.notices if n.name == name and n.status == status]
-
-
-class Traffic:
-    """Posts to each server in turns until the block ends; what it posts can be changed."""
-
-    def __init__(self, urls: Sequence[str], seed: int) -> None:
-        self._urls = urls
-        self._rng = np.random.default_rng(seed)
-        self._is_over = threading.Event()
-        self.shift = 0.0
-        self.failing_share = 0.0
-        self.padding = ""
-
-    def _post(self) -> None:
-        with httpx.Client(timeout=5) as client:
-            while not self._is_over.wait(0.01):
-                for url in self._urls:
-                    with suppress(httpx.HTTPError):  # one may be down: that is what is tested
-                        client.post(f"{url}/predict", json=self._body())
-
-    def _body(self) -> dict[str, Any]:
-        temps = self._rng.normal(self.shift, 1.0, ROWS).tolist()
-        rows = [{"temp": temp, "wind": temp} for temp in temps]
-        return {
-            "instances": rows,
-            "fail": bool(self._rng.random() < self.failing_share),
-            "answers": self._rng.random(ROWS).tolist(),
-            "padding": self.padding,
-        }
-
-    @contextmanager
-    def flowing(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._post)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._is_over.set()
-            thread.join(10)
-
-
-def app_of(reference: str, model: str) -> FastAPI:
-    app = FastAPI()
-
-    @app.post("/predict")
-    def predict(body: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008 - FastAPI's way
-        if body["fail"]:
-            raise HTTPException(500)
-        return {"predictions": body["answers"]}
-
-    instrument(
-        app,
-        model=model,
-        reference=reference,
-        windows=WINDOWS,
-        max_body_bytes=MAX_BODY_BYTES,
-    )
-    return app
 
 
 @pytest.fixture

@@ -67,8 +67,10 @@ def alerts(settings: Settings) -> list[Alert]:
 
 def _replicas_down(settings: Settings) -> Alert:
     down = settings.select(DOWN)
-    # Replicas that crash together are up for a while each time: no single outage lasts.
-    again = f"changes({down}[{settings.span('20m')}]) >= 4"
+    # Replicas that crash together are up for a while each time: no single outage lasts. They are
+    # down for much of the time, which a few scrapes that failed are not.
+    some = settings.span("20m")
+    again = f"changes({down}[{some}]) >= 4 and avg_over_time({down}[{some}]) > 0.25"
     return Alert(
         name="MlmonReplicasDown",
         severity="critical",

@@ -97,6 +97,12 @@ SERVERS = [
         {UP: "1x10 0x1 1x60", INFO: "1x10 _x2 1x60"},
         14,
     ),
+    Case(
+        "MlmonReplicasDown",
+        "silent: two scrapes of a busy server failed, four minutes apart",
+        {UP: "1x20 0 1x3 0 1x60", INFO: "1x20 stale 1x3 stale 1x60"},
+        30,
+    ),
     Case("MlmonReplicasDown", "silent: targets of another exporter", {FOREIGN: "0x60"}),
     Case(
         "MlmonReplicasDown",
