@@ -70,7 +70,7 @@ def _replicas_down(settings: Settings) -> Alert:
     # Replicas that crash together are up for a while each time: no single outage lasts. They are
     # down for much of the time, which a few scrapes that failed are not.
     some = settings.span("20m")
-    again = f"changes({down}[{some}]) >= 4 and avg_over_time({down}[{some}]) > 0.25"
+    again = f"changes({down}[{some}]) >= 4 and avg_over_time({down}[{some}]) > 0.2"
     return Alert(
         name="MlmonReplicasDown",
         severity="critical",

@@ -262,7 +262,7 @@ FAULTS = {
     ),
     "one replica of many": ("MlmonReplicasDown", "> 0.5", ">= 0.5"),
     "all replicas together": ("MlmonReplicasDown", "> 0.5", ">= 1"),
-    "a few scrapes that failed": ("MlmonReplicasDown", "> 0.25", "> 0.01"),
+    "a few scrapes that failed": ("MlmonReplicasDown", "[20m]) > 0.2", "[20m]) > 0.01"),
     "replicas that crash again and again": ("MlmonReplicasDown", ">= 4", ">= 40"),
     "one that crashes again and again": ("MlmonReplicasDown", "[5m]) > 0.5", "[5m]) >= 0.5"),
     "what a target that is down had": (
