@@ -18,12 +18,15 @@ TEXT: Form = {"type": "string"}
 COUNT: Form = {"type": "integer", "minimum": 0}
 
 
-def openapi(paths: Collection[str], with_metrics_token: bool) -> Form:
+def openapi(
+    paths: Collection[str], with_metrics_token: bool, events_path: str | None = None
+) -> Form:
     """Describe a server.
 
     Args:
         paths: The paths that take ground truths and KPIs; none without a token for writers.
         with_metrics_token: Whether a scrape needs a token.
+        events_path: The path that takes CloudEvents, if there is one.
     """
     described = {
         "/metrics": {"get": _metrics(with_metrics_token)},
@@ -31,7 +34,9 @@ def openapi(paths: Collection[str], with_metrics_token: bool) -> Form:
         GROUND_TRUTH_PATH: {"post": _writing("ground truths", GroundTruthRecord, STATUSES)},
         KPI_PATH: {"post": _writing("events of business numbers", KpiRecord, ("counted",))},
     }
-    wanted = {"/metrics", "/healthz", *paths}
+    if events_path is not None:
+        described[events_path] = {"post": _events()}
+    wanted = {"/metrics", "/healthz", *paths, events_path}
     bearer = {"type": "http", "scheme": "bearer"}
     return {
         "openapi": "3.1.0",
@@ -67,6 +72,27 @@ def _healthz() -> Form:
     form = {"status": status, "time": moment, "state": state}
     health = _object(form, ("status", "time"))
     return {"summary": "Health of the server", "responses": {"200": _json("It runs", health)}}
+
+
+def _events() -> Form:
+    """Describe the address that takes CloudEvents; the token may stand in its path, too."""
+    event: Form = {"type": "object", "required": ["specversion", "type", "source", "id"]}
+    refusal = _object({"error": TEXT}, ("error",))
+    content = {
+        "application/cloudevents+json": {"schema": event},
+        "application/cloudevents-batch+json": {"schema": {"type": "array", "items": event}},
+    }
+    return {
+        "summary": "Take CloudEvents of requests and responses",
+        "security": [{"token": []}],
+        "requestBody": {"required": True, "content": content},
+        "responses": {
+            "200": {"description": "Taken"},
+            "400": _json("Nothing was taken: no CloudEvents", refusal),
+            "401": _json("The token is missing or wrong", refusal),
+            "413": _json("Nothing was taken: too much at once", refusal),
+        },
+    }
 
 
 def _writing(what: str, model: type[BaseModel], counts: Collection[str]) -> Form:

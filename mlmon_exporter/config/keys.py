@@ -73,6 +73,7 @@ class Config(BaseSettings):
     metrics_path: kinds.OptionalRoute = "/metrics"
     page_path: kinds.OptionalRoute = None
     health_path: kinds.OptionalRoute = None
+    events_path: kinds.OptionalRoute = None
 
     psi_floor: kinds.Number = number(0.1, high=100)
     ks_floor: kinds.Number = number(0.1, high=1)
@@ -90,6 +91,9 @@ class Config(BaseSettings):
     pending_rows: kinds.Whole = whole(100_000)
     pending_age: kinds.Span = Field(Duration.parse("7d"), validate_default=True)
     ground_truth_store: kinds.OptionalDatabase = None
+    events_waiting: kinds.Whole = whole(10_000)
+    events_bytes: kinds.Whole = whole(64 * MIB, high=2**40)
+    events_age: kinds.Span = Field(Duration.parse("10m"), validate_default=True)
 
     max_routes: kinds.Whole = whole(200, high=10_000)
     max_categories: kinds.Whole = whole(50, high=1_000)

@@ -40,6 +40,7 @@ class Options(ModelOptions, total=False):
     metrics_path: str | None
     page_path: str | None
     health_path: str | None
+    events_path: str | None
     psi_floor: float
     ks_floor: float
     share_floor: float
@@ -54,6 +55,9 @@ class Options(ModelOptions, total=False):
     pending_rows: int
     pending_age: str
     ground_truth_store: str | None
+    events_waiting: int
+    events_bytes: int
+    events_age: str
     max_routes: int
     max_categories: int
     max_versions: int

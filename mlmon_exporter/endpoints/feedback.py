@@ -50,7 +50,7 @@ class FeedbackApp:
             headers = {"WWW-Authenticate": BEARER}
             return JSONResponse({"error": "a bearer token is needed"}, 401, headers)
         try:
-            body = await _body(request)
+            body = await body_of(request)
             return JSONResponse(await _THREADS.run(self._answer, request, body))
         except RefusedError as refusal:
             return JSONResponse({"error": str(refusal)}, refusal.status)
@@ -67,7 +67,8 @@ class FeedbackApp:
         return self._handle(records_in(content))
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
+    """Return the body of a request; raises RefusedError where it is over MOST_BYTES."""
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)

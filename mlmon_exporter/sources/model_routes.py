@@ -87,6 +87,19 @@ class ModelRoutes:
         templates = self._templates if self._templates.find(path) else known
         return self.labels(method, templates.find(path) or OTHER, templates.values(path))
 
+    def find_named(self, path: str, name: str) -> Labels | None:
+        """Return the labels of a call that names its model; None where no model is meant.
+
+        Args:
+            path: Looked up in the configured routes, of whichever model.
+            name: That of the model, where it has no routes: the path is the route then.
+        """
+        route = self._templates.find(path)
+        if route is not None:
+            return self.labels("POST", route, ())
+        is_open = name in self._models and name not in self._routes.values()
+        return (name, self._version(name), path) if is_open else None
+
     def labels(self, method: str, route: str, params: Iterable[Any]) -> Labels:
         """Return the same where the route is known, and what stands for its parameters."""
         labels = self._known.get((method, route))

@@ -52,6 +52,7 @@ def test_without_file_and_environment_the_defaults_hold() -> None:
         "metrics_path": "/metrics",
         "page_path": None,
         "health_path": None,
+        "events_path": None,
         "psi_floor": 0.1,
         "ks_floor": 0.1,
         "share_floor": 0.01,
@@ -71,6 +72,9 @@ def test_without_file_and_environment_the_defaults_hold() -> None:
         "pending_rows": 100_000,
         "pending_age": {"label": "7d", "seconds": 604_800},
         "ground_truth_store": None,
+        "events_waiting": 10_000,
+        "events_bytes": 67_108_864,
+        "events_age": {"label": "10m", "seconds": 600},
         "feature_histograms": True,
         "detail": "normal",
     }
@@ -237,6 +241,7 @@ ENVIRONMENT: dict[str, tuple[str, object]] = {
     "metrics_path": ("", None),
     "page_path": ("/mlmon", "/mlmon"),
     "health_path": ("/healthz", "/healthz"),
+    "events_path": ("/events", "/events"),
     "psi_floor": ("0.25", 0.25),
     "ks_floor": ("0.2", 0.2),
     "share_floor": ("0", 0.0),
@@ -256,6 +261,9 @@ ENVIRONMENT: dict[str, tuple[str, object]] = {
     "pending_rows": ("17", 17),
     "pending_age": ("2d", Duration("2d", 172_800)),
     "ground_truth_store": ("postgresql://db/mlmon", SecretStr("postgresql://db/mlmon")),
+    "events_waiting": ("18", 18),
+    "events_bytes": ("19", 19),
+    "events_age": ("1h", Duration("1h", 3_600)),
     "feature_histograms": ("false", False),
     "detail": ("low", "low"),
     "models": ('[{"name": "m", "routes": ["/p"]}]', (ModelConfig(name="m", routes=("/p",)),)),
@@ -619,7 +627,7 @@ def test_a_file_is_read_for_options(in_folder: Path) -> None:
 def test_every_key_that_pydantic_may_refuse_says_what_it_expects() -> None:
     own_checks = {"name", "format", "false_alarm_every", "token", "metrics_token", "metrics_path"}
     own_checks |= {"page_path", "version", "features", "predictions", "score", "label", "positive"}
-    own_checks |= {"health_path", "pending_age", "ground_truth_store"}
+    own_checks |= {"health_path", "pending_age", "ground_truth_store", "events_path", "events_age"}
     for model in (Config, ModelConfig):
         for key, field in model.model_fields.items():
             assert field.description or key in own_checks, key

@@ -24,6 +24,11 @@ DROP_REASONS = (
     "unknown_outputs",
     "pending_full",
     "pending_duplicate",
+    "event_unanswered",
+    "event_unasked",
+    "event_duplicate",
+    "event_unknown",
+    "events_full",
 )
 """Reasons to give up an exchange, or a part of one."""
 INTERNAL = ("middleware", "intake", "scrape", "store")

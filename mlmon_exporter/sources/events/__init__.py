@@ -1,0 +1,1 @@
+"""Calls told by CloudEvents: KServe's and Seldon's payload loggers send one for each direction."""
