@@ -7,11 +7,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import islice
+from itertools import repeat
 from typing import Any
 
 from mlmon_exporter.core.counts.health import Health
-from mlmon_exporter.core.records import Exchange, ExchangeFields, Headers
+from mlmon_exporter.core.records import Exchange, ExchangeFields, HeaderPairs
 from mlmon_exporter.runtime.forks import around_fork
 from mlmon_exporter.runtime.once import Once
 from mlmon_exporter.runtime.pace import REST_RATIO, OtherThreads, Pace
@@ -30,6 +30,8 @@ MOST_SHARE, LEAST_SHARE = 0.25, 0.03
 BUSY = 0.95
 """Share of a core that requests and the thread take together at most."""
 
+PLACES = 4
+"""An exchange's places in the queue: one tuple of all would be tracked by the garbage collector."""
 GROUP = 64
 """Exchanges that are looked at together at most."""
 
@@ -42,10 +44,6 @@ class Intake:
 
     At most `max_exchanges` and `max_bytes` wait; the rest is dropped and counted. The thread
     starts with the first exchange in each process, and works in short slices.
-
-    The queue holds tuples of plain values, which the garbage collector soon stops tracking. Tracked
-    objects would reach its oldest generation in such numbers that it would scan the app's whole
-    memory again and again, and the app would stand still for a tenth of a second each time.
     """
 
     def __init__(
@@ -59,9 +57,8 @@ class Intake:
     ) -> None:
         self._consume = consume
         self._health = health
-        self._max_exchanges = max_exchanges
-        self._max_bytes = max_bytes
-        self._many, self._many_bytes = FULL_SHARE * max_exchanges, FULL_SHARE * max_bytes
+        self._most, self._most_bytes = PLACES * max_exchanges, max_bytes
+        self._many, self._many_bytes = FULL_SHARE * self._most, FULL_SHARE * max_bytes
         self._wait_seconds = wait_seconds
         self.emptied = time.time()
         """Unix seconds of the last scrape before which the queue was emptied."""
@@ -72,18 +69,21 @@ class Intake:
         )
 
     def _reset(self) -> None:
-        self._queue: deque[tuple[Any, ...]] = deque()
-        self._headers: deque[Headers] = deque()  # apart: a tuple with a dict stays tracked
+        self._queue: deque[Any] = deque()
+        """`PLACES` for each exchange: its fields, both headers, and the bytes of both bodies."""
+        self._waiting_bytes = 0
+        self._done = 0
+        """Exchanges that have left the queue."""
         self._lock = threading.Lock()
         self._busy = threading.Lock()
         self._wake = threading.Event()
         self._drained = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
-        self._submitted = self._submitted_bytes = 0
-        self._done = self._done_bytes = 0
         self._is_closed = self._is_ending = False
         self._awaited = 0  # threads in `flush`
-        self._is_asleep = self._is_lingering = False
+        self._is_idle = True
+        """The thread does not run, sleeps or lingers."""
+        self._is_asleep = False
         self._is_first_fault = Once()
 
     def _before_fork(self) -> None:
@@ -99,26 +99,39 @@ class Intake:
     @property
     def waiting(self) -> int:
         """Number of queued exchanges."""
-        return len(self._queue)
+        return len(self._queue) // PLACES
 
-    def submit(self, exchange: ExchangeFields, size: int) -> None:
-        """Queue an exchange, whose bodies are `size` bytes; never blocks on work, never raises."""
-        at, model, route, path, status, prediction_id, asked, sent, told, answered = exchange
-        sent, answered = tuple(sent), tuple(answered)
-        waiting = (size, at, model, route, path, status, prediction_id, sent, answered)
-        with self._lock:
-            waiting_bytes = self._submitted_bytes - self._done_bytes + size
-            if len(self._queue) >= self._max_exchanges or waiting_bytes > self._max_bytes:
-                self._health.drop("queue_full")
-                return
-            self._headers.extend((asked, told))
-            self._queue.append(waiting)
-            self._submitted_bytes += size
-            self._submitted += 1
-            if self._thread is None:
-                self._start()
-            is_filling = len(self._queue) > self._many or waiting_bytes > self._many_bytes
-        if self._is_asleep or (is_filling and self._is_lingering):
+    def submit(
+        self, fields: ExchangeFields, asked: HeaderPairs, told: HeaderPairs, size: int
+    ) -> None:
+        """Queue an exchange; never blocks on work, never raises.
+
+        Args:
+            fields: All but its headers.
+            asked: Headers of the request.
+            told: Headers of the response.
+            size: Bytes of both bodies.
+        """
+        # Without a lock, which would cost as much as the rest. Should an addition of two threads at
+        # once be lost, the bytes are right again when the queue is empty.
+        self._waiting_bytes = waiting_bytes = self._waiting_bytes + size
+        waiting = len(self._queue)
+        if waiting >= self._most or waiting_bytes > self._most_bytes:
+            self._waiting_bytes -= size
+            self._health.drop("queue_full")
+            return
+        self._queue.extend((fields, asked, told, size))
+        if self._is_idle:
+            self._rouse(waiting >= self._many or waiting_bytes > self._many_bytes)
+
+    def _rouse(self, is_filling: bool) -> None:
+        """Start the thread, or wake it: if it lingers, only while the queue fills."""
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None:
+                    self._start()
+        elif self._is_asleep or is_filling:
+            self._is_asleep = False  # once is enough
             self._wake.set()
 
     def _start(self) -> None:
@@ -129,7 +142,7 @@ class Intake:
     def flush(self, timeout: float) -> bool:
         """Wait until all that was queued before is taken in; False after `timeout` seconds."""
         with self._drained:
-            goal = self._submitted
+            goal = self._done + self.waiting
             self._awaited += 1
             self._wake.set()
             is_done = self._drained.wait_for(
@@ -151,7 +164,7 @@ class Intake:
         self.flush(timeout)
         with self._lock:
             thread, self._thread = self._thread, None
-            self._is_closed = True
+            self._is_closed = self._is_idle = True
             self._wake.set()
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
@@ -169,21 +182,25 @@ class Intake:
             if self._queue:
                 self._take(pace)
             elif self._is_ending:
-                with self._lock:
-                    if not self._queue:
-                        self._thread = None
+                self._leave()
             else:
-                if not self._linger():
-                    self._sleep()
+                self._is_idle = True
+                self._linger()
+                self._sleep()
+                self._is_idle = False
                 pace.start()
+        self._is_idle = True
 
-    def _linger(self) -> bool:
-        self._is_lingering = True
+    def _leave(self) -> None:
+        with self._lock:
+            self._thread, self._is_idle = None, True
+            if self._queue:  # since it was found empty
+                self._start()
+
+    def _linger(self) -> None:
         self._wake.clear()  # it may be set since the last sleep
         if not (self._awaited or self._is_closed or self._is_ending):
             self._wake.wait(LINGER_SECONDS)
-        self._is_lingering = False
-        return bool(self._queue)
 
     def _sleep(self) -> None:
         self._wake.clear()
@@ -203,12 +220,7 @@ class Intake:
                 except Exception as error:  # noqa: BLE001 - later exchanges are taken in all the same
                     self._fail(error)
                 del group[:taken]
-                for _ in range(taken):
-                    # Only this thread writes these two: they need no lock.
-                    self._done_bytes += self._queue.popleft()[0]
-                    self._done += 1
-                    self._headers.popleft()
-                    self._headers.popleft()
+                self._leave_queue(taken)
                 if pace.is_due:
                     break
         if self._awaited:
@@ -218,15 +230,18 @@ class Intake:
 
     def _next_group(self) -> list[Exchange]:
         """Return the exchanges that have waited for longest; they stay in the queue."""
+        # By their places, since a deque that grows cannot be walked through.
+        queue, end = self._queue, PLACES * min(self.waiting, GROUP)
+        return [exchange_of(queue[i], queue[i + 1], queue[i + 2]) for i in range(0, end, PLACES)]
+
+    def _leave_queue(self, count: int) -> None:
+        """Remove the exchanges that have waited for longest, so many."""
         with self._lock:
-            waiting = [*islice(self._queue, GROUP)]
-            headers = iter([*islice(self._headers, 2 * len(waiting))])
-        return [
-            Exchange._make((*values, asked, sent, told, answered))
-            for (_, *values, sent, answered), asked, told in zip(
-                waiting, headers, headers, strict=True
-            )
-        ]
+            self._done += count
+            left = [*map(deque.popleft, repeat(self._queue, PLACES * count))]
+            self._waiting_bytes -= sum(left[PLACES - 1 :: PLACES])
+            if not self._queue:
+                self._waiting_bytes = 0
 
     def _fail(self, error: Exception) -> None:
         self._health.internal_error("intake")
@@ -234,6 +249,11 @@ class Intake:
             logger.error(
                 "mlmon: an exchange was not taken in; later ones are only counted", exc_info=error
             )
+
+
+def exchange_of(fields: ExchangeFields, asked: HeaderPairs, told: HeaderPairs) -> Exchange:
+    """Return an exchange that has waited, given the headers of its request and response."""
+    return Exchange(*fields[:6], dict(asked), fields[6], dict(told), fields[7])
 
 
 def rest_ratio(busy: float) -> float:

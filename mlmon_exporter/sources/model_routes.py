@@ -64,18 +64,31 @@ class ModelRoutes:
         The model is the one that a parameter of the route names, else the route's; `other` where
         several models share the route and only the body can tell.
         """
-        get = scope.get
+        # The usual case, once for each request: a route of the app itself, without parameters.
+        known = self._fixed.get((id(scope.get("route")), scope["method"]))
+        if (
+            known is None
+            or known[1]() is not scope["route"]
+            or "app_root_path" in scope
+            or "fastapi" in scope
+        ):
+            return self._find_placed(scope)
+        return known[0]
+
+    def _find_placed(self, scope: Scope) -> Labels:
+        """Return the same of a route that is new, has parameters, or is mounted or included."""
+        get, method = scope.get, scope["method"]
         named, fastapi = get("route"), get("fastapi")
         context = fastapi.get("effective_route_context") if fastapi else None
-        key = id(named), id(context), scope["method"], get("root_path"), get("app_root_path")
+        place = id(context), get("root_path"), get("app_root_path")
+        is_placed = "fastapi" in scope or "app_root_path" in scope
+        key = (id(named), method, *place) if is_placed else (id(named), method)
         params = get("path_params")
         known = self._fixed.get(key)
         if known is not None and not params and known[1]() is named and known[2]() is context:
             return known[0]
         route = route_of(scope, self._templates)
-        labels = self.labels(
-            scope["method"], route, params.values() if params and "{" in route else ()
-        )
+        labels = self.labels(method, route, params.values() if params and "{" in route else ())
         if not params and is_fixed(named) and (known or len(self._fixed) < ROUTES_KEPT):
             # Weak, or an app that is gone would stay: its routes know it, and threads know us.
             with suppress(TypeError):

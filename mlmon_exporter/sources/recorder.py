@@ -115,18 +115,16 @@ class Recorder:
         else:
             asked, answered = dict(turn.request_headers), dict(turn.response_headers)
             given = valid_id(answered.get(ID_HEADER)) or valid_id(asked.get(ID_HEADER))
-            self._sink.submit(
-                (
-                    turn.arrived,
-                    model,
-                    route,
-                    turn.path,
-                    turn.status,
-                    given or "",
-                    asked,
-                    turn.request_chunks,
-                    answered,
-                    turn.response_chunks,
-                ),
-                turn.request_size + sum(map(len, turn.response_chunks)),
+            fields = (
+                turn.arrived,
+                model,
+                route,
+                turn.path,
+                turn.status,
+                given or "",
+                tuple(turn.request_chunks),
+                tuple(turn.response_chunks),
             )
+            headers = tuple(turn.request_headers), tuple(turn.response_headers)
+            kept = sum(map(len, turn.response_chunks))
+            self._sink.submit(fields, *headers, turn.request_size + kept)

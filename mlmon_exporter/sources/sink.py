@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Scope
 
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import RequestCounts
-from mlmon_exporter.core.records import ExchangeFields
+from mlmon_exporter.core.records import ExchangeFields, HeaderPairs
 
 from .model_routes import ModelRoutes
 
@@ -29,8 +29,8 @@ class Sink:
     """Scopes of the requests being served, by identity."""
     max_body_bytes: int
     """Longer bodies are not kept."""
-    submit: Callable[[ExchangeFields, int], None]
-    """Takes a finished exchange and the bytes of its bodies; neither blocks nor raises."""
+    submit: Callable[[ExchangeFields, HeaderPairs, HeaderPairs, int], None]
+    """Takes a finished exchange, see `Intake.submit`; neither blocks nor raises."""
     wake: Callable[[], None]
     """Called with each request, since a forked worker starts its threads on first use."""
     shutdown: Callable[[], Awaitable[None]]

@@ -31,11 +31,11 @@ def exchanges_per_second(count: int = 50_000) -> float:
     exchange = Exchange(
         time.time(), "bench", "/predict", "/predict", 200, "id", headers, [BODY], headers, [ANSWER]
     )
-    monitor._intake.submit(exchange, exchange.size)
+    monitor._intake.submit(*exchange.waiting)
     monitor.flush(timeout=60)
     started = time.process_time()
     for _ in range(count):
-        monitor._intake.submit(exchange, exchange.size)
+        monitor._intake.submit(*exchange.waiting)
     monitor.flush(timeout=60)
     taken = time.process_time() - started
     monitor.close()

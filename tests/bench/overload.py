@@ -77,11 +77,11 @@ def intake_rate(count: int = 50) -> float:
     exchange = Exchange(
         time.time(), "bench", "/predict", "/predict", 200, "", asked, [BODY], told, [ANSWER]
     )
-    monitor._intake.submit(exchange, exchange.size)
+    monitor._intake.submit(*exchange.waiting)
     monitor.flush(timeout=60)
     started = time.process_time()
     for _ in range(count):
-        monitor._intake.submit(exchange, exchange.size)
+        monitor._intake.submit(*exchange.waiting)
     monitor.flush(timeout=60)
     taken = time.process_time() - started
     monitor.close()

@@ -19,7 +19,7 @@ def exchange(body: bytes = b"{}", route: str = "/predict") -> Exchange:
 
 
 def submit(intake: Intake, exchange: Exchange) -> None:
-    intake.submit(exchange, exchange.size)
+    intake.submit(*exchange.waiting)
 
 
 def dropped(health: Health) -> int:
@@ -117,9 +117,9 @@ def test_the_garbage_collector_keeps_nothing_in_view_of_what_waits() -> None:
     before = len(gc.get_objects())
     for i in range(500):
         # Objects of its own, as a server makes them for each request.
-        body, headers, answer = b"%d" % i, {b"host": b"%d" % i}, {b"content-length": b"%d" % i}
-        fields = (0.0, "m", "/p", "/p", 200, "id", headers, [body], answer, [body])
-        intake.submit(fields, 2 * len(body))
+        body, headers, answer = b"%d" % i, [(b"host", b"%d" % i)], [(b"age", b"%d" % i)]
+        fields = (0.0, "m", "/p", "/p", 200, "id", (body,), (body,))
+        intake.submit(fields, tuple(headers), tuple(answer), 2 * len(body))
     for generation in (0, 1):  # what is left now would be of age
         gc.collect(generation)
     more = len(gc.get_objects()) - before

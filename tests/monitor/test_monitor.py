@@ -392,7 +392,7 @@ def test_a_route_has_none_in_progress_before_its_first_request() -> None:
 def test_a_with_statement_closes_the_monitor(reference: str) -> None:
     before = {*threading.enumerate()}
     with Monitor(model="m", reference=reference) as monitor:
-        monitor._intake.submit((0.0, "m", "/p", "/p", 200, "id", {}, [b"{}"], {}, [b"1"]), 3)
+        monitor._intake.submit((0.0, "m", "/p", "/p", 200, "id", (b"{}",), (b"1",)), (), (), 3)
         (started,) = {*threading.enumerate()} - before
     assert not started.is_alive()
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import operator
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
 from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlmon_exporter.core.records import Exemplar, Histograms
 
@@ -74,12 +75,19 @@ class HistogramTable(Table[Cells]):
             self.cells[labels] = self._zeros()
         return self.cells[labels]
 
-    def observe(self, labels: Labels, rows: Iterable[Sequence[float]]) -> None:
+    def observe(self, labels: Labels, rows: Sequence[Sequence[float]]) -> None:
         """Count rows of a value for each histogram; NaN and negative values are left out."""
-        columns = zip(*rows, strict=True)
-        for cell, bounds, values in zip(self.declare(labels), self._bounds, columns, strict=True):
-            count = _count_few if len(values) < MANY else _count_many
-            count(cell, bounds, values)
+        cells, width = self.declare(labels), len(self._bounds)
+        if len(rows) < MANY:
+            columns = zip(*rows, strict=True)
+            for cell, bounds, few in zip(cells, self._bounds, columns, strict=True):
+                _count_few(cell, bounds, few)
+            return
+        values = np.fromiter(chain.from_iterable(rows), np.float64, width * len(rows))
+        for cell, bounds, many in zip(
+            cells, self._bounds, values.reshape(-1, width).T, strict=True
+        ):
+            _count_many(cell, bounds, many)
 
     def histograms(
         self, exemplars: Sequence[Mapping[int, Exemplar] | None] = ()
@@ -106,9 +114,8 @@ def _count_few(cell: Cell, bounds: Bounds, values: Sequence[float]) -> None:
     cell[-1] += sum(known)
 
 
-def _count_many(cell: Cell, bounds: Bounds, values: Sequence[float]) -> None:
-    column = np.fromiter(values, np.float64, len(values))
-    known = column[column >= 0.0]
+def _count_many(cell: Cell, bounds: Bounds, values: NDArray[np.float64]) -> None:
+    known = values[values >= 0.0]
     buckets = np.bincount(np.searchsorted(bounds, known), minlength=len(bounds) + 1)
     for bucket in buckets.nonzero()[0].tolist():
         cell[bucket] += int(buckets[bucket])

@@ -25,6 +25,9 @@ SCOPE_KEY = "mlmon_exporter"
 _UNSEEN_BODIES = ("http.response.pathsend", "http.response.zerocopysend")
 """Messages by which the server reads the body from a file: its bytes never pass here."""
 _EVENT_STREAM = MEDIA_TYPE.encode()
+Chunks = tuple[bytes, ...] | list[bytes]
+"""A body's parts: a tuple of one at most, which costs least, or a list of more."""
+_UNKNOWN: Labels = ("", "", OTHER)
 
 
 class Call:
@@ -51,25 +54,23 @@ class Call:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._method: str = scope["method"]
+        self._method = method = scope["method"]
         # Now, since an app that unpacks the body may put other headers into the scope.
         self._request_headers: Any = scope.get("headers", ())
         self._response_headers: Any = ()
         # A body is kept up to its limit; below 0 not even an empty one is.
-        self._request_limit = sink.max_body_bytes if self._method == "POST" else -1
+        self._request_limit = sink.max_body_bytes if method == "POST" else -1
         self._response_limit = -1
-        self._request_chunks: list[bytes] = []
-        self._response_chunks: list[bytes] = []
-        self._request_size = 0
+        self._request_chunks: Chunks = ()
+        self._response_chunks: Chunks = ()
         self._response_size = self._first_byte = math.nan
-        self._status = 0  # until the response starts
+        self._request_size = self._status = 0  # no status until the response starts
         self._labels: Labels | None = None
-        self._prediction_id = ""
         self._span: tuple[str, str] | None = None
         self._stream: StreamedAnswer | None = None
         self._held: RequestLabels | None = None
-        self._is_read = self._is_answered = self._is_in_parts = False
-        self._has_left = False
+        self._prediction_id = ""
+        self._is_read = self._is_answered = self._is_in_parts = self._has_left = False
         self.is_open = True
         """True if it must still be counted when the app returns."""
         scope[SCOPE_KEY] = sink
@@ -84,9 +85,12 @@ class Call:
                 body = message.get("body") or b""
                 self._request_size += len(body)
                 if self._request_size <= self._request_limit:
-                    self._request_chunks.append(body if type(body) is bytes else bytes(body))
+                    if self._request_chunks or type(body) is not bytes:
+                        self._request_chunks = _extended(self._request_chunks, body)
+                    else:
+                        self._request_chunks = (body,)
                 else:
-                    self._request_limit, self._request_chunks = -1, []
+                    self._request_limit, self._request_chunks = -1, ()
                 self._is_read = not message.get("more_body")
             elif kind == "http.disconnect" and not self._is_answered:
                 self._has_left = True
@@ -94,7 +98,7 @@ class Call:
             self._give_up(fault)
         return message
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> None:  # noqa: C901, PLR0912 - flat, see the class
         """Send for the app."""
         try:
             kind = message["type"]
@@ -104,10 +108,12 @@ class Call:
                 if self._stream is not None:
                     self._stream.take(body if type(body) is bytes else bytes(body))
                 elif self._response_size <= self._response_limit:
-                    # A buffer other than bytes, such as a memoryview, may change once sent.
-                    self._response_chunks.append(body if type(body) is bytes else bytes(body))
+                    if self._response_chunks or type(body) is not bytes:
+                        self._response_chunks = _extended(self._response_chunks, body)
+                    else:
+                        self._response_chunks = (body,)
                 else:
-                    self._response_limit, self._response_chunks = -1, []
+                    self._response_limit, self._response_chunks = -1, ()
                 if message.get("more_body"):
                     self._is_in_parts = True
                 else:
@@ -128,7 +134,7 @@ class Call:
         if self._is_answered:
             self.end()
 
-    def _start(self, message: Message) -> Message:
+    def _start(self, message: Message) -> Message:  # noqa: C901 - flat, see the class
         """Note the start of the response and return the message to send in its place.
 
         A model's answer carries the prediction's id: the app's, else the client's, else a new one.
@@ -137,36 +143,35 @@ class Call:
         self._status = message["status"]
         self._response_size = 0
         # Looked up now, since spans within the app have ended when it returns.
-        self._span = current_span_context()
-        model, _, _ = self._find_labels()
+        self._span = span = current_span_context()
+        self._labels = _UNKNOWN  # should the next line fail
+        self._labels = labels = self._sink.routes.find(self._scope)
         self._response_headers = headers = message.get("headers", ())
-        if not model or self._method != "POST":
-            self._request_limit, self._request_chunks = -1, []
+        if not labels[0] or self._method != "POST":
+            self._request_limit, self._request_chunks = -1, ()
             return message
         self._response_limit = self._sink.max_body_bytes
         if type(headers) is not list:  # any iterable, perhaps one that can be read but once
-            headers = [*headers]
-        # A dict of bytes is invisible to the garbage collector; a list of pairs is not.
-        self._response_headers = named = dict(headers)
-        self._request_headers = asked = dict(self._request_headers)
-        if named.get(b"content-type", b"").startswith(_EVENT_STREAM):
-            self._stream = StreamedAnswer(
-                self._began, self._response_limit, is_packed=b"content-encoding" in named
-            )
-        own = named.get(ID_HEADER)
-        given = asked.get(ID_HEADER) if own is None else own
-        self._prediction_id = valid_id(given) or self._ids.new()
-        if self._span is not None:
-            annotate(model, self._prediction_id)
+            self._response_headers = headers = [*headers]
+        own = given = None
+        for name, value in headers:
+            if name == ID_HEADER:
+                own = given = value
+            elif name == b"content-type" and value.startswith(_EVENT_STREAM):
+                is_packed = any(name == b"content-encoding" for name, _ in headers)
+                limit = self._response_limit
+                self._stream = StreamedAnswer(self._began, limit, is_packed=is_packed)
+        if own is None:
+            for name, value in self._request_headers:
+                if name == ID_HEADER:
+                    given = value
+        self._prediction_id = prediction_id = (given and valid_id(given)) or self._ids.new()
+        if span is not None:
+            annotate(labels[0], prediction_id)
         # A copy: the app may use its headers again, and outer middleware may change these.
         if own is not None:
             return {**message, "headers": [*headers]}
-        return {**message, "headers": [*headers, (ID_HEADER, self._prediction_id.encode())]}
-
-    def _find_labels(self) -> Labels:
-        self._labels = "", "", OTHER  # should the next line fail
-        self._labels = labels = self._sink.routes.find(self._scope)
-        return labels
+        return {**message, "headers": [*headers, (ID_HEADER, prediction_id.encode())]}
 
     def end(self, error: BaseException | None = None) -> None:
         """Count the request, once: after the last byte, or when the app has given up.
@@ -181,14 +186,13 @@ class Call:
         try:
             duration = perf_counter() - self._began
             sink.in_flight.pop(id(self._scope), None)
-            labels = self._labels or self._find_labels()
+            labels = self._labels or sink.routes.find(self._scope)
             kind = "none" if error is None else error_of(error)
             request = request_labels(
                 labels, self._method, self._status, self._is_answered, self._has_left, kind
             )
-            status, outcome = request[4:]
             is_doubtful = self._is_in_parts or not self._response_size
-            if is_doubtful and outcome == "ok" and not self._is_as_long_as_it_says():
+            if is_doubtful and request[5] == "ok" and not self._is_as_long_as_it_says():
                 self._held, self.is_open = request, True
                 request = (*request[:5], UNDECIDED)
             sink.requests.record(
@@ -200,16 +204,16 @@ class Call:
                 tokens = self._stream.times
                 sink.requests.record_tokens(*labels, tokens)
                 self._response_chunks = self._kept_parts(self._stream)
+            # Only answers of status 2xx are predictions; a refusal may leave its body unread.
             if self._prediction_id:
-                # Only answers of status 2xx are predictions; a refusal may leave its body unread.
-                if self._is_answered and error is None and 200 <= status < 300:
+                if self._is_answered and error is None and 200 <= self._status < 300:
                     self._hand_over(labels, time() - duration)
-            elif self._method == "POST" and outcome == "ok" and status < 300:
+            elif self._method == "POST" and (self._held or request)[5] == "ok" and request[4] < 300:
                 sink.routes.missed(labels[2])
         except Exception as fault:  # noqa: BLE001 - the app goes on, or its error does
             sink.fail(fault)
         # The app may go on for long, with background tasks; the bodies need not stay for them.
-        self._request_chunks = self._response_chunks = []
+        self._request_chunks = self._response_chunks = ()
         self._stream = None
 
     def close(self, error: BaseException | None = None) -> None:
@@ -232,9 +236,7 @@ class Call:
         lets the error through.
         """
         length = (b"content-length", str(self._response_size).encode())
-        headers = self._response_headers  # a model's are in a dict
-        pairs = headers.items() if type(headers) is dict else headers or ()
-        return self._status in (204, 304) or length in pairs
+        return self._status in (204, 304) or length in (self._response_headers or ())
 
     def _kept_parts(self, stream: StreamedAnswer) -> list[bytes]:
         parts = stream.parts()
@@ -246,22 +248,21 @@ class Call:
         """Submit the exchange, or count the reason why there is none."""
         if self._request_limit >= 0 and self._response_limit >= 0 and self._is_read:
             model, _, route = labels
-            exchange = (
+            asked, told = self._request_chunks, self._response_chunks
+            fields = (
                 arrived,
                 model,
                 route,
                 self._scope["path"],
                 self._status,
                 self._prediction_id,
-                self._request_headers,
-                self._request_chunks,
-                self._response_headers,
-                self._response_chunks,
+                asked if type(asked) is tuple else tuple(asked),
+                told if type(told) is tuple else tuple(told),
             )
-            kept = self._response_size  # of a stream perhaps just a part
-            if self._stream is not None:
-                kept = sum(map(len, self._response_chunks))
-            self._sink.submit(exchange, self._request_size + int(kept))
+            # Of a stream perhaps just a part is kept.
+            kept = int(self._response_size) if self._stream is None else sum(map(len, told))
+            headers = tuple(self._request_headers), tuple(self._response_headers)
+            self._sink.submit(fields, *headers, self._request_size + kept)
         else:
             self._sink.health.drop(self._drop_reason())
 
@@ -278,3 +279,11 @@ class Call:
         """Keep neither body: a part of it may be missing from the notes."""
         self._request_limit = self._response_limit = -1
         self._sink.fail(fault)
+
+
+def _extended(chunks: Chunks, body: Any) -> Chunks:
+    """Return a body's parts with one more, which is copied unless it is bytes."""
+    # A buffer other than bytes, such as a memoryview, may change once sent.
+    chunks = chunks if type(chunks) is list else [*chunks]
+    chunks.append(bytes(body))
+    return chunks

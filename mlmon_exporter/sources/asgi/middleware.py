@@ -39,13 +39,14 @@ class AsgiSource:
         kind = scope["type"]
         if kind == "http":
             try:
-                service = self._sink.service_apps.get(route_path(scope))
-                if service is not None:
-                    app = service
+                sink = self._sink
+                path = route_path(scope) if scope.get("root_path") else scope["path"]
+                if path in sink.service_apps:
+                    app = sink.service_apps[path]
                     self._tell_hidden(scope)
                 elif SCOPE_KEY not in scope:
-                    self._sink.wake()
-                    call = Call(self._sink, self._ids, scope, receive, send)
+                    sink.wake()
+                    call = Call(sink, self._ids, scope, receive, send)
             except Exception as fault:  # noqa: BLE001 - the app is served unwatched
                 self._sink.fail(fault)
         elif kind == "lifespan":

@@ -7,7 +7,7 @@ import math
 import threading
 from collections.abc import Iterable
 
-from mlmon_exporter.core.records import Headers
+from mlmon_exporter.core.records import Exchange, Headers
 from mlmon_exporter.formats import FormatError
 from mlmon_exporter.runtime.once import Once
 from mlmon_exporter.sources.endings import Labels
@@ -106,21 +106,15 @@ class EventSource:
             return
         is_true = now - OLDEST_SECONDS <= asked.time <= now
         given = valid_id(asked.headers.get(ID_HEADER)) or valid_id(asked.id.encode()) or ""
-        self._sink.submit(
-            (
-                asked.time if is_true else now,
-                model,
-                route,
-                asked.address.path,
-                200,
-                given,
-                _headers(asked.headers, asked.data),
-                (asked.data,),
-                _headers(told.headers, told.data),
-                (told.data,),
-            ),
-            asked.size + told.size,
+        exchange = Exchange(
+            asked.time if is_true else now,
+            *(model, route, asked.address.path, 200, given),
+            _headers(asked.headers, asked.data),
+            (asked.data,),
+            _headers(told.headers, told.data),
+            (told.data,),
         )
+        self._sink.submit(*exchange.waiting)
 
     def _count_lost(self, lost: Iterable[Lost]) -> None:
         for reason in lost:

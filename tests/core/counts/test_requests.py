@@ -19,6 +19,7 @@ from mlmon_exporter.core.counts.exemplars import EXEMPLAR_SECONDS
 from mlmon_exporter.core.counts.requests import (
     BATCH,
     LATENCY_BOUNDS,
+    MOST_WAITING,
     SIZE_BOUNDS,
     UNDECIDED,
     Measures,
@@ -439,9 +440,11 @@ def test_recording_does_not_wait_for_whoever_reads() -> None:
 
 def test_requests_do_not_pile_up_when_nobody_reads() -> None:
     traffic = RequestCounts()
-    for _ in range(10 * BATCH):
+    for _ in range(3 * MOST_WAITING):
         traffic.record(request(), FAST)
-        assert len(traffic._waiting) < BATCH
+        assert len(traffic._waiting) < MOST_WAITING
+        traffic.record_rows("bike", "1", 1)
+        assert len(traffic._waiting_rows) < BATCH
 
 
 def test_no_request_is_lost_between_threads() -> None:

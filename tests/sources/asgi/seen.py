@@ -20,7 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import RequestCounts
-from mlmon_exporter.core.records import Exchange, ExchangeFields, Histograms
+from mlmon_exporter.core.records import Exchange, ExchangeFields, HeaderPairs, Histograms
+from mlmon_exporter.intake.queue import exchange_of
 from mlmon_exporter.sources.asgi.middleware import AsgiSource
 from mlmon_exporter.sources.asgi.routes import route_of
 from mlmon_exporter.sources.model_routes import ModelRoutes
@@ -73,8 +74,10 @@ class Seen(Sink):
         }
         super().__init__(**defaults | parts)
 
-    def _submit(self, fields: ExchangeFields, size: int) -> None:
-        exchange = Exchange._make(fields)
+    def _submit(
+        self, fields: ExchangeFields, asked: HeaderPairs, told: HeaderPairs, size: int
+    ) -> None:
+        exchange = exchange_of(fields, asked, told)
         assert exchange.size == size
         self.exchanges.append(exchange)
 

@@ -417,7 +417,7 @@ def test_requests_at_the_same_time_do_not_mix() -> None:
     asyncio.run(both())
     assert sink.histogram("mlmon_response_size_bytes") == (2, 110)
     assert [(e.path, e.request_chunks, e.response_chunks) for e in sink.exchanges] == [
-        ("/quick", [b"/quick"], [b"/quick" * 10]),
-        ("/slow", [b"/slow"], [b"/slow" * 10]),
+        ("/quick", (b"/quick",), (b"/quick" * 10,)),
+        ("/slow", (b"/slow",), (b"/slow" * 10,)),
     ]
     assert len({e.prediction_id for e in sink.exchanges}) == 2

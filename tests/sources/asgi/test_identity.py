@@ -193,7 +193,7 @@ def new_sink(model: str) -> Sink:
         routes=AllRoutes(model),
         in_flight={},
         max_body_bytes=1000,
-        submit=lambda exchange, size: None,
+        submit=lambda fields, asked, told, size: None,
         wake=lambda: None,
         shutdown=shutdown,
         service_apps={"/metrics": PlainTextResponse("")},
