@@ -9,7 +9,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	"$$python" -c 'import ensurepip, venv; $(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && break; done)
 
-.PHONY: help demo quick test oldest check format boards docs bench servers soak clean
+.PHONY: help demo quick test oldest newest dist check format boards docs bench servers soak clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,23 @@ build/oldest/.made: pyproject.toml tests/oldest.py $(VENV)/.test
 	build/oldest/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
 		--constraint build/oldest/constraints.txt --editable '.[test]'
 	@touch $@
+
+newest: $(VENV)/.test ## Run the quick tests with the newest Python that is installed
+	$(if $(NEWEST),$(MAKE) --no-print-directory quick VENV=build/newest PYTHON=$(NEWEST) \
+		ARGS="--numprocesses 2 $(ARGS)",@echo "No Python newer than that of $(VENV) is installed")
+
+# Those of pyenv, too, whose shims answer only for versions that are switched on.
+NEWEST = $(shell for python in python3.15 python3.14 python3.13 python3.12 \
+	$$(ls -d "$$(pyenv root 2>/dev/null)"/versions/3.1[2-9].*/bin/python3 2>/dev/null | sort -Vr); do \
+	"$$python" -c 'import ensurepip, venv' 2>/dev/null && echo "$$python" && break; done)
+
+dist: $(VENV)/.dist ## Build the packages, install the wheel alone in a clean environment, and use it
+	rm -rf dist build/installed
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m venv build/installed
+	build/installed/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	build/installed/bin/python -I tests/installed.py
 
 check: $(VENV)/.test ## Check style, formatting and types
 	$(BIN)/python -m ruff check .
