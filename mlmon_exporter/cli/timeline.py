@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mlmon_exporter.assets.rules.notices import Notice
 from mlmon_exporter.core.drift.alarms import Account, Alarm, Track
 
 from .commands.terminal import age, counted, thousands
@@ -21,6 +22,8 @@ SHADES = "░▒▓█"
 CALM, UNKNOWN = "·", " "
 SHOWN_TRACKS, SHOWN_ALARMS = 20, 30
 NAME_WIDTH = 24
+ABOUT = ("feature", "output", "quality", "segment_feature", "segment")
+"""Labels that say what of a model an alert is about."""
 
 
 def print_account(console: Console, account: Account) -> None:
@@ -95,6 +98,44 @@ def summary(account: Account) -> Iterator[str]:
         gaps = [abs(q.estimate - q.value) for q in known if q.name == name]
         mean = float(np.mean(gaps))
         yield f"Estimated {name} was off by {mean:.3g} on average, {max(gaps):.3g} at most."
+
+
+def print_notices(console: Console, notices: Sequence[Notice], days: float) -> None:
+    """Print pages and tickets as Alertmanager groups them, in so many days."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for name in ("notice", "begin", "lasted"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("alerts", overflow="fold")
+    for notice in notices[:SHOWN_ALARMS]:
+        lasted = "to the end" if math.isinf(notice.end) else age(notice.end - notice.begin)
+        table.add_row(notice.kind, when(notice.begin), lasted, escape("\n".join(_told(notice))))
+    if len(notices) > SHOWN_ALARMS:
+        table.add_row(f"and {len(notices) - SHOWN_ALARMS} more")
+    if notices:
+        console.print(table)
+    counts = {kind: sum(n.kind == kind for n in notices) for kind in ("page", "ticket")}
+    said = " and ".join(
+        f"{counted(count, kind)} ({count / days * 30:.1f} in 30 days)"
+        for kind, count in counts.items()
+    )
+    console.print(f"The bundled rules, evaluated by Prometheus: {said}.", soft_wrap=True)
+
+
+def _told(notice: Notice) -> Iterator[str]:
+    """Give each alert's name once, with what it is about."""
+    by_name: dict[str, list[str]] = {}
+    for labels in notice.alerts:
+        about = " ".join(v for name, v in labels.items() if name in ABOUT and v)
+        by_name.setdefault(labels["alertname"], []).append(about)
+    for name, abouts in by_name.items():
+        known = [about for about in dict.fromkeys(abouts) if about]
+        yield f"{name}: {', '.join(known)}" if known else name
+
+
+def notice_as_json(notice: Notice) -> dict[str, Any]:
+    """Return a notice as JSON has it; times are Unix seconds, None while it lasts."""
+    end = None if math.isinf(notice.end) else notice.end
+    return notice._asdict() | {"end": end}
 
 
 def change(account: Account) -> str:

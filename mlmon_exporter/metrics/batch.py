@@ -17,6 +17,7 @@ JOB = "mlmon-compare"
 """The job of pushed numbers."""
 PAST_JOB = "mlmon-backtest"
 """The job and the instance of scrapes of the past."""
+PAST_PLACE = f'job="{PAST_JOB}",instance="{PAST_JOB}"'
 
 
 def lasting(blocks: Iterable[Block]) -> Iterator[Block]:
@@ -39,7 +40,7 @@ class PastScrapes:
 
     def add(self, now: float, blocks: Iterable[Block]) -> None:
         """Add what a scrape at `now`, Unix seconds, would have shown."""
-        labels, at = f'{{job="{PAST_JOB}",instance="{PAST_JOB}",', f" {now:.3f}\n"
+        labels, at = f"{{{PAST_PLACE},", f" {now:.3f}\n"
         for line in self._text.render(blocks).decode().splitlines():
             if not line.startswith("#"):
                 self._file.write((line.replace("{", labels, 1) + at).encode())

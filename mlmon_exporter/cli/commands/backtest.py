@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, NamedTuple
 
 import orjson
 import typer
 from rich.console import Console
 
+from mlmon_exporter.assets.rules.notices import Notice
+from mlmon_exporter.cli.past_alerts import PastAlerts
 from mlmon_exporter.config.keys import Config, ConfigError, Duration, load_config
 from mlmon_exporter.core.drift.alarms import Account
 from mlmon_exporter.core.profile.bins import CategoryBins
+from mlmon_exporter.core.records import Block
 from mlmon_exporter.metrics.batch import PastScrapes
 from mlmon_exporter.reference.compare import chosen
 from mlmon_exporter.reference.data.files import DataError, DataFiles
@@ -24,6 +28,23 @@ from mlmon_exporter.reference.settings import model_settings
 from mlmon_exporter.reference.warnings import time_warnings
 
 from .build_reference import names
+from .data_options import (
+    Alerts,
+    ChangedAt,
+    ConfigFile,
+    Every,
+    GroundTruth,
+    GroundTruthTime,
+    Html,
+    Json,
+    Logs,
+    LogTime,
+    Missing,
+    OpenMetrics,
+    ReferenceFile,
+    Sets,
+    Version,
+)
 from .terminal import UserError, counted, moment, print_warnings, progress_bar, user_errors
 
 EXAMPLE = """mlmon-exporter backtest log.parquet --reference bike-demand.reference.json
@@ -33,69 +54,21 @@ AS_CONFIGURED = "as configured"
 
 
 def backtest(
-    logs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="LOGS...",
-            help="CSV (also .gz), Parquet, Feather or Arrow: files or folders, oldest first.",
-            show_default=False,
-        ),
-    ],
-    reference: Annotated[
-        Path, typer.Option(show_default=False, help="The reference file to compare with.")
-    ],
-    time_column: Annotated[
-        str,
-        typer.Option(
-            metavar="A", show_default=False, help="The time of a row: ISO 8601 or Unix seconds."
-        ),
-    ],
-    ground_truth: Annotated[
-        str, typer.Option(metavar="A", show_default=False, help="The column with the outcome.")
-    ] = "",
-    ground_truth_time: Annotated[
-        str,
-        typer.Option(metavar="A", show_default="at once", help="When the outcome became known."),
-    ] = "",
-    version_column: Annotated[
-        str, typer.Option(metavar="A", show_default=False, help="The version of the model.")
-    ] = "",
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="MLMON_CONFIG", show_default=False, help="The mlmon.toml with your settings."
-        ),
-    ] = None,
-    every: Annotated[str, typer.Option(help="The time between looks.")] = "15m",
-    changed_at: Annotated[
-        str,
-        typer.Option(
-            metavar="TIME", show_default=False, help="When something is known to have changed."
-        ),
-    ] = "",
-    what_if: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Other settings, side by side; several in quotes: 'psi_floor=0.2 windows=6h,7d'.",
-        ),
-    ] = None,
-    missing: Annotated[
-        str, typer.Option(metavar="A,B", show_default=False, help="Texts that mean missing.")
-    ] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    openmetrics: Annotated[
-        Path | None,
-        typer.Option(
-            show_default=False,
-            help="Also write what scrapes would have shown, for 'promtool tsdb "
-            "create-blocks-from openmetrics'.",
-        ),
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option(show_default=False, help="Also write a page to this file.")
-    ] = None,
+    logs: Logs,
+    reference: ReferenceFile,
+    time_column: LogTime,
+    ground_truth: GroundTruth = "",
+    ground_truth_time: GroundTruthTime = "",
+    version_column: Version = "",
+    config: ConfigFile = None,
+    every: Every = "15m",
+    changed_at: ChangedAt = "",
+    what_if: Sets = None,
+    missing: Missing = "",
+    json: Json = False,
+    openmetrics: OpenMetrics = None,
+    alerts: Alerts = False,
+    html: Html = None,
 ) -> None:
     """Replay logged rows in their own time: when would it have alarmed, and for what?
 
@@ -105,37 +78,90 @@ def backtest(
     if ground_truth_time and not ground_truth:
         raise UserError("--ground-truth-time: expected --ground-truth, the outcome, as well")
     with user_errors(ConfigError, DataError, ValueError), ExitStack() as stack:
-        past = None
-        if openmetrics is not None:
-            past = PastScrapes(stack.enter_context(openmetrics.open("wb")))
-        step, changed = Duration.parse(every).seconds, moment("--changed-at", changed_at)
         base = load_config(config) if config else Config()
         variants = {AS_CONFIGURED: base} | {text: varied(base, text) for text in what_if or ()}
         known = Reference.load(reference, base.digest)
+        looks = _Looks(Duration.parse(every).seconds, moment("--changed-at", changed_at))
+        past = _past(stack, openmetrics, alerts, looks.every)
+        files = [_files(path, known, missing) for path in logs]
         of_model = known.for_model(reference.name)
         settings = [model_settings(c, chosen(c, known.model)) for c in variants.values()]
-        files = [_files(path, known, missing) for path in logs]
 
         def new_replays() -> list[Replay]:
-            more: list[Any] = [()] * len(settings)
-            if past is not None:
-                past.restart()
-                more[0] = (past.add,)
-            each = zip(settings, more, strict=True)
-            return [Replay(of_model, s, columns, step, changed, *m) for s, m in each]
+            past.restart()
+            on_looks = [past.add, *[_unseen] * (len(settings) - 1)]
+            each = zip(settings, on_looks, strict=True)
+            return [Replay(of_model, s, columns, *looks, on_look) for s, on_look in each]
 
         with progress_bar(f"Replaying {counted(len(logs), 'log')}") as progress:
             replays, accounts = replay_files(files, columns, new_replays, progress)
-        if past is not None:
-            past.end()
-    found = dict(zip(variants, accounts, strict=True))
+        found = Found(dict(zip(variants, accounts, strict=True)), replays[0], past.end())
     if html is not None:
-        _write(html, known.model, found)
+        _write(html, known.model, found.accounts)
     if json:
-        _print_json(found, replays[0])
+        _print_json(found)
     else:
-        warnings = [*time_warnings(known, base.windows), *_warnings(replays[0])]
-        _print(found, warnings)
+        _print(found, [*time_warnings(known, base.windows), *_warnings(replays[0])])
+
+
+class _Looks(NamedTuple):
+    """Times of the looks."""
+
+    every: float
+    """Seconds between them."""
+    changed_at: float
+    """Unix seconds at which something is known to have changed; NaN if nothing is."""
+
+
+class Found(NamedTuple):
+    """Outcome of a backtest."""
+
+    accounts: Mapping[str, Account]
+    """By the settings; the first as configured."""
+    replay: Replay
+    """As configured."""
+    notices: Sequence[Notice] | None
+    """Pages and tickets; None where nobody asked."""
+
+
+def _unseen(now: float, blocks: Sequence[Block]) -> None:
+    """Ignore a look."""
+
+
+class _Past:
+    """What else is made of the looks: scrapes of the past, and the alerts on them."""
+
+    def __init__(self, scrapes: PastScrapes | None, alerts: PastAlerts | None) -> None:
+        self._scrapes = scrapes
+        self._alerts = alerts
+        both: tuple[PastScrapes | PastAlerts | None, ...] = (scrapes, alerts)
+        self._makers = [maker for maker in both if maker is not None]
+
+    def restart(self) -> None:
+        for maker in self._makers:
+            maker.restart()
+
+    def add(self, now: float, blocks: Sequence[Block]) -> None:
+        for maker in self._makers:
+            maker.add(now, blocks)
+
+    def end(self) -> list[Notice] | None:
+        if self._scrapes is not None:
+            self._scrapes.end()
+        return None if self._alerts is None else self._alerts.notices()
+
+
+def _past(stack: ExitStack, openmetrics: Path | None, alerts: bool, every: float) -> _Past:
+    promtool = shutil.which("promtool")
+    if alerts and promtool is None:
+        raise UserError(
+            "--alerts: expected promtool on the PATH, got none; it comes with Prometheus"
+        )
+    scrapes = None if openmetrics is None else stack.enter_context(openmetrics.open("wb"))
+    return _Past(
+        None if scrapes is None else PastScrapes(scrapes),
+        PastAlerts(promtool, every) if alerts and promtool else None,
+    )
 
 
 def _files(path: Path, known: Reference, missing: str) -> DataFiles:
@@ -183,23 +209,27 @@ def _warnings(replay: Replay) -> list[str]:
     return [f"{counted(count, noun)} {text}" for text, (count, noun) in said.items() if count]
 
 
-def _print_json(found: Mapping[str, Account], replay: Replay) -> None:
-    from mlmon_exporter.cli.timeline import as_json
+def _print_json(found: Found) -> None:
+    from mlmon_exporter.cli.timeline import as_json, notice_as_json
 
-    form = {
-        "settings": {name: as_json(account) for name, account in found.items()},
-        **replay.counts._asdict(),
+    form: dict[str, Any] = {
+        "settings": {name: as_json(account) for name, account in found.accounts.items()},
+        **found.replay.counts._asdict(),
     }
+    if found.notices is not None:
+        form["notices"] = [notice_as_json(notice) for notice in found.notices]
     # orjson writes NaN as null.
     typer.echo(orjson.dumps(form, option=orjson.OPT_INDENT_2))
 
 
-def _print(found: Mapping[str, Account], warnings: Sequence[str]) -> None:
-    from mlmon_exporter.cli.timeline import print_account, side_by_side
+def _print(found: Found, warnings: Sequence[str]) -> None:
+    from mlmon_exporter.cli.timeline import print_account, print_notices, side_by_side
 
     console = Console(highlight=False)
-    first, *others = found.values()
+    first, *others = found.accounts.values()
     print_account(console, first)
+    if found.notices is not None:
+        print_notices(console, found.notices, first.days)
     if others:
-        console.print(side_by_side(found))
+        console.print(side_by_side(found.accounts))
     print_warnings(console, warnings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 from rich.console import Console
@@ -24,6 +24,7 @@ from mlmon_exporter.reference.reference import Reference
 from mlmon_exporter.reference.settings import segment_feature
 from mlmon_exporter.reference.warnings import file_warnings, reference_warnings, time_warnings
 
+from .data_options import Data, Missing, option
 from .sensitivity import sensitivity
 from .terminal import (
     UserError,
@@ -42,48 +43,35 @@ EXAMPLE = """mlmon-exporter build-reference train.parquet --model bike-demand --
 WINDOWS = ",".join(window.label for window in DEFAULT_WINDOWS)
 
 
-def _option(text: str, metavar: str = "A,B", default: str | bool = False) -> Any:
-    return typer.Option(metavar=metavar, show_default=default, help=text)
-
-
-Data: TypeAlias = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DATA",
-        help="CSV (also .gz), Parquet, Feather or Arrow: a file, or a folder of them.",
-        show_default=False,
-    ),
-]
 ModelName: TypeAlias = Annotated[
     str, typer.Option(help="The model's name, as in mlmon.toml and in all metrics.")
 ]
-Prediction: TypeAlias = Annotated[str, _option("Columns with the model's predictions.")]
-GroundTruth: TypeAlias = Annotated[str, _option("Columns with the outcome; not features.")]
+Prediction: TypeAlias = Annotated[str, option("Columns with the model's predictions.")]
+GroundTruth: TypeAlias = Annotated[str, option("Columns with the outcome; not features.")]
 Categorical: TypeAlias = Annotated[
-    str, _option("Numeric columns that are categories; texts always are.")
+    str, option("Numeric columns that are categories; texts always are.")
 ]
 Segment: TypeAlias = Annotated[
-    str, _option("Features that define segments; age:25:45:65 for ranges between edges.")
+    str, option("Features that define segments; age:25:45:65 for ranges between edges.")
 ]
 Task: TypeAlias = Annotated[
     str,
-    _option(
+    option(
         "classification or regression; texts, and two numbers, are classes.",
         "T",
         "from the ground truth",
     ),
 ]
 Score: TypeAlias = Annotated[
-    str, _option("The prediction that is the positive class's probability.", "A", "detected")
+    str, option("The prediction that is the positive class's probability.", "A", "detected")
 ]
 Label: TypeAlias = Annotated[
-    str, _option("The prediction that is the predicted class.", "A", "detected")
+    str, option("The prediction that is the predicted class.", "A", "detected")
 ]
-Positive: TypeAlias = Annotated[str, _option("The positive class.", "C", "the last of two")]
-TimeColumn: TypeAlias = Annotated[str, _option("The time of a row; not a feature.", "A")]
-Ignore: TypeAlias = Annotated[str, _option("Columns to leave out, such as ids.")]
-Features: TypeAlias = Annotated[str, _option("Only these features.", default="all others")]
-Missing: TypeAlias = Annotated[str, _option("Texts that mean a missing value, such as '?'.")]
+Positive: TypeAlias = Annotated[str, option("The positive class.", "C", "the last of two")]
+TimeColumn: TypeAlias = Annotated[str, option("The time of a row; not a feature.", "A")]
+Ignore: TypeAlias = Annotated[str, option("Columns to leave out, such as ids.")]
+Features: TypeAlias = Annotated[str, option("Only these features.", default="all others")]
 Windows: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -95,8 +83,8 @@ Windows: TypeAlias = Annotated[
 MaxFeatures: TypeAlias = Annotated[
     int, typer.Option(min=1, help="As in mlmon.toml: a server takes no reference of more.")
 ]
-Begin: TypeAlias = Annotated[str, _option("Only rows from this time on.", "TIME")]
-End: TypeAlias = Annotated[str, _option("Only rows before this time.", "TIME")]
+Begin: TypeAlias = Annotated[str, option("Only rows from this time on.", "TIME")]
+End: TypeAlias = Annotated[str, option("Only rows before this time.", "TIME")]
 Out: TypeAlias = Annotated[
     Path | None, typer.Option(show_default="MODEL.reference.json", help="The file to write.")
 ]
@@ -186,9 +174,9 @@ def _print_result(console: Console, reference: Reference, file: Path, seconds: f
 def _span(begin: str, end: str, time_column: str) -> dict[str, float]:
     """Return the times given, as fields of `Roles`."""
     given = {"begin": begin, "end": end}
-    for option, text in given.items():
+    for name, text in given.items():
         if text and not time_column:
-            raise UserError(f"--{option}: expected --time-column, the time of a row, as well")
+            raise UserError(f"--{name}: expected --time-column, the time of a row, as well")
     return {name: moment(f"--{name}", text) for name, text in given.items() if text}
 
 

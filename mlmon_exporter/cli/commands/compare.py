@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
 
 import orjson
 import typer
@@ -24,6 +23,19 @@ from mlmon_exporter.reference.settings import model_settings
 from mlmon_exporter.reference.warnings import time_warnings
 
 from .build_reference import names
+from .data_options import (
+    ConfigFile,
+    FailOn,
+    GroundTruth,
+    Html,
+    Json,
+    Missing,
+    New,
+    Pushgateway,
+    ReferenceFile,
+    TextFile,
+    Window,
+)
 from .terminal import SHOWN, UserError, counted, print_warnings, progress_bar, user_errors
 
 EXAMPLE = """mlmon-exporter compare today.parquet --reference bike-demand.reference.json
@@ -32,51 +44,17 @@ FAILURES = ("drift", "quality", "none")
 
 
 def compare(
-    new: Annotated[
-        Path,
-        typer.Argument(
-            metavar="NEW",
-            help="CSV (also .gz), Parquet, Feather or Arrow: a file, or a folder of them.",
-            show_default=False,
-        ),
-    ],
-    reference: Annotated[
-        Path, typer.Option(show_default=False, help="The reference file to compare with.")
-    ],
-    ground_truth: Annotated[
-        str, typer.Option(metavar="A", show_default=False, help="The column with the outcome.")
-    ] = "",
-    window: Annotated[
-        str,
-        typer.Option(help="The time that the rows are of: natural variation depends on it."),
-    ] = "24h",
-    fail_on: Annotated[
-        str, typer.Option(metavar="A,B", help="What to exit with 1 for: drift, quality, or none.")
-    ] = "drift",
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="MLMON_CONFIG", show_default=False, help="The mlmon.toml with your floors."
-        ),
-    ] = None,
-    missing: Annotated[
-        str, typer.Option(metavar="A,B", show_default=False, help="Texts that mean missing.")
-    ] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
-    html: Annotated[
-        Path | None, typer.Option(show_default=False, help="Also write the page to this file.")
-    ] = None,
-    text_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--textfile",
-            show_default=False,
-            help="Also write metrics for node_exporter's textfile collector, such as /x/m.prom.",
-        ),
-    ] = None,
-    pushgateway: Annotated[
-        str, typer.Option(metavar="URL", show_default=False, help="Also push metrics there.")
-    ] = "",
+    new: New,
+    reference: ReferenceFile,
+    ground_truth: GroundTruth = "",
+    window: Window = "24h",
+    fail_on: FailOn = "drift",
+    config: ConfigFile = None,
+    missing: Missing = "",
+    json: Json = False,
+    html: Html = None,
+    text_file: TextFile = None,
+    pushgateway: Pushgateway = "",
 ) -> None:
     """Compare data with a reference: has a column drifted, is quality worse?
 

@@ -149,3 +149,23 @@ def test_prometheus_makes_blocks_of_what_scrapes_would_have_shown(
     assert min(risen) == account["alarms"][0]["begin"]
     assert max(hours) == account["end"]
     assert all('job="mlmon-backtest"' in line for line in dumped)
+
+
+def test_alerts_are_listed_as_pages_and_tickets(
+    known: Path, require_binary: Callable[[str], str]
+) -> None:
+    require_binary("promtool")
+    arguments = ("backtest", "log.csv", "--reference", known, "--time-column", "ts", "--alerts")
+    text = succeeded(*arguments, "--every", "1h")
+    assert re.search(r"ticket 2026-11-03 \d\d:\d\d to the end MlmonFeatureDrift: x", text)
+    assert "evaluated by Prometheus: 0 pages (0.0 in 30 days) and 1 ticket (15.0" in text
+    (notice,) = json.loads(run(*arguments, "--every", "1h", "--json").stdout)["notices"]
+    assert (notice["kind"], notice["end"]) == ("ticket", None)
+    assert [alert["feature"] for alert in notice["alerts"]] == ["x"]
+
+
+def test_alerts_need_promtool(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert error(
+        "backtest", "log.csv", "--reference", known, "--time-column", "ts", "--alerts"
+    ) == ("--alerts: expected promtool on the PATH, got none; it comes with Prometheus")
