@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from threading import Event
@@ -15,20 +15,17 @@ import httpx
 import numpy as np
 
 from mlmon_exporter import Config, Reference
-from mlmon_exporter.assets.rules import Settings, files
-from mlmon_exporter.assets.rules.alertmanager import alertmanager_file
+from mlmon_exporter.assets.rules import Settings
 from mlmon_exporter.assets.rules.notices import KINDS
 from mlmon_exporter.cli.past_alerts import PastAlerts
 from mlmon_exporter.reference.replay import LogColumns, Replay, replay
 from mlmon_exporter.reference.settings import model_settings
 
-from .servers import alertmanager, prometheus, serving, wait_until
-from .test_paging import CONFIG, PATIENCE, WINDOWS, Inbox, app_of, reference
-
-__all__ = ["reference"]
+from .pager import PATIENCE, WINDOWS, app_of, watched
+from .servers import serving
 
 SETTINGS = Settings(hour_seconds=24, severities={"MlmonFleetDrift": "critical"})
-EVERY = 0.4
+EVERY = 0.5
 """Seconds between scrapes, and between looks."""
 ROWS = 40
 OF_MODELS = {"data", "drift", "quality"}
@@ -85,41 +82,37 @@ def past_of(log: list[Served], reference: str, promtool: str) -> set[tuple[str, 
     }
 
 
+def reference_in(folder: Path) -> str:
+    rng = np.random.default_rng(1)
+    temp = rng.normal(size=5000)
+    rows = {"temp": temp, "wind": temp, "cnt": rng.random(5000)}
+    rows["sent"] = rng.uniform(0, 1200, 5000)  # without times, drift pages nobody
+    path = str(folder / "bike.json")
+    Reference.build(rows, predictions="cnt", time_column="sent", windows=WINDOWS).save(path)
+    return path
+
+
 def test_a_log_gives_the_pages_and_tickets_that_were_sent_while_it_was_served(
-    reference: str, tmp_path: Path, require_binary: Callable[[str], str]
+    tmp_path: Path, require_binary: Callable[[str], str]
 ) -> None:
-    rules = {name: text for name, text in files(SETTINGS).items() if "fairness" not in name}
-    for name, text in rules.items():
-        (tmp_path / "rules" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "rules" / name).write_text(text)
-    inbox = Inbox()
-    with ExitStack() as stack:
-        url = stack.enter_context(serving(app_of(reference, "bike")))
-        webhook = stack.enter_context(serving(inbox.app))
-        binary = require_binary("prometheus-alertmanager")
-        config = alertmanager_file(SETTINGS, webhook)
-        address = stack.enter_context(alertmanager(binary, tmp_path / "alertmanager", config))
-        text = CONFIG.format(
-            rules=tmp_path / "rules",
-            alertmanager=address,
-            models=[url.removeprefix("http://")],
-            control=[],
-        )
-        options = ("--scrape.discovery-reload-interval=100ms", "--rules.alert.resend-delay=2s")
-        binary = require_binary("prometheus")
-        server = stack.enter_context(prometheus(binary, tmp_path / "prometheus", text, *options))
+    reference = reference_in(tmp_path)
+    with (
+        watched(tmp_path, SETTINGS, require_binary) as job,
+        serving(app_of(reference, "bike")) as url,
+    ):
+        job.scrape(int(url.rpartition(":")[2]))
         client = Client(url)
         enough = "sum(mlmon_prediction_rows_total) > 3000"
-        client.post_until(lambda: bool(server.query(enough)), 0.0, "rows")
+        client.post_until(lambda: job.holds(enough), 0.0, "rows")
         begun = time.time()
         client.post_until(lambda: time.time() > begun + SETTINGS.span_seconds("30m"), 0.0, "calm")
-        client.post_until(lambda: bool(inbox.of("MlmonFleetDrift", "firing")), 3.0, "a page")
-        client.post_until(lambda: bool(inbox.of("MlmonFleetDrift", "resolved")), 0.0, "its end")
-        wait_until(lambda: inbox.of("MlmonFeatureDrift", "firing"), PATIENCE, "a ticket")
+        for status, shift in (("firing", 3.0), ("resolved", 0.0)):
+            is_told = partial(job.told, "MlmonFleetDrift", "bike", status)
+            client.post_until(is_told, shift, f"a page is {status}")
     sent = {
         (KINDS[n.receiver], n.name)
-        for n in inbox.notices
+        for n in job.inbox.notices
         if n.receiver in KINDS and n.labels["subsystem"] in OF_MODELS and n.status == "firing"
     }
-    assert ("page", "MlmonFleetDrift") in sent
+    assert sent == {("page", "MlmonFleetDrift"), ("ticket", "MlmonFeatureDrift")}
     assert past_of(client.log, reference, require_binary("promtool")) == sent
