@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from tests.core.outcome_rows import Values, predicted, tell, told
-
-from .test_scorer import FEATURES, Rows, parts, people, people_model
+from tests.core.outcomes.people import FEATURES, Rows, parts, people, people_model
 
 PARITY = ("ground_truth_parity_ratio", "v1")
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.fairness import PARITIES, Rates, parities
 from tests.core.outcome_rows import SETTINGS, Values, model_of, predicted, tell, told
-
-from .test_scorer import FEATURES, Rows, parts, people, people_model
+from tests.core.outcomes.people import FEATURES, Rows, parts, people, people_model
 
 EXACT = 1e-9
 OF_FAIRLEARN = PARITIES[:4]

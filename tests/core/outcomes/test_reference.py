@@ -11,8 +11,7 @@ import pytest
 from mlmon_exporter.core.outcomes.reference import OutcomeReference
 from mlmon_exporter.core.outcomes.tallies import SegmentSums
 from mlmon_exporter.reference.reference import Reference
-
-from .test_scorer import Rows, people
+from tests.core.outcomes.people import Rows, people
 
 ROLES: dict[str, Any] = {
     "predictions": ["p", "label"],

@@ -270,13 +270,6 @@ def test_great_numbers_are_told_apart() -> None:
     assert [bins.code(2**53 + n) for n in range(3)] == [0, 1, 3]
 
 
-@given(st.integers(-(10**20), 10**20))
-def test_a_whole_number_has_one_name(number: int) -> None:
-    assert category_name(number) == str(number)
-    if float(number) == number:
-        assert category_name(float(number)) == str(number)
-
-
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.text(min_size=1) | st.booleans())
 def test_a_category_of_the_reference_is_found_again(value: Any) -> None:
     name = category_name(value)
