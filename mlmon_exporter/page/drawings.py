@@ -88,7 +88,7 @@ def sparkline(history: ScoreHistory, label: str) -> Html:
 
 def bars(reference: Floats, current: Floats, label: str) -> Html:
     """Draw shares per bin: the window's narrow in front of the reference's wide."""
-    top = max(float(np.nanmax([*reference, *current], initial=0.0)), 1e-9)
+    top = max(float(np.fmax.reduce([*reference, *current], initial=0.0)), 1e-9)
     step = BARS_WIDTH / max(len(reference), 1)
     return _svg(
         BARS_WIDTH,

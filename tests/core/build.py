@@ -119,3 +119,8 @@ def scored(
 ) -> dict[str, Floats]:
     """All scores, thresholds and verdicts of rows."""
     return score(Comparison(frame, sums_of(frame, rows, **options), policy, level))
+
+
+def categorical(column: ColumnReference) -> CategoryBins:
+    assert isinstance(column.bins, CategoryBins)
+    return column.bins

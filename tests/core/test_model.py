@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,10 +14,7 @@ from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.profile.bins import CategoryBins
 from mlmon_exporter.core.records import Batch, Histograms
 from mlmon_exporter.core.settings import (
-    Policy,
     SegmentFeature,
-    WindowName,
-    window_names,
 )
 from tests.core.served_rows import (
     NOW,
@@ -189,21 +185,6 @@ def test_totals_are_exact_with_two_threads_adding_and_one_reading(is_learning: b
 
 
 # Settings
-
-
-def test_windows_are_sorted_by_length() -> None:
-    assert window_names([("24h", 86400.0), ("5m", 300.0)]) == (
-        WindowName("5m", 300.0),
-        WindowName("24h", 86400.0),
-    )
-
-
-def test_the_policy_says_how_many_rows_are_enough() -> None:
-    model = Model(SETTINGS._replace(policy=Policy(min_window_rows=1000)), reference_of())
-    model.observe(batch(999), NOW)
-    assert math.isnan(samples(model.readings(NOW))["mlmon_feature_psi", "v1", "age", "1h"])
-    model.observe(batch(1), NOW)
-    assert samples(model.readings(NOW))["mlmon_feature_psi", "v1", "age", "1h"] >= 0
 
 
 def test_texts_are_counted_by_characters_and_words() -> None:

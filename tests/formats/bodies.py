@@ -90,3 +90,8 @@ def _headers(headers: Mapping[str, str] | None) -> Headers:
 
 def _chunks(body: bytes | Iterable[bytes]) -> list[bytes]:
     return [body] if isinstance(body, bytes) else list(body)
+
+
+def canonical_text(value: object) -> str:
+    """A value as JSON that is the same for equal values."""
+    return json.dumps(value, sort_keys=True, default=lambda array: array.tolist())

@@ -4,144 +4,15 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from mlmon_exporter.core.records import Exchange
-from mlmon_exporter.formats import BodyMap, FormatError, parse
+from mlmon_exporter.formats import FormatError, parse
+from tests.formats.tensor import ANY, PATH, asked, binary, features, reason, tensor
 
 from .bodies import exchange
-
-PATH = "/v2/models/m/infer"
-ANY = BodyMap()
-DATATYPES = {
-    "BOOL": "?",
-    **{f"UINT{8 * n}": f"<u{n}" for n in (1, 2, 4, 8)},
-    **{f"INT{8 * n}": f"<i{n}" for n in (1, 2, 4, 8)},
-    **{f"FP{8 * n}": f"<f{n}" for n in (2, 4, 8)},
-}
-
-
-def tensor(shape: Any, data: Any, datatype: str = "FP64", name: str = "x") -> dict[str, Any]:
-    return {"name": name, "shape": shape, "datatype": datatype, "data": data}
-
-
-def asked(*inputs: dict[str, Any], path: str = PATH, **others: Any) -> Exchange:
-    return exchange(json.dumps({"inputs": inputs, **others}).encode(), path=path)
-
-
-def binary(
-    shape: Any, content: bytes, datatype: Any, size: Any = None, length: bytes | None = None
-) -> Exchange:
-    """Return a request with one tensor after its JSON."""
-    size = len(content) if size is None else size
-    entry = {"name": "x", "shape": shape, "datatype": datatype}
-    head = json.dumps({"inputs": [entry | {"parameters": {"binary_data_size": size}}]}).encode()
-    told = str(len(head)).encode() if length is None else length
-    headers = {"Inference-Header-Content-Length": told.decode()}
-    return exchange(head + content, path="/predict", request_headers=headers)
-
-
-def features(exchanged: Exchange, body_map: BodyMap = ANY) -> dict[str, Any]:
-    batch = parse(exchanged, body_map, "oip_v2").batch
-    return {
-        name: column.tolist() if isinstance(column, np.ndarray) else column
-        for name, column in batch.features.items()
-    }
-
-
-def reason(exchanged: Exchange, body_map: BodyMap = ANY) -> str:
-    with pytest.raises(FormatError) as raised:
-        parse(exchanged, body_map, "oip_v2")
-    return raised.value.reason
-
-
-@pytest.mark.parametrize("datatype", DATATYPES)
-@given(data=st.data())
-def test_binary_tensors_are_what_numpy_wrote(datatype: str, data: st.DataObject) -> None:
-    shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=3, max_side=4))
-    array = data.draw(hnp.arrays(np.dtype(DATATYPES[datatype]), shape))
-    rows = array.reshape(shape[0], -1)
-    read = features(binary(list(shape), array.tobytes(), datatype))
-    columns = [read[name] for name in read]
-    if shape[0] == 1:
-        columns = [[value] for value in columns]
-    np.testing.assert_array_equal(np.array(columns, dtype=array.dtype).T, rows)
-
-
-@given(st.lists(st.floats(width=16) | st.sampled_from([1.5, -2.0, 1e30]), min_size=2))
-def test_bfloat_is_the_upper_half_of_a_float(values: list[float]) -> None:
-    uppers = [struct.pack("<f", value)[2:] for value in values]
-    expected = [struct.unpack("<f", b"\0\0" + upper)[0] for upper in uppers]
-    read = features(binary([len(values)], b"".join(uppers), "BF16"))
-    np.testing.assert_array_equal(read["x"], expected)
-
-
-@given(st.lists(st.text(), min_size=2))
-def test_binary_texts_stand_after_their_lengths(values: list[str]) -> None:
-    content = b"".join(struct.pack("<I", len(v.encode())) + v.encode() for v in values)
-    assert features(binary([len(values)], content, "BYTES")) == {"x": values}
-
-
-def test_bytes_that_are_no_text_are_an_invalid_value() -> None:
-    content = struct.pack("<I", 2) + b"\xff\x00"
-    assert features(binary([1], content, "BYTES")) == {"x": {"b64": ""}}
-
-
-def test_binary_tensors_are_views_of_the_body() -> None:
-    content = np.arange(6, dtype="<f8").tobytes()
-    columns = parse(binary([3, 2], content, "FP64"), ANY).batch.features
-    assert all(column.base is not None for column in columns.values())
-
-
-@pytest.mark.parametrize("content", [b"\x01\x00\x02", b"\x00\xff\x01"])
-def test_any_byte_but_zero_is_true(content: bytes) -> None:
-    assert features(binary([3], content, "BOOL")) == {"x": [byte != 0 for byte in content]}
-
-
-@pytest.mark.parametrize(
-    "data", [[1, 2, 3, 4, 5, 6], [[1, 2, 3], [4, 5, 6]], [[[1], [2], [3]], [[4], [5], [6]]]]
-)
-@pytest.mark.parametrize("shape", [[2, 3], [2, 3, 1], [2, 1, 3]])
-def test_data_is_flat_or_nested_row_by_row(data: Any, shape: list[int]) -> None:
-    assert features(asked(tensor(shape, data))) == {"x[0]": [1, 4], "x[1]": [2, 5], "x[2]": [3, 6]}
-
-
-@pytest.mark.parametrize("shape", [[3], None, [7], "3", [-1], [3.0], [True]])
-def test_one_dimension_is_told_by_the_values_where_the_shape_is_wrong(shape: Any) -> None:
-    assert features(asked(tensor(shape, [1, 2, 3]))) == {"x": [1, 2, 3]}
-
-
-def test_a_shape_of_no_dimensions_is_one_value() -> None:
-    assert features(asked(tensor([], [5]))) == {"x": 5}
-
-
-@pytest.mark.parametrize(
-    ("names", "inputs", "expected"),
-    [
-        ((), [tensor([2, 1], [1, 2])], ["x"]),
-        (("a", "b"), [tensor([1, 2], [1, 2])], ["a", "b"]),
-        (("a",), [tensor([2], [1, 2])], ["a"]),
-        (("a", "x"), [tensor([2], [1, 2])], ["x"]),
-        (("x[0]", "x[1]", "y"), [tensor([1, 2], [1, 2])], ["x[0]", "x[1]"]),
-        (("a", "b"), [tensor([2], [1, 2]), tensor([2], [3, 4], name="z")], ["x", "z"]),
-    ],
-)
-def test_an_only_inputs_columns_take_the_models_names_where_they_fit(
-    names: tuple[str, ...], inputs: Sequence[Any], expected: list[str]
-) -> None:
-    assert [*features(asked(*inputs), BodyMap(feature_names=names))] == expected
-
-
-def test_an_input_of_another_width_than_the_models_is_mismatched() -> None:
-    body_map = BodyMap(feature_names=("a", "b"))
-    assert reason(asked(tensor([1, 3], [1, 2, 3])), body_map) == "mismatched_names"
 
 
 @pytest.mark.parametrize(
@@ -211,20 +82,6 @@ def test_header_path_and_keys_tell_formats_apart(
     except FormatError as error:
         found = error.format
     assert found == expected
-
-
-def test_a_tensor_without_a_batch_dimension_is_one_row_of_known_features() -> None:
-    four = BodyMap(feature_names=("a", "b", "c", "d"))
-    batch = parse(asked(tensor([4], [10, 11, 12, 13])), four).batch
-    assert (batch.features, batch.rows) == ({"a": 10, "b": 11, "c": 12, "d": 13}, 1)
-    content = struct.pack("<4d", 10, 11, 12, 13)
-    assert features(binary([4], content, "FP64"), four) == {"a": 10, "b": 11, "c": 12, "d": 13}
-
-
-def test_a_tensor_of_one_dimension_that_is_a_feature_is_its_rows() -> None:
-    known = BodyMap(feature_names=("x", "y"))
-    assert features(asked(tensor([2], [10, 11])), known) == {"x": [10, 11]}
-    assert features(asked(tensor([4], [1, 2, 3, 4]))) == {"x": [1, 2, 3, 4]}
 
 
 def test_outputs_without_a_batch_dimension_are_one_row_where_one_was_sent() -> None:

@@ -66,26 +66,6 @@ def test_sparse_rows_make_no_large_table() -> None:
     assert raised.value.reason == "too_many_values"
 
 
-@pytest.mark.parametrize(
-    ("frame", "reason"),
-    [
-        ({"columns": ["a"]}, "no_rows"),
-        ({"columns": ["a"], "data": []}, "no_rows"),
-        ({"columns": ["a"], "data": [[1, 2]]}, "ragged_rows"),
-        ([1], "no_rows"),
-    ],
-)
-def test_a_frame_without_rows_says_why(frame: Any, reason: str) -> None:
-    with pytest.raises(FormatError) as raised:
-        parse(exchange(json.dumps({"dataframe_split": frame}).encode()), ANY)
-    assert (raised.value.format, raised.value.reason) == ("mlflow", reason)
-
-
-def test_a_frame_without_names_of_columns_has_the_models() -> None:
-    frame = exchange(b'{"dataframe_split": {"data": [[1, 2]]}}')
-    assert parse(frame, BodyMap(feature_names=("x", "y"))).batch.features == {"x": 1, "y": 2}
-
-
 def test_columns_of_csv_without_names_are_numbered() -> None:
     sent = exchange(b",b\n1,2\n3,4\n", request_headers={"content-type": CSV})
     assert parse(sent, ANY).batch.features == {"0": [1.0, 3.0], "b": [2.0, 4.0]}

@@ -13,8 +13,8 @@ from mlmon_exporter.formats.event_stream import GAP
 from .bodies import exchange
 
 EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
-LINES = {"content-type": "application/x-ndjson"}
 ONE, TWO, THREE = b'{"a": 1, "b": 2}', b'{"a": [1, 2]}', b'{"a": [1, 2, 3]}'
+LINES = {"content-type": "application/x-ndjson"}
 
 
 def streamed(request: bytes, parts: list[Any], headers: dict[str, str] = EVENTS) -> Parsed:
@@ -121,11 +121,3 @@ def test_a_v2_stream_has_the_rows_and_the_version_of_its_events() -> None:
     )
     batch = parse(sent, BodyMap()).batch
     assert (batch.version, batch.predictions) == ("v7", {"y": [0.5, 0.25]})
-
-
-@pytest.mark.parametrize("media", [{}, {"content-type": "application/json"}])
-def test_lines_under_the_media_type_of_one_value_are_parts(media: dict[str, str]) -> None:
-    answer = exchange(TWO, b'{"output": 1}\n{"output": 2}\n', response_headers=media)
-    assert parse(answer, BodyMap()).batch.predictions == {"prediction": [1, 2]}
-    broken = exchange(TWO, b'{"output": 1}\n{"out', response_headers=media)
-    assert parse(broken, BodyMap()).problems == ("not_json",)

@@ -3,64 +3,24 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from mlmon_exporter import Config, Monitor, Reference
-from mlmon_exporter.cli.server import Reader
+from mlmon_exporter import Monitor
 from mlmon_exporter.core.counts.health import WRITE_FAILURES, Health
 from mlmon_exporter.state import store as store_module
 from mlmon_exporter.state.errors import LostError, StoreError
 from mlmon_exporter.state.outage import Outage
-from mlmon_exporter.state.processes import ALIVE_SECONDS
 from tests.asgi import get
-from tests.e2e.load import Series, counters, total
+from tests.e2e.load import total
+from tests.state.several import ROWS, monitor_of, observe, scraped
 
-from .harms import HARMS, forbidden, small_disk
+from .harms import HARMS
 
-ROWS = "mlmon_prediction_rows_total"
 BINS = "mlmon_feature_bin_rows_total"
-
-
-@pytest.fixture
-def reference(tmp_path: Path) -> str:
-    rng = np.random.default_rng(0)
-    path = tmp_path / "m.json"
-    Reference.build({"x": rng.normal(size=5000), "y": rng.random(5000)}, predictions="y").save(path)
-    return str(path)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """The state directory, on a small disk where the test fills it."""
-    folder = tmp_path / "state"
-    with ExitStack() as stack:
-        if request.node.callspec.params["reason"] == "full":
-            stack.enter_context(small_disk(folder))
-        yield folder
-
-
-def monitor_of(reference: str, folder: Path) -> Monitor:
-    # Longer than a test: what is flushed is flushed by the test.
-    options = {"model": "m", "reference": reference, "state_dir": str(folder)}
-    return Monitor(Config.from_options(None, flush_seconds=600.0, **options))
-
-
-def observe(monitor: Monitor, count: int, shift: float = 0.0) -> None:
-    rng = np.random.default_rng(count)
-    monitor.observe({"x": rng.normal(size=count) + shift}, [*rng.random(count)])
-
-
-def scraped(monitor: Monitor) -> tuple[dict[Series, float], str]:
-    text = get(monitor.metrics_app(), "/metrics").text
-    return counters(text), text
 
 
 def settle(monitor: Monitor) -> None:
@@ -115,50 +75,6 @@ def test_counts_and_verdicts_go_on_and_are_exact_afterwards(
     assert "is written again" in caplog.text
     for each in (ours, other):
         each.close()
-
-
-def test_counts_of_a_process_that_never_read_the_state_are_series_of_their_own(
-    reference: str, tmp_path: Path
-) -> None:
-    folder = tmp_path / "state"
-    with monitor_of(reference, folder) as before:
-        observe(before, 500)
-    monitor = monitor_of(reference, folder)
-    with forbidden(folder):
-        observe(monitor, 100)
-        found = scraped(monitor)[0]
-        assert total(found, ROWS, worker=str(os.getpid())) == total(found, ROWS) == 100
-        observe(monitor, 20)
-    observe(monitor, 3)
-    found = scraped(monitor)[0]
-    assert total(found, ROWS) == 500 + 100 + 20 + 3
-    assert not any("worker" in dict(labels) for _, labels in found)
-    monitor.close()
-
-
-@pytest.mark.parametrize("reason", ["full"])
-def test_a_reader_says_since_when_nobody_has_written_and_why(
-    reason: str, reference: str, folder: Path
-) -> None:
-    options = {"model": "m", "reference": reference, "state_dir": str(folder)}
-    with monitor_of(reference, folder) as monitor:
-        observe(monitor, 500)
-    reader = Reader(Config.from_options(None, flush_seconds=0.01, **options))
-    now = time.time()
-    assert reader._readout.trouble(now + ALIVE_SECONDS - 5.0) is None
-    stale = reader._readout.trouble(now + 2 * ALIVE_SECONDS)
-    assert stale is not None
-    assert (stale.reason, stale.folder) == ("", folder)
-    assert now - 60.0 < stale.since <= now
-    with HARMS[reason](folder):
-        stale = reader._readout.trouble(now + 2 * ALIVE_SECONDS)
-        assert stale is not None
-        assert stale.reason == reason
-        report = reader.report(now=now + 2 * ALIVE_SECONDS)
-        assert f"state_dir {folder} has not been written since" in report
-        assert "its disk is full" in report
-        assert "Nothing has drifted<" not in report
-    reader.close()
 
 
 def test_failures_exist_at_zero_where_there_is_a_state_directory(

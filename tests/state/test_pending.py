@@ -8,45 +8,10 @@ from typing import Any
 
 import pytest
 
-from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.pending import GroundTruth
-from mlmon_exporter.core.records import Prediction
-from mlmon_exporter.core.settings import ModelSettings
-from mlmon_exporter.state.errors import StoreError
-from mlmon_exporter.state.joiner import Limits
 from mlmon_exporter.state.memory import MemoryTransactions
 from mlmon_exporter.state.pending import Pending
-
-NOW = 1_800_000_000.0
-DAY = 86400.0
-LIMITS = Limits(rows=10, seconds=DAY, early_seconds=0.0, window_seconds=DAY)
-
-
-def in_memory(limits: Limits = LIMITS) -> tuple[Pending, list[tuple[str, int]]]:
-    """Return pending predictions in memory, and the reasons and numbers of those dropped."""
-    dropped: list[tuple[str, int]] = []
-    transactions = MemoryTransactions(lambda *_: None)
-    return Pending(transactions, {}, limits, lambda *gone: dropped.append(gone)), dropped
-
-
-def some(*names: str, at: float = NOW) -> list[tuple[str, Prediction]]:
-    return [("m", Prediction(name, at, "1", (0.5,), ())) for name in names]
-
-
-def test_without_a_task_neither_flush_nor_scrape_opens_a_transaction_for_outcomes() -> None:
-    opened: list[float] = []
-
-    def transaction(now: float) -> Any:
-        opened.append(now)
-        raise StoreError("away")
-
-    limits = Limits(rows=10, seconds=DAY, early_seconds=1.0, window_seconds=DAY)
-    model = Model(ModelSettings("m"), None)
-    pending = Pending(transaction, {"m": model}, limits, lambda *_: None)
-    assert (pending.flush(NOW), opened) == ({}, [])
-    with pytest.raises(StoreError), pending.transaction(NOW):
-        pass
-    assert (pending.flush(NOW), opened) == ({}, [NOW, NOW])
+from tests.state.waiting import DAY, LIMITS, NOW, in_memory, some
 
 
 def test_over_the_limit_the_oldest_go_and_are_counted() -> None:
@@ -73,14 +38,6 @@ def test_the_first_prediction_of_an_id_stays_and_others_are_counted() -> None:
     with pending.transaction(NOW) as transaction:
         assert transaction.table.find(["a"])["a"].at == NOW
     assert dropped == [("pending_duplicate", 1)]
-
-
-def test_in_memory_predictions_are_put_away_in_batches() -> None:
-    pending, _ = in_memory(LIMITS._replace(held_rows=2))
-    for i, held in enumerate([1, 0, 1, 0]):
-        pending.keep(some(str(i)), NOW)
-        assert len(pending._held) == held
-    assert pending.flush(NOW) == {"m": 4}
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

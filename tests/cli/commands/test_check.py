@@ -12,18 +12,6 @@ from tests.command_line import error, succeeded
 from .test_build_reference import build
 
 
-@pytest.fixture
-def config(train: Path, folder: Path) -> Path:
-    build(train)
-    path = folder / "mlmon.toml"
-    path.write_text(
-        'windows = ["1h"]\n'
-        '[[models]]\nname = "bike"\nversion = "7"\ntask = "regression"\nroutes = ["/predict"]\n'
-        'reference = "bike.reference.json"\nsegments = ["season"]\n'
-    )
-    return path
-
-
 def test_check_says_for_which_windows_natural_variation_is_not_known(
     train: Path, folder: Path
 ) -> None:
@@ -45,13 +33,6 @@ def test_check_shows_what_each_model_will_watch(config: Path) -> None:
     assert "temp numeric 11 2 000" in text
     assert re.search(r"mean in a window of 1h: 1 sd is seen with \d+ rows, 0.5 sd is ", text)
     assert text.endswith("OK, no warnings: a server will start with this.")
-
-
-def test_check_says_after_how_long_a_shift_is_seen(config: Path) -> None:
-    text = " ".join(succeeded("check", "--config", config, "--rows-per-day", "100000").split())
-    assert re.search(r"1 sd is seen after [\d ]+ rows, \d+ min, 0.5 sd is seen after ", text)
-    text = " ".join(succeeded("check", "--config", config, "--rows-per-day", "100").split())
-    assert "1 sd is not seen, 0.5 sd is not seen" in text
 
 
 def test_check_takes_the_file_that_the_environment_names(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,83 +15,25 @@ import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
-from typer.testing import CliRunner
 
-from mlmon_exporter.cli.program import program
-from mlmon_exporter.config.keys import Duration
 from mlmon_exporter.core.profile.bins import CategoryBins, NumericBins
-from mlmon_exporter.core.profile.categories import MOST_NAMED, CategoryCounts
 from mlmon_exporter.core.profile.column import ColumnReference
-from mlmon_exporter.core.profile.form import column_to_dict
 from mlmon_exporter.reference.data import files as data_files
 from mlmon_exporter.reference.data import readers as file_readers
-from mlmon_exporter.reference.data.arrow import categories_of, kind_of, numbers_of, times_of
+from mlmon_exporter.reference.data.arrow import times_of
 from mlmon_exporter.reference.data.files import DataError, DataFiles, TypeConflictError
 from mlmon_exporter.reference.from_files import Roles, reference_from_files
 from mlmon_exporter.reference.reference import Reference
-from mlmon_exporter.reference.warnings import file_warnings
-
-NAN = float("nan")
-HOUR = 3600.0
-
-
-def write_text(path: Path, *lines: str, end: str = "\n") -> Path:
-    path.write_bytes("".join(line + end for line in lines).encode())
-    return path
-
-
-def write(path: Path, table: Any) -> Path:
-    """Write a table in the format of the path."""
-    if path.suffix == ".parquet":
-        pyarrow.parquet.write_table(table, path)
-    elif path.suffix == ".feather":
-        pyarrow.feather.write_feather(table, path)
-    elif path.suffix == ".arrow":
-        with pa.ipc.new_file(path, table.schema) as file:
-            file.write_table(table)
-    else:
-        with (
-            pa.CompressedOutputStream(path, "gzip")
-            if path.suffix == ".gz"
-            else pa.OSFile(str(path), "wb") as file
-        ):
-            pyarrow.csv.write_csv(table, file)
-    return path
-
-
-def read(files: DataFiles, names: Sequence[str] | None = None) -> dict[str, Any]:
-    """All rows of some columns: arrays of numbers, or a dictionary of rows by category."""
-    wanted = list(files.columns) if names is None else names
-    parts: dict[str, list[Any]] = {name: [] for name in wanted}
-    for columns, rows in files.chunks(wanted):
-        for name in wanted:
-            values = columns[name]
-            assert _rows(values) == rows
-            parts[name].append(values)
-    return {name: joined(values) for name, values in parts.items()}
-
-
-def _rows(values: Any) -> int:
-    if isinstance(values, CategoryCounts):
-        return sum(values.rows) + values.missing + values.other
-    return len(values)
-
-
-def joined(parts: Iterable[Any]) -> Any:
-    found = list(parts)
-    if not isinstance(found[0], CategoryCounts):
-        return np.concatenate(found)
-    rows: dict[str | None, int] = {}
-    for part in found:
-        for name, count in [*zip(part.names, part.rows, strict=True), (None, part.missing)]:
-            rows[name] = rows.get(name, 0) + count
-    return {name: count for name, count in rows.items() if count}
-
-
-def same(values: NDArray[np.float64], expected: Sequence[float]) -> bool:
-    assert values.dtype == np.float64
-    return bool(np.array_equal(values, np.array(expected, dtype=np.float64), equal_nan=True))
+from tests.reference.data.written import (
+    FORMATS,
+    HOUR,
+    NAN,
+    ROWS,
+    read,
+    same,
+    write,
+    write_text,
+)
 
 
 def column(reference: Reference, name: str) -> ColumnReference:
@@ -104,24 +44,6 @@ def categories(reference: Reference, name: str) -> dict[str, int]:
     found = column(reference, name)
     assert isinstance(found.bins, CategoryBins)
     return dict(zip(found.bins.categories, found.counts.tolist(), strict=False))
-
-
-ROWS = 1000
-FORMATS = ("csv", "csv.gz", "parquet", "feather", "arrow")
-
-
-@pytest.fixture
-def table() -> Any:
-    rng = np.random.default_rng(1)
-    temp = rng.normal(size=ROWS).round(3)
-    return pa.table(
-        {
-            "temp": pa.array(np.where(rng.random(ROWS) < 0.1, NAN, temp), from_pandas=True),
-            "riders": pa.array(rng.integers(0, 9, ROWS)),
-            "town": pa.array(rng.choice(["Ulm", "Köln", "a,b", 'say "x"'], ROWS)),
-            "open": pa.array(rng.random(ROWS) < 0.3),
-        }
-    )
 
 
 @pytest.mark.parametrize("ending", FORMATS)
@@ -139,20 +61,6 @@ def test_every_format_gives_the_same_columns(tmp_path: Path, table: Any, ending:
     assert same(found["open"], table["open"].to_numpy())
     towns = table["town"].to_pylist()
     assert found["town"] == {town: towns.count(town) for town in towns}
-
-
-@pytest.mark.parametrize("ending", FORMATS)
-def test_a_reference_is_the_same_from_files_and_from_memory(
-    tmp_path: Path, table: Any, ending: str
-) -> None:
-    files = DataFiles(write(tmp_path / f"data.{ending}", table), categorical=["riders"])
-    built = reference_from_files(files, Roles(categorical=("riders",)), "m")
-    memory = {name: table[name].to_pylist() for name in table.column_names}
-    expected = Reference.build(memory, categorical=["riders"])
-    for ours, theirs in zip(built.features, expected.features, strict=True):
-        assert ours.name == theirs.name
-        assert ours.counts.tolist() == theirs.counts.tolist()
-        assert ours.bins.intervals == theirs.bins.intervals
 
 
 @pytest.mark.parametrize("block", [64, 100, 1000, 2**20])
@@ -292,148 +200,7 @@ def test_times_in_csv_stay_as_they_are_written(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_the_header_tells_the_delimiter(tmp_path: Path, delimiter: str) -> None:
-    path = write_text(tmp_path / "d.csv", f'"a,b"{delimiter}c', f"1{delimiter}2")
-    assert list(DataFiles(path).columns) == ["a,b", "c"]
-
-
-def test_a_name_in_the_header_may_have_a_break(tmp_path: Path) -> None:
-    path = write_text(tmp_path / "d.csv", '"a\nb";c', "1;2")
-    assert list(DataFiles(path).columns) == ["a\nb", "c"]
-
-
-@pytest.mark.parametrize("end", ["\n", "\r", ""])
-def test_a_csv_file_with_very_many_columns_takes_no_memory(tmp_path: Path, end: str) -> None:
-    path = write_text(tmp_path / "d.csv", "," * 2_000_000, end=end)
-    with pytest.raises(DataError, match="expected 100000 columns at most, got 2000001"):
-        DataFiles(path)
-
-
-def test_a_csv_file_with_returns_for_ends_is_not_taken_for_one_line(tmp_path: Path) -> None:
-    path = write_text(tmp_path / "d.csv", "a,b", *["1,2"] * 150_000, end="\r")
-    assert len(read(DataFiles(path))["a"]) == 150_000
-
-
-def test_a_csv_file_may_have_a_mark_carriage_returns_and_breaks_in_texts(tmp_path: Path) -> None:
-    path = write_text(tmp_path / "d.csv", "\ufeffa,b", '1,"x\ny"', "2,z", end="\r\n")
-    found = read(DataFiles(path))
-    assert same(found["a"], [1.0, 2.0])
-    assert found["b"] == {"x\ny": 1, "z": 1}
-
-
-def test_a_single_column_needs_no_delimiter(tmp_path: Path) -> None:
-    assert same(read(DataFiles(write_text(tmp_path / "d.csv", "a", "1", "2")))["a"], [1.0, 2.0])
-
-
 # What Arrow's types become.
-
-TYPES: Mapping[str, tuple[Any, str, list[float]]] = {
-    "int8": (pa.array([1, None], pa.int8()), "numeric", [1.0, NAN]),
-    "uint64": (pa.array([2**63, None], pa.uint64()), "numeric", [2.0**63, NAN]),
-    "half": (pa.array([np.float16(1.5), None], pa.float16()), "numeric", [1.5, NAN]),
-    "float": (pa.array([0.5, None], pa.float32()), "numeric", [0.5, NAN]),
-    "double": (pa.array([0.1, NAN, None]), "numeric", [0.1, NAN, NAN]),
-    "bool": (pa.array([True, False, None]), "numeric", [1.0, 0.0, NAN]),
-    "decimal": (pa.array([Decimal("1.25"), None]), "numeric", [1.25, NAN]),
-    "wide decimal": (pa.array([Decimal("1.25")], pa.decimal256(60, 2)), "numeric", [1.25]),
-    "codes": (pa.array([5, None, 5]).dictionary_encode(), "numeric", [5.0, NAN, 5.0]),
-    "null": (pa.array([None, None]), "empty", [NAN, NAN]),
-    "date": (pa.array([date(1970, 1, 2), None]), "time", [24 * HOUR, NAN]),
-    "date64": (pa.array([date(1970, 1, 2)], pa.date64()), "time", [24 * HOUR]),
-    "timestamp": (pa.array([datetime(1970, 1, 1, 1), None]), "time", [HOUR, NAN]),  # noqa: DTZ001
-    "with zone": (pa.array([datetime(1970, 1, 1, 1, tzinfo=UTC)]), "time", [HOUR]),
-    "ns": (pa.array([1_500_000_000], pa.timestamp("ns")), "time", [1.5]),
-    "time": (pa.array([time(1), None], pa.time32("s")), "time", [HOUR, NAN]),
-    "time64": (pa.array([time(1), None]), "time", [HOUR, NAN]),
-    "duration": (pa.array([timedelta(hours=1), None]), "time", [HOUR, NAN]),
-    "coded dates": (pa.array([date(1970, 1, 2), None]).dictionary_encode(), "time", [86400.0, NAN]),
-    "coded decimals": (pa.array([Decimal("1.25")]).dictionary_encode(), "numeric", [1.25]),
-    "coded booleans": (pa.array([True, None]).dictionary_encode(), "numeric", [1.0, NAN]),
-}
-
-
-@pytest.mark.parametrize("name", TYPES)
-def test_numbers_and_times_become_floats(tmp_path: Path, name: str) -> None:
-    array, kind, expected = TYPES[name]
-    assert kind_of(array.type) == kind
-    assert same(numbers_of(pa.chunked_array([array])), expected)
-    path = tmp_path / "d.arrow"
-    with pa.ipc.new_file(path, pa.schema([("a", array.type)])) as file:
-        file.write_table(pa.table({"a": array}))
-    assert same(read(DataFiles(path))["a"], expected)
-
-
-CATEGORIES: Mapping[str, tuple[Any, dict[str | None, int]]] = {
-    "texts": (pa.array(["a", "b", "a", "", None]), {"a": 2, "b": 1, None: 2}),
-    "large texts": (pa.array(["a", None], pa.large_string()), {"a": 1, None: 1}),
-    "views": (pa.array(["a", None], pa.string_view()), {"a": 1, None: 1}),
-    "dictionary": (pa.array(["a", "b", "a", None]).dictionary_encode(), {"a": 2, "b": 1, None: 1}),
-    "integers": (pa.array([1, 2, None, 1]), {"1": 2, "2": 1, None: 1}),
-    "floats": (pa.array([1.0, 2.5, NAN, None]), {"1": 1, "2.5": 1, None: 2}),
-    "booleans": (pa.array([True, False, None]), {"true": 1, "false": 1, None: 1}),
-    "decimals": (pa.array([Decimal("1.50")]), {"1.5": 1}),
-    "dates": (pa.array([date(2026, 11, 23)]), {"2026-11-23": 1}),
-    "coded dates": (pa.array([date(2026, 11, 23)]).dictionary_encode(), {"2026-11-23": 1}),
-    "coded decimals": (pa.array([Decimal("1.50"), None]).dictionary_encode(), {"1.5": 1, None: 1}),
-    "nulls": (pa.array([None, None]), {None: 2}),
-    "nothing": (pa.array([], pa.string()), {}),
-}
-
-
-@pytest.mark.parametrize("name", CATEGORIES)
-@pytest.mark.parametrize("with_codes", [False, True])
-def test_values_become_categories_by_name(name: str, with_codes: bool) -> None:
-    array, expected = CATEGORIES[name]
-    counted = categories_of(pa.chunked_array([array]), with_codes=with_codes)
-    assert joined([counted]) == expected
-    if with_codes:
-        assert counted.codes is not None
-        named = [*counted.names, None]
-        by_row = [named[code] for code in counted.codes.tolist()]
-        assert {name: by_row.count(name) for name in by_row} == expected
-    else:
-        assert counted.codes is None
-
-
-def test_dictionaries_may_differ_between_chunks() -> None:
-    parts = [pa.array(["a", "b"]).dictionary_encode(), pa.array(["c", "b"]).dictionary_encode()]
-    counted = categories_of(pa.chunked_array(parts), with_codes=True)
-    assert joined([counted]) == {"a": 1, "b": 2, "c": 1}
-    assert counted.codes is not None
-    assert [counted.names[code] for code in counted.codes] == ["a", "b", "c", "b"]
-
-
-def test_only_the_most_frequent_of_very_many_categories_are_named() -> None:
-    names = [f"rare {i}" for i in range(2 * MOST_NAMED)]
-    counted = categories_of(pa.array([*names, *["common"] * 5, None]))
-    assert len(counted.names) == MOST_NAMED
-    assert dict(zip(counted.names, counted.rows, strict=True))["common"] == 5
-    assert (counted.other, counted.missing) == (MOST_NAMED + 1, 1)
-
-
-def test_columns_that_cannot_be_watched_are_known_and_left_out(tmp_path: Path) -> None:
-    table = pa.table({"a": [1.0, 2.0], "vector": [[1.0], [2.0]], "raw": [b"x", b"y"]})
-    files = DataFiles(write(tmp_path / "d.parquet", table))
-    assert {n: c.kind for n, c in files.columns.items()} == {
-        "a": "numeric",
-        "vector": "other",
-        "raw": "other",
-    }
-    assert [c.name for c in reference_from_files(files, Roles(), "m").features] == ["a"]
-    for roles in (
-        Roles(features=("vector",)),
-        Roles(time_column=("vector",)),
-        Roles(prediction=("a",), ground_truth=("vector",)),
-    ):
-        with pytest.raises(DataError, match="vector: expected numbers or texts, got list"):
-            reference_from_files(files, roles, "m")
-
-
-def test_a_parquet_file_with_a_dot_in_a_name_and_many_row_groups(tmp_path: Path) -> None:
-    table = pa.table({"a.b": np.arange(100.0), "a": np.zeros(100)})
-    pyarrow.parquet.write_table(table, tmp_path / "d.parquet", row_group_size=7)
-    assert same(read(DataFiles(tmp_path / "d.parquet"), ["a.b"])["a.b"], np.arange(100.0).tolist())
 
 
 # Folders.
@@ -503,55 +270,6 @@ def test_times_are_read_however_they_are_written(values: Any, expected: list[flo
     assert same(times_of(values, ["?"]), expected)
 
 
-def hourly(days: int) -> Any:
-    """Rows whose value and category depend on the hour of the day."""
-    rng = np.random.default_rng(0)
-    hours = np.arange(24 * days * 20) / 20
-    night = hours % 24 < 8
-    return pa.table(
-        {
-            "ts": pa.array((hours * 3600 * 1e6).astype(np.int64), pa.timestamp("us")),
-            "load": np.where(night, 0.0, 5.0) + rng.normal(size=len(hours)),
-            "shift": pa.array(np.where(night, "night", rng.choice(["day", "late"], len(hours)))),
-            "constant": rng.normal(size=len(hours)),
-        }
-    )
-
-
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_a_time_column_tells_what_varies_by_nature(tmp_path: Path, ending: str) -> None:
-    table = hourly(days=5)
-    files = DataFiles(write(tmp_path / f"d.{ending}", table))
-    roles = Roles(time_column=("ts",))
-    windows = [Duration.parse("1h"), Duration.parse("12h")]
-    built = reference_from_files(files, roles, "m", windows)
-    assert [c.name for c in built.features] == ["load", "shift", "constant"]
-    expected = Reference.build(
-        {n: table[n].to_numpy(zero_copy_only=False) for n in table.column_names},
-        time_column="ts",
-        windows=[window.seconds for window in windows],
-    )
-    for ours, theirs in zip(built.features, expected.features, strict=True):
-        assert ours.variation == theirs.variation
-    psi = {c.name: c.natural("psi", HOUR).variance for c in built.features}
-    assert min(psi["load"], psi["shift"]) > 10 * psi["constant"]
-
-
-@pytest.mark.parametrize("scale", [10**3, 10**6, 10**9])
-def test_numbers_of_a_time_column_tell_their_unit(tmp_path: Path, scale: int) -> None:
-    table = hourly(days=5)
-    seconds = table["ts"].cast(pa.int64()).to_numpy() // 10**6 + 1_700_000_000
-    built = []
-    for factor in (1, scale):
-        units = table.set_column(0, "ts", pa.array(seconds * factor))
-        for ending in ("csv", "parquet"):
-            files = DataFiles(write(tmp_path / f"d{factor}.{ending}", units))
-            found = reference_from_files(files, Roles(time_column=("ts",)), "m")
-            built.append([c.variation for c in found.features])
-    assert built[0][0]
-    assert all(each == built[0] for each in built)
-
-
 def test_a_time_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     files = DataFiles(write_text(tmp_path / "d.csv", "when,a", "23/11/2026,1"))
     with pytest.raises(DataError, match=r"d.csv: when: expected times such as 2026.*23/11/2026"):
@@ -580,20 +298,6 @@ def test_a_wrong_time_among_others_takes_no_memory_and_counts_its_row(
 # Wide data.
 
 
-def test_columns_are_read_in_groups_when_they_are_many(
-    tmp_path: Path, table: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files = DataFiles(write(tmp_path / "d.parquet", table))
-    together = reference_from_files(files, Roles(prediction=("open",)), "m")
-    monkeypatch.setattr(data_files, "GROUP_BYTES", 1)
-    assert files.groups(["temp", "open", "town"]) == [("temp",), ("open",), ("town",)]
-    shares: list[float] = []
-    apart = reference_from_files(files, Roles(prediction=("open",)), "m", on_progress=shares.append)
-    assert shares == sorted(shares)
-    assert [*map(column_to_dict, apart.features)] == [*map(column_to_dict, together.features)]
-    assert [c.name for c in apart.outputs] == ["open"]
-
-
 @pytest.mark.slow
 def test_a_chunk_of_wide_data_has_fewer_rows(tmp_path: Path) -> None:
     columns = {f"c{i}": np.zeros(3000) for i in range(5000)}
@@ -603,59 +307,6 @@ def test_a_chunk_of_wide_data_has_fewer_rows(tmp_path: Path) -> None:
 
 
 # Which part columns play.
-
-
-def test_features_are_what_is_left(tmp_path: Path, table: Any) -> None:
-    files = DataFiles(write(tmp_path / "d.parquet", table))
-    roles = Roles(prediction=("temp",), ground_truth=("riders",), ignore=("open",))
-    reference = reference_from_files(files, roles, "m")
-    assert ([c.name for c in reference.features], reference.model) == (["town"], "m")
-    assert [c.name for c in reference.outputs] == ["temp"]
-    only = Roles(features=("open",), segment=("town",))
-    assert [c.name for c in reference_from_files(files, only, "m").features] == ["open", "town"]
-
-
-@pytest.mark.parametrize(
-    ("ending", "name"), [("parquet", "__index_level_0__"), ("feather", ""), ("csv", "")]
-)
-def test_the_index_that_pandas_writes_is_no_feature(
-    tmp_path: Path, table: Any, ending: str, name: str
-) -> None:
-    table = table.add_column(0, name, [list(range(ROWS))])
-    files = DataFiles(write(tmp_path / f"d.{ending}", table))
-    found = reference_from_files(files, Roles(), "m")
-    assert [c.name for c in found.features] == ["temp", "riders", "town", "open"]
-    assert [c.name for c in Reference.build(table).features] == ["temp", "riders", "town", "open"]
-    assert [text for text in file_warnings(files, Roles(), found) if "index" in text] == [
-        f"pandas' index numbers the rows: {name!r} left out"
-    ]
-    named = Roles(features=(name, "temp"))
-    only = reference_from_files(files, named, "m")
-    assert [c.name for c in only.features] == [name, "temp"]
-    assert not [text for text in file_warnings(files, named, only) if "index" in text]
-
-
-@pytest.mark.parametrize(
-    ("roles", "message"),
-    [
-        (
-            Roles(prediction=("tmp",)),
-            r"--prediction: there is no column 'tmp'; did you mean 'temp'",
-        ),
-        (Roles(ground_truth=("zzz",)), r"--ground-truth: there is no column 'zzz'; there are temp"),
-        (Roles(segment=("x",)), "--segment: there is no column 'x'"),
-        (Roles(segment=("town",), ignore=("town",)), "--ignore: 'town' is named in --segment"),
-        (Roles(features=("temp",), prediction=("temp",)), "'temp' is named in --features"),
-        (Roles(time_column=("temp", "open")), "--time-column: expected one column, got temp, open"),
-        (Roles(ignore=("temp", "riders", "town", "open")), "expected a feature or --prediction"),
-    ],
-)
-def test_parts_that_do_not_fit_are_errors_that_say_how(
-    tmp_path: Path, table: Any, roles: Roles, message: str
-) -> None:
-    files = DataFiles(write(tmp_path / "d.parquet", table))
-    with pytest.raises(DataError, match=message):
-        reference_from_files(files, roles, "m")
 
 
 # What cannot be read.
@@ -687,99 +338,6 @@ def test_files_that_cannot_be_read_are_errors_of_one_line(
         reference_from_files(DataFiles(path), Roles(), "m")
     assert str(caught.value).startswith(str(path))
     assert str(caught.value).isprintable()
-
-
-def damaged(file: Path, old: bytes, new: bytes, start: int = 0) -> Path:
-    """Put other bytes in the place of the first such after a start."""
-    content = file.read_bytes()
-    place = content.index(old, start)
-    file.write_bytes(content[:place] + new + content[place + len(old) :])
-    return file
-
-
-def test_a_feather_file_whose_rows_are_damaged_is_an_error(tmp_path: Path) -> None:
-    numbers = np.arange(500.0)
-    path = write(tmp_path / "d.feather", pa.table({"a": numbers}))
-    lz4 = (0x184D2204).to_bytes(4, "little")
-    files = DataFiles(damaged(path, lz4, b"\xff" * 4))
-    with pytest.raises(DataError, match=r"d.feather: cannot be read: "):
-        reference_from_files(files, Roles(), "m")
-
-
-@pytest.mark.parametrize("values", [["x"], [1.5]])
-def test_a_code_without_a_value_is_an_error(tmp_path: Path, values: list[Any]) -> None:
-    codes = pa.DictionaryArray.from_arrays(pa.array([0, 1_000_000]), pa.array(values), safe=False)
-    path = tmp_path / "d.arrow"
-    with pa.ipc.new_file(path, pa.schema([("a", codes.type)])) as file:
-        file.write_table(pa.table({"a": codes}))
-    with pytest.raises(DataError, match=r"d.arrow: a: cannot be read: .* out of bounds"):
-        read(DataFiles(path))
-
-
-def test_a_batch_that_says_it_has_more_rows_than_can_be_is_an_error(tmp_path: Path) -> None:
-    nulls = pa.Array.from_buffers(pa.null(), 2**50, [None])
-    path, batch = tmp_path / "d.arrow", pa.record_batch({"a": nulls})
-    options = pa.ipc.IpcWriteOptions(allow_64bit=True)
-    with pa.ipc.new_file(path, batch.schema, options=options) as file:
-        file.write_batch(batch)
-    with pytest.raises(DataError, match="expected 2147483647 rows at most in a batch, got 1125"):
-        reference_from_files(DataFiles(path), Roles(), "m")
-
-
-@pytest.mark.parametrize("hidden", [b"\0\0\0\x80", b"\xff\0\0\0aaaa\x07"])
-def test_what_is_in_the_place_of_a_null_is_not_followed(tmp_path: Path, hidden: bytes) -> None:
-    path, first = tmp_path / "d.arrow", b"\1\0\0\0a".ljust(16, b"\0")
-    views = pa.array(["a", None, "b" * 20, "a"], pa.string_view())
-    with pa.ipc.new_file(path, pa.schema([("a", views.type)])) as file:
-        file.write_table(pa.table({"a": views}))
-    damaged(path, first + b"\0" * 16, first + hidden.ljust(16, b"\0"))
-    assert read(DataFiles(path))["a"] == {"a": 2, "b" * 20: 1, None: 1}
-
-
-def test_texts_of_a_parquet_file_that_are_no_utf_8_are_an_error(tmp_path: Path) -> None:
-    path = write(tmp_path / "d.parquet", pa.table({"a": ["Ulm", "Worms"]}))
-    files = DataFiles(damaged(path, b"Worms", b"Wor\xffs"))
-    with pytest.raises(DataError, match=r"d.parquet: a: cannot be read: Invalid UTF8"):
-        read(files)
-
-
-def test_a_parquet_file_with_fewer_rows_than_it_says_is_an_error(tmp_path: Path) -> None:
-    path = write(tmp_path / "d.parquet", pa.table({"a": np.arange(ROWS)}))
-    start = int.from_bytes(path.read_bytes()[-8:-4], "little")
-    thousand, more = b"\x16\xd0\x0f", b"\x16\xd2\x0f"  # twice as much, seven bits a byte
-    damaged(path, thousand, more, path.stat().st_size - 8 - start)
-    with pytest.raises(DataError, match="expected the 1001 rows it says it has, got 1000"):
-        read(DataFiles(path))
-
-
-def test_checksums_of_a_parquet_file_are_checked(tmp_path: Path) -> None:
-    path = tmp_path / "d.parquet"
-    no = dict.fromkeys(("use_dictionary", "write_statistics"), False)
-    table = pa.table({"a": [1.0, 1234.5, 2.0]})
-    pyarrow.parquet.write_table(table, path, compression="none", write_page_checksum=True, **no)
-    files = DataFiles(damaged(path, np.float64(1234.5).tobytes(), np.float64(1.5).tobytes()))
-    with pytest.raises(DataError, match=r"cannot be read: .*[Cc][Rr][Cc]"):
-        read(files)
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("d.csv", b'a,"b\nc\x1b"\n1,\xe9\xff\n'),
-        ("d.csv.gz", gzip.compress(b"a,b\n" * 99, mtime=0)[:-12]),
-        ("d.parquet", b"PAR1" + b"\xff" * 20 + b"\x14\0\0\0PAR1"),
-        ("d.arrow", b"ARROW1\0\0" + b"\xff" * 20),
-    ],
-)
-def test_the_command_says_in_one_line_what_cannot_be_read(
-    tmp_path: Path, name: str, content: bytes
-) -> None:
-    path, out = tmp_path / name, tmp_path / "m.json"
-    path.write_bytes(content)
-    result = CliRunner().invoke(program(), ["build-reference", str(path), "--out", str(out)])
-    assert (result.exit_code, result.stderr.count("\n"), result.stdout) == (2, 1, "")
-    assert result.stderr.startswith(f"mlmon-exporter: {path}: ")
-    assert not out.exists()
 
 
 def test_there_must_be_files(tmp_path: Path) -> None:

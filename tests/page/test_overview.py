@@ -1,0 +1,36 @@
+"""Facts about the overview."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mlmon_exporter import Config, Monitor
+from mlmon_exporter.cli.server import server_app
+from mlmon_exporter.page.app import PageApp
+from tests.asgi import get, shut_down
+from tests.page.opened import served
+
+
+def test_an_unknown_window_is_the_longest(config: Config) -> None:
+    app = server_app(config)
+    assert "Rows in 24h" in get(app, "/?window=%3Cscript%3E").text
+    assert "Rows in 1h" in get(app, "/?window=1h").text
+    shut_down(app)
+
+
+def test_a_model_that_learns_its_reference_has_a_page() -> None:
+    text = get(served(learn_rows=1000), "/mlmon").text
+    assert "learning its reference: 0 rows" in text
+    assert "Nothing to compare yet" in text
+
+
+def test_faults_of_the_last_minutes_fire(tmp_path: Path) -> None:
+    monitor = Monitor(model="m", page_path="/mlmon")
+    now = [1000.0]
+    app = PageApp(lambda pause: monitor._readout.snapshot(pause, now[0]))
+    assert "Firing" not in get(app, "/").text
+    monitor._counts.health.drop("queue_full", 4)
+    now[0] += 60
+    shown = get(app, "/").text
+    assert re.search("Firing.*Dropped</b> 4: queue_full", shown)
