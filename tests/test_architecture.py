@@ -74,6 +74,27 @@ LAZY = {
 }
 """Imports within functions, and why; those of extras need no reason."""
 
+TESTED_ELSEWHERE: Mapping[str, str] = {
+    "assets/rules": "assets/rules/test_alerts.py",  # cases that page, and that do not
+    "cli/commands/demo.py": "cli/demo/test_run.py",
+    "cli/commands/proxy.py": "e2e/test_proxy.py",
+    "cli/commands/serve.py": "cli/test_server.py",
+    "cli/demo": "cli/demo/test_run.py",
+    "cli/proxy.py": "e2e/test_proxy.py",
+    "cli/timeline.py": "cli/commands/test_backtest.py",
+    "core/outcomes/profile.py": "core/outcomes/test_reference.py",
+    "core/outcomes/scored_rows.py": "core/outcomes/test_quality.py",
+    "page/backtest.py": "cli/commands/test_backtest.py",
+    "page/ranking.py": "page/test_view.py",
+    "reference/log_files.py": "cli/commands/test_backtest.py",
+    "reference/settings.py": "reference/test_replay.py",
+    "reference/warnings.py": "cli/commands/test_build_reference.py",
+    "sources/proxy/listening.py": "sources/proxy/test_relay.py",
+    "sources/sink.py": "sources/asgi/test_middleware.py",
+    "sources/turn.py": "sources/proxy/test_http1.py",
+}
+"""Module without a test of its name, or folder of such -> the test that it has."""
+
 # No I/O, clock, logging or randomness of their own; `threading` is here for its locks.
 PURE = frozenset(
     """__future__ abc array bisect collections contextlib copy dataclasses datetime decimal
@@ -195,6 +216,22 @@ def test_every_row_is_a_room() -> None:
     rooms = {*room_graph(module_graph())}
     assert {*ROOMS} == rooms
     assert all(is_within(other, rooms) for row in ROOMS.values() for other in row.split())
+
+
+def test_the_test_of_a_module_is_found_by_its_name() -> None:
+    tests = Path(__file__).parent
+    files = [path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py")]
+    untested = [
+        file.as_posix()
+        for file in sorted(files)
+        if not file.name.startswith("__")
+        and not (tests / file.parent / f"test_{file.name}").exists()
+    ]
+    known = {*TESTED_ELSEWHERE}
+    assert [f for f in untested if not {f, f.rpartition("/")[0]} & known] == []
+    used = {name for file in untested for name in (file, file.rpartition("/")[0])}
+    assert known <= used, "a module has its own test now: take its row out of TESTED_ELSEWHERE"
+    assert all((tests / test).is_file() for test in TESTED_ELSEWHERE.values())
 
 
 FAULTS = {
