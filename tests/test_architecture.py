@@ -76,6 +76,7 @@ LAZY = {
 
 TESTED_ELSEWHERE: Mapping[str, str] = {
     "assets/rules": "assets/rules/test_alerts.py",  # cases that page, and that do not
+    "cli/commands/data_options.py": "cli/commands/test_build_reference.py",
     "cli/commands/demo.py": "cli/demo/test_run.py",
     "cli/commands/proxy.py": "e2e/test_proxy.py",
     "cli/commands/serve.py": "cli/test_server.py",
