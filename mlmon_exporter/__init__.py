@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .core.records import Reading
     from .formats import FormatError
     from .monitor.instrument import MonitorMiddleware, MonitorWSGIMiddleware, instrument
+    from .monitor.interceptor import MonitorInterceptor
     from .monitor.monitor import Monitor
     from .reference.compare import Comparison
     from .reference.reference import Reference
@@ -24,6 +25,7 @@ __all__ = [
     "FormatError",
     "ModelConfig",
     "Monitor",
+    "MonitorInterceptor",
     "MonitorMiddleware",
     "MonitorWSGIMiddleware",
     "Reading",
@@ -40,6 +42,7 @@ _MODULES = {
     "FormatError": "formats",
     "ModelConfig": "config.keys",
     "Monitor": "monitor.monitor",
+    "MonitorInterceptor": "monitor.interceptor",
     "MonitorMiddleware": "monitor.instrument",
     "MonitorWSGIMiddleware": "monitor.instrument",
     "Reading": "core.records",

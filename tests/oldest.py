@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
-EXTRAS = ("cli", "demo", "msgpack", "postgres", "proxy")
+EXTRAS = ("cli", "demo", "grpc", "msgpack", "postgres", "proxy")
 
 
 def oldest(pyproject: str) -> Iterator[str]:

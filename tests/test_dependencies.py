@@ -29,6 +29,7 @@ dependencies = ["numpy>=1.26"]
 cli = ["WANTED"]
 demo = ["a[cli]", "uvicorn[standard]>=0.30"]
 msgpack = []
+grpc = []
 postgres = []
 proxy = []
 """

@@ -1,7 +1,9 @@
-"""Keys of tallies."""
+"""Keys of tallies and of predictions."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 FEATURES, OUTPUTS, RESIDUALS, SEGMENTS = range(4)
@@ -24,3 +26,16 @@ class TallyKey(NamedTuple):
     def pane_key(self) -> tuple[float, int]:
         """Key among the tallies of its side."""
         return self.window_seconds, self.pane
+
+
+_ID = re.compile(r"[!-~]{1,128}")
+
+
+def is_id(text: str) -> bool:
+    """Return whether this may be a prediction's id: 1 to 128 visible ASCII characters."""
+    return _ID.fullmatch(text) is not None
+
+
+def row_ids(prediction_id: str, rows: int) -> Sequence[str]:
+    """Return the id of each row of a request: the request's, with a number if there are several."""
+    return [prediction_id] if rows == 1 else [f"{prediction_id}:{i}" for i in range(rows)]

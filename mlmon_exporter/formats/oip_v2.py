@@ -1,4 +1,4 @@
-"""The Open Inference Protocol, V2: JSON tensors, and Triton's binary extension both ways.
+"""The Open Inference Protocol, V2: JSON tensors, Triton's binary extension both ways, and gRPC.
 
 Source: Open Inference Protocol, REST API; Triton, binary tensor data extension.
 """
@@ -11,7 +11,9 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import json, json_text, tables, tensor_bytes, tensors
+from mlmon_exporter.core.keys import is_id
+
+from . import json, json_text, oip_grpc, tables, tensor_bytes, tensors
 from .body_map import BodyMap
 from .errors import FormatError
 from .message import Message
@@ -30,9 +32,10 @@ _MAX_DIGITS = 18
 
 
 def recognises(request: Message) -> bool:
-    """By the binary extension's header, by its path, by inputs that have a datatype."""
+    """By gRPC's or the binary extension's header, by its path, by inputs that have a datatype."""
     return (
-        _json_length(request) is not None
+        oip_grpc.is_grpc(request)
+        or _json_length(request) is not None
         or _PATH.search(request.path) is not None
         or _are_tensors(request.top.get("inputs"))
     )
@@ -71,8 +74,18 @@ def version(message: Message) -> str | None:
     """Return the version in the path, else the response's `model_version`."""
     match = _PATH.search(message.path)
     return json.bounded(match and match["version"]) or json.version_name(
-        _top(message).get("model_version")
+        _names(message).get("model_version")
     )
+
+
+def prediction_id(message: Message) -> str | None:
+    """Return the `id` of a request or a response, where it may serve as a prediction's."""
+    found = _names(message).get("id")
+    return found if type(found) is str and is_id(found) else None
+
+
+def _names(message: Message) -> Mapping[str, Any]:
+    return oip_grpc.names(message) if oip_grpc.is_grpc(message) else _top(message)
 
 
 def model(message: Message) -> str | None:
@@ -153,6 +166,8 @@ def _json_length(message: Message) -> bytes | None:
 
 def _tensors(message: Message, key: str) -> list[Tensor]:
     """Return the tensors whose values are in the message: others are in shared memory."""
+    if oip_grpc.is_grpc(message):
+        return oip_grpc.inputs(message) if key == "inputs" else oip_grpc.outputs(message)
     body, content, offset = message.once(_parts)
     entries = body.get(key) if type(body) is dict else None
     if type(entries) is not list:

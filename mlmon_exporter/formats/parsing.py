@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from mlmon_exporter.core.keys import row_ids
 from mlmon_exporter.core.records import Batch, Column, Exchange
 
 from . import json, kserve_v1, mlflow, oip_v2, openai, sagemaker, seldon, streamed
@@ -14,8 +15,8 @@ from .message import Message
 from .tables import Table
 
 
-def _unnamed(_request: Message) -> None:
-    """Return that a request names no model."""
+def _unnamed(_message: Message) -> None:
+    """Return that a request names no model, or a body no id."""
 
 
 def _unmeasured(_response: Message) -> Mapping[str, Column]:
@@ -41,6 +42,8 @@ class Format(NamedTuple):
     """The model that a request names, in its path or its body; None where it names none."""
     measured: Callable[[Message], Mapping[str, Column]] = _unmeasured
     """Features that only the response tells, of its only row: the tokens of a prompt."""
+    prediction_id: Callable[[Message], str | None] = _unnamed
+    """The id in the body of a request or a response; None where it has none."""
 
 
 FORMATS: tuple[Format, ...] = (
@@ -60,6 +63,7 @@ FORMATS: tuple[Format, ...] = (
         oip_v2.response,
         oip_v2.version,
         oip_v2.model,
+        prediction_id=oip_v2.prediction_id,
     ),
     Format(
         "kserve_v1",
@@ -147,7 +151,11 @@ def parse(
         features = {**features, **measured}
     if version is not None and version == row.model(request):
         version = None  # one that repeats the model's name tells nothing
-    return Parsed(row.name, Batch(features, predictions, rows, version), problems, name)
+    batch = Batch(features, predictions, rows, version)
+    if not exchange.prediction_id:
+        found = row.prediction_id(response) or row.prediction_id(request)
+        batch = batch._replace(prediction_ids=row_ids(found, rows)) if found else batch
+    return Parsed(row.name, batch, problems, name)
 
 
 def _predictions(

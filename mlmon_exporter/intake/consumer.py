@@ -9,6 +9,7 @@ import numpy as np
 
 from mlmon_exporter.core.coerce import scalar
 from mlmon_exporter.core.counts.requests import RequestCounts
+from mlmon_exporter.core.keys import row_ids
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.records import Batch, Exchange
 from mlmon_exporter.formats.frames import columns_of, is_frame
@@ -90,11 +91,6 @@ class Consumer:
         self._requests.record_rows(name, version, batch.rows)
         if batch.prediction_ids is not None:
             self._keep(name, batch, now)
-
-
-def row_ids(prediction_id: str, rows: int) -> Sequence[str]:
-    """Return the id of each row of a request: the request's, with a number if there are several."""
-    return [prediction_id] if rows == 1 else [f"{prediction_id}:{i}" for i in range(rows)]
 
 
 def batch_of(

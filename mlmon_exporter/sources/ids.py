@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 
+from mlmon_exporter.core.keys import is_id
 from mlmon_exporter.runtime.forks import after_fork
 
 ID_HEADER = b"x-prediction-id"
-
-_VALID = re.compile(rb"[!-~]{1,128}")
 
 ID_BYTES = 12
 """Random bytes of an id, enough that no number of seen ids helps to guess another."""
@@ -49,4 +47,5 @@ def _random_ids() -> list[str]:
 
 def valid_id(value: bytes | None) -> str | None:
     """Return the id if it is 1 to 128 visible ASCII characters, else None."""
-    return value.decode("ascii") if value and _VALID.fullmatch(value) else None
+    text = value.decode("latin-1") if value else ""
+    return text if is_id(text) else None

@@ -76,6 +76,10 @@ class Recorder:
     def _by_path(self, turn: Turn) -> Labels:
         return self._sink.routes.find_path(turn.method, turn.path, KNOWN_ROUTES)
 
+    def forget(self, turn: Turn) -> None:
+        """Count nothing of a turn that has begun."""
+        self._sink.in_flight.pop(id(turn), None)
+
     def end(self, turn: Turn, unanswered: int = 0) -> None:
         """Count a turn that has ended; submit it if it is a model's and was kept whole.
 

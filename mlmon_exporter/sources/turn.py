@@ -69,6 +69,11 @@ class Turn:
         """The answer's body does not pass here: the server sends it from a file."""
         self.error: Error = "none"
 
+    def restart(self) -> None:
+        """Begin now: what came before is no part of it."""
+        self.arrived = time()
+        self.began = perf_counter()
+
     def ask(self, method: str) -> None:
         """Note that the request's head is complete."""
         self.method = method

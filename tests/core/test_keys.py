@@ -1,8 +1,32 @@
-"""Facts about keys of tallies."""
+"""Facts about keys of tallies, and about ids of predictions."""
 
 from __future__ import annotations
 
-from mlmon_exporter.core.keys import FEATURES, OUTPUTS, RESIDUALS, SEGMENTS, TallyKey
+import pytest
+
+from mlmon_exporter.core.keys import (
+    FEATURES,
+    OUTPUTS,
+    RESIDUALS,
+    SEGMENTS,
+    TallyKey,
+    is_id,
+    row_ids,
+)
+
+
+def test_several_rows_of_a_request_have_its_id_with_a_number() -> None:
+    assert row_ids("a", 1) == ["a"]
+    assert row_ids("a", 3) == ["a:0", "a:1", "a:2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a", True), ("!~", True), ("a" * 128, True), ("", False), ("a" * 129, False), ("a b", False)],
+)
+def test_an_id_is_visible_ascii_of_a_bounded_length(text: str, expected: bool) -> None:
+    assert is_id(text) is expected
+    assert not is_id(text + "\n")
 
 
 def test_tallies_of_different_sides_windows_and_panes_have_different_keys() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.settings import ModelSettings
-from mlmon_exporter.intake.consumer import batch_of, row_ids
+from mlmon_exporter.intake.consumer import batch_of
 
 MODEL = Model(ModelSettings(name="m", outputs=("price",)), None)
 
@@ -36,8 +36,3 @@ def test_columns_of_different_lengths_are_refused() -> None:
 
 def test_no_columns_are_no_rows() -> None:
     assert batch_of(MODEL, {}, None, None, None).rows == 0
-
-
-def test_several_rows_of_a_request_have_its_id_with_a_number() -> None:
-    assert row_ids("a", 1) == ["a"]
-    assert row_ids("a", 3) == ["a:0", "a:1", "a:2"]

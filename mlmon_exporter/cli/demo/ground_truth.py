@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mlmon_exporter.core.keys import row_ids
 from mlmon_exporter.endpoints.desk import GROUND_TRUTH_PATH
-from mlmon_exporter.intake.consumer import row_ids
 
 KNOWN_SHARE = 0.7
 """Share of predictions whose ground truth arrives."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
-import weakref
 from collections.abc import Callable, Iterable
 
+from mlmon_exporter.runtime.exits import close_at_exit
 from mlmon_exporter.sources.ids import PredictionIds
 from mlmon_exporter.sources.recorder import Recorder
 from mlmon_exporter.sources.sink import Sink
@@ -37,7 +36,7 @@ class WsgiSource:
         self._sink = sink
         self._recorder = Recorder(sink)
         self._ids = PredictionIds()
-        atexit.register(_close, weakref.WeakMethod(close))
+        close_at_exit(close)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
@@ -62,9 +61,3 @@ class WsgiSource:
             call.end(error)
             raise
         return call.watched(result)
-
-
-def _close(close: weakref.WeakMethod[Callable[[], None]]) -> None:
-    found = close()
-    if found is not None:
-        found()

@@ -1,0 +1,1 @@
+"""Calls of a model over gRPC: Triton's, KServe's and MLServer's service, or your own."""
