@@ -108,6 +108,11 @@ def batch_of(
     features, predictions = (
         columns_of(data, "observe") if is_frame(data) else data for data in (features, predictions)
     )
+    if features is None:
+        features = {}
+    if not isinstance(features, Mapping):
+        kind = type(features).__name__
+        raise ValueError(f"features: expected a mapping of names, or a frame, got {kind}")
     if predictions is None:
         outputs: Mapping[str, Any] = {}
     elif isinstance(predictions, Mapping):
@@ -118,6 +123,9 @@ def batch_of(
     if len(lengths) > 1:
         raise ValueError(f"observe: expected columns of one length, got {sorted(lengths)}")
     rows = lengths.pop() if lengths else 0
+    if prediction_ids is not None and len(prediction_ids) != rows:
+        given = len(prediction_ids)
+        raise ValueError(f"prediction_ids: expected one for each of {rows} rows, got {given}")
     if rows == 1:
         features, outputs = _scalars(features), _scalars(outputs)
     return Batch(features, outputs, rows, version, prediction_ids)

@@ -4,42 +4,45 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar, Unpack
 
 from starlette.types import ASGIApp, Scope
 
 from mlmon_exporter.config.keys import Config
 from mlmon_exporter.config.options import Options
 from mlmon_exporter.core.counts.counts import Counts
-from mlmon_exporter.core.counts.feedback import Feedback, Status
+from mlmon_exporter.core.counts.feedback import Feedback
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.processes import Process
 from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.model import Model
-from mlmon_exporter.core.outcomes.pending import GroundTruth
 from mlmon_exporter.core.records import Reading, flat
-from mlmon_exporter.endpoints.desk import FeedbackDesk, kpi_event
+from mlmon_exporter.endpoints.desk import FeedbackDesk
 from mlmon_exporter.endpoints.health import HealthApp
 from mlmon_exporter.endpoints.readout import Readout
 from mlmon_exporter.endpoints.scrape import MetricsApp
 from mlmon_exporter.formats import FORMATS, REASONS
 from mlmon_exporter.intake.bodies import BodyReader
-from mlmon_exporter.intake.consumer import Consumer, batch_of
+from mlmon_exporter.intake.consumer import Consumer
 from mlmon_exporter.intake.predictions import Predictions
 from mlmon_exporter.intake.queue import WAIT_SECONDS, Intake
 from mlmon_exporter.metrics.detail import shown
 from mlmon_exporter.metrics.process import this_process
 from mlmon_exporter.reference.models import ConfiguredModels
 from mlmon_exporter.runtime.forks import after_fork, around_fork
+from mlmon_exporter.runtime.once import Once
 from mlmon_exporter.runtime.threads import LimitedThreads
+from mlmon_exporter.sources.ids import PredictionIds
 from mlmon_exporter.sources.model_routes import ModelRoutes
 from mlmon_exporter.sources.sink import Sink
 from mlmon_exporter.state.open_pending import open_pending
 from mlmon_exporter.state.shared import SharedState
 from mlmon_exporter.state.upkeep import Upkeep
+
+from .in_code import InCode
 
 if TYPE_CHECKING:
     from mlmon_exporter.metrics.collector import MlmonCollector
@@ -48,7 +51,7 @@ T = TypeVar("T")
 _THREADS = LimitedThreads("shutdown", 1)
 
 
-class Monitor:
+class Monitor(InCode):
     """Watches the models of one process.
 
     Rows come in through `MonitorMiddleware` or `observe`; numbers go out through `readings` and
@@ -131,6 +134,8 @@ class Monitor:
         """Path -> the app that takes ground truths or KPIs there; empty without a token."""
         self._routes.declare(requests)
         self._sink = self._new_sink()
+        self._ids = PredictionIds()
+        self._is_first_unread = Once()
         # An app that is gone, as in tests without a lifespan, leaves no threads behind.
         for end in (self._intake.end, self._upkeep.end):
             weakref.finalize(self, end).atexit = False
@@ -181,97 +186,6 @@ class Monitor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def observe(
-        self,
-        features: Mapping[str, Any] | Any,
-        predictions: Mapping[str, Any] | Sequence[Any] | float | str | Any = None,
-        *,
-        model: str | None = None,
-        version: str | None = None,
-        prediction_ids: Sequence[str] | None = None,
-        now: float | None = None,
-    ) -> None:
-        """Take in rows without HTTP.
-
-        Args:
-            features: Name -> one value, or a 1-D array or list of n rows; or a frame of pandas,
-                Polars or Arrow, or a NumPy record array. None, NaN and "" are missing values.
-            predictions: The same of the outputs; a bare value or array is the only output.
-            model: The model's name, where several are configured.
-            version: The model's version, if it is not the configured one.
-            prediction_ids: An id for each row, to join its outcome by.
-            now: Unix seconds of the rows; the clock by default.
-
-        Raises:
-            ValueError: Columns differ in length, a frame holds what cannot be read, or `model` is
-                missing where there are several.
-        """
-        name = self._named(model)
-        batch = batch_of(self.models[name], features, predictions, version, prediction_ids)
-        self._consumer.add(name, batch, time.time() if now is None else now)
-        self._upkeep.ensure_running()
-
-    def observe_ground_truth(
-        self,
-        prediction_id: str,
-        value: float | str,
-        *,
-        timestamp: float | None = None,
-        now: float | None = None,
-    ) -> Status:
-        """Take in the outcome of a prediction.
-
-        Args:
-            prediction_id: As in the header `X-Prediction-Id`, or as given to `observe`.
-            value: A number, or the class that came true.
-            timestamp: Unix seconds when it became known; `now` by default.
-            now: Unix seconds; the clock by default.
-
-        Returns:
-            `matched`, `late`, `unknown`, `duplicate` or `invalid`.
-
-        Raises:
-            StoreError: It was not taken, since the state cannot be written now.
-        """
-        moment = self._intake.catch_up() if now is None else now
-        truth = GroundTruth(prediction_id, value, timestamp)
-        return self._desk.ground_truths([truth], moment).statuses[0]
-
-    def observe_kpi(
-        self,
-        name: str,
-        value: float = 1.0,
-        prediction_id: str | None = None,
-        *,
-        model: str | None = None,
-        now: float | None = None,
-    ) -> None:
-        """Count one event of a business number.
-
-        Args:
-            name: At most `max_kpis` different ones; the rest becomes `other`.
-            value: A finite number, added to the sum.
-            prediction_id: Counts it for the model and version that made the prediction.
-            model: The model's name, where several are configured and there is no id.
-            now: Unix seconds; the clock by default.
-
-        Raises:
-            ValueError: The value is not finite, or there is no such model.
-            StoreError: It was not counted, since the state cannot be written now.
-        """
-        if model is not None:
-            self._named(model)
-        moment = self._intake.catch_up() if now is None else now
-        self._desk.kpi_events([kpi_event(name, value, prediction_id, model)], moment)
-
-    def _named(self, model: str | None) -> str:
-        if model is None and len(self.models) == 1:
-            return next(iter(self.models))
-        if model is None or model not in self.models:
-            names = ", ".join(self.models)
-            raise ValueError(f"model: expected one of {names}, got {model!r}")
-        return model
 
     def readings(self, now: float | None = None) -> list[Reading]:
         """Return all numbers at `now`, Unix seconds, the clock by default.

@@ -184,6 +184,6 @@ def test_the_public_members_are_those_that_users_need() -> None:
     assert public == {
         *("collector", "config", "health_app", "metrics_app", "models", "page_app", "report"),
         "writing_apps",
-        *("observe", "observe_ground_truth", "observe_kpi", "readings"),
+        *("observe", "observe_ground_truth", "observe_kpi", "prediction", "readings"),
         *("attach", "close", "flush", "shutdown", "is_reader", "wait_seconds"),
     }

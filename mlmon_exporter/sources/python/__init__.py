@@ -1,0 +1,1 @@
+"""Predictions made in Python without HTTP: consumers of queues, batch jobs."""
