@@ -100,6 +100,7 @@ class Roles(NamedTuple):
             return tuple(dict.fromkeys((*self.features, *self.segment)))
         taken = {*self.prediction, *self.ground_truth, *self.time_column, *self.ignore}
         taken |= {name for name in columns if is_index(name)} - {*self.segment}
+        taken |= {name for name, column in columns.items() if column.is_meta}
         return tuple(n for n, c in columns.items() if n not in taken and c.kind != "other")
 
 

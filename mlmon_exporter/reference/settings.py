@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlmon_exporter.config.keys import Config, ModelConfig
+from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.settings import ModelSettings, Policy, SegmentFeature, window_names
+from mlmon_exporter.formats import BodyMap
 
 Segment = str | tuple[str, Sequence[float]]
 """A feature by which rows are sliced; with the edges of its ranges, if it is not by value."""
@@ -55,4 +57,22 @@ def model_settings(c: Config, model: ModelConfig) -> ModelSettings:
         segments=tuple(map(segment_feature, model.segments)),
         max_segments=c.max_segments,
         is_shared=c.state_dir is not None,
+    )
+
+
+def body_map(
+    c: Config,
+    model: ModelConfig,
+    features: Sequence[ColumnReference],
+    outputs: Sequence[ColumnReference],
+) -> BodyMap:
+    """Return by what names and limits captured bodies of a model are read."""
+    return BodyMap(
+        feature_names=tuple(column.name for column in features),
+        output_names=tuple(model.outputs) or tuple(column.name for column in outputs),
+        features=model.features,
+        predictions=model.predictions,
+        max_rows=c.max_rows,
+        max_features=c.max_features,
+        max_inflated_bytes=c.max_inflated_bytes,
     )

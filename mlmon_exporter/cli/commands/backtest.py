@@ -16,18 +16,17 @@ from mlmon_exporter.assets.rules.notices import Notice
 from mlmon_exporter.cli.past_alerts import PastAlerts
 from mlmon_exporter.config.keys import Config, ConfigError, Duration, load_config
 from mlmon_exporter.core.drift.alarms import Account
-from mlmon_exporter.core.profile.bins import CategoryBins
 from mlmon_exporter.core.records import Block
 from mlmon_exporter.metrics.batch import PastScrapes
 from mlmon_exporter.reference.compare import chosen
-from mlmon_exporter.reference.data.files import DataError, DataFiles
+from mlmon_exporter.reference.data.files import DataError
 from mlmon_exporter.reference.log_files import replay_files
 from mlmon_exporter.reference.reference import Reference
 from mlmon_exporter.reference.replay import LogColumns, Replay
 from mlmon_exporter.reference.settings import model_settings
 from mlmon_exporter.reference.warnings import time_warnings
 
-from .build_reference import names
+from .data_files import files_like, told
 from .data_options import (
     Alerts,
     ChangedAt,
@@ -83,7 +82,7 @@ def backtest(
         known = Reference.load(reference, base.digest)
         looks = _Looks(Duration.parse(every).seconds, moment("--changed-at", changed_at))
         past = _past(stack, openmetrics, alerts, looks.every)
-        files = [_files(path, known, missing) for path in logs]
+        files = [files_like(known, base, path, missing) for path in logs]
         of_model = known.for_model(reference.name)
         settings = [model_settings(c, chosen(c, known.model)) for c in variants.values()]
 
@@ -101,7 +100,7 @@ def backtest(
     if json:
         _print_json(found)
     else:
-        _print(found, [*time_warnings(known, base.windows), *_warnings(replays[0])])
+        _print(found, [*time_warnings(known, base.windows), *told(files), *_warnings(replays[0])])
 
 
 class _Looks(NamedTuple):
@@ -162,12 +161,6 @@ def _past(stack: ExitStack, openmetrics: Path | None, alerts: bool, every: float
         None if scrapes is None else PastScrapes(scrapes),
         PastAlerts(promtool, every) if alerts and promtool else None,
     )
-
-
-def _files(path: Path, known: Reference, missing: str) -> DataFiles:
-    columns = (*known.features, *known.outputs)
-    categorical = [c.name for c in columns if isinstance(c.bins, CategoryBins)]
-    return DataFiles(path, categorical=categorical, missing=names(missing))
 
 
 def varied(config: Config, text: str) -> Config:

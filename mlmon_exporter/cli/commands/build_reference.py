@@ -13,6 +13,7 @@ from rich.markup import escape
 from mlmon_exporter.config.keys import Duration
 from mlmon_exporter.core.outcomes.task import CLASSIFICATION, REGRESSION
 from mlmon_exporter.core.settings import Choice
+from mlmon_exporter.formats import BodyMap
 from mlmon_exporter.reference.data.files import DataError, DataFiles
 from mlmon_exporter.reference.from_files import (
     DEFAULT_WINDOWS,
@@ -24,6 +25,7 @@ from mlmon_exporter.reference.reference import Reference
 from mlmon_exporter.reference.settings import segment_feature
 from mlmon_exporter.reference.warnings import file_warnings, reference_warnings, time_warnings
 
+from .data_files import names, told
 from .data_options import Data, Missing, option
 from .sensitivity import sensitivity
 from .terminal import (
@@ -134,12 +136,16 @@ def build_reference(
     check_out(file)
     started = time.perf_counter()
     with user_errors(DataError), progress_bar(f"Reading {data}") as progress:
-        files = DataFiles(data, categorical=roles.categorical, missing=names(missing))
+        bodies = BodyMap(feature_names=roles.features, output_names=roles.prediction)
+        files = DataFiles(
+            data, categorical=roles.categorical, missing=names(missing), body_map=bodies
+        )
         reference = reference_from_files(files, roles, model, lengths, progress)
         reference.save(file)
     console = Console()
     console.print(column_table({"feature": reference.features, "output": reference.outputs}))
     warnings = [
+        *told([files]),
         *file_warnings(files, roles, reference),
         *reference_warnings(reference),
         *time_warnings(reference, lengths),
@@ -178,11 +184,6 @@ def _span(begin: str, end: str, time_column: str) -> dict[str, float]:
         if text and not time_column:
             raise UserError(f"--{name}: expected --time-column, the time of a row, as well")
     return {name: moment(f"--{name}", text) for name, text in given.items() if text}
-
-
-def names(text: str) -> tuple[str, ...]:
-    """Return the names in a text such as `a,b`."""
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 def segments(text: str) -> dict[str, tuple[float, ...]]:

@@ -13,16 +13,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlmon_exporter.config.keys import Config, ConfigError, load_config
-from mlmon_exporter.core.profile.bins import CategoryBins
 from mlmon_exporter.metrics.batch import push, textfile
 from mlmon_exporter.reference.compare import ColumnCheck, Comparison, QualityCheck, chosen
-from mlmon_exporter.reference.data.files import DataError, DataFiles
+from mlmon_exporter.reference.data.files import DataError
 from mlmon_exporter.reference.from_files import compare_files
 from mlmon_exporter.reference.reference import Reference
 from mlmon_exporter.reference.settings import model_settings
 from mlmon_exporter.reference.warnings import time_warnings
 
-from .build_reference import names
+from .data_files import files_like, names, told
 from .data_options import (
     ConfigFile,
     FailOn,
@@ -69,9 +68,7 @@ def compare(
         )
         known = Reference.load(reference, settings.digest)
         model = model_settings(settings, chosen(settings, known.model))
-        columns = (*known.features, *known.outputs)
-        categorical = [c.name for c in columns if isinstance(c.bins, CategoryBins)]
-        files = DataFiles(new, categorical=categorical, missing=names(missing))
+        files = files_like(known, settings, new, missing)
         found = compare_files(
             files, known.for_model(reference.name), model, ground_truth or None, progress
         )
@@ -84,7 +81,7 @@ def compare(
     else:
         console = Console(highlight=False)
         console.print(_table(found))
-        print_warnings(console, [*time_warnings(known, settings.windows)])
+        print_warnings(console, [*time_warnings(known, settings.windows), *told([files])])
         _print_result(console, found, reference)
     if ("drift" in failing and found.drifted) or ("quality" in failing and found.worse):
         raise typer.Exit(1)

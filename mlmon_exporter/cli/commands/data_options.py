@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-FORMS = "CSV (also .gz), Parquet, Feather or Arrow"
+FORMS = "CSV (also .gz), Parquet, Feather, Arrow, JSON lines, captured calls"
 
 
 def option(text: str, metavar: str = "A,B", default: str | bool = False) -> Any:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from mlmon_exporter.core.coerce import numbers
 from mlmon_exporter.core.outcomes.profile import Chunk
 from mlmon_exporter.core.profile.categories import CategoryCounts
+from mlmon_exporter.formats import BodyMap
 
 from .arrow import (
     Floats,
@@ -29,16 +30,9 @@ from .arrow import (
     spelt_numbers_of,
     times_of,
 )
-from .readers import (
-    ENDINGS,
-    DataError,
-    Reader,
-    TypeConflictError,
-    csv_type,
-    explained,
-    is_readable,
-    reader_of,
-)
+from .lines import is_lines
+from .readers import DataError, Reader, TypeConflictError, csv_type, explained
+from .registry import ENDINGS, NAMELESS, is_readable, opened
 
 __all__ = ["DataError", "DataFiles", "TypeConflictError"]
 
@@ -65,6 +59,8 @@ class Column(NamedTuple):
     """As Arrow calls it."""
     are_numbers: bool
     """Whether these categories are texts that were written for numbers."""
+    is_meta: bool = False
+    """It is about a captured call, such as its time: no feature."""
 
 
 class _File(NamedTuple):
@@ -83,7 +79,12 @@ class DataFiles:
     """
 
     def __init__(
-        self, path: Path | str, *, categorical: Collection[str] = (), missing: Collection[str] = ()
+        self,
+        path: Path | str,
+        *,
+        categorical: Collection[str] = (),
+        missing: Collection[str] = (),
+        body_map: BodyMap = NAMELESS,
     ) -> None:
         """Look at the files' columns.
 
@@ -91,6 +92,7 @@ class DataFiles:
             path: A file or a folder.
             categorical: Columns of numbers that are categories.
             missing: Texts that stand for a missing value, besides the empty one.
+            body_map: Names for bodies of captured calls that have none.
 
         Raises:
             DataError: There are no files, or one cannot be read.
@@ -98,6 +100,7 @@ class DataFiles:
         self.path = Path(path)
         self._categorical = frozenset(categorical)
         self._missing = frozenset(missing)
+        self._body_map = body_map
         self._files = [self._look_at(file) for file in _find(self.path)]
         self._texts: set[str] = set()
         self.stray_texts: dict[str, str] = {}
@@ -107,7 +110,7 @@ class DataFiles:
         """How many times the data was read, such as 1.4."""
 
     def _look_at(self, path: Path) -> _File:
-        reader = reader_of(path)(path, sorted(self._missing))
+        reader = opened(path, sorted(self._missing), self._body_map)
         with explained(path):
             schema = reader.schema()
             names = schema.names
@@ -139,7 +142,16 @@ class DataFiles:
             kind = "categorical"
         else:
             kind = max((kind for kind in kinds if kind), default="empty")
-        return Column(name, kind, ", ".join(dict.fromkeys(map(str, types))), are_numbers)
+        is_meta = any(name in file.reader.meta for file in self._files)
+        return Column(name, kind, ", ".join(dict.fromkeys(map(str, types))), are_numbers, is_meta)
+
+    @property
+    def told(self) -> dict[str, int]:
+        """What the last reading left out, and how often."""
+        found: Counter[str] = Counter()
+        for file in self._files:
+            found.update(file.reader.told)
+        return dict(found)
 
     def read_as_text(self, name: str) -> None:
         """From now on, take a column of CSV files for categories."""
@@ -315,7 +327,14 @@ def _find(path: Path) -> list[Path]:
     files = sorted(file for file in path.rglob("*") if file.is_file() and _is_data(file, path))
     if not files:
         raise DataError(f"{path}: expected files that end in {ENDINGS}, got none in the folder")
-    return files
+    tables = [file for file in files if not is_lines(file)]
+    if tables and len(tables) < len(files):
+        lines = next(file for file in files if is_lines(file))
+        raise DataError(
+            f"{path}: expected either JSON or tables, got {tables[0].name} and {lines.name}; "
+            "give them one by one"
+        )
+    return tables or [path]
 
 
 def _is_data(file: Path, folder: Path) -> bool:

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from mlmon_exporter.core.coerce import NULL_SPELLINGS
 
 from .arrow import kind_of, numbers_of
-from .readers import ENDINGS, DataError, csv_type, explained, is_readable, reader_of
+from .readers import DataError, csv_type, explained
+from .registry import ENDINGS, is_readable, opened
 
 LINES = (".jsonl", ".ndjson")
 MOST_LINE = 8 * 2**20
@@ -90,7 +91,7 @@ def _object(path: Path, number: int, line: bytes) -> Mapping[str, Any]:
 
 
 def _table(path: Path, columns: OutcomeColumns) -> Iterator[tuple[Mapping[str, Any], float]]:
-    reader = reader_of(path)(path, ())
+    reader = opened(path)
     schema = reader.schema()
     present = [name for name in dict.fromkeys(columns) if name in schema.names]
     _check(path, schema, columns)

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from mlmon_exporter.core.coerce import NULL_SPELLINGS
+from mlmon_exporter.formats import BodyMap
 
 MIB = 2**20
 CSV_BLOCK = 4 * MIB
@@ -32,7 +34,7 @@ _MOST_HEADER = 4 * MIB
 _MOST_ROWS = 2**31 - 1
 """Rows of a record batch, as Arrow's format advises. Nulls take no bytes, so may say any number."""
 _DELIMITERS = ",;\t|"
-_COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 
 
 class DataError(ValueError):
@@ -86,7 +88,12 @@ class Reader(Protocol):
     has_types: bool
     """Texts are no numbers, whatever they spell."""
 
-    def __init__(self, path: Path, missing: Sequence[str]) -> None: ...
+    meta: frozenset[str]
+    """Columns that are about captured calls: no features."""
+    told: Mapping[str, int]
+    """What the last reading left out, and how often."""
+
+    def __init__(self, path: Path, missing: Sequence[str], body_map: BodyMap) -> None: ...
 
     def schema(self) -> Any:
         """Return the file's pyarrow.Schema; a CSV file's is guessed from its beginning."""
@@ -98,7 +105,14 @@ class Reader(Protocol):
         """Read some columns; `types` says what those of a CSV file are."""
 
 
-class CsvReader:
+class TableReader:
+    """A file whose rows are read all, as they are."""
+
+    meta: frozenset[str] = frozenset()
+    told: Mapping[str, int] = MappingProxyType({})
+
+
+class CsvReader(TableReader):
     """A CSV file: a header, fields in quotes or not, UTF-8, compressed or not.
 
     Its delimiter is the one that is most often in the header.
@@ -106,7 +120,7 @@ class CsvReader:
 
     has_types = False
 
-    def __init__(self, path: Path, missing: Sequence[str]) -> None:
+    def __init__(self, path: Path, missing: Sequence[str], body_map: BodyMap) -> None:  # noqa: ARG002
         self._path = path
         self._nulls = ["", *sorted(NULL_SPELLINGS), *missing]
 
@@ -156,7 +170,7 @@ class CsvReader:
             yield raw, reader
 
     def _inflated(self, raw: Any) -> Any:
-        compression = _COMPRESSIONS.get(self._path.suffix)
+        compression = COMPRESSIONS.get(self._path.suffix)
         return raw if compression is None else pa.CompressedInputStream(raw, compression)
 
     def _delimiter(self) -> str:
@@ -179,12 +193,12 @@ class CsvReader:
         return re.split("[\r\n]", unquoted, maxsplit=1)[0]
 
 
-class ParquetReader:
+class ParquetReader(TableReader):
     """A Parquet file."""
 
     has_types = True
 
-    def __init__(self, path: Path, missing: Sequence[str]) -> None:  # noqa: ARG002
+    def __init__(self, path: Path, missing: Sequence[str], body_map: BodyMap) -> None:  # noqa: ARG002
         self._path = path
 
     def schema(self) -> Any:
@@ -213,12 +227,12 @@ class ParquetReader:
         return max(1024, min(65_536, MIB // max(1, len(columns)) * 4))
 
 
-class FeatherReader:
+class FeatherReader(TableReader):
     """A Feather or Arrow IPC file. Its record batches are the least that can be read."""
 
     has_types = True
 
-    def __init__(self, path: Path, missing: Sequence[str]) -> None:  # noqa: ARG002
+    def __init__(self, path: Path, missing: Sequence[str], body_map: BodyMap) -> None:  # noqa: ARG002
         self._path = path
 
     def schema(self) -> Any:
@@ -275,50 +289,6 @@ def _without_views(column: Any) -> Any:
         if views.reshape(-1, 16)[is_null].any():
             return pa.array(column.to_numpy(zero_copy_only=False), pa.large_string())
     return pc.cast(column, pa.large_string())
-
-
-READERS: dict[str, type[Reader]] = {
-    ".csv": CsvReader,
-    ".tsv": CsvReader,
-    ".parquet": ParquetReader,
-    ".pq": ParquetReader,
-    ".feather": FeatherReader,
-    ".arrow": FeatherReader,
-    ".ipc": FeatherReader,
-}
-"""A file name's ending, compression aside -> how it is read."""
-
-
-ENDINGS = ", ".join([*READERS, ".csv.gz"])
-
-
-def reader_of(path: Path) -> type[Reader]:
-    """Return how a file is read.
-
-    Raises:
-        DataError: Its name does not say.
-    """
-    name = path.name.lower()
-    for ending in _COMPRESSIONS:
-        if name.endswith(ending) and _reader(name.removesuffix(ending)) is CsvReader:
-            return CsvReader
-    reader = _reader(name)
-    if reader is None:
-        raise DataError(f"{path}: expected a file that ends in {ENDINGS}")
-    return reader
-
-
-def is_readable(path: Path) -> bool:
-    """Return whether a file's name says how it is read."""
-    try:
-        reader_of(path)
-    except DataError:
-        return False
-    return True
-
-
-def _reader(name: str) -> type[Reader] | None:
-    return READERS.get(Path(name).suffix)
 
 
 def csv_type(guessed: Any, kind: str) -> Any:

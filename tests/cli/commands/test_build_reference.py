@@ -12,7 +12,6 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from mlmon_exporter.cli.commands import build_reference
 from mlmon_exporter.core.profile.bins import CategoryBins
 from mlmon_exporter.reference.reference import Reference
 from tests.command_line import error, succeeded
@@ -158,10 +157,6 @@ def test_data_that_cannot_be_read_is_named(folder: Path) -> None:
         "build-reference", "x.csv"
     )
     assert not list(folder.glob("*.json"))
-
-
-def test_names_are_listed_with_commas() -> None:
-    assert build_reference.names(" a, b,,a ,c") == ("a", "b", "c")
 
 
 def test_numbers_that_only_name_rows_are_left_out_unless_they_are_named(folder: Path) -> None:
