@@ -88,6 +88,8 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "monitor/interceptor.py": "sources/grpc/test_interceptor.py",
     "page/backtest.py": "cli/commands/test_backtest.py",
     "page/ranking.py": "page/test_view.py",
+    "reference/data/captures.py": "reference/data/test_lines.py",
+    "reference/data/registry.py": "reference/data/test_files.py",
     "reference/log_files.py": "cli/commands/test_backtest.py",
     "reference/settings.py": "reference/test_replay.py",
     "reference/warnings.py": "cli/commands/test_build_reference.py",
