@@ -91,7 +91,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "reference/data/captures.py": "reference/data/test_lines.py",
     "reference/data/registry.py": "reference/data/test_files.py",
     "reference/log_files.py": "cli/commands/test_backtest.py",
-    "reference/settings.py": "reference/test_replay.py",
     "reference/warnings.py": "cli/commands/test_build_reference.py",
     "runtime/exits.py": "sources/wsgi/test_middleware.py",
     "sources/grpc": "sources/grpc/test_interceptor.py",

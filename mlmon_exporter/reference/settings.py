@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -31,32 +32,17 @@ def segment_feature(segment: Segment) -> SegmentFeature:
 
 
 def model_settings(c: Config, model: ModelConfig) -> ModelSettings:
-    """Return what the configuration says of a model."""
+    """Return the settings of a model: keys of its table, and of all models, by their names."""
+    given = dict(c) | {key: value for key, value in model if value is not None}
+    given["segments"] = tuple(map(segment_feature, model.segments))
+    given["windows"] = window_names([(w.label, w.seconds) for w in c.windows])
+    policy = Policy(budget_seconds=c.false_alarm_every.seconds, **_of(Policy, given))
     return ModelSettings(
-        name=model.name,
-        version=model.version or "",
-        task=model.task or "",
-        windows=window_names([(w.label, w.seconds) for w in c.windows]),
-        policy=Policy(
-            budget_seconds=c.false_alarm_every.seconds,
-            min_window_rows=c.min_window_rows,
-            psi_floor=c.psi_floor,
-            ks_floor=c.ks_floor,
-            share_floor=c.share_floor,
-        ),
+        policy=policy,
         engine=c.digest,
-        learn_rows=c.learn_rows,
-        max_categories=c.max_categories,
-        max_versions=c.max_versions,
-        max_features=c.max_features,
         with_histograms=c.feature_histograms,
-        outputs=tuple(model.outputs),
-        score=model.score or "",
-        label=model.label or "",
-        positive=model.positive or "",
-        segments=tuple(map(segment_feature, model.segments)),
-        max_segments=c.max_segments,
         is_shared=c.state_dir is not None,
+        **_of(ModelSettings, given),
     )
 
 
@@ -76,3 +62,8 @@ def body_map(
         max_features=c.max_features,
         max_inflated_bytes=c.max_inflated_bytes,
     )
+
+
+def _of(settings: type[Policy | ModelSettings], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that settings have under the same name."""
+    return {name: given[name] for name in settings._fields if name in given}
