@@ -77,10 +77,11 @@ class Trace:
     """Follows data through the functions of the package, in all threads that start meanwhile."""
 
     def __init__(self, *sources: object) -> None:
-        """Follow these objects; of a type, all objects that have rows."""
+        """Follow these: bytes, or all objects of a type that have rows."""
         self.way = Way()
         self._types = tuple(each for each in sources if isinstance(each, type))
-        self._data: dict[int, object] = {id(each): each for each in sources}
+        self._bodies = frozenset(each for each in sources if isinstance(each, bytes))
+        self._data: dict[int, object] = {}
         self._visits: dict[FrameType, _Visit] = {}
 
     def __enter__(self) -> Way:
@@ -159,7 +160,7 @@ class Trace:
     def _is_data(self, value: Any, depth: int = 3) -> bool:
         if isinstance(value, self._types):
             return bool(getattr(value, "rows", True))
-        if id(value) in self._data:
+        if id(value) in self._data or (isinstance(value, bytes) and value in self._bodies):
             return True
         return depth > 0 and any(self._is_data(each, depth - 1) for each in _members(value))
 
