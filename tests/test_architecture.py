@@ -92,7 +92,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "reference/data/registry.py": "reference/data/test_files.py",
     "reference/log_files.py": "cli/commands/test_backtest.py",
     "reference/warnings.py": "cli/commands/test_build_reference.py",
-    "runtime/exits.py": "sources/wsgi/test_middleware.py",
     "sources/grpc": "sources/grpc/test_interceptor.py",
     "sources/proxy/listening.py": "sources/proxy/test_relay.py",
     "sources/sink.py": "sources/asgi/test_middleware.py",
