@@ -24,6 +24,8 @@ BOARD_VARIABLES = {
     "operations": (*PLACE, "instance", "model", "version"),
 }
 """Board -> the variables that an alert's labels may set."""
+THE_MODEL = "{{ $labels.model }}{{ with $labels.version }} {{ . }}{{ end }} ({{ $labels.job }})"
+"""The model of an alert in its text; most have no version."""
 
 
 class AlertRule(NamedTuple):

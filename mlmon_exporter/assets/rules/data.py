@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .alert import Alert
+from .alert import THE_MODEL, Alert
 from .settings import VERSION, Settings
 
 FEATURE = f"{VERSION}, feature"
@@ -47,9 +47,8 @@ def alerts(settings: Settings) -> list[Alert]:
             keep="30m",
             summary=f"Rows of {{{{ $labels.model }}}} have {share.what}",
             description=(
-                "{{ $value | humanizePercentage }} of the rows of {{ $labels.model }} "
-                "{{ $labels.version }} ({{ $labels.job }}) in a window have "
-                f"{share.what}: more than unchanged traffic has."
+                f"{{{{ $value | humanizePercentage }}}} of the rows of {THE_MODEL} in a window "
+                f"have {share.what}: more than unchanged traffic has."
             ),
             board="drift",
         )

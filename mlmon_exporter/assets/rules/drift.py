@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
 from mlmon_exporter.core.settings import LEARNED
 
-from .alert import Alert
+from .alert import THE_MODEL, Alert
 from .settings import PLACE, VERSION, Settings
 
 LABELS = ("job", "model", "version")
@@ -21,7 +21,6 @@ LEAST_ROWS = 1000
 NOISE_FACTOR = 3
 """Least ratio of the fleet's PSI to what chance brings once in a thousand windows."""
 STALE_DAYS = 180
-WHO = "{{ $labels.model }} {{ $labels.version }} ({{ $labels.job }})"
 
 
 def alerts(settings: Settings) -> list[Alert]:
@@ -45,8 +44,8 @@ def _drifted(settings: Settings, role: Role, what: str) -> Alert:
         keep="1h",
         summary=f"{what} {column} of {{{{ $labels.model }}}} has drifted",
         description=(
-            f"At least one replica of {WHO} says that {column} differs from the reference in a "
-            "window by more than chance and time bring."
+            f"At least one replica of {THE_MODEL} says that {column} differs from the reference in "
+            "a window by more than chance and time bring."
         ),
         board=_board(role),
     )
@@ -74,8 +73,8 @@ unless on ({VERSION}) max by ({VERSION}) ({independent}) == 0""",
         keep="30m",
         summary=f"{{{{ $labels.model }}}} has drifted in the whole fleet{_greatest(settings)}",
         description=(
-            f"Over all replicas of {WHO}, {{{{ $value }}}} of its features and outputs have a PSI "
-            "over the threshold in the last hour, and a replica agrees in all its windows."
+            f"Over all replicas of {THE_MODEL}, {{{{ $value }}}} of its features and outputs have "
+            "a PSI over the threshold in the last hour, and a replica agrees in all its windows."
         ),
         board="drift",
     )
@@ -134,8 +133,8 @@ and max by ({VERSION}) ({rows}) > 0""",
         hold="15m",
         summary="{{ $labels.model }} has no reference yet",
         description=(
-            f"{WHO} has been learning its reference for over a day: until that is done nothing is "
-            "scored, and no drift is seen."
+            f"{THE_MODEL} has been learning its reference for over a day: until that is done "
+            "nothing is scored, and no drift is seen."
         ),
         board="drift",
     )
@@ -149,8 +148,8 @@ and max by ({VERSION}) ({rows}) > 0""",
         hold="1h",
         summary="The reference of {{ $labels.model }} is old",
         description=(
-            f"The reference of {WHO} was built {{{{ $value | humanizeDuration }}}} ago: what it "
-            "calls drift may long be normal."
+            f"The reference of {THE_MODEL} was built {{{{ $value | humanizeDuration }}}} ago: what "
+            "it calls drift may long be normal."
         ),
         board="drift",
     )
@@ -164,8 +163,8 @@ and max by ({VERSION}) ({rows}) > 0""",
         keep="15m",
         summary="Replicas of {{ $labels.model }} have different references",
         description=(
-            f"Replicas of {WHO} have references built {{{{ $value | humanizeDuration }}}} apart: "
-            "their rows are in different bins, and do not add up to drift of the fleet."
+            f"Replicas of {THE_MODEL} have references built {{{{ $value | humanizeDuration }}}} "
+            "apart: their rows are in different bins, and do not add up to drift of the fleet."
         ),
         board="drift",
     )

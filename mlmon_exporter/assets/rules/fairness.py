@@ -6,14 +6,13 @@ equal groups chance alone brings a ratio under 0.8 in up to one window of twenty
 
 from __future__ import annotations
 
-from .alert import Alert
+from .alert import THE_MODEL, Alert
 from .settings import VERSION, Settings
 
 PARITY = f"{VERSION}, segment_feature"
 LABELS = ("job", "model", "version", "segment_feature")
 ODDS_GAP = 0.2
 """Twice what is commonly let pass as fair, such as by AI Fairness 360."""
-WHO = "{{ $labels.model }} {{ $labels.version }} ({{ $labels.job }})"
 
 
 def alerts(settings: Settings) -> list[Alert]:
@@ -33,8 +32,8 @@ def _four_fifths(settings: Settings) -> Alert:
         summary="{{ $labels.model }} selects segments of {{ $labels.segment_feature }} unequally",
         description=(
             "In a window, the segment of {{ $labels.segment_feature }} that "
-            f"{WHO} selects least is selected {{{{ $value | humanizePercentage }}}} as often as "
-            f"the one that it selects most; the rule of thumb asks for "
+            f"{THE_MODEL} selects least is selected {{{{ $value | humanizePercentage }}}} as often "
+            f"as the one that it selects most; the rule of thumb asks for "
             f"{100 * settings.parity_objective:g} %."
         ),
         board="quality",
@@ -53,7 +52,7 @@ def _odds(settings: Settings) -> Alert:
         summary="{{ $labels.model }} errs unequally by {{ $labels.segment_feature }}",
         description=(
             "In a window, the true or false positive ratios of "
-            f"{WHO} are {{{{ $value | printf `%.2f` }}}} apart between segments of "
+            f"{THE_MODEL} are {{{{ $value | printf `%.2f` }}}} apart between segments of "
             "{{ $labels.segment_feature }}."
         ),
         board="quality",

@@ -5,7 +5,7 @@ Jobs that send it run nightly or weekly, so a day is compared with the same day 
 
 from __future__ import annotations
 
-from .alert import Alert, latched
+from .alert import THE_MODEL, Alert, latched
 from .settings import MODEL, TARGET, VERSION, Settings
 
 LEAST_ROWS = 100
@@ -96,7 +96,7 @@ def _uneven(settings: Settings) -> Alert:
         keep="1h",
         summary="Ground truth of {{ $labels.model }} comes for some classes before others",
         description=(
-            f"Of one predicted class of {WHO}, version {{{{ $labels.version }}}}, ground truth has "
+            f"Of one predicted class of {THE_MODEL}, ground truth has "
             "come {{ $value | humanizePercentage }} as often as of another. Its quality is that of "
             "the outcomes that came, and may be far from that of all."
         ),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from mlmon_exporter.core.outcomes.quality import QUALITY
 
-from .alert import Alert
+from .alert import THE_MODEL, Alert
 from .settings import VERSION, Settings
 
 WINDOW = f"{VERSION}, window"
@@ -18,6 +18,10 @@ OWN = f"{VERSION}, instance"
 SEGMENT = f"{VERSION}, segment_feature, segment"
 LABELS = ("job", "model", "version")
 OVERALL = 'segment_feature=""'
+SEGMENT_NAMED = (
+    "{{ with $labels.segment_feature }} for rows whose {{ . }} is {{ $labels.segment }}{{ end }}"
+)
+"""The segment of an alert in its text; nothing for all rows."""
 DECIDING = {name: quality.sign for name, quality in QUALITY.items() if quality.error is not None}
 """The qualities that have thresholds -> 1 where more is better, -1 where less is."""
 EXPECTED = ("accuracy", "roc_auc")
@@ -28,7 +32,6 @@ CALIBRATION_RISE = 0.1
 """Of the calibration error over the reference's: about a grade of ten on the scale of chances."""
 LEAST_OUTCOMES = 1000
 """Fewer raise the calibration error of ten bins by more than 0.04 by chance alone."""
-WHO = "{{ $labels.model }} {{ $labels.version }} ({{ $labels.job }})"
 
 
 def alerts(settings: Settings) -> list[Alert]:
@@ -76,9 +79,8 @@ def _dropped(settings: Settings) -> Alert:
         keep="1h",
         summary="{{ $labels.model }} is worse than its reference",
         description=(
-            f"The {{{{ $labels.quality }}}} of {WHO} in a window is "
-            "{{ $value | printf `%.4g` }}, beyond what chance brings. Rows: "
-            "{{ $labels.segment_feature }} {{ $labels.segment }} (all, where nothing is named)."
+            f"The {{{{ $labels.quality }}}} of {THE_MODEL}{SEGMENT_NAMED} in a window is "
+            "{{ $value | printf `%.4g` }}, beyond what chance brings."
         ),
         board="quality",
     )
@@ -102,9 +104,9 @@ and on ({VERSION}) group by ({VERSION}) ({info})""",
         keep="30m",
         summary="{{ $labels.model }} has become worse",
         description=(
-            f"The {{{{ $labels.quality }}}} of {WHO} over all rows is beyond what chance brings, "
-            "in every window, in {{ $value | humanizePercentage }} of the replicas that have "
-            "enough outcomes."
+            f"The {{{{ $labels.quality }}}} of {THE_MODEL} over all rows is beyond what chance "
+            "brings, in every window, in {{ $value | humanizePercentage }} of the replicas that "
+            "have enough outcomes."
         ),
         board="quality",
     )
@@ -133,7 +135,7 @@ min by ({VERSION}, quality) (
         keep="1h",
         summary="{{ $labels.model }} is expected to do worse than its reference",
         description=(
-            f"By its scores, the {{{{ $labels.quality }}}} of {WHO} is to be expected "
+            f"By its scores, the {{{{ $labels.quality }}}} of {THE_MODEL} is to be expected "
             "{{ $value | printf `%.2f` }} under the reference's: inputs are harder than they were. "
             "Ground truth has not come yet, or agrees."
         ),
@@ -151,7 +153,7 @@ def _concept_drifted(settings: Settings) -> Alert:
         keep="1h",
         summary="{{ $labels.model }} errs otherwise than it did",
         description=(
-            f"At least one replica of {WHO} says that the distribution of its errors in a "
+            f"At least one replica of {THE_MODEL} says that the distribution of its errors in a "
             "window differs from the reference's by more than chance brings: the "
             "same inputs may lead to other outcomes now."
         ),
@@ -185,7 +187,7 @@ max by ({VERSION}) (
         keep="1h",
         summary="Probabilities of {{ $labels.model }} are off",
         description=(
-            f"The probabilities of {WHO} in a window miss how often the "
+            f"The probabilities of {THE_MODEL} in a window miss how often the "
             "outcome comes by {{ $value | printf `%.2f` }} more than in the reference."
         ),
         board="quality",
@@ -207,7 +209,7 @@ def _versions_differ(settings: Settings) -> Alert:
         keep="1h",
         summary="Versions of {{ $labels.model }} differ in quality",
         description=(
-            f"The {{{{ $labels.quality }}}} of {WHO} in a window is that "
+            f"The {{{{ $labels.quality }}}} of {THE_MODEL} in a window is that "
             "of the configured version and {{ $value | printf `%+.4g` }}: more than chance brings "
             "between versions that are alike."
         ),

@@ -140,8 +140,9 @@ def _target_alerts(settings: Settings) -> Iterator[Alert]:
         hold="10m",
         summary="{{ $labels.instance }} does not answer scrapes",
         description=(
-            "{{ $labels.instance }} ({{ $labels.job }}), which serves {{ $value }} model(s), has "
-            "not answered scrapes for ten minutes, or answers too late."
+            "{{ $labels.instance }} ({{ $labels.job }}), which serves {{ $value }} "
+            "model{{ if gt $value 1.0 }}s{{ end }}, has not answered scrapes for "
+            "ten minutes, or answers too late."
         ),
         board="operations",
     )

@@ -124,7 +124,14 @@ def _expected(case: Case) -> Iterator[Yaml]:
 
 def rendered(text: str, case: Case) -> str:
     """Return a template's text, of labels that need no quoting in a link; an empty one is none."""
+
+    def with_label(found: re.Match[str]) -> str:
+        label = case.labels.get(found[1], "")
+        return found[2].replace("{{ . }}", label) if label else ""
+
+    text = re.sub(r"{{ with \$labels\.(\w+) }}(.*?){{ end }}", with_label, text)
     text = re.sub(r"{{ with .+{{ end }}", case.greatest, text)
+    text = text.replace("{{ if gt $value 1.0 }}s{{ end }}", "s" if case.value != "1" else "")
     text = re.sub(r"{{ (?:urlquery )?\$labels\.(\w+) }}", lambda m: case.labels.get(m[1], ""), text)
     return re.sub(r"{{ \$value[^}]*}}", case.value, text)
 

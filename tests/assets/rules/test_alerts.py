@@ -82,6 +82,13 @@ def test_the_committed_promtool_tests_are_what_the_cases_make(name: str) -> None
     assert committed == promtool_test(FILES[name]), "run: python -m tests.assets.rules.alert_cases"
 
 
+def test_texts_of_alerts_have_no_gap_where_a_label_is_empty() -> None:
+    made = "".join(map(promtool_test, FILES.values()))
+    texts = re.findall(r"^ +(?:summary|description): (.*)$", made, re.MULTILINE)
+    assert len(texts) > 50
+    assert [text for text in texts if "  " in text or " ," in text or "()" in text] == []
+
+
 SETTLED = {
     "defaults": DEFAULTS,
     "all": Settings(
