@@ -47,8 +47,8 @@ def _columns(of: str) -> dict[str, MetricType]:
     }  # fmt: skip
 
 
-def _outcomes() -> dict[str, MetricType]:
-    """Return the metrics of outcomes: quality, concept drift, fairness."""
+def _qualities() -> dict[str, MetricType]:
+    """Return the metrics of quality: now, in the reference, estimated, and their thresholds."""
     of = "of the window's rows with ground truth"
     averaged = "of the positive class; the mean over classes (macro) with more than two"
     qualities = {
@@ -89,7 +89,12 @@ def _outcomes() -> dict[str, MetricType]:
             "gauge",
             f"mlmon_quality_{name} expected from the scores alone, without ground truth; blind to concept drift",
         )
-    return found | {
+    return found
+
+
+def _outcomes() -> dict[str, MetricType]:
+    """Return the other metrics of outcomes: coverage, concept drift, fairness."""
+    return {
         "mlmon_quality_rows": MetricType("gauge", "Rows with ground truth in the window"),
         "mlmon_ground_truth_coverage_ratio": MetricType("gauge", "Share of the window's predictions of a class whose ground truth came, 0 to 1; predicted_class is empty for all"),
         "mlmon_ground_truth_parity_ratio": MetricType("gauge", "Least coverage of a predicted class over that of another, of those that differ by more than chance, 0 to 1; 1 if none do"),
@@ -136,6 +141,7 @@ METRICS: dict[str, MetricType] = {
     "mlmon_ground_truth_total": MetricType("counter", "Ground truths by outcome: matched, late, unknown, duplicate, invalid"),
     "mlmon_ground_truth_delay_seconds": MetricType("histogram", "Time from a prediction until its ground truth became known"),
     "mlmon_pending_predictions": MetricType("gauge", "Predictions of all versions of the model that wait for their ground truth"),
+    **_qualities(),
     **_outcomes(),
     "mlmon_kpi_events_total": MetricType("counter", "Events of each business number"),
     "mlmon_kpi_value_total": MetricType("counter", "Sum of the values of a business number without negative values"),

@@ -80,13 +80,7 @@ class Monitor(InCode):
 
     def _wire(self, config: Config) -> None:
         self.config = c = config
-        unreadable = ((row.name, reason) for row in FORMATS for reason in REASONS)
-        health = Health(unreadable, has_state=c.state_dir is not None)
-        requests = RequestCounts(max_routes=c.max_routes, on_overflow=health.overflow)
-        feedback = Feedback(max_kpis=c.max_kpis, on_overflow=lambda: health.overflow("kpi"))
-        self._counts = Counts(requests, feedback, health)
-        for tables in self._counts:
-            around_fork(before=tables.hold, parent=tables.release, child=tables.renew)
+        self._counts = requests, feedback, health = _new_counts(c)
         configured = ConfiguredModels(c, health)
         self.models: Mapping[str, Model] = configured.by_name
         self._routes = ModelRoutes(c.models, self.models, health)
@@ -246,6 +240,20 @@ class Monitor(InCode):
     async def shutdown(self) -> None:
         """Close it without blocking the event loop; the middleware does so at the end."""
         await _THREADS.run(self.close)
+
+
+def _new_counts(c: Config) -> Counts:
+    """Return empty counts, which a fork finds at rest."""
+    unreadable = ((row.name, reason) for row in FORMATS for reason in REASONS)
+    health = Health(unreadable, has_state=c.state_dir is not None)
+    counts = Counts(
+        RequestCounts(max_routes=c.max_routes, on_overflow=health.overflow),
+        Feedback(max_kpis=c.max_kpis, on_overflow=lambda: health.overflow("kpi")),
+        health,
+    )
+    for tables in counts:
+        around_fork(before=tables.hold, parent=tables.release, child=tables.renew)
+    return counts
 
 
 def _process(routes: ModelRoutes, in_flight: Mapping[int, Scope]) -> Process:

@@ -20,6 +20,13 @@ from mlmon_exporter.assets.rules.rule_set import SUBSYSTEMS
 from . import asset_options as options
 from .terminal import UserError, user_errors
 
+NEED_KUBERNETES = {
+    "selector": "--selector",
+    "labels": "--label",
+    "namespace": "--namespace",
+    "name": "--name",
+}
+"""Field of the cluster -> its option, of those that say nothing without --kubernetes."""
 EXAMPLE = """mlmon-exporter assets --out monitoring --availability-objective 0.995"""
 
 
@@ -61,33 +68,23 @@ def assets(
         runbook_url=runbook_url.rstrip("/"),
         dashboard_url=dashboard_url.rstrip("/"),
     )
-    given = {"--selector": selector, "--label": label, "--namespace": namespace, "--name": name}
-    needless = [option for option, value in given.items() if value and not kubernetes]
-    if needless:
-        raise UserError(f"{needless[0]}: needs --kubernetes")
+    cluster = _cluster(
+        is_wanted=kubernetes,
+        selector=_labels("--selector", selector),
+        port=port,
+        namespace=namespace,
+        labels=_labels("--label", label),
+        name=name,
+        job_label=job_label,
+    )
     with user_errors(FileNotFoundError):
         root = assets_root()
-    if kubernetes:
-        with _option_errors():
-            cluster = Cluster(
-                selector=_labels("--selector", selector),
-                port=port,
-                namespace=namespace,
-                labels=_labels("--label", label),
-                name=name,
-                job_label=job_label,
-            )
-        contents = object_files(root, settings, cluster, has_rules=not monitor_only)
-    else:
+    if cluster is None:
         contents = asset_files(root, settings)
+    else:
+        contents = object_files(root, settings, cluster, has_rules=not monitor_only)
     _report(out, *write_files(contents, out, force=force))
-    if settings.has_relative_links:
-        _print(
-            "Links of alerts are relative, dead in mail and chat: give --runbook-url and "
-            "--dashboard-url as https://..."
-        )
-    if not kubernetes and settings != DEFAULTS:
-        _print("Tests of the rules are about the default settings: none were written.")
+    _hint(settings, cluster)
 
 
 def _report(out: Path, written: Sequence[str], same: int) -> None:
@@ -95,6 +92,17 @@ def _report(out: Path, written: Sequence[str], same: int) -> None:
         _print(f"  {escape(name)}")
     kept = f"; {same} were there already" if same else ""
     _print(f"Wrote {len(written)} files to [bold]{escape(str(out))}[/bold]{kept}.")
+
+
+def _hint(settings: Settings, cluster: Cluster | None) -> None:
+    """Say what a reader of the files may miss."""
+    if settings.has_relative_links:
+        _print(
+            "Links of alerts are relative, dead in mail and chat: give --runbook-url and "
+            "--dashboard-url as https://..."
+        )
+    if cluster is None and settings != DEFAULTS:
+        _print("Tests of the rules are about the default settings: none were written.")
 
 
 def _print(text: str) -> None:
@@ -111,6 +119,17 @@ def rule_settings(**given: Any) -> Settings:
         ) from error
     with _option_errors():
         return Settings(**given)
+
+
+def _cluster(*, is_wanted: bool, **given: Any) -> Cluster | None:
+    """Return the cluster that objects are written for; None where files are."""
+    if is_wanted:
+        with _option_errors():
+            return Cluster(**given)
+    for field, option in NEED_KUBERNETES.items():
+        if given[field]:
+            raise UserError(f"{option}: needs --kubernetes")
+    return None
 
 
 @contextmanager
