@@ -43,10 +43,8 @@ build/oldest/.made: pyproject.toml tests/oldest.py $(VENV)/.test
 
 newest: $(VENV)/.test ## Run the quick tests with the newest Python that is installed
 	$(if $(NEWEST),$(MAKE) --no-print-directory quick VENV=build/newest PYTHON=$(NEWEST) \
-		ARGS="--numprocesses 2 -W '$(DROPPED)' $(ARGS)",@echo "No Python newer than that of $(VENV) is installed")
+		ARGS="--numprocesses 2 $(ARGS)",@echo "No Python newer than that of $(VENV) is installed")
 
-# From 3.13 on, Python says of a connection that was dropped unclosed that it is closed by that.
-DROPPED := ignore:Exception ignored in. <sqlite3.Connection:pytest.PytestUnraisableExceptionWarning
 # Those of pyenv, too, whose shims answer only for versions that are switched on.
 NEWEST = $(shell for python in python3.15 python3.14 python3.13 python3.12 \
 	$$(ls -d "$$(pyenv root 2>/dev/null)"/versions/3.1[2-9].*/bin/python3 2>/dev/null | sort -Vr); do \
