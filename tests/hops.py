@@ -44,6 +44,7 @@ MOST = 32
 GENERATOR = inspect.CO_GENERATOR | inspect.CO_COROUTINE
 
 REQUEST = b'{"instances": [{"age": 41.5, "income": 30125.25}]}'
+OTHER = b'{"instances": [{"age": 17.5, "income": 10125.5}]}'
 ANSWER = b'{"predictions": [0.125]}'
 
 
@@ -195,13 +196,19 @@ def _is_material(value: Any) -> bool:
 
 
 def request_way() -> Way:
-    """Return the way of one row from the bytes of both bodies to the counts of bins."""
-    with TemporaryDirectory() as folder, Trace(REQUEST, ANSWER) as way:
+    """Return the way of one row from the bytes of both bodies to the counts of bins.
+
+    Its request has the form of one that came before it, as nearly all have.
+    """
+    with TemporaryDirectory() as folder:
         app, monitor = served(Path(folder))
-        asyncio.run(call(app, "POST", "/predict", REQUEST))
-        monitor.flush()
-        monitor.models["m"].versions.drain()
-    monitor.close()
+        asyncio.run(call(app, "POST", "/predict", OTHER))
+        monitor.close()  # the next request starts a thread, which is traced
+        with Trace(REQUEST, ANSWER) as way:
+            asyncio.run(call(app, "POST", "/predict", REQUEST))
+            monitor.flush()
+            monitor.models["m"].versions.drain()
+        monitor.close()
     return way
 
 

@@ -14,6 +14,7 @@ from mlmon_exporter import ConfigError, Monitor, Reference
 from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.formats import FORMATS, BodyMap, FormatError, parse
 from mlmon_exporter.runtime.pace import Pace
+from tests.intake.waiting import waiting
 
 from .asgi import get
 from .formats.bodies import Body, exchange, read_all
@@ -134,7 +135,7 @@ def test_no_text_is_learned(
         state = tmp_path / str(i)
         monitor = Monitor(model="m", routes=routes, learn_rows=20, state_dir=state)
         for _ in range(30):
-            monitor._consumer([sent._replace(route="/r", model="m")], Pace())
+            monitor._consumer(waiting([sent._replace(route="/r", model="m")]), Pace())
         check_nothing_said(monitor, state, caplog.text)
 
 
@@ -160,7 +161,7 @@ def test_no_text_of_a_reference_is_shown_or_kept(
         Reference.build(data, predictions=own).save(folder / "reference.json")
         monitor = _monitor(folder)
         for _ in range(5):
-            monitor._consumer([sent._replace(route="/r", model="m")], Pace())
+            monitor._consumer(waiting([sent._replace(route="/r", model="m")]), Pace())
         check_nothing_said(monitor, folder, caplog.text)
 
 
@@ -176,7 +177,8 @@ def _monitor(folder: Path) -> Monitor:
 def test_a_short_value_that_recurs_is_shown(tmp_path: Path) -> None:
     monitor = Monitor(model="m", learn_rows=20, state_dir=tmp_path)
     for _ in range(30):
-        monitor._consumer([asked(a="MARKER", b=1)._replace(route="/r", model="m")], Pace())
+        sent = asked(a="MARKER", b=1)._replace(route="/r", model="m")
+        monitor._consumer(waiting([sent]), Pace())
     with pytest.raises(AssertionError, match="MARKER"):
         check_nothing_said(monitor, tmp_path, "")
 

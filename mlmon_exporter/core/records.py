@@ -83,12 +83,27 @@ class Batch(NamedTuple):
 
 
 class SingleRows(NamedTuple):
-    """Rows of small requests that have one each, in their order; all have the same names."""
+    """Rows of small requests that have one each, in their order; all have the same columns."""
 
-    features: Sequence[Mapping[str, Column]]
-    predictions: Sequence[Mapping[str, Column]]
+    features: Sequence[str]
+    values: Sequence[Any]
+    """Of the features, row after row."""
+    predictions: Sequence[str]
+    answers: Sequence[Any]
+    """Of the predictions, row after row."""
     moments: Sequence[float]
     """Unix seconds when each was seen."""
+
+    def batches(self) -> Iterator[Batch]:
+        """Give each row as a batch of its own."""
+        for i in range(len(self.moments)):
+            features = _row(self.features, self.values, i)
+            yield Batch(features, _row(self.predictions, self.answers, i), 1)
+
+
+def _row(names: Sequence[str], values: Sequence[Any], i: int) -> dict[str, Any]:
+    width = len(names)
+    return dict(zip(names, values[i * width : (i + 1) * width], strict=True))
 
 
 class Prediction(NamedTuple):

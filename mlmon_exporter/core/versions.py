@@ -141,15 +141,15 @@ class Version:
 
     def add_many(self, rows: SingleRows, pause: Callable[[], None]) -> None:
         """Add rows of small requests that have one each."""
-        features, predictions, moments = rows
-        batches = [Batch(*each, 1) for each in zip(features, predictions, strict=True)]
-        self._features.add_many(features, moments, pause)
-        names = self._outputs.names
-        named = [batch.outputs(names) for batch in batches]
-        self._outputs.add_many(named, moments, pause)
-        if self._predicted is not None and self._setup.scorer is not None:
-            for batch, moment in zip(batches, moments, strict=True):
-                self._predicted.add(self._setup.scorer.rows(batch), moment)
+        if rows.features:
+            self._features.add_many(rows.features, rows.values, rows.moments, pause)
+        if rows.predictions:
+            own = self._outputs.names  # a single one takes the name, as in `Batch.outputs`
+            names = own if len(own) == len(rows.predictions) == 1 else rows.predictions
+            self._outputs.add_many(names, rows.answers, rows.moments, pause)
+            if self._predicted is not None and self._setup.scorer is not None:
+                for batch, moment in zip(rows.batches(), rows.moments, strict=True):
+                    self._predicted.add(self._setup.scorer.rows(batch), moment)
 
     def drain(self, pause: Callable[[], None]) -> None:
         """Tally all rows that were added before."""

@@ -6,12 +6,14 @@ Where no value decides how a body is read, the next one is read by looking into 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from gc import is_tracked
+from itertools import chain
 from typing import Any, NamedTuple, Self
 
 import orjson
 
-from mlmon_exporter.core.records import Column, Exchange
+from mlmon_exporter.core.records import Exchange
 
 from .body_map import BodyMap
 from .errors import FormatError
@@ -26,7 +28,8 @@ TELLING = frozenset((*HOLDERS, "examples", "specversion", "messages", "prompt"))
 """Keys of a request that is a row, whose values would decide how it is read."""
 VERSION = "model_version"
 
-Row = Mapping[str, Column]
+_MARK = abs(hash(b"mlmon"))  # salted in each process, so that nobody can guess it
+_MARKS = b",%d," % _MARK
 
 
 class _Leaf:
@@ -50,6 +53,11 @@ class Form(NamedTuple):
     """Keys of the response."""
     outputs: Sequence[tuple[str, int]]
     """Outputs, and the place of each among the keys."""
+
+    @property
+    def output_names(self) -> list[str]:
+        """Outputs in their order."""
+        return [name for name, _ in self.outputs]
 
     @classmethod
     def of(cls, exchange: Exchange, parsed: Parsed, body_map: BodyMap) -> Self | None:
@@ -78,36 +86,83 @@ class Form(NamedTuple):
             *(parsed.format, parsed.named, body_map, holder),
             *(names, type(row) is list, keys, found),
         )
-        is_read = form.features(asked) == batch.features and form.answer(told) == batch.predictions
+        values, outputs = form.features([asked]), form.answers([told])
+        is_read = values == [*batch.features.values()] and outputs == [*batch.predictions.values()]
         return form if is_read else None
 
-    def features(self, asked: Any) -> Row | None:
-        """Return the features in a decoded request; None where it has another form."""
-        if type(asked) is not dict:
-            return None
-        row: Any = asked
-        if self.holder is not None:
-            rows = asked.get(self.holder)
-            if len(asked) != 1 or type(rows) is not list or len(rows) != 1:
-                return None
-            row = rows[0]
-        if self.is_list:
-            is_alike = type(row) is list and len(row) == len(self.names) and not is_nested(row)
-            return dict(zip(self.names, row, strict=True)) if is_alike else None
-        if type(row) is not dict or list(row) != self.names or is_nested_record(row):
-            return None
-        return row
+    def read(
+        self, requests: Sequence[bytes], responses: Sequence[bytes]
+    ) -> tuple[list[Any], list[Any]] | None:
+        """Return the features' values of all requests, and the outputs', row after row.
 
-    def answer(self, told: Any) -> Row | None:
-        """Return the predictions in a decoded response; None where it has another form."""
-        if type(told) is not dict or list(told) != self.keys:
+        None where some body has another form, or is no JSON as it stands.
+        """
+        try:
+            asked, told = loads_many(requests), loads_many(responses)
+        except orjson.JSONDecodeError:
             return None
-        values = [*told.values()]
-        if is_nested(values):
-            values = [v[0] if type(v) is list and len(v) == 1 else v for v in values]
-            if is_nested(values):
+        values, answers = self.features(asked), self.answers(told)
+        return None if values is None or answers is None else (values, answers)
+
+    def features(self, asked: Sequence[Any]) -> list[Any] | None:
+        """Return the features' values in decoded requests, row after row; None as above."""
+        rows = self._rows(asked)
+        if rows is None:
+            return None
+        if self.is_list:
+            if not _are(list, rows) or {*map(len, rows)} != {len(self.names)}:
                 return None
-        return {name: values[i] for name, i in self.outputs}
+            values = [*chain.from_iterable(rows)]
+            return None if is_nested(values) else values
+        is_alike = _are(dict, rows) and all(map(self.names.__eq__, map(list, rows)))
+        if not is_alike or any(map(is_nested_record, filter(is_tracked, rows))):
+            return None
+        return [*chain.from_iterable([row.values() for row in rows])]
+
+    def _rows(self, asked: Sequence[Any]) -> Sequence[Any] | None:
+        """Return what should be the row of each request; None where one has none or more."""
+        if self.holder is None:
+            return asked
+        if not _are(dict, asked) or {*map(len, asked)} != {1}:
+            return None
+        held = [each.get(self.holder) for each in asked]
+        return [*chain.from_iterable(held)] if _are_single(held) else None
+
+    def answers(self, told: Sequence[Any]) -> list[Any] | None:
+        """Return the outputs' values in decoded responses, row after row; None as above."""
+        if not _are(dict, told) or not all(map(self.keys.__eq__, map(list, told))):
+            return None
+        columns = [*zip(*[each.values() for each in told], strict=True)]
+        for i, values in enumerate(columns):
+            if _are_single(values):
+                columns[i] = tuple(chain.from_iterable(values))
+            elif list in map(type, values):
+                columns[i] = tuple(v[0] if type(v) is list and len(v) == 1 else v for v in values)
+            if is_nested(columns[i]):
+                return None
+        return [*chain.from_iterable(zip(*[columns[i] for _, i in self.outputs], strict=True))]
+
+
+def _are(kind: type, values: Iterable[Any]) -> bool:
+    return {*map(type, values)} == {kind}
+
+
+def _are_single(values: Collection[Any]) -> bool:
+    """Return whether all values are lists of one element."""
+    return _are(list, values) and {*map(len, values)} == {1}
+
+
+def loads_many(bodies: Sequence[bytes]) -> list[Any]:
+    """Parse bodies that are JSON as they stand, as one array: as `loads` does one by one.
+
+    Raises:
+        orjson.JSONDecodeError: Some body is none.
+    """
+    # Bodies such as `1, 2`, or `[1` and `2]`, would shift the marks between them.
+    values = orjson.loads(b"[%b]" % _MARKS.join(bodies))
+    if len(values) != 2 * len(bodies) - 1 or values[1::2].count(_MARK) != len(bodies) - 1:
+        raise orjson.JSONDecodeError("expected one value in each body", "", 0)
+    return values[::2]  # type: ignore[no-any-return]
 
 
 def joined(chunks: Sequence[bytes]) -> bytes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from json import JSONDecodeError
+from itertools import accumulate
+from operator import itemgetter
 
 from mlmon_exporter.config.keys import Config, ConfigError, ModelConfig
 from mlmon_exporter.core.counts.health import Health
@@ -14,25 +15,30 @@ from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.records import Batch, Exchange, SingleRows
 from mlmon_exporter.core.windows.buffer import SMALL_BYTES
 from mlmon_exporter.formats import AUTO, FORMATS, BodyMap, FormatError, Parsed, parse
-from mlmon_exporter.formats.alike import Form, Row, joined, loads
+from mlmon_exporter.formats.alike import Form
+
+from .waiting import GROUP, Waiting
 
 ROUTES_KEPT = 1000
 PATIENCE = 8
 """After so many unreadable bodies in a row, most bodies of a route are skipped."""
-GROUP_BYTES = 48 * 1024
+GROUP_BYTES = 64 * 1024
 """Bodies that are read without a pause: a fraction of a millisecond."""
 MOST_SKIPPED = 256
 """At most so many bodies are skipped between two that are tried."""
 
 
-ArePlain = Callable[[Exchange, str, Batch], bool]
-"""Says of the first of some exchanges, its model and columns if all like it are predictions."""
+_PLACE = itemgetter(slice(1, 5))
+"""Model, route, path and status of the fields of an exchange."""
+
+ArePlain = Callable[[str, str, Collection[str], Collection[str]], bool]
+"""Says of a path, a model, features and outputs if all exchanges with these are predictions."""
 
 
 class _Route:
     """Format and failures of a route's bodies."""
 
-    __slots__ = ("_failures", "_read_alone", "_to_skip", "form", "format", "made_for")
+    __slots__ = ("_failures", "_read_alone", "_to_skip", "form", "format", "made_for", "together")
 
     def __init__(self, format: str) -> None:
         self.format = format
@@ -40,6 +46,8 @@ class _Route:
         """Form of the exchanges that can be read together, if one is known."""
         self.made_for: tuple[str, str] = ("", "")
         """Model and path of the exchange that has this form."""
+        self.together = GROUP
+        """Exchanges that are read together at most: fewer since some did not have the form."""
         self._read_alone = 0
         self._failures = 0
         self._to_skip = 0
@@ -49,10 +57,21 @@ class _Route:
         self._read_alone += 1
         return not self._read_alone & (self._read_alone - 1)
 
-    def is_alike(self, exchange: Exchange) -> bool:
-        """Return whether an exchange may have the form, if its bodies have."""
-        is_ok = 200 <= exchange.status < 300 and not self._to_skip
-        return is_ok and (exchange.model, exchange.path) == self.made_for
+    def alike(self, waiting: Waiting) -> int:
+        """Return how many of the first exchanges may have the form, if their bodies have."""
+        first = waiting.fields[0]
+        _, model, _, path, status = first[:5]
+        if self._to_skip or not 200 <= status < 300 or (model, path) != self.made_for:
+            return 0
+        places, sizes = [*map(_PLACE, waiting.fields)], waiting.sizes[: self.together]
+        count = len(sizes)
+        if places.count(first[1:5]) < len(places):
+            count = next(i for i in range(len(places)) if places[i] != first[1:5])
+        if max(sizes) > SMALL_BYTES or sum(sizes) > GROUP_BYTES:
+            sums = zip(sizes, accumulate(sizes), strict=True)
+            is_over = (size > SMALL_BYTES or total > GROUP_BYTES for size, total in sums)
+            count = min(count, next(i for i, is_last in enumerate(is_over) if is_last))
+        return min(count, len(sizes))
 
     def is_worth_trying(self) -> bool:
         if not self._to_skip:
@@ -110,29 +129,26 @@ class BodyReader:
             route.made_for = exchange.model, exchange.path
         return chosen, parsed.batch
 
-    def read_alike(
-        self, exchanges: Sequence[Exchange], are_plain: ArePlain
-    ) -> tuple[str, SingleRows] | None:
+    def read_alike(self, waiting: Waiting, are_plain: ArePlain) -> tuple[str, SingleRows] | None:
         """Return the model and the rows of the first exchanges, as many as are alike.
 
         None where the first one has to be read by itself, as where its columns are not plain.
         """
-        route = self._routes.get(exchanges[0].route)
+        route = self._routes.get(waiting.fields[0][2])
         form = route.form if route is not None else None
         if route is None or form is None:
             return None
-        name = self._chosen(form.named, exchanges[0].model)
+        name = self._chosen(form.named, waiting.fields[0][1])
         if form.format != route.format or form.body_map is not self._body_map(name):
             return None
         if not self._models[name].takes_many:
             return None
-        alike = _alike(form, route, exchanges)
-        first = next(alike, None)
-        if first is None or not are_plain(exchanges[0], name, Batch(*first[:2], 1)):
+        rows = _alike(form, route, waiting)
+        path = waiting.fields[0][3]
+        if rows is None or not are_plain(path, name, rows.features, rows.predictions):
             return None
-        rows = [first, *alike]
         route.worked(form.format)
-        return name, SingleRows(*zip(*rows, strict=True))
+        return name, rows
 
     def _add_route(self, exchange: Exchange) -> _Route:
         route = _Route(self._formats[exchange.model])
@@ -171,25 +187,20 @@ class BodyReader:
         return kept[1]
 
 
-def _alike(
-    form: Form, route: _Route, exchanges: Sequence[Exchange]
-) -> Iterator[tuple[Row, Row, float]]:
-    """Give features, predictions and time of the first exchanges that have a form."""
-    most, route_name = GROUP_BYTES, exchanges[0].route
-    for exchange in exchanges:
-        asked, told = joined(exchange.request_chunks), joined(exchange.response_chunks)
-        size = len(asked) + len(told)
-        most -= size
-        is_near = exchange.route == route_name and route.is_alike(exchange)
-        if not is_near or size > SMALL_BYTES or most < 0:
-            return
-        try:
-            features, answer = form.features(loads(asked)), form.answer(loads(told))
-        except JSONDecodeError:
-            return
-        if features is None or answer is None:
-            return
-        yield features, answer, exchange.arrived
+def _alike(form: Form, route: _Route, waiting: Waiting) -> SingleRows | None:
+    """Return the rows of the first exchanges that have a form; None if the first one has not."""
+    count = route.alike(waiting)
+    while count:
+        fields = waiting.fields[:count]
+        asked, told = (map(b"".join, map(itemgetter(i), fields)) for i in (6, 7))
+        read = form.read([*asked], [*told])
+        if read is not None:
+            route.together = min(GROUP, max(route.together, 2 * count))
+            moments = [*map(itemgetter(0), fields)]
+            return SingleRows(form.names, read[0], form.output_names, read[1], moments)
+        route.together = count = count // 4
+    route.together = 1
+    return None
 
 
 def body_map_of(config: Config, settled: ModelConfig, model: Model) -> BodyMap:

@@ -17,6 +17,7 @@ from mlmon_exporter.runtime.pace import Pace
 
 from .bodies import BodyReader
 from .predictions import Predictions
+from .waiting import Waiting
 
 Keep = Callable[[str, Batch, float], None]
 """Keeps the predictions of rows that have ids: the model, the rows, Unix seconds."""
@@ -39,37 +40,35 @@ class Consumer:
         self._requests = requests
         self._keep = keep
 
-    def __call__(self, exchanges: Sequence[Exchange], pace: Pace) -> int:
+    def __call__(self, waiting: Waiting, pace: Pace) -> int:
         """Take in the first exchange, and with it those that follow and are alike.
 
         Returns:
             How many were taken in. The counts are the same as one by one.
         """
         self._requests.count_waiting()
-        taken = self._take_alike(exchanges, pace) if len(exchanges) > 1 else 0
+        taken = self._take_alike(waiting, pace)
         if not taken:
-            self._take(exchanges[0], pace)
+            self.take(waiting.exchange(), pace)
         return taken or 1
 
-    def _take_alike(self, exchanges: Sequence[Exchange], pace: Pace) -> int:
-        read = self._reader.read_alike(exchanges, self._predictions.are_plain)
+    def _take_alike(self, waiting: Waiting, pace: Pace) -> int:
+        read = self._reader.read_alike(waiting, self._predictions.are_plain)
         if read is None:
             return 0
         name, rows = read
         model = self._models[name]
-        self._predictions.has(exchanges[0], name, Batch(rows.features[0], rows.predictions[0], 1))
         version = model.observe_many(rows, pace)
         count = len(rows.moments)
-        self._requests.record_requests_of(name, version, [1] * count)
+        self._requests.record_rows(name, version, 1, count)
         if model.has_task:
-            for exchange, features, answer in zip(exchanges, *rows[:2], strict=False):
-                if exchange.prediction_id:
-                    batch = Batch(features, answer, 1, None, [exchange.prediction_id])
-                    self._keep(name, batch, exchange.arrived)
+            for fields, batch in zip(waiting.fields, rows.batches(), strict=False):
+                if fields[5]:
+                    self._keep(name, batch._replace(prediction_ids=[fields[5]]), fields[0])
         return count
 
-    def _take(self, exchange: Exchange, pace: Pace) -> None:
-        """Take in an exchange; only answers of status 2xx count as predictions."""
+    def take(self, exchange: Exchange, pace: Pace) -> None:
+        """Take in an exchange by itself; only answers of status 2xx count as predictions."""
         if not 200 <= exchange.status < 300:
             return
         read = self._reader.read(exchange)

@@ -69,17 +69,23 @@ class Predictions:
             self._refuse(exchange.route, name, reason)
         return reason is None
 
-    def are_plain(self, exchange: Exchange, name: str, batch: Batch) -> bool:
+    def are_plain(
+        self, path: str, name: str, features: Collection[str], predictions: Collection[str]
+    ) -> bool:
         """Return whether all exchanges with these columns are predictions with known outputs.
 
         Then `has` says so of each, whatever its values are, and one call speaks for all of them.
         """
         reference = self._models[name].reference
-        if reference is None or _REPOSITORY in exchange.path:
+        if reference is None or _REPOSITORY in path:
             return False
-        features, outputs = self._columns(name, reference)
-        needed = 1 if len(features) <= FEW_COLUMNS else NEEDED
-        return _holds(batch.features, features, needed) and self._has_output(batch, outputs)
+        known, outputs = self._columns(name, reference)
+        needed = 1 if len(known) <= FEW_COLUMNS else NEEDED
+        if not (_holds(features, known, needed) and _has_output(predictions, outputs)):
+            return False
+        if outputs:
+            self._check_outputs(name, is_known=True)
+        return True
 
     def _refusal(self, exchange: Exchange, name: str, batch: Batch) -> str | None:
         if _REPOSITORY in exchange.path:
@@ -91,10 +97,10 @@ class Predictions:
         if features and batch.features:
             if not _holds(batch.features, features, 1 if len(features) <= FEW_COLUMNS else NEEDED):
                 return _other_protocol(batch.features) or "unknown_columns"
-        elif not self._has_output(batch, outputs):
+        elif not _has_output(batch.predictions, outputs):
             return "unknown_columns"
         if outputs and batch.predictions:
-            self._check_outputs(name, self._has_output(batch, outputs))
+            self._check_outputs(name, _has_output(batch.predictions, outputs))
         return None
 
     def _columns(
@@ -106,11 +112,6 @@ class Predictions:
             outputs = frozenset(model.output_names())
             known = self._known[name] = (reference, frozenset(model.feature_names()), outputs)
         return known[1:]
-
-    @staticmethod
-    def _has_output(batch: Batch, outputs: frozenset[str]) -> bool:
-        found = batch.predictions
-        return len(found) == len(outputs) == 1 or not outputs.isdisjoint(found)
 
     def _check_outputs(self, name: str, is_known: bool) -> None:
         """Say once in the log that the answers have none of the reference's outputs."""
@@ -216,7 +217,11 @@ class _Route:
         return len(self._names & other._names) >= ALIKE_SHARE * fewer
 
 
-def _holds(columns: Mapping[str, Any], known: frozenset[str], needed: int) -> bool:
+def _has_output(found: Collection[str], outputs: frozenset[str]) -> bool:
+    return len(found) == len(outputs) == 1 or not outputs.isdisjoint(found)
+
+
+def _holds(columns: Collection[str], known: frozenset[str], needed: int) -> bool:
     """Return whether so many of the columns are known; ends at the first that suffice."""
     for name in columns:
         if name in known:

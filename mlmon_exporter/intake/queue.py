@@ -6,15 +6,17 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import repeat
 from typing import Any
 
 from mlmon_exporter.core.counts.health import Health
-from mlmon_exporter.core.records import Exchange, ExchangeFields, HeaderPairs
+from mlmon_exporter.core.records import ExchangeFields, HeaderPairs
 from mlmon_exporter.runtime.forks import around_fork
 from mlmon_exporter.runtime.once import Once
 from mlmon_exporter.runtime.pace import REST_RATIO, OtherThreads, Pace
+
+from .waiting import GROUP, PLACES, Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +32,7 @@ MOST_SHARE, LEAST_SHARE = 0.25, 0.03
 BUSY = 0.95
 """Share of a core that requests and the thread take together at most."""
 
-PLACES = 4
-"""An exchange's places in the queue: one tuple of all would be tracked by the garbage collector."""
-GROUP = 64
-"""Exchanges that are looked at together at most."""
-
-Consume = Callable[[Sequence[Exchange], Pace], int]
+Consume = Callable[[Waiting, Pace], int]
 """Takes in the first of some exchanges, maybe with others that follow it; returns how many."""
 
 
@@ -212,14 +209,12 @@ class Intake:
     def _take(self, pace: Pace) -> None:
         """Take in some exchanges, a slice of work at most."""
         with self._busy:
-            group = self._next_group()
-            while group:
+            while self._queue:
                 taken = 1
                 try:
-                    taken = self._consume(group, pace)
+                    taken = self._consume(self._next_group(), pace)
                 except Exception as error:  # noqa: BLE001 - later exchanges are taken in all the same
                     self._fail(error)
-                del group[:taken]
                 self._leave_queue(taken)
                 if pace.is_due:
                     break
@@ -228,11 +223,11 @@ class Intake:
                 self._drained.notify_all()
         pace()
 
-    def _next_group(self) -> list[Exchange]:
+    def _next_group(self) -> Waiting:
         """Return the exchanges that have waited for longest; they stay in the queue."""
         # By their places, since a deque that grows cannot be walked through.
-        queue, end = self._queue, PLACES * min(self.waiting, GROUP)
-        return [exchange_of(queue[i], queue[i + 1], queue[i + 2]) for i in range(0, end, PLACES)]
+        places = [*map(self._queue.__getitem__, range(PLACES * min(self.waiting, GROUP)))]
+        return Waiting(places[::PLACES], places[1::PLACES], places[2::PLACES], places[3::PLACES])
 
     def _leave_queue(self, count: int) -> None:
         """Remove the exchanges that have waited for longest, so many."""
@@ -249,11 +244,6 @@ class Intake:
             logger.error(
                 "mlmon: an exchange was not taken in; later ones are only counted", exc_info=error
             )
-
-
-def exchange_of(fields: ExchangeFields, asked: HeaderPairs, told: HeaderPairs) -> Exchange:
-    """Return an exchange that has waited, given the headers of its request and response."""
-    return Exchange(*fields[:6], dict(asked), fields[6], dict(told), fields[7])
 
 
 def rest_ratio(busy: float) -> float:

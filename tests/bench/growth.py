@@ -13,8 +13,9 @@ import orjson
 
 from mlmon_exporter import Config, Monitor
 from mlmon_exporter.core.records import Exchange
-from mlmon_exporter.intake.queue import GROUP
+from mlmon_exporter.intake.waiting import GROUP
 from mlmon_exporter.runtime.pace import Pace
+from tests.intake.waiting import waiting
 
 from .asgi import FEATURES
 from .costs import scrape_milliseconds, shared_costs
@@ -65,9 +66,9 @@ def intake_microseconds(features: int, rows: int, models: int = 1) -> float:
     pace = Pace()
 
     def take_in() -> None:
-        waiting = exchanges * count
-        while waiting:
-            del waiting[: monitor._consumer(waiting[:GROUP], pace)]
+        left = exchanges * count
+        while left:
+            del left[: monitor._consumer(waiting(left[:GROUP]), pace)]
 
     return _least_seconds(take_in) / (count * models) * 1e6
 

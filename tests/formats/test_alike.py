@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mlmon_exporter.formats import BodyMap, parse
-from mlmon_exporter.formats.alike import Form
+from mlmon_exporter.formats.alike import Form, loads_many
 
 from .bodies import exchange
 
@@ -37,10 +37,10 @@ def test_values_are_found_where_those_of_the_first_were(
 ) -> None:
     form = form_of(asked)
     assert form is not None
-    assert form.features(same) == features
+    assert form.features([same, asked]) == [*features.values(), 1, "x"]
     others: Sequence[Any] = ([], {"a": 1}, {"instances": [ROW, ROW]}, {"rows": [[1]]})
     for other in (*others, {**same, "more": 1}):
-        assert form.features(other) is None
+        assert form.features([asked, other]) is None
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,11 @@ def test_values_are_found_where_those_of_the_first_were(
 def test_outputs_keep_their_names(told: Any, same: Any, predictions: Any) -> None:
     form = form_of(ROW, told)
     assert form is not None
-    assert form.answer(same) == predictions
+    assert form.answers([same, same]) == [*predictions.values()] * 2
+    assert form.output_names == [*predictions]
     nested: Sequence[Any] = ([1, 2], {})
     for other in (0.25, {**same, "more": 1}, *(dict.fromkeys(same, value) for value in nested)):
-        assert form.answer(other) is None
+        assert form.answers([same, other]) is None
 
 
 @pytest.mark.parametrize(
@@ -84,3 +85,16 @@ def test_configured_places_and_other_formats_have_no_form() -> None:
     assert form_of({"x": {"y": [ROW]}}, body_map=BodyMap(features="x.y")) is None
     tensor = {"name": "a", "shape": [1], "datatype": "FP32", "data": [1]}
     assert form_of({"inputs": [tensor]}, {"outputs": [tensor]}, path="/v2/models/m/infer") is None
+
+
+def test_bodies_are_parsed_together_as_one_by_one() -> None:
+    bodies = [b'{"a": 1}', b" [2] ", b"null", b'"x"']
+    assert loads_many(bodies) == [json.loads(body) for body in bodies]
+
+
+@pytest.mark.parametrize(
+    "bodies", [[b"1, 2"], [b"1, 2", b"[3", b"4]"], [b"1], [2"], [b'"a', b'b"'], [b"1", b""], [b"x"]]
+)
+def test_bodies_that_are_no_json_by_themselves_are_none_together(bodies: list[bytes]) -> None:
+    with pytest.raises(json.JSONDecodeError):
+        loads_many(bodies)

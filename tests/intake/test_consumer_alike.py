@@ -18,6 +18,7 @@ from mlmon_exporter import Monitor, Reference
 from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.runtime.pace import Pace
 from tests.formats.bodies import exchange, read_all
+from tests.intake.waiting import waiting
 
 NOW = time.time()
 ROW = {"age": 41, "city": "Oslo", "fee": 2.5}
@@ -82,12 +83,14 @@ def _bytes(body: Any) -> bytes:
 
 
 def state_of(monitor: Monitor, exchanges: Sequence[Exchange], together: int) -> list[Any]:
-    """Take exchanges in, up to so many at a time; return all that can be seen of it."""
-    waiting, pace = [*exchanges], Pace(lambda: 0.0)
-    while waiting:
-        taken = monitor._consumer(waiting[:together], pace)
+    """Take exchanges in, up to so many at a time, 0: by themselves; return all that can be seen."""
+    left, pace = [*exchanges], Pace(lambda: 0.0)
+    while left and together:
+        taken = monitor._consumer(waiting(left[:together]), pace)
         assert 1 <= taken <= together
-        del waiting[:taken]
+        del left[:taken]
+    for alone in left:
+        monitor._consumer.take(alone, pace)
     now = NOW + 40 * len(exchanges)
     seen: list[Any] = [*monitor.readings(now)]
     ids = range(len(exchanges))
@@ -98,10 +101,10 @@ def state_of(monitor: Monitor, exchanges: Sequence[Exchange], together: int) -> 
 
 def assert_law(sent: Sequence[Exchange], **options: Any) -> None:
     states = []
-    for together in (1, 5, 64):
+    for together in (0, 1, 5, 64):
         with Monitor(model="m", **options) as monitor:
             states.append(state_of(monitor, sent, together))
-    assert states[0] == states[1] == states[2]
+    assert states[0] == states[1] == states[2] == states[3]
 
 
 @settings(max_examples=40)
@@ -128,5 +131,5 @@ def test_real_bodies_of_all_formats_count_as_one_by_one(reference: str) -> None:
 def test_what_is_alike_is_read_together(reference: str) -> None:
     with Monitor(model="m", reference=reference) as monitor:
         sent = [*exchanges_of([(REQUESTS[0], ANSWERS[0], "/predict", 200, True)] * 50)]
-        assert monitor._consumer(sent, Pace()) == 1  # the first one tells the form
-        assert monitor._consumer(sent[1:], Pace()) == 49
+        assert monitor._consumer(waiting(sent), Pace()) == 1  # the first one tells the form
+        assert monitor._consumer(waiting(sent[1:]), Pace()) == 49

@@ -3,7 +3,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 
@@ -11,6 +11,7 @@ from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.intake import queue
 from mlmon_exporter.intake.queue import Intake, rest_ratio
+from mlmon_exporter.intake.waiting import Waiting
 from mlmon_exporter.runtime.pace import Pace
 
 
@@ -33,8 +34,8 @@ def new_intake(
     exchanges: int = 1000,
     size: int = 10**6,
 ) -> Intake:
-    def first(waiting: Sequence[Exchange], pace: Pace) -> int:
-        consume(waiting[0], pace)
+    def first(waiting: Waiting, pace: Pace) -> int:
+        consume(waiting.exchange(), pace)
         return 1
 
     return Intake(first, health or Health(), max_exchanges=exchanges, max_bytes=size)
@@ -43,11 +44,11 @@ def new_intake(
 def test_as_many_leave_the_queue_as_were_taken_in() -> None:
     seen: list[str] = []
 
-    def take(waiting: Sequence[Exchange], pace: Pace) -> int:
-        if waiting[0].route == "/0":
+    def take(waiting: Waiting, pace: Pace) -> int:
+        if waiting.exchange().route == "/0":
             assert go_on.wait(60.0)
-        taken = waiting[: 1 + len(seen) % 3]
-        seen.extend(exchange.route for exchange in taken)
+        taken = waiting.fields[: 1 + len(seen) % 3]
+        seen.extend(fields[2] for fields in taken)
         return len(taken)
 
     go_on = threading.Event()

@@ -89,6 +89,12 @@ class HistogramTable(Table[Cells]):
         ):
             _count_many(cell, bounds, many)
 
+    def observe_times(self, labels: Labels, row: Sequence[float], times: int) -> None:
+        """Count a row of a value for each histogram so many times."""
+        for cell, bounds, value in zip(self.declare(labels), self._bounds, row, strict=True):
+            cell[bisect_left(bounds, value)] += times
+            cell[-1] += times * value
+
     def histograms(
         self, exemplars: Sequence[Mapping[int, Exemplar] | None] = ()
     ) -> Iterator[Histograms]:

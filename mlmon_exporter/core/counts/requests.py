@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby, repeat
 from operator import itemgetter
 from typing import Any, Self
@@ -82,7 +82,7 @@ class RequestCounts(CountTables):
         self._routes = BoundedNames(max_routes, lambda: on_overflow("route"))
         self._waiting: deque[_Request] = deque()
         self._waiting_decided: deque[RequestLabels] = deque()
-        self._waiting_rows: deque[tuple[tuple[str, str], int]] = deque()
+        self._waiting_rows: deque[tuple[tuple[str, str], int, int]] = deque()
         self._waiting_tokens: deque[tuple[tuple[str, str, str], TokenTimes]] = deque()
         self.requests = CounterTable(REQUEST_LABELS)
         self.by_route = HistogramTable(BY_ROUTE)
@@ -118,13 +118,9 @@ class RequestCounts(CountTables):
         """Count a request that `record` was given as undecided; never blocks."""
         self._waiting_decided.append(request)
 
-    def record_rows(self, model: str, version: str, rows: int) -> None:
-        """Count the rows that one request had predicted; never blocks."""
-        self.record_requests_of(model, version, [rows])
-
-    def record_requests_of(self, model: str, version: str, rows: Sequence[int]) -> None:
+    def record_rows(self, model: str, version: str, rows: int, requests: int = 1) -> None:
         """Count the rows that each of some requests had predicted; never blocks."""
-        self._waiting_rows.extend(zip(repeat((model, version)), rows))
+        self._waiting_rows.append(((model, version), rows, requests))
         self.count_waiting()
 
     def record_tokens(self, model: str, version: str, route: str, tokens: TokenTimes) -> None:
@@ -144,12 +140,9 @@ class RequestCounts(CountTables):
 
     def _drain(self) -> None:
         """Count the requests, rows and tokens that wait."""
-        models: defaultdict[tuple[str, str], list[tuple[int]]] = defaultdict(list)
-        rows = [*map(deque.popleft, repeat(self._waiting_rows, len(self._waiting_rows)))]
-        for model, run in groupby(rows, itemgetter(0)):
-            models[model] += map(itemgetter(slice(1, 2)), run)
-        for model, counts in models.items():
-            self.by_model.observe(model, counts)
+        for _ in range(len(self._waiting_rows)):
+            name, rows, times = self._waiting_rows.popleft()
+            self.by_model.observe_times(name, (rows,), times)
         waiting = [*map(deque.popleft, repeat(self._waiting, len(self._waiting)))]
         requests: defaultdict[RequestLabels, list[_Request]] = defaultdict(list)
         for labels, alike in groupby(waiting, itemgetter(0)):

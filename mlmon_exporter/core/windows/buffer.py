@@ -50,15 +50,26 @@ class RowEncoder:
 
     def single_rows(self, rows: Sequence[Mapping[str, Any]]) -> Floats:
         """Return rows that have one value a column, shape (columns, rows)."""
-        names, width = list(rows[0]), len(self.names)
-        if names == self.names and all(map(names.__eq__, map(list, rows))):
+        names = list(rows[0])
+        if all(map(names.__eq__, map(list, rows))):
             # The usual case: no name is looked up.
-            values = list(chain.from_iterable([row.values() for row in rows]))
-        else:
-            values = [row.get(name) for row in rows for name in self.names]
+            values = [*chain.from_iterable([row.values() for row in rows])]
+            return self.values(names, values, len(rows))
+        values = [row.get(name) for row in rows for name in self.names]
+        return self.values(self.names, values, len(rows))
+
+    def values(self, names: Sequence[str], values: Sequence[Any], rows: int) -> Floats:
+        """Return rows whose values stand one row after another, shape (columns, rows)."""
+        width = len(self.names)
+        ordered = [*values] if names == self.names else [None] * (rows * width)
+        if names != self.names:
+            places = dict(zip(names, range(len(names)), strict=True))
+            for j, name in enumerate(self.names):
+                if name in places:
+                    ordered[j::width] = values[places[name] :: len(names)]
         for j, code in self._coders:
-            values[j::width] = map(code, values[j::width])
-        return vector(values).reshape(len(rows), width).T
+            ordered[j::width] = map(code, ordered[j::width])
+        return vector(ordered).reshape(rows, width).T
 
     def columns(self, columns: Mapping[str, Any], rows: int, pause: Pause) -> Floats:
         """Return columns of `rows` values each, shape (columns, rows).
@@ -238,14 +249,25 @@ class RowBuffer:
         self._tallier.tally_if_idle(pause)
 
     def add_many(
-        self, rows: Sequence[Mapping[str, Any]], moments: Sequence[float], pause: Pause = _go_on
+        self,
+        names: Sequence[str],
+        values: Sequence[Any],
+        moments: Sequence[float],
+        pause: Pause = _go_on,
     ) -> None:
-        """Add single rows of small requests, each seen at its moment; they must not change."""
-        self._single.extend(zip(rows, moments, strict=True))
-        if len(self._single) >= self._batch:
-            with self._lock:
-                self._add_single_rows()
-            self._tallier.tally_if_idle(pause)
+        """Add rows of small requests that have one each.
+
+        Args:
+            names: The columns of all rows; see `add`.
+            values: Row after row.
+            moments: Unix seconds when each row was seen.
+            pause: Called now and then in long work.
+        """
+        block = self._encoder.values(names, values, len(moments))
+        with self._lock:
+            self._add_single_rows()
+            self._add_rows(block, moments)
+        self._tallier.tally_if_idle(pause)
 
     def drain(self, pause: Pause = _go_on) -> None:
         """Tally all rows that were added before."""
@@ -255,17 +277,22 @@ class RowBuffer:
         self._tallier.drain(pause)
 
     def _add_single_rows(self) -> None:
-        """Add the single rows that wait, those of one pane together."""
+        """Add the single rows that wait."""
         waiting = [*map(deque.popleft, repeat(self._single, len(self._single)))]
-        while waiting:
+        if waiting:
             rows, moments = zip(*waiting, strict=True)
+            self._add_rows(self._encoder.single_rows(rows), moments)
+
+    def _add_rows(self, block: Floats, moments: Sequence[float]) -> None:
+        """Add rows that were seen at these moments, those of one pane together."""
+        while len(moments):
             self._enter_panes(moments[0])
-            count = len(rows)
+            count = len(moments)
             if min(moments) < self._from or max(moments) >= self._until:
                 is_here = [self._from <= moment < self._until for moment in moments]
                 count = is_here.index(False)
-            self._add_block(self._encoder.single_rows(rows[:count]), moments[0])
-            waiting = waiting[count:]
+            self._add_block(block[:, :count], moments[0])
+            block, moments = block[:, count:], moments[count:]
 
     def _enter_panes(self, now: float) -> None:
         """Move on to the panes of `now` in all windows; note how long rows fall into them."""

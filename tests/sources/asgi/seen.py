@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.records import Exchange, ExchangeFields, HeaderPairs, Histograms
-from mlmon_exporter.intake.queue import exchange_of
+from mlmon_exporter.intake.waiting import Waiting
 from mlmon_exporter.sources.asgi.middleware import AsgiSource
 from mlmon_exporter.sources.asgi.routes import route_of
 from mlmon_exporter.sources.model_routes import ModelRoutes
@@ -77,7 +77,7 @@ class Seen(Sink):
     def _submit(
         self, fields: ExchangeFields, asked: HeaderPairs, told: HeaderPairs, size: int
     ) -> None:
-        exchange = exchange_of(fields, asked, told)
+        exchange = Waiting([fields], [asked], [told], [size]).exchange()
         assert exchange.size == size
         self.exchanges.append(exchange)
 
