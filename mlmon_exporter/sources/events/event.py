@@ -44,13 +44,15 @@ class Address(NamedTuple):
     service: str
     """KServe's InferenceService, Seldon's deployment."""
     component: str
-    """`predictor`, `transformer` or `explainer`; of Seldon's, the node of its graph."""
+    """KServe's: `predictor`, `transformer` or `explainer`."""
+    node: str
+    """Seldon's, of its graph."""
     endpoint: str
-    """`default` or `canary`; of Seldon's, the predictor."""
+    """KServe's `default` or `canary`, Seldon's predictor."""
 
     @property
     def path(self) -> str:
-        """`/namespace/service/component/endpoint`, without the empty ones."""
+        """`/namespace/service/component/node/endpoint`, without the empty ones."""
         return "/" + "/".join(filter(None, self))
 
 
@@ -159,7 +161,8 @@ def _event(attributes: Attributes, data: bytes, content_type: bytes) -> Event | 
     address = Address(
         _named(attributes, "namespace"),
         _named(attributes, "inferenceservicename"),
-        _named(attributes, "component") or _named(attributes, "modelid"),
+        _named(attributes, "component"),
+        _named(attributes, "modelid"),
         _named(attributes, "endpoint"),
     )
     headers = {} if not is_request else _metadata(attributes.get("metadata"))

@@ -33,7 +33,7 @@ def test_an_event_is_the_same_in_each_mode(mode: Any) -> None:
     found = only(*mode(event("request", "a-1", ROW, AT)))
     assert found.is_request
     assert found.call == ("fraud-predictor-5c8d6-x2x7z", "a-1", found.address)
-    assert found.address == Address("bank", "fraud", "predictor", "")
+    assert found.address == Address("bank", "fraud", "predictor", "", "")
     assert found.address.path == "/bank/fraud/predictor"
     assert found.time == AT
     assert found.headers == {b"content-type": b"application/json"}

@@ -14,7 +14,7 @@ BOUNDS = Bounds(events=100, bytes=10**6, seconds=60.0)
 
 
 def half(key: int, is_request: bool, data: bytes = b"") -> Event:
-    address = Address("n", "s", "", "")
+    address = Address("n", "s", "", "", "")
     return Event(is_request, str(key), "pod", address, 0.0, {}, len(data), data)
 
 

@@ -18,7 +18,7 @@ from mlmon_exporter import FormatError, Monitor, Reference
 from mlmon_exporter.sources.events.halves import Bounds
 from mlmon_exporter.sources.events.source import EventSource
 
-from .logger import Posted, batch, binary, event, structured
+from .logger import SELDON, Posted, batch, binary, event, structured
 
 BOUNDS = Bounds(events=100_000, bytes=2**26, seconds=600.0)
 NOW = 1_800_000_000.0
@@ -206,6 +206,21 @@ def test_the_service_chooses_the_model_and_is_the_route(reference: str) -> None:
         for labels in rows:
             assert value(monitor, "mlmon_requests_total", outcome="ok", **labels) == 1
         assert value(monitor, "mlmon_prediction_rows_total", model="churn") == 2
+
+
+def test_seldons_node_and_predictor_are_in_the_route(monitor: Monitor) -> None:
+    seldons: dict[str, Any] = {"modelid": "classifier", "endpoint": "default", "requestid": "r"}
+    source = source_of(monitor)
+    for kind, told in {"request": request("1"), "response": response("2")}.items():
+        kinds = {"type": f"{SELDON}.inference.{kind}"}
+        body = orjson.loads(told.get_data())
+        post(
+            source,
+            binary(event(kind, told.get_id(), body, NOW, component=None, **seldons, **kinds)),
+        )
+    labels = {"model": "fraud", "route": "/bank/fraud/classifier/default", "outcome": "ok"}
+    assert value(monitor, "mlmon_requests_total", **labels) == 1
+    assert value(monitor, "mlmon_prediction_rows_total", model="fraud") == 1
 
 
 def test_routes_choose_by_namespace_and_component(reference: str) -> None:
