@@ -6,8 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-FEATURES, OUTPUTS, RESIDUALS, SEGMENTS = range(4)
+FEATURES, OUTPUTS, RESIDUALS, SEGMENTS, FEATURE_STRETCHES, OUTPUT_STRETCHES = range(6)
 """The sides of a model."""
+STRETCHES = {FEATURE_STRETCHES: FEATURES, OUTPUT_STRETCHES: OUTPUTS}
+"""Sides that hold stretches of traffic, of all versions together -> the side that they are of."""
+ALL_VERSIONS = "*"
+"""Version in the keys of those."""
 
 
 class TallyKey(NamedTuple):
@@ -15,11 +19,11 @@ class TallyKey(NamedTuple):
 
     version: str
     side: int
-    """FEATURES, OUTPUTS, RESIDUALS or SEGMENTS."""
+    """FEATURES, OUTPUTS, ..."""
     layout: str
     """Fingerprint of the side's layout: tallies of other layouts do not add up."""
     window_seconds: float
-    """0 for the totals since the start."""
+    """0 for the totals since the start; of stretches their own length."""
     pane: int
 
     @property

@@ -36,13 +36,15 @@ class Learner:
             for _ in range(2)
         )
         self.rows = 0
+        self._first: float | None = None
         self._waiting: list[Batch] = []
         self._waiting_rows = 0
 
-    def observe(self, batch: Batch) -> None:
-        """Take in rows."""
+    def observe(self, batch: Batch, now: float) -> None:
+        """Take in rows seen at `now`, Unix seconds."""
         if not batch.features and not batch.predictions:
             return
+        self._first = now if self._first is None else self._first
         self.rows += batch.rows
         # Copied: a caller may fill its arrays with the next rows meanwhile.
         features, predictions = _copied(batch.features), _copied(batch.predictions)
@@ -72,7 +74,10 @@ class Learner:
             tuple(self._checked(profiler.references(), unnamed))
             for profiler in (self._features, self._outputs)
         ]
-        return ModelReference(sides[0], sides[1], now, LEARNED, unnamed=tuple(unnamed))
+        seconds = now - (now if self._first is None else self._first)
+        return ModelReference(
+            sides[0], sides[1], now, LEARNED, unnamed=tuple(unnamed), seconds=max(seconds, 0.0)
+        )
 
     def _checked(
         self, columns: Sequence[ColumnReference], unnamed: list[str]

@@ -14,7 +14,7 @@ from .outcomes.scorer import OutcomeScorer, Tallies, outcome_scorer
 from .profile import free_text
 from .records import Batch, Histograms, Prediction, Readings, SingleRows
 from .settings import ModelSettings
-from .versions import Versions
+from .versions.versions import Versions
 
 _LEARNING = ModelReference((), (), 0.0, "learning")
 """Stands in for the reference while it is being learned."""
@@ -127,7 +127,7 @@ class Model:
             learner = self._learner
             if learner is None:
                 return False
-            learner.observe(batch)
+            learner.observe(batch, now)
             if learner.rows >= self.settings.learn_rows:
                 self._use(self._on_learned(learner.reference(now)))
                 self._learner = None
@@ -178,7 +178,7 @@ class Model:
         """Give all readings at `now`, Unix seconds."""
         if not self.settings.is_shared:
             self.versions.drain(pause)
-        yield from self._reference_readings()
+        yield from self._reference_readings(now)
         for readings_at in self.versions.sources():
             yield from readings_at(now)
 
@@ -190,7 +190,7 @@ class Model:
             yield summary
             pause()
 
-    def _reference_readings(self) -> Iterator[Readings]:
+    def _reference_readings(self, now: float) -> Iterator[Readings]:
         # The learner first: another thread may just be replacing it by the reference.
         learner = self._learner
         s, reference = self.settings, self.reference
@@ -202,7 +202,7 @@ class Model:
         if reference is not None:
             created = [reference.created]
             yield Readings("mlmon_reference_timestamp_seconds", names, labels, created)
-            known = [float(reference.knows_time)]
+            known = [float(reference.knows_time or self.versions.knows_dependence(now))]
             yield Readings("mlmon_dependence_known", names, labels, known)
         source = reference.source if reference is not None else "learning"
         task = self._scorer.task.kind if self._scorer is not None else s.task

@@ -28,6 +28,8 @@ class Content(NamedTuple):
     model: str
     created: float
     """Unix seconds."""
+    seconds: float = 0.0
+    """Time that its rows were seen in; 0 if not known."""
 
 
 def write(content: Content) -> bytes:
@@ -40,6 +42,8 @@ def write(content: Content) -> bytes:
         "features": [column_to_dict(column) for column in content.features],
         "outputs": [column_to_dict(column) for column in content.outputs],
     }
+    if content.seconds:
+        form["seconds"] = content.seconds
     if content.outcomes is not None:
         form["outcomes"] = content.outcomes.to_dict()
     return orjson.dumps(form)
@@ -55,8 +59,11 @@ def read(data: bytes, engine: str) -> Content:
     created = form.get("created")
     if not isinstance(created, int | float) or not 0 <= created < YEAR_10000:
         raise ValueError(f"created: expected Unix seconds, got {created!r}")
+    seconds = form.get("seconds", 0.0)
+    if not isinstance(seconds, int | float) or not 0 <= seconds < YEAR_10000:
+        raise ValueError(f"seconds: expected 0 or more, got {seconds!r}")
     outcomes = _outcomes(form.get("outcomes"), outputs, engine)
-    return Content(features, outputs, outcomes, str(form.get("model", "")), created)
+    return Content(features, outputs, outcomes, str(form.get("model", "")), created, seconds)
 
 
 def _form(data: bytes) -> dict[str, Any]:

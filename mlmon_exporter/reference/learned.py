@@ -58,7 +58,11 @@ class LearnedReferences:
         if path is None:
             return learned
         reference = Reference(
-            learned.features, learned.outputs, model=model, created=learned.created
+            learned.features,
+            learned.outputs,
+            model=model,
+            created=learned.created,
+            seconds=learned.seconds,
         )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -44,12 +44,14 @@ class Reference:
         outcomes: OutcomeReference | None = None,
         model: str = "",
         created: float | None = None,
+        seconds: float = 0.0,
     ) -> None:
         self.features = tuple(features)
         self.outputs = tuple(outputs)
         self.outcomes = outcomes
         self.model = model
         self.created = time.time() if created is None else created
+        self.seconds = seconds
 
     def __repr__(self) -> str:
         features, outputs = len(self.features), len(self.outputs)
@@ -228,13 +230,21 @@ class Reference:
 
     def to_bytes(self) -> bytes:
         """Return the file's bytes, JSON."""
-        return write(Content(self.features, self.outputs, self.outcomes, self.model, self.created))
+        known = self.outcomes, self.model, self.created, self.seconds
+        return write(Content(self.features, self.outputs, *known))
 
     @classmethod
     def from_bytes(cls, data: bytes, engine: str = "fastdigest") -> Self:
         """Read the file's bytes; raises ValueError that names the key."""
         c = read(data, engine)
-        return cls(c.features, c.outputs, outcomes=c.outcomes, model=c.model, created=c.created)
+        return cls(
+            c.features,
+            c.outputs,
+            outcomes=c.outcomes,
+            model=c.model,
+            created=c.created,
+            seconds=c.seconds,
+        )
 
     def __add__(self, other: Reference) -> Reference:
         """Return the reference of both sides' rows; a column that one lacks is missing there."""
@@ -286,7 +296,9 @@ class Reference:
             tuple(without_long_names(c) for c in side if not is_secret(c.name))
             for side in (self.features, self.outputs)
         )
-        return ModelReference(features, outputs, self.created, source, self.outcomes)
+        return ModelReference(
+            features, outputs, self.created, source, self.outcomes, seconds=self.seconds
+        )
 
 
 def _profiled(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from mlmon_exporter.core.counts.counts import Counts
 from mlmon_exporter.core.counts.version_uses import OTHER_VERSION, VersionName, VersionUses
+from mlmon_exporter.core.keys import STRETCHES
 from mlmon_exporter.core.model import Model
 
 from .errors import UnreadableError
@@ -34,7 +35,12 @@ class Flush(NamedTuple):
 
     def named(self) -> set[VersionName]:
         """Return the versions that something was counted for."""
-        of_tallies = {(name, key.version) for name, added in self.tallies.items() for key in added}
+        of_tallies = {
+            (name, key.version)
+            for name, added in self.tallies.items()
+            for key in added
+            if key.side not in STRETCHES
+        }
         return of_tallies.union(*(counts.named() for counts in self.counts))
 
     def add(self, writing: Writing, models: Mapping[str, Model], now: float) -> int:
@@ -114,7 +120,8 @@ class VersionSlots:
         for key in self._writing.keys(TALLY):
             with contextlib.suppress(UnreadableError):
                 model, tally = read_tally_key(key)
-                yield model, tally.version
+                if tally.side not in STRETCHES:
+                    yield model, tally.version
         for name, counts in self._flush.counts._asdict().items():
             stored = self._writing.get(COUNTS[name])
             if stored is not None:

@@ -10,10 +10,11 @@ import orjson
 
 from mlmon_exporter.core.counts.processes import Process, read_process
 from mlmon_exporter.core.counts.version_uses import VersionName
-from mlmon_exporter.core.keys import TallyKey
+from mlmon_exporter.core.keys import STRETCHES, TallyKey
 from mlmon_exporter.core.outcomes import tally_bytes
 from mlmon_exporter.core.outcomes.tally_bytes import AnyTally
 from mlmon_exporter.core.settings import PANES
+from mlmon_exporter.core.windows.stretches import DAY_SECONDS, STRETCH_DAYS
 
 from .errors import UnreadableError
 from .store import Merge, Value
@@ -155,7 +156,9 @@ def read_tally_key(key: str) -> tuple[str, TallyKey]:
 def merge_tally(tally: AnyTally, key: TallyKey, recovery: Recovery | None = None) -> Merge:
     """Return the merge that adds a tally; a pane outlives its window by some panes."""
     expires = None
-    if key.window_seconds:
+    if key.side in STRETCHES:
+        expires = (key.pane + 1) * key.window_seconds + (STRETCH_DAYS + 1) * DAY_SECONDS
+    elif key.window_seconds:
         expires = (key.pane + 1 + PANES_KEPT) * key.window_seconds / PANES
     return _merging(tally, _BYTES, recovery, expires=expires)
 

@@ -16,6 +16,18 @@ from tests.reference.built import ENGINES, names, rows, scores
 # Building.
 
 
+def test_the_time_that_a_learned_reference_is_of_is_kept(tmp_path: Path) -> None:
+    made = Reference.build({"x": np.arange(100.0)})
+    learned = Reference(made.features, seconds=540.0)
+    learned.save(tmp_path / "m.json")
+    assert Reference.load(tmp_path / "m.json").for_model("learned").seconds == 540.0
+    # As files of before, that do not have it.
+    assert Reference.from_bytes(made.to_bytes()).seconds == 0.0
+    damaged = learned.to_bytes().replace(b'"seconds":540.0', b'"seconds":-1')
+    with pytest.raises(ValueError, match="seconds: expected 0 or more, got -1"):
+        Reference.from_bytes(damaged)
+
+
 def test_every_column_has_a_part_or_is_a_feature() -> None:
     data = {**rows(), "y": np.zeros(3000), "ts": np.arange(3000.0), "id": np.arange(3000)}
     built = Reference.build(

@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 
 from mlmon_exporter import Reference
 from mlmon_exporter.core.drift.context import ScoringContext
+from mlmon_exporter.core.drift.dependence import LiveDependence
 from mlmon_exporter.core.drift.tests import Comparison, count_tests, score
 from mlmon_exporter.core.profile.variation import cells_of
 from mlmon_exporter.core.settings import PANES, Policy, WindowName
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
-from mlmon_exporter.core.windows.tally import Layout
+from mlmon_exporter.core.windows.natural import NaturalVariation
+from mlmon_exporter.core.windows.stretches import Stretches
+from mlmon_exporter.core.windows.tally import Layout, Tally
 
 from .streams import DAY
 
@@ -154,13 +157,15 @@ class Look(NamedTuple):
     seconds: float
     window: str
     results: Mapping[str, Floats]
+    is_known: bool
+    """Dependence in time was known: verdicts of 1 are tickets."""
 
 
 def rises(stream: Stream, seed: int) -> list[Rise]:
-    """Run a stream once; return each verdict that became 1."""
+    """Run a stream once; return each verdict that became 1 when dependence was known."""
     found, was = [], dict.fromkeys((w.label for w in WINDOWS), np.zeros(stream.features, bool))
     for look in looks(stream, seed):
-        drifted = look.results["drifted"] == 1.0
+        drifted = (look.results["drifted"] == 1.0) & look.is_known
         new = np.flatnonzero(drifted & ~was[look.window])
         found += [Rise(look.seconds / DAY, look.window, f"x{j}") for j in new]
         was[look.window] = drifted
@@ -186,8 +191,12 @@ def looks(stream: Stream, seed: int) -> Iterator[Look]:
     counts, rows = _counts(stream, matrix.layout, times[began], columns)
     tests = count_tests(matrix) * len(WINDOWS)
     context = ScoringContext("soak", "", WINDOWS, Policy(), tests)
+    learned = 3 * HOUR if stream.learned_from is not None else 0.0
     for k in range(len(WINDOWS)):
-        yield from _of_window(stream, k, context, matrix, counts, rows)
+        stretches = Stretches(matrix.layout, [window.seconds for window in WINDOWS])
+        needed = None if stream.is_timed else LiveDependence(matrix, stretches, learned)
+        live = _Live(matrix.layout, needed, stretches, counts, rows)
+        yield from _of_window(stream, k, context, matrix, live)
 
 
 def rows_of(
@@ -220,29 +229,65 @@ def _counts(
     return np.cumsum(counts, axis=0), np.cumsum(rows)
 
 
+class _Live:
+    """Traffic in slots, and the dependence that it shows until a slot."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        dependence: LiveDependence | None,
+        stretches: Stretches,
+        counts: NDArray[np.int64],
+        rows: NDArray[np.int64],
+    ) -> None:
+        self.counts, self.rows = counts, rows
+        self._layout = layout
+        self._dependence = dependence
+        self._stretches = stretches
+        self._hour = 0
+
+    def tally(self, first: int, last: int) -> Tally:
+        """Return the rows of slots."""
+        tally = self._layout.new()
+        tally.counts = self.counts[last] - self.counts[first]
+        tally.rows = int(self.rows[last] - self.rows[first])
+        return tally
+
+    def at(self, slot: int) -> tuple[bool, NaturalVariation | None]:
+        """Return whether dependence is known, and the variation of live traffic."""
+        if self._dependence is None:
+            return True, None
+        a_hour = round(HOUR / SLOT_SECONDS)
+        while (self._hour + 1) * a_hour <= slot:
+            tally = self.tally(self._hour * a_hour, (self._hour + 1) * a_hour)
+            if tally.rows:
+                self._stretches.add(tally, self._hour * HOUR)
+            self._hour += 1
+        now, columns = slot * SLOT_SECONDS, len(self._stretches.layout.names)
+        return self._dependence.is_known(now), self._dependence.at(now, np.ones(columns))
+
+
 def _of_window(
-    stream: Stream,
-    k: int,
-    context: ScoringContext,
-    matrix: ReferenceMatrix,
-    counts: NDArray[np.int64],
-    rows: NDArray[np.int64],
+    stream: Stream, k: int, context: ScoringContext, matrix: ReferenceMatrix, traffic: _Live
 ) -> Iterator[Look]:
-    window = WINDOWS[k]
+    window, was_known = WINDOWS[k], True
     pane = round(window.seconds / PANES / SLOT_SECONDS)
     was = np.zeros(len(matrix.references), dtype=bool)
     first = int(stream.begins * HOUR / SLOT_SECONDS)
     step = round(stream.look_seconds / SLOT_SECONDS)
-    for now in range(first + step, len(rows), step):
+    for now in range(first + step, len(traffic.rows), step):
         oldest = max(first, -(-now // pane) * pane - PANES * pane, 0)
-        tally = matrix.layout.new()
-        tally.counts, tally.rows = counts[now] - counts[oldest], int(rows[now] - rows[oldest])
         # Scores that decide need no digests.
-        sums = matrix.sums_of_counts(tally)
+        sums = matrix.sums_of_counts(traffic.tally(oldest, now))
         held = min(window.seconds, -(-(now - oldest) // pane) * pane * SLOT_SECONDS)
-        comparison = Comparison(matrix, sums, context.policy, context.level(k), held)
+        is_known, variation = traffic.at(now)
+        # A verdict of before dependence was known is judged anew.
+        was &= is_known == was_known
+        was_known = is_known
+        level = context.level(k)
+        comparison = Comparison(matrix, sums, context.policy, level, held, variation)
         results = score(comparison, was)
-        yield Look(now * SLOT_SECONDS, window.label, results)
+        yield Look(now * SLOT_SECONDS, window.label, results, is_known)
         was = results["drifted"] == 1.0
 
 

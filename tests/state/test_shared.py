@@ -86,6 +86,11 @@ def numbers(monitor: Monitor, now: float = NOW) -> dict[tuple[str, ...], float]:
     }
 
 
+def knows_dependence(monitor: Monitor, now: float) -> float:
+    found = (r.value for r in monitor.readings(now=now) if r.name == "mlmon_dependence_known")
+    return next(found)
+
+
 def predicted(monitor: Monitor, now: float = NOW) -> float:
     return sum(
         reading.value
@@ -188,9 +193,23 @@ def test_panes_leave_the_window_and_then_the_file(workers: Workers) -> None:
         observe(worker, rows(10, seed=day), now=NOW + day * 86400.0)
         worker.readings(now=NOW + day * 86400.0)
     with sqlite3.connect(workers.folder / FILE) as file:
-        (kept,) = file.execute("SELECT count(*) FROM state WHERE key LIKE 'part %'").fetchone()
+        (kept,) = file.execute(
+            'SELECT count(*) FROM state WHERE key LIKE \'part ["m","",%\''
+        ).fetchone()
     file.close()
     assert kept <= 2 * (2 + 14 + 14)
+
+
+def test_stretches_of_all_workers_outlive_panes_and_restarts(workers: Workers) -> None:
+    day = 86400.0
+    begin = NOW // day * day
+    two = [workers.start(), workers.start()]
+    for hour in range(9 * 24):
+        observe(two[hour % 2], rows(10, hour), begin + hour * 3600.0)
+        if hour % 24 > 21:
+            two[hour % 2].readings(now=begin + hour * 3600.0)
+    again = workers.start()
+    assert [knows_dependence(again, begin + days * day) for days in (7.5, 9.5, 40)] == [0, 1, 0]
 
 
 def test_a_clock_set_back_loses_nothing(workers: Workers) -> None:

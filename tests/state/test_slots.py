@@ -16,6 +16,7 @@ import pytest
 
 from mlmon_exporter import Monitor, Reference
 from mlmon_exporter.core.counts.version_uses import IDLE_SECONDS
+from mlmon_exporter.core.keys import ALL_VERSIONS
 from mlmon_exporter.core.records import Reading
 from mlmon_exporter.state.store import FILE
 
@@ -61,7 +62,7 @@ class Deployments:
     def versions_kept(self) -> set[str]:
         """Return the versions that the file has parts of."""
         keys = self.execute("SELECT key FROM state WHERE key LIKE 'part %'")
-        return {orjson.loads(key[5:])[1] for (key,) in keys}
+        return {orjson.loads(key[5:])[1] for (key,) in keys} - {ALL_VERSIONS}
 
     def bytes_kept(self) -> int:
         """Return the size of what is in the file; it keeps what was freed for what comes."""

@@ -35,10 +35,18 @@ def alerts(settings: Settings) -> list[Alert]:
 
 def _drifted(settings: Settings, role: Role, what: str) -> Alert:
     column = f"{{{{ $labels.{role.label} }}}}"
+    verdicts = settings.select(f"{role.prefix}_drifted")
+    # Days that differ and neighbours that are alike look like drift to thresholds that take rows
+    # for independent.
+    known = settings.select("mlmon_dependence_known")
     return Alert(
         name=f"Mlmon{what}Drift",
         severity="warning",
-        expr=f"max by ({VERSION}, {role.label}) ({settings.select(f'{role.prefix}_drifted')}) == 1",
+        expr=f"""\
+max by ({VERSION}, {role.label}) (
+  {verdicts}
+  unless on ({VERSION}, instance) {known} == 0
+) == 1""",
         labels=(*LABELS, role.label),
         hold="15m",
         keep="1h",
@@ -55,8 +63,6 @@ def _fleet_drifted(settings: Settings) -> Alert:
     """One alert for a model, however many features and outputs drift, so that none is added."""
     # A reference that was learned from an afternoon knows no night.
     learned = settings.select("mlmon_model_info", f'reference="{LEARNED}"')
-    # Days that differ and neighbours that are alike look like drift to thresholds that take rows
-    # for independent.
     independent = settings.select("mlmon_dependence_known")
     drifted = "\n  or\n".join(_over(settings, role) for role in (FEATURES, OUTPUTS))
     return Alert(

@@ -160,7 +160,9 @@ class ColumnHistory:
         if sums.rows < self._context.policy.min_window_rows or not matrix.reference.rows:
             return self._absent
         seconds = self._tallies.windows[k].pane_seconds
-        comparison = Comparison(matrix, sums, self._context.policy, self._context.level(k), seconds)
+        policy, level = self._context.policy, self._context.level(k)
+        live = self._readings.live
+        comparison = Comparison(matrix, sums, policy, level, seconds, live)
         values = np.array([SCORES[test.score](comparison) for test in TESTS.values()])
         bars = np.array([threshold(test, comparison) for test in TESTS.values()])
         return np.array([values, bars, self._over_base(values, bars)])

@@ -18,6 +18,7 @@ from mlmon_exporter.core.stats.design_effect import effective_rows
 from mlmon_exporter.core.stats.scatter import PSI_CURVATURE, doubt, natural_gap
 from mlmon_exporter.core.stats.thresholds import TYPICAL
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
+from mlmon_exporter.core.windows.natural import Fields, NaturalVariation
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -37,15 +38,21 @@ class Comparison(NamedTuple):
     """Probability that one test of unchanged traffic fails."""
     seconds: float = 3600.0
     """Time that the rows of the window are of: less than its length while it fills."""
+    live: NaturalVariation | None = None
+    """Natural variation in place of the reference's."""
 
     @property
     def draws(self) -> Floats:
         """Effective rows of the window, given how alike those of a request are, per column."""
         return effective_rows(self.frame.column_rows, self.current.rows, self.current.effects)
 
+    def scatter(self, score: str) -> Fields:
+        """Return the natural variation of a score over the time of the window."""
+        return (self.live or self.frame.natural).of(score, self.seconds)
+
     def natural(self, score: str, level: float) -> Natural:
         """Return what dependence in time adds to the noise of a score at a level, per column."""
-        variance, degrees, _ = self.frame.natural(score, self.seconds)
+        variance, degrees, _ = self.scatter(score)
         variance = variance * doubt(degrees, level)
         return Natural(variance, variance / degrees)
 
@@ -112,7 +119,7 @@ def _chance_psi(c: Comparison, level: float) -> Floats:
     chance = np.array(
         [thresholds.chance_psi(b.tolist(), int(m), level, c.current.rows / m) for b, m in pairs]
     )
-    mean, degrees, strongest = c.frame.natural("psi", c.seconds)
+    mean, degrees, strongest = c.scatter("psi")
     if not mean.any():
         return chance
     # What independent rows bring and what time brings are two sums of squares: their means add,

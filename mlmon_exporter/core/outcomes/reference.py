@@ -148,6 +148,8 @@ class ModelReference(NamedTuple):
     """None if no ground truth was known."""
     unnamed: tuple[str, ...] = ()
     """Features and outputs whose missing share alone was learned."""
+    seconds: float = 0.0
+    """Time that its rows were seen in, where it was learned; 0 if not known."""
 
     @property
     def knows_time(self) -> bool:

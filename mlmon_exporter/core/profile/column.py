@@ -25,6 +25,9 @@ from .edges import Cells
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+Lengths = Mapping[float, Mapping[str, Scatter]]
+"""Length in seconds -> deciding score -> its natural variation; a score that is not there varies
+as that of independent rows."""
 
 ID, TIME = "id", "time"
 """What a numeric column seems to be of which every row has another value."""
@@ -55,9 +58,8 @@ class ColumnReference:
     """`ID` or `TIME` where its numbers seem to be that; empty where they say something."""
     max_categories: int = CATEGORIES
     """How many categories may be kept."""
-    variation: Mapping[float, Mapping[str, Scatter]] = field(default_factory=dict)
-    """Length in seconds -> deciding score -> its natural variation; a score that is not there
-    varies as that of independent rows. Empty where the time of rows was not known."""
+    variation: Lengths = field(default_factory=dict)
+    """Empty where the time of rows was not known."""
 
     @property
     def kind(self) -> str:
@@ -152,9 +154,14 @@ class ColumnReference:
         Of lengths that were not measured, that of the next shorter, since shorter stretches vary
         more; of the shortest where there is none.
         """
-        shorter = [length for length in self.variation if length <= seconds]
-        nearest = max(shorter, default=min(self.variation, default=None))
-        return INDEPENDENT if nearest is None else self.variation[nearest].get(score, INDEPENDENT)
+        return natural(self.variation, score, seconds)
+
+
+def natural(variation: Lengths, score: str, seconds: float) -> Scatter:
+    """Return the scatter of a score in stretches of so many seconds, as `ColumnReference` does."""
+    shorter = [length for length in variation if length <= seconds]
+    nearest = max(shorter, default=min(variation, default=None))
+    return INDEPENDENT if nearest is None else variation[nearest].get(score, INDEPENDENT)
 
 
 def _tail_size(counts: Counts) -> int:

@@ -47,19 +47,25 @@ INDEPENDENT = Scatter(0.0, math.inf)
 
 
 class Sides(NamedTuple):
-    """Stretches of one column, and all other rows for each. Shapes (stretches, cells)."""
+    """Stretches of one column, and the rows that each is compared with: all others, or those near.
+
+    Shapes (stretches, cells).
+    """
 
     stretches: Counts
     rest: Counts
+    effect: float = 1.0
+    """Design effect of requests: by how much the noise is greater than that of as many rows."""
 
     @property
     def noise(self) -> Floats:
-        """1 / rows of the stretch + 1 / rows of the rest."""
-        return np.asarray(1 / self.stretches.sum(axis=1) + 1 / self.rest.sum(axis=1))
+        """1 / rows of the stretch + 1 / rows of the rest, effective ones."""
+        each = 1 / self.stretches.sum(axis=1) + 1 / self.rest.sum(axis=1)
+        return np.asarray(self.effect * each)
 
     def share(self, cells: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """Return the share of the rows in some cells, of both sides."""
-        here, there = (rows[:, cells].sum(axis=1) / rows.sum(axis=1) for rows in self)
+        here, there = (rows[:, cells].sum(axis=1) / rows.sum(axis=1) for rows in self[:2])
         return here, there
 
 
@@ -74,7 +80,7 @@ def shape_scatter(sides: Sides, degrees: float) -> Scatter | None:
     statistic, whose mean for independent rows is known whatever the distribution is.
     """
     noise = sides.noise
-    f, g = (np.cumsum(rows, axis=1)[:, :-1] / rows.sum(axis=1)[:, None] for rows in sides)
+    f, g = (np.cumsum(rows, axis=1)[:, :-1] / rows.sum(axis=1)[:, None] for rows in sides[:2])
     weights = sides.rest[:, :-1]
     spread = (weights * g * (1 - g)).sum(axis=1)
     is_spread = spread > 0
@@ -99,8 +105,8 @@ def psi_scatter(sides: Sides, bin_starts: NDArray[np.intp], degrees: float) -> S
     mean square of products of two stretches, and its root is not under the greatest. Source: Rao
     and Scott (1981), The Analysis of Categorical Data from Complex Sample Surveys.
     """
-    rows, rest = (np.add.reduceat(side, bin_starts, axis=1) for side in sides)
-    whole = rows[0] + rest[0]
+    rows, rest = (np.add.reduceat(side, bin_starts, axis=1) for side in sides[:2])
+    whole = rows.sum(axis=0) + rest.sum(axis=0)
     rows, rest, share = (each[..., whole > 0] for each in (rows, rest, whole / whole.sum()))
     k, freedom, noise = len(rows), len(share) - 1, sides.noise
     if k < 2 or not freedom:

@@ -19,6 +19,7 @@ from mlmon_exporter.core.settings import BUFFER_ROWS
 from mlmon_exporter.core.stats.design_effect import RequestRows, Scale, merged, of_sizes
 
 from .matrix import ReferenceMatrix
+from .stretches import Stretches
 from .tally import Layout, Tally, tally_columns
 from .window import WindowedTallies
 
@@ -110,11 +111,16 @@ class Tallier:
     """Tallies full buffers into windows, one thread at a time. Thread-safe."""
 
     def __init__(
-        self, matrix: ReferenceMatrix, engine: str, tallies: WindowedTallies[Tally]
+        self,
+        matrix: ReferenceMatrix,
+        engine: str,
+        tallies: WindowedTallies[Tally],
+        stretches: Stretches | None,
     ) -> None:
         self._layout = matrix.layout
         self._engine = engine
         self._tallies = tallies
+        self._stretches = stretches
         self._scale = Scale(matrix.is_numeric, matrix.ranks)
         self._full: deque[_FullBuffer] = deque()
         self._tallying = threading.Lock()
@@ -158,6 +164,8 @@ class Tallier:
             tally = tally_columns(self._layout, full.columns, self._engine, pause_unless_awaited)
             tally.requests = self._requests(full, pause_unless_awaited)
             self._tallies.add(tally, full.now, totals=tally.without_digests())
+            if self._stretches is not None:
+                self._stretches.add(tally, full.now)
 
     def _requests(self, full: _FullBuffer, pause: Pause) -> RequestRows | None:
         """Return how alike the rows of each request are."""
@@ -187,11 +195,16 @@ class RowBuffer:
     """
 
     def __init__(
-        self, matrix: ReferenceMatrix, engine: str, tallies: WindowedTallies[Tally]
+        self,
+        matrix: ReferenceMatrix,
+        engine: str,
+        tallies: WindowedTallies[Tally],
+        stretches: Stretches | None = None,
     ) -> None:
+        """Tally into windows, and into stretches where dependence in time is measured."""
         self.tallies = tallies
         self._encoder = RowEncoder(matrix.layout)
-        self._tallier = Tallier(matrix, engine, tallies)
+        self._tallier = Tallier(matrix, engine, tallies, stretches)
         self._lock = threading.Lock()
         self._single: deque[tuple[Mapping[str, Any], float]] = deque()
         """Single rows that are not read yet, and when they were seen."""

@@ -13,6 +13,7 @@ from mlmon_exporter.core.profile.column import RANKS, ColumnReference
 from mlmon_exporter.core.settings import QUANTILES
 from mlmon_exporter.core.stats.design_effect import design_effects
 
+from .natural import NaturalVariation
 from .shape import Shape
 from .tally import Layout, Tally
 
@@ -64,7 +65,7 @@ class ReferenceMatrix:
         self.is_numeric[self.numeric] = True
         self._is_cell = np.repeat(self.is_numeric, np.diff(starts))
         self._is_cell[self._missing] = False
-        self._bin_order = _bin_order(self.layout)
+        self._bin_order = bin_order_of(self.layout)
         sizes = (self._missing - self._start)[self.numeric]
         self.cell_starts: Index = (np.cumsum(sizes) - sizes).astype(np.intp)
         self.bin_starts: Index = self.layout.bin_starts[:-1]
@@ -76,23 +77,12 @@ class ReferenceMatrix:
         """Shape (numeric columns, RANKS): the references' values at evenly spaced mid-ranks."""
         self._shapes = [Shape(column) for column in numeric]
         self.reference = self._reference_sums()
-        self._natural: dict[tuple[str, float], tuple[Floats, Floats, Floats]] = {}
+        self.natural = NaturalVariation([column.variation for column in references])
         self.column_rows: Counts = self.reference.values + self.reference.missing
-
-    def natural(self, score: str, seconds: float) -> tuple[Floats, Floats, Floats]:
-        """Return the natural variation of a score, `Scatter`'s fields, each by column."""
-        # A window holds one of its panes' multiples: few spans, asked for at each scrape.
-        kept = self._natural.get((score, seconds))
-        if kept is None:
-            found = [column.natural(score, seconds) for column in self.references]
-            variance, degrees, strongest = np.array(found).reshape(-1, 3).T
-            kept = self._natural[score, seconds] = variance, degrees, strongest
-        return kept
 
     def sums(self, tally: Tally) -> Sums:
         """Return the sums of a tally."""
-        effects = design_effects(tally.requests, tally.rows, len(self.references))
-        sums = self._sums(tally.counts, tally.rows, effects)
+        sums = self.sums_of_counts(tally)
         distances, quantiles = sums.distances.copy(), sums.quantiles.copy()
         each = zip(self._shapes, np.split(sums.cells, self.cell_starts[1:]), strict=False)
         for i, (shape, counts) in enumerate(each):
@@ -102,10 +92,13 @@ class ReferenceMatrix:
                 distances[i] = shape.distance(counts, digest)
         return sums._replace(distances=distances, quantiles=quantiles)
 
+    def effects(self, tally: Tally) -> Floats:
+        """Return the design effects of the requests of a tally, by column."""
+        return design_effects(tally.requests, tally.rows, len(self.references))
+
     def sums_of_counts(self, tally: Tally) -> Sums:
         """Return the sums of a tally without distances and quantiles."""
-        effects = design_effects(tally.requests, tally.rows, len(self.references))
-        return self._sums(tally.counts, tally.rows, effects)
+        return self._sums(tally.counts, tally.rows, self.effects(tally))
 
     def _reference_sums(self) -> Sums:
         counts = [column.expected_counts for column in self.references]
@@ -138,7 +131,7 @@ class ReferenceMatrix:
         )
 
 
-def _bin_order(layout: Layout) -> tuple[Index, Index]:
+def bin_order_of(layout: Layout) -> tuple[Index, Index]:
     """Return all cells in the order of their bins, and where among them each bin begins."""
     orders, firsts = [np.empty(0, dtype=np.intp)], [np.empty(0, dtype=np.intp)]
     for bins, start in zip(layout.bins, layout.cell_starts, strict=False):

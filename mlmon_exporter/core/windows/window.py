@@ -120,7 +120,7 @@ class Window(Generic[T]):
     def merged(self, now: float) -> T:
         """Return one new tally of all panes in the window at `now`."""
         newest = self.pane_number(now)
-        self._expire(newest)
+        self.expire(now)
         if self._closed is None or self._closed[0] != newest:
             self._closed = (newest, self._sum_before(newest))
         merged = self._new()
@@ -129,10 +129,12 @@ class Window(Generic[T]):
             merged.merge(self._panes[newest])
         return merged
 
-    def _expire(self, newest: int) -> None:
+    def expire(self, now: float) -> None:
+        """Drop the panes that have left the window at `now`."""
         # On reading, too: when traffic stops the window must empty, not go on reporting its
         # last score.
-        for number in [n for n in self._panes if n <= newest - self.pane_count]:
+        oldest = self.pane_number(now) - self.pane_count
+        for number in [n for n in self._panes if n <= oldest]:
             del self._panes[number]
 
     def _sum_before(self, newest: int) -> T:
@@ -147,14 +149,32 @@ class Window(Generic[T]):
 class WindowedTallies(Generic[T]):
     """Tallies of the panes of all windows, and totals since the start. Thread-safe: one lock."""
 
-    def __init__(self, layout: TallyLayout[T], window_seconds: Sequence[float]) -> None:
+    def __init__(
+        self,
+        layout: TallyLayout[T],
+        window_seconds: Sequence[float],
+        kept_seconds: float | None = None,
+    ) -> None:
+        """Start empty.
+
+        Args:
+            layout: Layout of the tallies.
+            window_seconds: Lengths of the windows.
+            kept_seconds: If given, all windows are so long, and these are lengths of their panes.
+        """
         self.layout = layout
-        self.windows = tuple(Window(seconds, layout.new) for seconds in window_seconds)
+        self.windows = tuple(
+            Window(seconds, layout.new)
+            if kept_seconds is None
+            else Window(kept_seconds, layout.new, round(kept_seconds / seconds))
+            for seconds in window_seconds
+        )
         self.generation = 0
         """Goes up with each change."""
         self._over: WindowedTallies[T] | None = None
         self._totals = Window(math.inf, layout.new, pane_count=1)
-        self._by_seconds = {w.seconds: w for w in self.windows} | {TOTALS[0]: self._totals}
+        keyed = dict(zip(window_seconds, self.windows, strict=True))
+        self._by_seconds = keyed | {TOTALS[0]: self._totals}
         self._lock = threading.Lock()
 
     def add(self, tally: T, now: float, totals: T | None = None) -> None:
@@ -181,6 +201,12 @@ class WindowedTallies(Generic[T]):
         for seconds, window in self._by_seconds.items():
             for number, tally in of(window).items():
                 yield (seconds, number), tally
+
+    def expire(self, now: float) -> None:
+        """Drop the panes that have left their windows at `now`."""
+        with self._lock:
+            for window in self.windows:
+                window.expire(now)
 
     def has_place(self, layout: str, seconds: float) -> bool:
         """Return whether tallies of a layout's fingerprint and of a window belong here."""

@@ -23,6 +23,11 @@ def _drifted(alert: str, side: Mapping[str, str], prefix: str) -> Iterator[Case]
     yield Case(alert, "silent: none does", {a: "0x60", b: "0x60"}, 30)
     yield Case(alert, "silent: for ten minutes only", {a: "0x60", b: "1x10 0x50"}, 20)
     yield Case(alert, "silent: too few rows to say", {a: "0x60", b: "_x60"}, 30)
+    unknown = {series("mlmon_dependence_known", instance=name, **BIKE): "0x60" for name in "ab"}
+    both = {a: "1x60", b: "1x60"}
+    yield Case(alert, "silent: thresholds take rows for independent", {**both, **unknown}, 30)
+    one = {**unknown, series("mlmon_dependence_known", instance="b", **BIKE): "1x60"}
+    yield Case(alert, "fires: the replica that knows dependence says so", {**both, **one}, 30, of)
     ended = {a: "0x120", b: "1x30 0x90"}
     yield Case(alert, "fires: ended fifty minutes ago", ended, 80, of)
     yield Case(alert, "silent: ended over an hour ago", ended, 100)

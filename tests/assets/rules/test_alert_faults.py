@@ -85,6 +85,16 @@ FAULTS = {
     "the lesser share": ("MlmonMissingValues", "missing_ratio >", "missing_ratio <"),
     "the threshold of another share": ("MlmonUnseenCategory", "unseen_threshold", "tail_threshold"),
     "all replicas must agree": ("MlmonFeatureDrift", f"max by ({FEATURE})", f"min by ({FEATURE})"),
+    "a ticket to thresholds that take rows for independent": (
+        "MlmonFeatureDrift",
+        "mlmon_dependence_known == 0",
+        "mlmon_dependence_known == 2",
+    ),
+    "the dependence that another replica knows": (
+        "MlmonFeatureDrift",
+        "unless on (VERSION, instance)",
+        "unless on (VERSION)",
+    ),
     "flickering drift": ("MlmonFeatureDrift", "for: 15m", "for: 1m"),
     "a ticket for each window": (
         "MlmonFeatureDrift",

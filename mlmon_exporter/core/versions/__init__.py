@@ -1,0 +1,1 @@
+"""Versions of a model: what each counts, and which are admitted."""
