@@ -18,7 +18,7 @@ from mlmon_exporter.core.outcomes.reference import ModelReference, OutcomeRefere
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.free_text import is_secret
 from mlmon_exporter.core.profile.from_digest import reference_from_digest
-from mlmon_exporter.core.profile.merge import merge_columns, with_missing
+from mlmon_exporter.core.profile.merge import merge_sides
 from mlmon_exporter.core.profile.profiler import Profiler
 from mlmon_exporter.core.profile.text_profile import without_long_names
 from mlmon_exporter.core.profile.variation import Variation
@@ -237,24 +237,19 @@ class Reference:
     def from_bytes(cls, data: bytes, engine: str = "fastdigest") -> Self:
         """Read the file's bytes; raises ValueError that names the key."""
         c = read(data, engine)
-        return cls(
-            c.features,
-            c.outputs,
-            outcomes=c.outcomes,
-            model=c.model,
-            created=c.created,
-            seconds=c.seconds,
-        )
+        made = cls(c.features, c.outputs, outcomes=c.outcomes, model=c.model, created=c.created)
+        made.seconds = c.seconds
+        return made
 
     def __add__(self, other: Reference) -> Reference:
         """Return the reference of both sides' rows; a column that one lacks is missing there."""
         rows = (self.rows, other.rows)
-        outputs = _merge(self.outputs, other.outputs, rows)
+        outputs = merge_sides(self.outputs, other.outputs, rows)
         outcomes = self.outcomes or other.outcomes
         if self.outcomes is not None and other.outcomes is not None:
             outcomes = self.outcomes.merge(other.outcomes, outputs)
         return Reference(
-            _merge(self.features, other.features, rows),
+            merge_sides(self.features, other.features, rows),
             outputs,
             outcomes=outcomes,
             model=self.model or other.model,
@@ -296,9 +291,8 @@ class Reference:
             tuple(without_long_names(c) for c in side if not is_secret(c.name))
             for side in (self.features, self.outputs)
         )
-        return ModelReference(
-            features, outputs, self.created, source, self.outcomes, seconds=self.seconds
-        )
+        made = ModelReference(features, outputs, self.created, source, self.outcomes)
+        return made._replace(seconds=self.seconds)
 
 
 def _profiled(
@@ -342,20 +336,3 @@ def _with_variation(
         variation.count(rows, times(rows[time_column]))
     varied = variation.columns()
     return [varied[: len(sides[0])], varied[len(sides[0]) :]]
-
-
-def _merge(
-    ours: Sequence[ColumnReference], theirs: Sequence[ColumnReference], rows: tuple[int, int]
-) -> list[ColumnReference]:
-    """Merge the columns of two references, given the rows of each."""
-    merged = {column.name: column for column in ours}
-    others = {column.name: column for column in theirs}
-    for name in dict.fromkeys((*merged, *others)):
-        mine, other = merged.get(name), others.get(name)
-        if mine is not None and other is not None:
-            merged[name] = merge_columns(mine, other)
-        elif mine is not None:
-            merged[name] = with_missing(mine, rows[1])
-        elif other is not None:
-            merged[name] = with_missing(other, rows[0])
-    return list(merged.values())

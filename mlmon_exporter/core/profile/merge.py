@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -158,3 +158,23 @@ def _merge_categories(a: ColumnReference, b: ColumnReference) -> ColumnReference
         is_complete=all(isinstance(c.bins, CategoryBins) and c.bins.names_all for c in (a, b)),
     )
     return category_column(a.name, rows, max(a.max_categories, b.max_categories), rest)
+
+
+def merge_sides(
+    ours: Sequence[ColumnReference], theirs: Sequence[ColumnReference], rows: tuple[int, int]
+) -> list[ColumnReference]:
+    """Merge the columns of two references, given the rows of each.
+
+    A column that one lacks is missing there.
+    """
+    merged = {column.name: column for column in ours}
+    others = {column.name: column for column in theirs}
+    for name in dict.fromkeys((*merged, *others)):
+        mine, other = merged.get(name), others.get(name)
+        if mine is not None and other is not None:
+            merged[name] = merge_columns(mine, other)
+        elif mine is not None:
+            merged[name] = with_missing(mine, rows[1])
+        elif other is not None:
+            merged[name] = with_missing(other, rows[0])
+    return list(merged.values())
