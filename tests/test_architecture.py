@@ -99,6 +99,13 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
 }
 """Module without a test of its name, or folder of such -> the test that it has."""
 
+LONG = {
+    "cli/commands/build_reference.py: build_reference": "an option of a command is a parameter",
+    "reference/reference.py: build": "each parameter says which part a column plays",
+}
+"""Functions of over `MOST_LINES` lines, and why."""
+MOST_LINES, MOST_LINES_OF_FILE = 60, 350
+
 # No I/O, clock, logging or randomness of their own; `threading` is here for its locks.
 PURE = frozenset(
     """__future__ abc array bisect collections contextlib copy dataclasses datetime decimal
@@ -236,6 +243,18 @@ def test_the_test_of_a_module_is_found_by_its_name() -> None:
     used = {name for file in untested for name in (file, file.rpartition("/")[0])}
     assert known <= used, "a module has its own test now: take its row out of TESTED_ELSEWHERE"
     assert all((tests / test).is_file() for test in TESTED_ELSEWHERE.values())
+
+
+def test_no_file_and_no_function_is_long() -> None:
+    texts = {p.relative_to(PACKAGE).as_posix(): p.read_text() for p in PACKAGE.rglob("*.py")}
+    assert [f for f, text in texts.items() if text.count("\n") > MOST_LINES_OF_FILE] == []
+    functions = {
+        f"{file}: {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for file, text in texts.items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {name for name, lines in functions.items() if lines > MOST_LINES} == LONG.keys()
 
 
 FAULTS = {

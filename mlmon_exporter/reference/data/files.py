@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -30,9 +29,9 @@ from .arrow import (
     spelt_numbers_of,
     times_of,
 )
-from .lines import is_lines
+from .folders import files_of, values_in
 from .readers import DataError, Reader, TypeConflictError, csv_type, explained
-from .registry import ENDINGS, NAMELESS, is_readable, opened
+from .registry import NAMELESS, opened
 
 __all__ = ["DataError", "DataFiles", "TypeConflictError"]
 
@@ -46,7 +45,6 @@ NUMERIC_BYTES, CATEGORICAL_BYTES = 3 * MIB // 10, 4 * MIB
 """What the profile of a column may take."""
 TIME_COLUMN = "time column"
 """The kind of a column that is wanted as Unix seconds, whatever it holds."""
-_NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 class Column(NamedTuple):
@@ -101,7 +99,7 @@ class DataFiles:
         self._categorical = frozenset(categorical)
         self._missing = frozenset(missing)
         self._body_map = body_map
-        self._files = [self._look_at(file) for file in _find(self.path)]
+        self._files = [self._look_at(file) for file in files_of(self.path)]
         self._texts: set[str] = set()
         self.stray_texts: dict[str, str] = {}
         """Columns of numbers that are read as text, each with a text that is no number."""
@@ -119,7 +117,7 @@ class DataFiles:
             raise DataError(f"{path}: expected each column once, got {name!r} {times} times")
         if not names:
             raise DataError(f"{path}: expected columns, got none")
-        partition = _partition(path.parent.relative_to(self.path)) if path != self.path else {}
+        partition = values_in(path.parent.relative_to(self.path)) if path != self.path else {}
         return _File(path, reader, dict(zip(names, schema.types, strict=True)), partition)
 
     @property
@@ -317,35 +315,6 @@ class _Rows(Mapping[str, Any]):
 def _bytes_per_column(file: _File) -> int:
     with explained(file.path):
         return file.reader.bytes_per_column()
-
-
-def _find(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise DataError(f"{path}: expected a file or a folder, got nothing of that name")
-    files = sorted(file for file in path.rglob("*") if file.is_file() and _is_data(file, path))
-    if not files:
-        raise DataError(f"{path}: expected files that end in {ENDINGS}, got none in the folder")
-    tables = [file for file in files if not is_lines(file)]
-    if tables and len(tables) < len(files):
-        lines = next(file for file in files if is_lines(file))
-        raise DataError(
-            f"{path}: expected either JSON or tables, got {tables[0].name} and {lines.name}; "
-            "give them one by one"
-        )
-    return tables or [path]
-
-
-def _is_data(file: Path, folder: Path) -> bool:
-    # Spark and others put `_SUCCESS`, `_metadata` and `.crc` beside the data.
-    parts = file.relative_to(folder).parts
-    return is_readable(file) and not any(part.startswith((".", "_")) for part in parts)
-
-
-def _partition(folder: Path) -> dict[str, str]:
-    pairs = [part.partition("=") for part in folder.parts if "=" in part]
-    return {unquote(k): "" if v == _NO_PARTITION else unquote(v) for k, _, v in pairs}
 
 
 def _kind_of_texts(values: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -206,45 +205,6 @@ def test_times_in_csv_stay_as_they_are_written(tmp_path: Path) -> None:
 # Folders.
 
 
-def test_the_files_of_a_folder_are_one_table(tmp_path: Path) -> None:
-    (tmp_path / "b").mkdir()
-    (tmp_path / "_logs").mkdir()
-    write_text(tmp_path / "a.csv", "x,y", "1,2")
-    with gzip.open(tmp_path / "b" / "z.csv.gz", "wt") as file:
-        file.write("y,x\n20,10\n")
-    write_text(tmp_path / "notes.txt", "not data")
-    write_text(tmp_path / ".hidden.csv", "q", "1")
-    write_text(tmp_path / "_logs" / "c.csv", "q", "1")
-    found = read(DataFiles(tmp_path))
-    assert sorted(found) == ["x", "y"]
-    assert same(found["x"], [1.0, 10.0])
-    assert same(found["y"], [2.0, 20.0])
-
-
-def test_formats_types_and_columns_may_differ_between_files(tmp_path: Path) -> None:
-    write_text(tmp_path / "1.csv", "a,b,c", "1,1,1")
-    write(tmp_path / "2.parquet", pa.table({"a": [2.5], "b": ["x"]}))
-    write(tmp_path / "3.feather", pa.table({"a": pa.array([3], pa.int32()), "c": [None]}))
-    found = read(DataFiles(tmp_path))
-    assert same(found["a"], [1.0, 2.5, 3.0])
-    assert found["b"] == {"1": 1, "x": 1, None: 1}
-    assert same(found["c"], [1.0, NAN, NAN])
-
-
-def test_folders_may_name_the_value_of_a_column(tmp_path: Path) -> None:
-    for year, town in [
-        ("2025", "Ulm"),
-        ("2026", "K%C3%B6ln"),
-        ("2026", "__HIVE_DEFAULT_PARTITION__"),
-    ]:
-        folder = tmp_path / f"year={year}" / f"town={town}"
-        folder.mkdir(parents=True)
-        write(folder / "part-0.parquet", pa.table({"a": [1.0, 2.0]}))
-    found = read(DataFiles(tmp_path))
-    assert found["town"] == {"Ulm": 2, "Köln": 2, None: 2}
-    assert same(np.sort(found["year"]), [2025.0, 2025.0, 2026.0, 2026.0, 2026.0, 2026.0])
-
-
 # Times.
 
 
@@ -338,13 +298,6 @@ def test_files_that_cannot_be_read_are_errors_of_one_line(
         reference_from_files(DataFiles(path), Roles(), "m")
     assert str(caught.value).startswith(str(path))
     assert str(caught.value).isprintable()
-
-
-def test_there_must_be_files(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="got nothing of that name"):
-        DataFiles(tmp_path / "absent.csv")
-    with pytest.raises(DataError, match="got none in the folder"):
-        DataFiles(tmp_path)
 
 
 def test_integers_are_known_exactly_after_one_pass(tmp_path: Path) -> None:
