@@ -75,7 +75,7 @@ def _healthz() -> Form:
 
 
 def _events() -> Form:
-    """Describe the address that takes CloudEvents; the token may stand in its path, too."""
+    """Describe the address that takes CloudEvents; the token may also stand in its path."""
     event: Form = {"type": "object", "required": ["specversion", "type", "source", "id"]}
     refusal = _object({"error": TEXT}, ("error",))
     content = {

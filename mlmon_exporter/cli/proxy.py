@@ -1,4 +1,4 @@
-"""The proxy as a program: a relay in front of a server, and its metrics on a port of their own."""
+"""The proxy as a program: a relay in front of a server, and its metrics on another port."""
 
 from __future__ import annotations
 

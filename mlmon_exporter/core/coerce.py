@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 MISSING_VALUE = math.nan
 INVALID_VALUE = math.inf
-"""Stands for what cannot be read as a number; infinities themselves are invalid, too."""
+"""Stands for what cannot be read as a number; infinities themselves are invalid as well."""
 LARGEST = 1e300
 """Sums of larger values would overflow: where values are added up, they count as this."""
 NULL_SPELLINGS = frozenset("NA N/A n/a #NA #N/A <NA> NULL Null null None NaN -NaN nan -nan".split())
@@ -115,7 +115,7 @@ def numbers(values: Sequence[Any] | NDArray[Any]) -> Floats:
 
 
 def _has_texts(values: Sequence[Any] | NDArray[Any]) -> bool:
-    """Return whether NumPy would read some value by rules of its own."""
+    """Return whether NumPy would read some value by other rules."""
     return not _AS_NUMPY_READS.issuperset(map(type, values))
 
 
@@ -146,7 +146,7 @@ def matrix(columns: Sequence[Sequence[Any] | NDArray[Any]], rows: int) -> Floats
     """Return columns of `rows` values each, shape (columns, rows), each as `numbers` reads it."""
     if {*map(type, columns)} == {list}:
         # As bodies have them: all in one go, unless some value is no plain number. NumPy would
-        # read texts by rules of its own; a sum refuses them in a seventh of the time of asking.
+        # read texts by other rules; a sum refuses them in a seventh of the time of asking.
         with suppress(Exception):
             sum(chain.from_iterable(columns))
             values = chain.from_iterable(columns)
@@ -177,7 +177,7 @@ def is_missing(value: Any) -> bool:
 
 
 def summable(ordered: Floats) -> Floats:
-    """Return ascending finite values such that their sum is finite, too; see `LARGEST`."""
+    """Return ascending finite values such that their sum is also finite; see `LARGEST`."""
     if len(ordered) and (ordered[0] < -LARGEST or ordered[-1] > LARGEST):
         return np.clip(ordered, -LARGEST, LARGEST)
     return ordered
@@ -257,7 +257,7 @@ def usable(seconds: Floats) -> Floats:
 
 
 def _is_count(value: Any) -> bool:
-    """Tell a number since 1970, in whatever unit, from a time that says its own."""
+    """Tell a number since 1970, in any unit, from a text that names its time."""
     if isinstance(value, str):
         return math.isfinite(number(value)) and not _ISO_TIME.match(value.strip())
     return not isinstance(value, TYPED) and isinstance(value, float | int | np.number)

@@ -42,7 +42,7 @@ class Policy(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """The user's settings of a task; empty ones are found out."""
+    """The user's settings of a task; empty ones are inferred."""
 
     kind: str = ""
     score: str = ""
@@ -86,9 +86,9 @@ class ModelSettings(NamedTuple):
     """Digests are kept, for quantiles and the Wasserstein distance; no verdict needs them."""
     outputs: tuple[str, ...] = ()
     score: str = ""
-    """The output with the probability of the positive class; empty: found out."""
+    """The output with the probability of the positive class; empty: inferred."""
     label: str = ""
-    """The output with the predicted class, or a regression's number; empty: found out."""
+    """The output with the predicted class, or a regression's number; empty: inferred."""
     positive: str = ""
     """The positive class; empty: the last of two."""
     segments: tuple[SegmentFeature, ...] = ()

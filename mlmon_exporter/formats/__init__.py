@@ -3,7 +3,7 @@
 A format recognises its requests and reads both directions of an exchange. What formats share is
 in steps, a noun a file: `message` (bytes to a JSON value, through `codings` and `json_text`),
 `features` and `predictions` (where in the value they are), `tables` and `flatten` (values to
-columns). A body is read or raises `FormatError`, whatever is in it.
+columns). Any body is read or raises `FormatError`.
 """
 
 from .body_map import BodyMap

@@ -18,7 +18,7 @@ from .prompts import characters
 FINISHES = frozenset(
     "stop length tool_calls function_call content_filter abort error completed failed".split()
 )
-"""Why an answer may end; others are `other`, since whatever is written there becomes a category."""
+"""Why an answer may end; others are `other`, since each text there becomes a category."""
 _CUT = {"max_output_tokens": "length"}
 _RUNNING = ("queued", "in_progress")
 
@@ -37,7 +37,7 @@ class Answer:
     )
 
     def __init__(self, *, is_whole: bool = True) -> None:
-        """Start at nothing; of an answer that is not whole, some numbers cannot be told."""
+        """Start at nothing; of an answer that is not whole, some numbers stay unknown."""
         self._is_whole = is_whole
         self.model: str | None = None
         """The model that answered, as it stands there."""

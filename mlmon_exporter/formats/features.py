@@ -1,4 +1,4 @@
-"""The features in a decoded request, wherever and in whatever shape its author put them."""
+"""The features in a decoded request, in any place and shape that authors put them."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _holder(value: Record) -> str | None:
 
 
 def _only_holder(value: Record, body_map: BodyMap) -> str | None:
-    """Return the only key, whatever its name, where it holds rows and is not itself a feature."""
+    """Return the only key, by any name, where it holds rows and is not itself a feature."""
     if len(value) != 1:
         return None
     ((key, held),) = value.items()

@@ -1,6 +1,6 @@
 """Frames as columns: of pandas, Polars and Arrow, and NumPy's record arrays, by what they can do.
 
-None of these libraries is imported here: whoever hands over a frame has it.
+None of these libraries is imported here: a caller with a frame has imported it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 from .parquet import is_index
 
 _UNREADABLE = ("interval", "period", "list", "struct", "array", "map", "object(", "binary", "union")
-"""How the names of types begin whose values are no numbers, texts or times."""
+"""Beginnings of the names of types whose values are no numbers, texts or times."""
 _TEXTS = ("cat", "enum", "dictionary", "str", "large_string", "string", "large_str")
 
 
 def is_frame(data: Any) -> bool:
-    """Return whether data has columns of its own, as no mapping and no array of numbers has."""
+    """Return whether data is a frame: it has columns, and is no mapping or array of numbers."""
     if isinstance(data, np.ndarray):
         return data.dtype.names is not None
     has_columns = hasattr(data, "columns") or hasattr(data, "column_names")

@@ -1,7 +1,7 @@
 """OpenAI's HTTP interface, which vLLM, LitServe, KServe and many others speak: sizes, no texts.
 
-A request is one row, whatever it asks for: how much was asked and offered, how much was answered
-and why the answer ended. What people wrote, and what was answered, is counted and let go.
+A request is one row, for any number of answers: how much was asked and offered, how much was
+answered and why the answer ended. What people wrote, and what was answered, is counted and dropped.
 
 Source: OpenAI, API reference (chat, completions, embeddings, responses); vLLM and LitServe where
 they differ.
@@ -26,9 +26,9 @@ from .tables import Record, Table
 
 _PATH = re.compile(r"/chat/completions/?$|/v\d+/(?:completions|embeddings|responses)/?$", re.ASCII)
 _UNREAD_PATH = re.compile(r"/v\d+/(?:audio/\w+|images/\w+|moderations|rerank)/?$", re.ASCII)
-"""What the same servers take elsewhere: media and texts, of which nothing can be counted yet."""
+"""Other paths of the same servers: media and texts, of which nothing can be counted yet."""
 _NAME = re.compile(r"[\w.:/@+-]{1,64}", re.ASCII)
-"""What a model may be called: no text that somebody wrote looks like this."""
+"""Form of a model's name: no text that somebody wrote looks like this."""
 
 ENDPOINTS = {"messages": "chat", "prompt": "completions", "input": "embeddings"}
 """The key that holds what was written, and what it is sent to: `input` also to `responses`."""

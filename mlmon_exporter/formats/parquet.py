@@ -13,7 +13,7 @@ from .tables import Table, check_columns, check_rows
 
 MEDIA_TYPE = "application/vnd.apache.parquet"
 _INDEX = re.compile(r"__index_level_\d+__\Z")
-"""What pandas calls an index without a name in Arrow's formats."""
+"""Name that pandas gives an index without one in Arrow's formats."""
 
 
 def is_index(name: str) -> bool:

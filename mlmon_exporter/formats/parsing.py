@@ -31,7 +31,7 @@ class Format(NamedTuple):
 
     name: str
     recognises: Callable[[Message], bool]
-    """Whether a request is of this format: by headers and path, then by top-level keys."""
+    """Returns whether a request is of this format: by headers and path, then top-level keys."""
     request: Callable[[Message, BodyMap], Table]
     """Features of a request."""
     response: Callable[[Message, BodyMap, int | None], Table]

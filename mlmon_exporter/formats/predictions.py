@@ -1,4 +1,4 @@
-"""The predictions in a decoded response, wherever and in whatever shape its author put them."""
+"""The predictions in a decoded response, in any place and shape that authors put them."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Feedback(NamedTuple):
     puid: str | None
     """The id that Seldon gave to the request."""
     truth: Mapping[str, Column]
-    """What the predictions should have been, empty where it is not told."""
+    """The predictions that would have been right; empty where they are not given."""
     rows: int
     reward: float | None
 
@@ -108,7 +108,7 @@ def _predictions(body: Any, body_map: BodyMap, rows: int | None) -> Table:
     if values is None or body_map.predictions is not None:
         return json.predictions_in(_payload(body), body_map, rows)
     known = body_map.output_names
-    # A wrapper without names of its own calls them `t:0`, `t:1`, ...: the model's tell more.
+    # A wrapper without names calls them `t:0`, `t:1`, ...: the model's tell more.
     if names and not (len(known) == len(names) and not set(known) & set(names)):
         body_map = replace(body_map, output_names=names)
     return predictions.read(values, body_map, rows)

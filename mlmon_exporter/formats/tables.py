@@ -1,4 +1,4 @@
-"""Tables: rows or columns of JSON values, whatever their shape, as equally long columns."""
+"""Tables: rows or columns of JSON values, of any shape, as equally long columns."""
 
 from __future__ import annotations
 

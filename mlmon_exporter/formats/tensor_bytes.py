@@ -41,7 +41,7 @@ def read(datatype: Any, content: bytes, offset: int, size: int, count: int) -> V
     """Return the values of one tensor; numbers are a view of the content where they can be.
 
     Args:
-        datatype: Its name in the protocol, whatever the message holds there.
+        datatype: Its name in the protocol; any value that a message may hold there.
         content: The whole body.
         offset: Where in it the tensor starts.
         size: How many bytes it has, all within the content.

@@ -27,7 +27,7 @@ class Tensor(NamedTuple):
     rows: int
     width: int
     is_flat: bool = False
-    """Whether its shape has but one dimension, which need not be that of the rows."""
+    """True if its shape has one dimension, which need not be that of the rows."""
 
     def as_row(self) -> Tensor:
         """Return the tensor with all its values in one row."""

@@ -1,4 +1,4 @@
-"""What code reports to a monitor by itself, without HTTP."""
+"""Reports of rows, ground truths and KPIs by code, without HTTP."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def instrument(
 ) -> Monitor:
     """Watch the models of an app: the one line to add.
 
-    Called again for another model of the same app, the first call's monitor watches that one, too;
+    Called again for another model of the same app, the first call's monitor also watches that one;
     its keys for all models stay.
 
     Args:
@@ -108,6 +108,6 @@ def _monitor_of(app: Any) -> Monitor | None:
 
 
 def _metered(monitor: Monitor) -> Monitor:
-    """Return the monitor, its readings offered to OpenTelemetry's exporters, too."""
+    """Return the monitor, its readings also offered to OpenTelemetry's exporters."""
     observe_readings(monitor._readout.blocks)  # noqa: SLF001 - its own
     return monitor

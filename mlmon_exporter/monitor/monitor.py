@@ -1,4 +1,4 @@
-"""The monitor of one process: wiring, no rule of its own."""
+"""The monitor of one process: wiring only, no rules."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class Monitor(InCode):
             self._routes.declare(self._counts.requests)
 
     def _widen(self, config: Config) -> None:
-        """Watch the models of another configuration, too. Only before the app has started."""
+        """Also watch the models of another configuration. Only before the app has started."""
         joined = self.config.joined(config)
         if joined.models != self.config.models:
             self.close()

@@ -47,7 +47,7 @@ class ColumnCheck(NamedTuple):
     severity: float
     """0 unchanged, 1 at the threshold, more beyond it."""
     is_drifted: bool | None
-    """None while it cannot be told; `inactive` says why."""
+    """None while it is unknown; `inactive` says why."""
     inactive: str = ""
 
 

@@ -28,7 +28,7 @@ from .rows import between, check_width
 T = TypeVar("T")
 
 Progress = Callable[[float], None]
-"""Told how much of the work is done, 0 to 1."""
+"""Called with the share of the work that is done, 0 to 1."""
 DEFAULT_WINDOWS: tuple[Duration, ...] = Config.model_fields["windows"].default
 MOST_FEATURES: int = Config.model_fields["max_features"].default
 ENGINE = "fastdigest"
@@ -54,7 +54,7 @@ class Roles(NamedTuple):
     edges: Mapping[str, tuple[float, ...]] = MappingProxyType({})
     """Segment feature -> the edges of its ranges, where it is not sliced by value."""
     choice: Choice = Choice()
-    """What the user says of the task."""
+    """The user's settings of the task."""
     begin: float = -math.inf
     """Unix seconds: earlier rows are left out."""
     end: float = math.inf

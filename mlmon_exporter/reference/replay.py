@@ -34,7 +34,7 @@ class LogColumns(NamedTuple):
     time: str
     truth: str = ""
     truth_time: str = ""
-    """When the ground truth became known; at once by default."""
+    """Unix seconds when the ground truth became known; at once by default."""
     version: str = ""
 
 

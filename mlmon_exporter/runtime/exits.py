@@ -1,4 +1,4 @@
-"""What is done when the process ends."""
+"""Methods that are called when the process ends."""
 
 from __future__ import annotations
 

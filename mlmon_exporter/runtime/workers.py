@@ -11,7 +11,7 @@ _SPAWNED = b"multiprocessing.spawn"
 """In the command line of uvicorn's workers; gunicorn's have their master's command line."""
 _TRACKER = b"resource_tracker"
 _REPLICA = b"ray::ServeReplica"
-"""How Ray Serve calls its replicas, whose requests come from a proxy."""
+"""Name of Ray Serve's replicas, whose requests come from a proxy."""
 _LISTENS = "0A"
 _EPOLL = "anon_inode:[eventpoll]"
 _WATCHED = re.compile(r"^tfd:\s*(\d+)", re.MULTILINE)

@@ -33,7 +33,7 @@ class Window(NamedTuple):
     """A Prometheus duration."""
     every: str
     is_from_rate: bool = False
-    """Whether rows come from the recorded rate: for a long window, reading the counters each time
+    """True if rows come from the recorded rate: for a long window, reading the counters each time
     would take ten times as long."""
     label: str = ""
     """Its name in the recorded names; empty: its range."""

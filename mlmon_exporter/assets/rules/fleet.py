@@ -27,7 +27,7 @@ from .settings import DEFAULTS, VERSION, Settings
 SUSPECT = 0.05
 """Half of the least threshold of PSI by default: windows of replicas and rules do not align."""
 FILE = "recording/mlmon-fleet.yml"
-"""Where the rules are, in `alerts/`."""
+"""Folder of the rules, in `alerts/`."""
 SERIES = re.compile(r"((?:\w+:)?\bmlmon_\w+(?::\w+)?)(?:\{([^}]*)\})?")
 """A selector: the metric, and the matchers if there are any."""
 ABOUT = f"""\

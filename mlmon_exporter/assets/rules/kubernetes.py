@@ -18,7 +18,7 @@ from .rule_files import Yaml, yaml_text
 
 OPERATOR = "monitoring.coreos.com/v1"
 BOARD_LABEL = {"grafana_dashboard": "1"}
-"""What Grafana's sidecar looks for."""
+"""Label by which Grafana's sidecar finds boards."""
 NAME = "mlmon"
 SAMPLE_LIMIT = 100_000
 """Samples of a scrape, over which Prometheus refuses it: thirty models of 50 features."""

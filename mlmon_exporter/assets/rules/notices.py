@@ -32,7 +32,7 @@ class Firing(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """A group of alerts that somebody is told of, from the first to the last of them."""
+    """A group of alerts that somebody is notified of, from the first to the last."""
 
     kind: str
     """`page` or `ticket`."""
@@ -99,9 +99,9 @@ def _matches(matcher: str, labels: Mapping[str, str]) -> bool:
 
 
 def _told(target: Firing, firings: Sequence[Firing], wait_seconds: float) -> Iterator[Firing]:
-    """Give an alert from when it is told, unless others inhibit it all the time.
+    """Give an alert from when it is sent, unless others inhibit it all the time.
 
-    One that was told stays so: inhibited later, it is in no new message, but still open.
+    One that was sent stays so: inhibited later, it is in no new message, but still open.
     """
     spans = [(target.begin, target.end)]
     for source in firings:
@@ -134,7 +134,7 @@ def _without(span: tuple[float, float], other: Firing) -> Iterator[tuple[float, 
 
 
 def _noticed(kind: str, group: Mapping[str, str], told: Sequence[Firing]) -> Iterator[Notice]:
-    """Give a notice for each time in which some alert of the group is told."""
+    """Give a notice for each time in which some alert of the group is sent."""
     current: list[Firing] = []
     for firing in sorted(told, key=lambda f: f.begin):
         if current and firing.begin > max(f.end for f in current):

@@ -21,7 +21,7 @@ class Subsystem(NamedTuple):
     about: str
     alerts: Callable[[Settings], Sequence[Alert]]
     folder: str = "alerting"
-    """`optional` for files that Prometheus loads only if it is told to."""
+    """`optional` for files that Prometheus loads only if it is configured to."""
 
     @property
     def path(self) -> str:

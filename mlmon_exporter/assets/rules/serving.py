@@ -23,7 +23,7 @@ LEAST_BAD = 10
 LEAST_ROWS = 100
 """Rows in each half hour of other weeks, under which their absence today means nothing."""
 USUAL_WEEKS = (1, 2)
-"""How many weeks ago a model must have had traffic: one alone may have been the exception."""
+"""Past weeks in which a model must have had traffic: one alone may have been the exception."""
 NATIVE = """\
 Optional: slow requests where scrapes turn classic histograms into native ones, by
 `convert_classic_histograms_to_nhcb`. Without it the objective of latency is not watched there."""
@@ -36,7 +36,7 @@ class Burn(NamedTuple):
     """A pair of windows: the long one says that it matters, the short one that it goes on."""
 
     factor: float
-    """How many times faster than the objective allows the budget is spent."""
+    """Speed at which the budget is spent, as a multiple of what the objective allows."""
     long: str
     short: str
 
@@ -197,7 +197,7 @@ def _traffic_alerts(settings: Settings) -> Iterator[Alert]:
     info = settings.select("mlmon_model_info")
     half, hour = settings.span("30m"), settings.span("1h")
     last, before = (_usual_rows(settings, "30m", weeks) for weeks in USUAL_WEEKS)
-    # A model that is gone, or whose targets are down, has alerts of its own.
+    # A model that is gone, or whose targets are down, has other alerts.
     yield Alert(
         name="MlmonNoPredictions",
         severity="critical",

@@ -41,7 +41,7 @@ class Settings:
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels added to every alert, such as `team`."""
     has_all_scores: bool = False
-    """Whether all scores of the fleet are recorded, or only PSI of the hour, which alerts and
+    """True if all scores of the fleet are recorded, else only PSI of the hour, which alerts and
     boards read. All of them are some 1.3 times as many series as are scraped."""
     runbook_url: str = "runbooks"
     """Address of the runbooks: each alert links to `<runbook_url>/<alert>.md`."""

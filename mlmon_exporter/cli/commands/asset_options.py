@@ -20,7 +20,7 @@ Out: TypeAlias = Annotated[
     Path, typer.Option(metavar="DIR", show_default=False, help="The folder to write to.")
 ]
 Force: TypeAlias = Annotated[
-    bool, typer.Option("--force", help="Overwrite files that were changed, too.")
+    bool, typer.Option("--force", help="Also overwrite files that were changed.")
 ]
 Job: TypeAlias = Annotated[
     str, _option("REGEX", "The scrape jobs of your model servers.", IN_RULES)

@@ -117,7 +117,7 @@ def paging(programs: dict[str, str], folder: Path, target: str, webhook: str) ->
         f"--storage.tsdb.path={folder}/prometheus.data",
         f"--web.listen-address={prometheus}",
         "--web.enable-lifecycle",
-        # It finds Alertmanager seconds late, too, and what it sent before is lost.
+        # It also finds Alertmanager seconds late, and what it sent before is lost.
         "--rules.alert.resend-delay=5s",
     ]
     with (

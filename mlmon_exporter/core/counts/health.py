@@ -52,8 +52,8 @@ COUNTERS: dict[str, tuple[Labels, Labels]] = {
 class Health(CountTables):
     """Counts about ourselves. Thread-safe.
 
-    Label values come from our code, never from a request, so nothing here is capped; whoever
-    counts a route caps it.
+    Label values come from our code, never from a request, so nothing here is capped; the caller
+    that counts a route caps it.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The task of a model, found out from its outputs and its ground truths."""
+"""The task of a model, inferred from its outputs and its ground truths."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class OutcomeRows(NamedTuple):
 def choose_task(
     choice: Choice, outputs: Sequence[ColumnReference], names: Sequence[str], classes: Sequence[str]
 ) -> Task | None:
-    """Find out the task.
+    """Infer the task.
 
     Args:
         choice: The user's settings.

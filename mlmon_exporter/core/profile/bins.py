@@ -3,7 +3,7 @@
 Cells are the finest thing counted: up to 512 numeric intervals between reference quantiles, or
 categories. The Kolmogorov-Smirnov statistic is taken over the cells' edges, so its error is at
 most the reference share of one cell: near 1/256 for a continuous feature (beside a gap in its
-values, three times that), 0 for a discrete one, whose every value has a cell of its own. Bins are
+values, three times that), 0 for a discrete one, whose every value has its own cell. Bins are
 runs of cells; PSI and all that is exported use bins. The last cell, and the last bin, counts the
 rows without a usable value: `missing`.
 """
@@ -33,10 +33,10 @@ BINS = 10
 OWN_BIN_SHARE = 0.05
 CELLS = 256
 CATEGORIES = 50
-"""The most frequent categories that have a bin of their own, unless the user says otherwise."""
+"""Most categories that have their own bin, the most frequent first, unless configured."""
 TAIL_SHARE = 0.001
 ONCE_SHARE = 0.002
-"""Where more rows than these have a value of their own, other values are nothing new."""
+"""Where a larger share of the rows has a value that comes once, other values are expected."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class NumericBins:
     bin_edges: Floats
     """The edges that also part bins."""
     atoms: Floats = field(default_factory=lambda: np.empty(0))
-    """The values that have a cell of their own, ascending. It also holds what equals them but for
-    the rounding of 32-bit floats."""
+    """Values that have their own cell, ascending. The cell also holds what equals them but for the
+    rounding of 32-bit floats."""
     is_discrete: bool = False
-    """Whether the reference has no other values than the atoms: others are in a bin, `unseen`."""
+    """True if the reference has no values but the atoms: others are in a bin, `unseen`."""
 
     kind = "numeric"
 
@@ -155,9 +155,9 @@ class CategoryBins:
     rare: frozenset[str] = frozenset()
     """Categories of the reference that are not kept: they count as `other`."""
     is_complete: bool = True
-    """Whether the reference knew all its categories; if not, nothing is ever `unseen`."""
+    """True if the reference knew all its categories; if not, nothing is ever `unseen`."""
     hidden: HiddenNames = NOTHING_HIDDEN
-    """Categories that are rare, too, and whose names are not kept."""
+    """Other rare categories, of which only hashes of the names are kept."""
 
     kind = "categorical"
 
@@ -298,7 +298,7 @@ def _as_32_bits(number: float) -> float:
 
 
 def atom_values(bins: NumericBins, counts: Counts) -> Iterator[tuple[float, int]]:
-    """Give the values that have a cell of their own, and the rows of each."""
+    """Give the values that have their own cell, and the rows of each."""
     rows = counts[np.searchsorted(bins.edges, bins.atoms)]
     yield from zip(bins.atoms.tolist(), rows.tolist(), strict=True)
 
@@ -318,14 +318,14 @@ def has_all_values(edges: Floats, counts: Counts, atoms: Floats) -> bool:
 def choose_bin_edges(edges: Floats, counts: Counts, atoms: Floats) -> Floats:
     """Choose the edges that part bins: about ten bins of equal reference rows.
 
-    Tied edges collapse. A cell that is one value with 5 % or more of the rows becomes a bin of
-    its own. A bin without reference rows is made only where there would else be a single bin, and
+    Tied edges collapse. A cell that is one value with 5 % or more of the rows becomes its
+    own bin. A bin without reference rows is made only where there would else be a single bin, and
     other values would not be news.
 
     Args:
         edges: Upper edges of the cells, ascending.
         counts: Reference rows per cell, length `edges` + 1 (without missing).
-        atoms: The values that have a cell of their own.
+        atoms: Values that have their own cell.
     """
     total = counts.sum()
     if not total or not len(edges):

@@ -77,7 +77,7 @@ class UncountedRows(NamedTuple):
     """Rows of categories that are not named."""
     missing: int
     is_complete: bool
-    """Whether all categories are named."""
+    """True if all categories are named."""
 
 
 def category_column(
@@ -89,8 +89,8 @@ def category_column(
 ) -> ColumnReference:
     """Return a categorical column's reference that keeps its most frequent categories.
 
-    These are at most `max_categories`, of `min_rows` rows or more. Of the others, too, only the
-    most frequent are remembered where there are more than `MOST_NAMED`.
+    These are at most `max_categories`, of `min_rows` rows or more. Of the others, only the most
+    frequent are remembered where there are more than `MOST_NAMED`.
     """
     ranked = sorted(rows, key=lambda category: (-rows[category], category))
     shown = min(max_categories, sum(count >= min_rows for count in rows.values()))

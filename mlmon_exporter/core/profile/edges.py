@@ -32,13 +32,13 @@ class Cells(NamedTuple):
     edges: Floats
     """Their upper edges, ascending, finite."""
     atoms: Floats = np.empty(0)
-    """The values that have a cell of their own, ascending."""
+    """Values that have their own cell, ascending."""
 
 
 def cells_of(values: Floats, rows: Counts) -> Cells:
     """Choose the cells of a column of which all values are known.
 
-    Each value has a cell of its own if they are `BY_VALUE` at most.
+    Each value has its own cell if they are `BY_VALUE` at most.
 
     Args:
         values: The different values, ascending, at least one.
@@ -108,7 +108,7 @@ def choose_edges(quantiles: Floats, atoms: Floats, values: Floats) -> Floats:
 
     Args:
         quantiles: Values at evenly spaced ranks, ascending.
-        atoms: Values that hold more than a cell's rows: each gets a cell of its own.
+        atoms: Values that hold more than a cell's rows: each gets its own cell.
         values: Many different values, ascending, the first and the last among them.
     """
     apart = quantiles[_is_apart(quantiles, atoms, values)]
@@ -155,7 +155,7 @@ def _rounded(edges: Floats) -> Floats:
 
 
 def atom_edges(atoms: Sequence[float] | Floats, values: Floats | None = None) -> Floats:
-    """Return the edges that give each of these values, ascending, a cell of its own.
+    """Return the edges that give each of these values, ascending, its own cell.
 
     The cell also holds what is the same value but for the rounding of 32-bit floats, up to half
     the way to the next value. The column's `values` tell whether those may come, else the atoms do.
@@ -178,7 +178,7 @@ def fewer_edges(edges: Floats, below: Floats, atoms: Floats) -> Cells:
     Args:
         edges: Ascending.
         below: The rows at or below each.
-        atoms: The values that may have a cell of their own; those keep it that hold a cell's rows.
+        atoms: Values that may have their own cell; those that hold a cell's rows keep it.
     """
     if len(edges) <= 2 * CELLS:
         return Cells(edges, with_own_cell(edges, atoms))

@@ -20,13 +20,13 @@ MAX_NAME_CHARACTERS = 64
 MAX_NAME_WORDS = 6
 """A text of more characters or words, or of several lines, names no category."""
 CHARACTERS, WORDS = ".characters", ".words"
-"""What the columns are called, after their text's, that have its characters and words."""
+"""Suffixes of the columns with the numbers of characters and words of a text."""
 TEXT_NAMES = frozenset(
     """prompt prompts question questions query text text_input input_text text_output
     output_text generated_text inputs instruction instructions message messages content completion
     comment comments utterance transcript""".split()
 )
-"""Last parts of the names of columns that are text whatever is in them."""
+"""Last parts of the names of columns that are text, regardless of their values."""
 
 SECRETS = frozenset(
     """password passwd passphrase pwd secret secrets token authorization apikey cookie credential
@@ -36,7 +36,7 @@ WHOLE_SECRETS = frozenset(("pass", "auth", "cookies"))
 """Secrets where they are the whole name, or all of its last part."""
 _ENDINGS = tuple("password passwd passphrase secret token authorization cookie".split())
 _KEYS = tuple("apikey accesskey privatekey secretkey".split())
-"""How names of secrets end, or what is in them, without what stands between their words."""
+"""Endings of names of secrets, and words within them, without separators."""
 _MEASURES = frozenset(
     """count counts length len age number num n total size has is days hours strength max min mean
     ratio rate""".split()

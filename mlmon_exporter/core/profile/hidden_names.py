@@ -13,15 +13,15 @@ HASH_BYTES = 10
 class HiddenNames(NamedTuple):
     """Names that a reference has, and keeps to itself.
 
-    Who has the key can still try names that he guesses: it is kept beside the hashes, and lets
-    no table of hashes be made for many references at once.
+    The key is kept beside the hashes: one can still test a guessed name, but a table of hashes
+    made once does not serve for many references.
     """
 
     key: bytes = b""
     """At most 64 bytes."""
     hashes: frozenset[str] = frozenset()
     once: int = 0
-    """How many of the names the reference has in just one row."""
+    """Number of names that the reference has in just one row."""
 
     def has(self, name: str) -> bool:
         return bool(self.hashes) and _hash(self.key, name) in self.hashes

@@ -1,4 +1,4 @@
-"""A column whose kind the majority of its values decides, whatever their order."""
+"""A column whose kind the majority of its values decides, in any order."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def _kinds_of(values: Any) -> set[Any]:
 
 
 def _is_plain_number(value: Any) -> bool:
-    """Return whether a value is a number that has its name as a float, too; or missing."""
+    """Return whether a value is missing, or a number that has the same name as a float."""
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return bool(abs(int(value)) <= MOST_EXACT)
     return isinstance(value, float | np.floating) or is_missing(value)

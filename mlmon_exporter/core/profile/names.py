@@ -19,9 +19,9 @@ _PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 def category_name(value: Any) -> str | None:
-    """Return one name for a category of whatever type: 1, 1.0 and "1" are the same.
+    """Return one name for a category of any type: 1, 1.0 and "1" are the same.
 
-    Texts stay as they are but for true and false, whatever their case. Whole numbers never pass
+    Texts stay as they are but for true and false, in any case. Whole numbers never pass
     through floating point. A 32-bit number has the digits that tell it from other such numbers,
     which are those of the number it was made of.
 
@@ -73,7 +73,7 @@ _NAMES: tuple[tuple[Any, Callable[[Any], str | None]], ...] = (
     (Decimal, _decimal_name),
     (TYPED, _time_name),
 )
-"""Types -> the name of such a category; a boolean is an integer, too, and comes before it."""
+"""Types -> the name of such a category; a boolean is also an integer, and comes before it."""
 
 
 def category_number(text: str) -> int | float | None:

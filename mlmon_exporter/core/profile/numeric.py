@@ -29,7 +29,7 @@ from .names import category_name
 DISTINCT = 10_000
 """Different values of a numeric column that are counted one by one."""
 CLUSTERS = 2 * REFERENCE_CENTROIDS
-"""What a digest is given of more values than these."""
+"""More values than these are given to a digest as so many clusters."""
 
 
 NEARLY_ALL = 0.99

@@ -42,7 +42,7 @@ class KindError(ValueError):
 class Profiler:
     """The profiles of all columns. The majority of a column's values settles its kind.
 
-    Or a reference that it is profiled `like`: its cells are those of that reference, too. Of more
+    A column that is profiled `like` a reference has the kind and the cells of that. Of more
     columns than allowed, those with fewest values are dropped.
     """
 

@@ -24,7 +24,7 @@ class Grid(NamedTuple):
     edges: Floats
     """Upper edges, ascending; the last cell is open."""
     is_atom: NDArray[np.bool_]
-    """Which cells are of one value."""
+    """True for cells of one value."""
     atoms: Floats
     """That value; of other cells anything."""
     ends: Floats

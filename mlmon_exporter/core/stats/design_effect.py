@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 MISSING_PLACE = 1.5
-"""Where a missing value is put, beside those that are there, from -1 to 1."""
+"""Place of a missing value on the scale on which other values are from -1 to 1."""
 _TURN = 2.4
 """Radians from one category to the next, so that any two are apart."""
 
@@ -26,7 +26,7 @@ class Scale:
     """Puts values of all columns between -1 and 1, so that no outlier outweighs the others."""
 
     def __init__(self, is_numeric: NDArray[np.bool_], ranks: Floats) -> None:
-        """Have the middle of each column from -1 to 1.
+        """Scale the middle of each column to -1 to 1.
 
         Args:
             is_numeric: Of each column; categories have no middle.

@@ -29,9 +29,9 @@ REFERENCE_CENTROIDS = 200
 MOST_CENTROIDS = 10_000
 
 _FORM = b"FASTDIG~" + (1).to_bytes(4, "little")
-"""What the compiled engine's bytes begin with in the form that is known here."""
+"""First bytes of the compiled engine's form, in the version that is read here."""
 _FORM_HEADER = 80
-"""Where the centroids begin in it, each its mean and its weight."""
+"""Offset of the centroids in it, each a mean and a weight."""
 
 
 class Digest(Protocol):

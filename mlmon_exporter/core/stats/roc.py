@@ -3,8 +3,8 @@
 A curve is points: a score, the positives and the negatives that have it. Once there are many,
 neighbours become one point, as long as their shares of the positives and of the negatives add up
 to less than 3 / POINTS. Positives and negatives of one point count as ties, which is exact where
-they have one score; so the area under the curve is off by at most 0.75 / POINTS, whatever the
-scores are, and discrete scores and classes of few rows stay exact.
+they have one score; so the area under the curve is off by at most 0.75 / POINTS for any
+scores, and discrete scores and classes of few rows stay exact.
 """
 
 from __future__ import annotations

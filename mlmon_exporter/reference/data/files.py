@@ -40,11 +40,11 @@ CHUNK_ROWS = 65_536
 CHUNK_VALUES = 8 * MIB
 """Wide data has fewer rows in a chunk, so that it has no more values than this."""
 GROUP_BYTES = 384 * MIB
-"""What reading and profiling one group of columns may take."""
+"""Memory for reading and profiling one group of columns."""
 NUMERIC_BYTES, CATEGORICAL_BYTES = 3 * MIB // 10, 4 * MIB
-"""What the profile of a column may take."""
+"""Memory for the profile of a column."""
 TIME_COLUMN = "time column"
-"""The kind of a column that is wanted as Unix seconds, whatever it holds."""
+"""The kind of a column that is wanted as Unix seconds, in any form."""
 
 
 class Column(NamedTuple):
@@ -56,7 +56,7 @@ class Column(NamedTuple):
     type: str
     """As Arrow calls it."""
     are_numbers: bool
-    """Whether these categories are texts that were written for numbers."""
+    """True if these categories are texts that were written for numbers."""
     is_meta: bool = False
     """It is about a captured call, such as its time: no feature."""
 
@@ -105,7 +105,7 @@ class DataFiles:
         """Columns of numbers that are read as text, each with a text that is no number."""
         self._bytes = max(1, sum(file.path.stat().st_size for file in self._files))
         self.progress = 0.0
-        """How many times the data was read, such as 1.4."""
+        """Number of times that the data was read, such as 1.4."""
 
     def _look_at(self, path: Path) -> _File:
         reader = opened(path, sorted(self._missing), self._body_map)
@@ -145,7 +145,7 @@ class DataFiles:
 
     @property
     def told(self) -> dict[str, int]:
-        """What the last reading left out, and how often."""
+        """Reasons why the last reading left records out -> their number."""
         found: Counter[str] = Counter()
         for file in self._files:
             found.update(file.reader.told)
@@ -302,7 +302,7 @@ class _Rows(Mapping[str, Any]):
         return self._values(self._table, self._columns[name])
 
     def let_go(self) -> None:
-        """Keep the rows no longer: whoever still has this does not keep the memory."""
+        """Drop the rows, so that a reference to this does not keep their memory."""
         self._table = None
 
     def __iter__(self) -> Iterator[str]:

@@ -48,7 +48,7 @@ class _Where(NamedTuple):
     path: Path
     line: int
     share: float
-    """How much of all files is read, 0 to 1."""
+    """Share of all files that is read, 0 to 1."""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}"
@@ -67,7 +67,7 @@ class _Rows:
         self._is_begun = False
         self._joiner = Joiner()
         self.told: Counter[str] = Counter()
-        """What was left out, and how often."""
+        """Reasons why records were left out -> their number."""
 
     @property
     def is_captured(self) -> bool:
@@ -219,7 +219,7 @@ class RecordReader:
 
 
 def _wider(type_: Any, value: Any) -> Any:
-    """Return the Arrow type of a column that has this value, too."""
+    """Return the Arrow type of a column that also has this value."""
     if value is None:
         return pa.null() if type_ is None else type_
     if isinstance(value, str):

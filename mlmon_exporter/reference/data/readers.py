@@ -79,19 +79,19 @@ class Part(NamedTuple):
     batch: Any
     """A pyarrow.RecordBatch with the columns that were asked for, or some of them."""
     share: float
-    """How much of the file is read, 0 to 1."""
+    """Share of the file that is read, 0 to 1."""
 
 
 class Reader(Protocol):
     """A file of some format."""
 
     has_types: bool
-    """Texts are no numbers, whatever they spell."""
+    """Texts are never read as the numbers that they spell."""
 
     meta: frozenset[str]
     """Columns that are about captured calls: no features."""
     told: Mapping[str, int]
-    """What the last reading left out, and how often."""
+    """Reasons why the last reading left records out -> their number."""
 
     def __init__(self, path: Path, missing: Sequence[str], body_map: BodyMap) -> None: ...
 
@@ -130,7 +130,7 @@ class CsvReader(TableReader):
         for field in schema:
             if pa.types.is_binary(field.type):
                 raise DataError(f"{self._path}: {field.name}: expected UTF-8; save the file so")
-        # Times stay as they are written: in a request's JSON they are texts, too.
+        # Times stay as they are written: in a request's JSON they are texts as well.
         fields = [f.with_type(pa.string()) if pa.types.is_temporal(f.type) else f for f in schema]
         return pa.schema(fields)
 
