@@ -16,6 +16,7 @@ from starlette.routing import Route
 from mlmon_exporter.config.keys import Config, ConfigError
 from mlmon_exporter.endpoints.events import EventsApp
 from mlmon_exporter.monitor.monitor import Monitor
+from mlmon_exporter.reference.reference import Reference
 from mlmon_exporter.sources.events.halves import Bounds
 from mlmon_exporter.sources.events.source import EventSource
 
@@ -27,8 +28,53 @@ class Reader(Monitor):
 
     is_reader = True
 
+    def served(
+        self,
+        model: str,
+        version: str | None = None,
+        window: str | None = None,
+        *,
+        keeps_bins: bool = False,
+        now: float | None = None,
+    ) -> Reference:
+        """Return the reference of what a model served in a window; see `Model.served`.
 
-def reader_of(config: Config) -> Monitor:
+        Args:
+            model: Its name.
+            version: The configured one by default.
+            window: Such as "24h"; the longest by default.
+            keeps_bins: Bins stay those of the reference that it is served with.
+            now: Unix seconds; the clock by default.
+
+        Raises:
+            ValueError: There is no such model or window, or it has no rows.
+        """
+        if model not in self.models:
+            known = ", ".join(self.models)
+            raise ValueError(f"--model: expected a configured model, {known}, got {model!r}")
+        settings = self.models[model].settings
+        spans = {w.label: w.seconds for w in settings.windows}
+        if window is not None and window not in spans:
+            raise ValueError(f"--window: expected one of {', '.join(spans)}, got {window!r}")
+        moment = self._readout.snapshot(now=now).now  # loads the state
+        seconds = max(spans.values()) if window is None else spans[window]
+        of = settings.version if version is None else version
+        found = self.models[model].served(of, moment, seconds, keeps_bins=keeps_bins)
+        if found is None:
+            raise ValueError(
+                f"{self.config.state_dir}: expected rows of {model} {of}".rstrip()
+                + " in the window and the reference that they were counted by, got none"
+            )
+        return Reference(
+            found.features,
+            found.outputs,
+            outcomes=found.outcomes,
+            model=model,
+            created=found.created,
+        )
+
+
+def reader_of(config: Config) -> Reader:
     """Return a reader of the host's state; with a token it takes `/ground-truth` and `/kpi`, too.
 
     Raises:

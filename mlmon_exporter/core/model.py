@@ -172,6 +172,21 @@ class Model:
         seconds = [window.seconds for window in self.settings.windows]
         return self._scorer.tallies(outcomes, seconds, now)
 
+    def served(
+        self, version: str, now: float, seconds: float, *, keeps_bins: bool
+    ) -> ModelReference | None:
+        """Return the reference of what a version served in the window of `seconds`, up to `now`.
+
+        See `served_columns` for what is kept of the old one; so are outcomes. None without rows.
+        """
+        old = self.reference
+        if old is None:
+            return None
+        features, outputs = self.versions.served(version, now, seconds, keeps_bins=keeps_bins)
+        if not any(column.rows for column in (*features, *outputs)):
+            return None
+        return ModelReference(features, outputs, now, old.source, old.outcomes)
+
     def readings(
         self, now: float, pause: Callable[[], None] = lambda: None
     ) -> Iterator[Readings | Histograms]:

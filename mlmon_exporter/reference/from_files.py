@@ -15,6 +15,7 @@ from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, RowTimes
 from mlmon_exporter.core.outcomes.reference import ModelReference, OutcomeReference
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.free_text import sources
+from mlmon_exporter.core.profile.kept_bins import in_bins_of
 from mlmon_exporter.core.profile.profiler import KindError
 from mlmon_exporter.core.profile.variation import stretch_lengths
 from mlmon_exporter.core.settings import Choice, ModelSettings, SegmentFeature
@@ -153,6 +154,41 @@ def reference_from_files(
     return Reference(columns, outputs, outcomes=outcomes, model=model)
 
 
+def reference_like(
+    files: DataFiles,
+    like: Reference,
+    roles: Roles,
+    windows: Sequence[Duration] = DEFAULT_WINDOWS,
+    on_progress: Progress = lambda share: None,
+) -> Reference:
+    """Build a reference with the columns and bins of another, for the rows of files.
+
+    Of `roles`, only ground truth, times, segments and the span count: the other says the rest.
+
+    Raises:
+        DataError: A file cannot be read, there are no rows, or no column is the other's.
+    """
+    roles = roles._replace(features=(), prediction=(), ignore=())
+    roles.check(files)
+    columns = files.columns
+    own = [column.name for column in (*like.features, *like.outputs)]
+    wanted = dict.fromkeys((*own, *sources(own), *roles.segment, *roles.ground_truth))
+    names = [name for name in wanted if name in columns and columns[name].kind != "other"]
+    if not {*names} & {*own}:
+        raise DataError(
+            f"{files.path}: expected columns of the reference, {', '.join(own[:20])}; "
+            f"got {', '.join([*columns][:20])}"
+        )
+    passes = 3 if roles.time_column else 2
+    build = _Build(files, roles, windows, lambda: on_progress(min(1.0, files.progress / passes)))
+    built = build.like(like, names)
+    features, outputs = (
+        [in_bins_of(column, old) for column, old in zip(new, olds, strict=True)]
+        for new, olds in ((built.features, like.features), (built.outputs, like.outputs))
+    )
+    return Reference(features, outputs, outcomes=built.outcomes, model=like.model)
+
+
 def compare_files(
     files: DataFiles,
     reference: ModelReference,
@@ -241,6 +277,22 @@ class _Build:
     def reference(self, group: Sequence[str]) -> Reference:
         """Build the reference of some columns."""
         return self._read(lambda: self._reference(group))
+
+    def like(self, like: Reference, names: Sequence[str]) -> Reference:
+        """Build the reference of all columns in the cells of another."""
+        roles = self._roles
+        return self._read(
+            lambda: Reference.build(
+                lambda: self._chunks(names, with_codes=True),
+                ground_truth=next(iter(roles.ground_truth), None),
+                segments=[(n, roles.edges[n]) if n in roles.edges else n for n in roles.segment],
+                time_column=self._time_column,
+                windows=self._windows,
+                model=like.model,
+                like=like,
+                progress=lambda rows: self._on_chunk(),
+            )
+        )
 
     def _read(self, read: Callable[[], T]) -> T:
         return reading([self._files], read, self._roles.time_column)

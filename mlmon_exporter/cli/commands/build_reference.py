@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -10,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from mlmon_exporter.config.keys import Duration
+from mlmon_exporter.config.keys import Config, ConfigError, Duration
 from mlmon_exporter.core.outcomes.task import CLASSIFICATION, REGRESSION
 from mlmon_exporter.core.settings import Choice
 from mlmon_exporter.formats import BodyMap
@@ -20,13 +21,15 @@ from mlmon_exporter.reference.from_files import (
     MOST_FEATURES,
     Roles,
     reference_from_files,
+    reference_like,
 )
 from mlmon_exporter.reference.reference import Reference
 from mlmon_exporter.reference.settings import segment_feature
 from mlmon_exporter.reference.warnings import file_warnings, reference_warnings, time_warnings
 
-from .data_files import names, told
-from .data_options import Data, Missing, option
+from .data_files import files_like, names, told
+from .data_options import ConfigFile, Data, Missing, option
+from .from_state import served_reference, served_warnings
 from .sensitivity import sensitivity
 from .terminal import (
     UserError,
@@ -87,13 +90,39 @@ MaxFeatures: TypeAlias = Annotated[
 ]
 Begin: TypeAlias = Annotated[str, option("Only rows from this time on.", "TIME")]
 End: TypeAlias = Annotated[str, option("Only rows before this time.", "TIME")]
+FromState: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--from-state",
+        help="Take what --model served in --window from the state directory, instead of DATA.",
+    ),
+]
+ServedWindow: TypeAlias = Annotated[
+    str, option("With --from-state: the window to take.", "24h", "the longest")
+]
+ServedVersion: TypeAlias = Annotated[
+    str, option("With --from-state: the version to take.", "V", "the configured one")
+]
+KeepBins: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--keep-bins", help="With --from-state: keep the bins, so that fleet rules go on."
+    ),
+]
+Like: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        show_default=False,
+        help="With DATA: keep this reference's columns and bins, so that fleet rules go on.",
+    ),
+]
 Out: TypeAlias = Annotated[
     Path | None, typer.Option(show_default="MODEL.reference.json", help="The file to write.")
 ]
 
 
 def build_reference(
-    data: Data,
+    data: Data = None,
     model: ModelName = "default",
     prediction: Prediction = "",
     ground_truth: GroundTruth = "",
@@ -111,12 +140,27 @@ def build_reference(
     end: End = "",
     windows: Windows = WINDOWS,
     max_features: MaxFeatures = MOST_FEATURES,
+    like: Like = None,
+    from_state: FromState = False,
+    window: ServedWindow = "",
+    version: ServedVersion = "",
+    keep_bins: KeepBins = False,
+    config: ConfigFile = None,
     out: Out = None,
 ) -> None:
     """Build the reference of a model from its data, in constant memory.
 
     If predictions are among the columns, use rows that the model was not trained on.
     """
+    file = out or Path(f"{model.replace('/', '_')}.reference.json")
+    check_out(file)
+    started = time.perf_counter()
+    if from_state:
+        served = served_reference(config, model, version, window, keeps_bins=keep_bins)
+        _save(served, file, [*served_warnings(served)], time.perf_counter() - started)
+        return
+    if data is None:
+        raise UserError("Missing argument 'DATA'; see 'mlmon-exporter build-reference --help'")
     edges_of = segments(segment)
     roles = Roles(
         prediction=names(prediction),
@@ -132,28 +176,42 @@ def build_reference(
         **_span(begin, end, time_column),
     )
     lengths = durations(windows)
-    file = out or Path(f"{model.replace('/', '_')}.reference.json")
-    check_out(file)
-    started = time.perf_counter()
-    with user_errors(DataError), progress_bar(f"Reading {data}") as progress:
-        bodies = BodyMap(feature_names=roles.features, output_names=roles.prediction)
-        files = DataFiles(
-            data, categorical=roles.categorical, missing=names(missing), body_map=bodies
-        )
-        reference = reference_from_files(files, roles, model, lengths, progress)
-        reference.save(file)
-    console = Console()
-    console.print(column_table({"feature": reference.features, "output": reference.outputs}))
+    with user_errors(DataError, ConfigError), progress_bar(f"Reading {data}") as progress:
+        if like is not None:
+            known = Reference.load(like)
+            files = files_like(known, Config(), data, missing)
+            reference = reference_like(files, known, roles, lengths, progress)
+        else:
+            bodies = BodyMap(feature_names=roles.features, output_names=roles.prediction)
+            files = DataFiles(
+                data, categorical=roles.categorical, missing=names(missing), body_map=bodies
+            )
+            reference = reference_from_files(files, roles, model, lengths, progress)
+    of_files = [] if like is not None else [*file_warnings(files, roles, reference)]
     warnings = [
         *told([files]),
-        *file_warnings(files, roles, reference),
+        *of_files,
         *reference_warnings(reference),
         *time_warnings(reference, lengths),
     ]
-    for line in sensitivity(reference, lengths):
+    _save(reference, file, warnings, time.perf_counter() - started, lengths)
+
+
+def _save(
+    reference: Reference,
+    file: Path,
+    warnings: Sequence[str],
+    seconds: float,
+    lengths: Sequence[Duration] = (),
+) -> None:
+    with user_errors():
+        reference.save(file)
+    console = Console()
+    console.print(column_table({"feature": reference.features, "output": reference.outputs}))
+    for line in sensitivity(reference, lengths) if lengths else ():
         console.print(line, soft_wrap=True)
     print_warnings(console, warnings)
-    _print_result(console, reference, file, time.perf_counter() - started)
+    _print_result(console, reference, file, seconds)
 
 
 def _print_result(console: Console, reference: Reference, file: Path, seconds: float) -> None:

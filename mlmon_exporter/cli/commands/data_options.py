@@ -23,7 +23,7 @@ def _data(metavar: str, text: str) -> Any:
     return typer.Argument(metavar=metavar, help=f"{FORMS}: {text}", show_default=False)
 
 
-Data: TypeAlias = Annotated[Path, _data("DATA", "a file, or a folder of them.")]
+Data: TypeAlias = Annotated[Path | None, _data("DATA", "a file, or a folder of them.")]
 New: TypeAlias = Annotated[Path, _data("NEW", "a file, or a folder of them.")]
 Logs: TypeAlias = Annotated[list[Path], _data("LOGS...", "files or folders, oldest first.")]
 ReferenceFile: TypeAlias = Annotated[Path, _file("The reference file to compare with.")]

@@ -220,9 +220,9 @@ TESTS: dict[str, Test] = {
     # Good (1953), The Population Frequencies of Species.
     "unseen_threshold": Test(
         "unseen_ratio",
-        lambda c: _share(c, c.frame.singletons),
+        lambda c: _share(c, c.frame.new_rows),
         lambda p: p.share_floor,
-        lambda c, level: _chance_share(c, "unseen_ratio", c.frame.singletons, level),
+        lambda c, level: _chance_share(c, "unseen_ratio", c.frame.new_rows, level),
         numeric=False,
     ),
     # The tails hold 0.2 % of the reference: a floor of the whole share would hide a tail that

@@ -94,6 +94,15 @@ class ColumnReference:
         hidden = self.bins.hidden.once if isinstance(self.bins, CategoryBins) else 0
         return sum(rows == 1 for rows in self.rows_by_category.values()) + hidden
 
+    @property
+    def new_rows(self) -> int:
+        """Rows of the reference in which a category came that it did not have before.
+
+        Its singletons; in a reference of what was served also rows of unknown categories.
+        """
+        unseen = int(self.counts[-2]) if isinstance(self.bins, CategoryBins) else 0
+        return self.singletons + unseen
+
     @cached_property
     def expected_counts(self) -> Counts:
         """Rows per cell in which as many more rows are expected to fall, missing last.

@@ -16,6 +16,7 @@ from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.outcomes.scorer import OutcomeScorer, Tallies
 from mlmon_exporter.core.outcomes.tally_bytes import AnyTally
 from mlmon_exporter.core.settings import ModelSettings
+from mlmon_exporter.core.windows.served import Columns, served_columns
 
 from .version import Side, Source, Version, setup_of
 
@@ -192,6 +193,14 @@ class Versions:
             yield from version.sources
             if version is not champion and version.quality and champion.quality:
                 yield partial(differences, champion.quality, version.quality)
+
+    def served(self, name: str, now: float, seconds: float, *, keeps_bins: bool) -> list[Columns]:
+        """Return references of features and of outputs, of a version's window of `seconds`."""
+        at = [window.seconds for window in self._settings.windows].index(seconds)
+        matrices = {keys.FEATURES: self._setup.features, keys.OUTPUTS: self._setup.outputs}
+        sides = self._version(name).sides
+        tallies = {side: sides[side].loaded.merged(now)[at] for side in matrices}
+        return [served_columns(m, tallies[i], keeps_bins=keeps_bins) for i, m in matrices.items()]
 
     def history(self, now: float) -> Iterator[WindowSummary]:
         """Give a summary of each side of all versions in each window; readings come first."""

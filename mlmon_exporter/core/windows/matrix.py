@@ -71,7 +71,7 @@ class ReferenceMatrix:
         self.bin_starts: Index = self.layout.bin_starts[:-1]
         self.sd = np.array([column.sd for column in references])
         self.rank_error = np.array([column.rank_error for column in references])
-        self.singletons = np.array([column.singletons for column in references], dtype=np.int64)
+        self.new_rows = np.array([column.new_rows for column in references], dtype=np.int64)
         numeric = [column for column in references if column.kind == "numeric"]
         self.ranks: Floats = np.array([c.quantiles for c in numeric]).reshape(-1, RANKS)
         """Shape (numeric columns, RANKS): the references' values at evenly spaced mid-ranks."""
