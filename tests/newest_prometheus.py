@@ -1,4 +1,4 @@
-"""The newest Prometheus, which the tests run beside the installed one."""
+"""The newest Prometheus, which the tests run beside the installed one, and VictoriaMetrics."""
 
 from __future__ import annotations
 
@@ -22,4 +22,12 @@ def newest_binary(name: str) -> str:
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
+    return path
+
+
+def victoria_metrics(name: str) -> str:
+    """Return the path of one of its programs; a missing one skips the test."""
+    path = shutil.which(name, path=str(FOLDER))
+    if path is None:
+        pytest.skip(f"{name}: expected in {FOLDER}, got nothing; run .ci/newest-prometheus")
     return path

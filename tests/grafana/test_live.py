@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -18,7 +19,8 @@ from mlmon_exporter.assets.rules.fleet import fleet_file
 from mlmon_exporter.assets.rules.rule_files import rule_file
 from mlmon_exporter.core.outcomes.quality import QUALITY
 from mlmon_exporter.core.outcomes.task import CLASSIFICATION, REGRESSION
-from tests.e2e.servers import Prometheus, prometheus, wait_until
+from tests.e2e.servers import Prometheus, free_port, program, prometheus, wait_until
+from tests.newest_prometheus import victoria_metrics
 
 from .boards import BOARDS, families, panels, variables
 from .nothing import CATEGORY, may_be_empty
@@ -258,3 +260,59 @@ def test_without_the_recording_rules_the_gauges_are_shown(
                         {*labels} - {"__name__"} for labels, _ in viewer.newest(recorded, values)
                     ]
                     assert all(labels in keys for labels in found)
+
+
+OF_A_SPAN = re.compile(r"\b(rate|increase|changes)\(")
+"""Functions of a span of time: VictoriaMetrics also reads the sample before it, so that of seconds
+with a few requests values differ. An hour's errors and counts are compared in `alerts/tests`."""
+
+
+def copied(server: Prometheus, at: float, url: str) -> None:
+    """Have VictoriaMetrics hold the samples of some minutes before a moment, and no others."""
+    parameters = {"query": '{__name__!=""}[5m]', "time": f"{at:.3f}"}
+    found = httpx.get(f"{server.url}/api/v1/query", params=parameters, timeout=120).json()
+    lines = []
+    for series in found["data"]["result"]:
+        times, values = zip(*series["values"], strict=True)
+        numbers = [float(value) for value in values]
+        whole = {"timestamps": [round(1000 * t) for t in times], "values": numbers}
+        lines.append(json.dumps({"metric": series["metric"], **whole}).replace("NaN", "null"))
+    httpx.post(f"{url}/api/v1/import", content="\n".join(lines), timeout=120).raise_for_status()
+    httpx.get(f"{url}/internal/force_flush", timeout=60).raise_for_status()
+
+
+def test_victoria_metrics_answers_all_queries_alike(
+    server: Prometheus, moment: Moment, viewer: Viewer, tmp_path: Path
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [victoria_metrics("victoria-metrics"), f"-httpListenAddr=127.0.0.1:{port}"]
+    command += [f"-storageDataPath={tmp_path}/data", "-search.latencyOffset=0s"]
+
+    def is_ready() -> bool:
+        return httpx.get(f"{url}/health").status_code == 200
+
+    with program(command, is_ready, tmp_path / "log"):
+        copied(server, moment.at, url)
+        rates = f"{moment.rate_seconds}s"
+        with closing(Viewer(url, SECONDS, rate_interval=rates, at=moment.at)) as other:
+            differing = []
+            for uid, chosen in views():
+                values = viewer.choices(BOARDS[uid], **chosen)
+                for panel in panels(BOARDS[uid]):
+                    for query in panel["targets"]:
+                        # Among equals a limit takes any, and 0 is just not over 0.
+                        expr = bare(query["expr"]).removesuffix(" > 0")
+                        ours = numbered(viewer.newest(expr, values))
+                        theirs = numbered(other.newest(expr, values))
+                        is_alike = theirs.keys() == ours.keys()
+                        if not OF_A_SPAN.search(expr):
+                            is_alike = theirs == pytest.approx(ours, nan_ok=True)
+                        if not is_alike:
+                            differing.append((panel["title"], expr, ours, theirs))
+    assert differing == []
+
+
+def numbered(found: Iterator[tuple[dict[str, str], float]]) -> dict[str, float]:
+    """Return the values by all labels but one, of which boards take any where versions differ."""
+    return {str({**dict(sorted(labels.items())), "interval": ""}): value for labels, value in found}

@@ -1,6 +1,7 @@
-"""Print the tables of false alarms, delays, peers, and of what was fuzzed, attacked and endured.
+"""Print the tables of false alarms, delays, peers, rules, and of what was fuzzed and endured.
 
 `make soak ARGS=peers` prints one, `make soak ARGS="attack 100000"` one of so many requests.
+`make soak ARGS="rules 10"` has Prometheus evaluate the rules over ten services.
 `make soak ARGS="fuzz 120"` fuzzes all that is read for two minutes each,
 `make soak ARGS="fuzz 120 config state"` just these, and `make soak ARGS="endurance 600"` loads a
 server for ten minutes.
@@ -13,7 +14,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import attack, changed, compare, concept, dependent, endurance, fuzz, luck, schema, unchanged
+from . import (
+    attack,
+    changed,
+    compare,
+    concept,
+    dependent,
+    endurance,
+    fuzz,
+    luck,
+    rule_cost,
+    schema,
+    unchanged,
+)
 
 PEERS = Path(".venv-peers")
 RUNS = 3
@@ -32,6 +45,7 @@ def main(words: list[str]) -> None:
         "peers": lambda: compare.tables(_peers()),
         "concept": lambda: concept.table(_peers(), RUNS),
         "luck": lambda: luck.table(RUNS),
+        "rules": lambda: rule_cost.table(number or rule_cost.SERVICES),
         "schema": schema.check,
         "attack": lambda: attack.table(number or ATTACKS),
         "fuzz": lambda: fuzz.table(number or FUZZ_SECONDS, inputs),

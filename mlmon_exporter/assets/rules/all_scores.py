@@ -13,9 +13,8 @@ from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
 
 from .fleet_expressions import (
     PER_COLUMN,
-    PER_MODEL,
-    REFERENCE_ROWS,
     SUM,
+    half_added,
     js_distance,
     ks_statistic,
     noise,
@@ -88,7 +87,7 @@ class _Side:
         self.plan = plan
         self.by_bin = f"{VERSION}, {role.label}, kind, bin"
         self.reference = self.bin_name("reference_ratio", "avg")
-        self.smoothed = self.bin_name("reference_ratio", "smoothed")
+        self.smoothed = self.bin_name("reference_rows", "smoothed")
         self.bins = self.name("reference_ratio", "count")
         self.rate = self.bin_name("bin_rows", f"rate{plan.rate_label or plan.rate_range}")
 
@@ -113,11 +112,8 @@ sum by ({VERSION}, {what}) ({ratio})""",
     yield Rule(side.bins, f"count without (kind, bin) ({reference})", f"Bins of the {what}.")
     yield Rule(
         side.smoothed,
-        f"""\
-({reference} * {PER_MODEL} {REFERENCE_ROWS} + 0.5)
-/ {PER_COLUMN}
-(0.5 * {side.bins} + {PER_MODEL} {REFERENCE_ROWS})""",
-        "The same with half a row added to each bin, which PSI compares with.",
+        half_added(reference),
+        "Rows of the reference in each bin, half a row added to each, which PSI compares with.",
     )
     yield Rule(
         side.rate,

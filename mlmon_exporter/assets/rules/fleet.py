@@ -7,9 +7,10 @@ of the replicas' own scores is another number.
 A recorded series `level:metric:operations` keeps the place, `model` and `version` and carries no
 `instance`. Where its metric part is the name of a gauge of ours, it is the same score.
 
-By default only features are scored of which a replica has a PSI over `SUSPECT`. Others do not drift
-over the fleet: PSI is convex in the current shares, and those of the fleet are a mean of the
-replicas'. So a fleet without drift records nothing, where it would record more than is scraped.
+By default only features are scored of which a replica has a PSI over half of its threshold. Others
+do not drift over the fleet: PSI is convex in the current shares, and those of the fleet are a mean
+of the replicas'. So a fleet without drift records nothing, where it would record more than is
+scraped. Of a model that drifts in all of its features, those are scored that do so the most.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from collections.abc import Iterator
 from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
 
 from . import all_scores
-from .fleet_expressions import PER_COLUMN, PER_MODEL, REFERENCE_ROWS, SUM, noise, psi
+from .fleet_expressions import SUM, half_added, noise, psi
 from .rule_files import Group, Rule, rule_file
 from .settings import DEFAULTS, VERSION, Settings
 
-SUSPECT = 0.05
-"""Half of the least threshold of PSI by default: windows of replicas and rules do not align."""
+SUSPECT = 0.5
+"""PSI of a replica, in thresholds: windows of replicas and rules do not align. A threshold rises as
+rows get fewer, so that a night does not make a suspect of each feature."""
+MOST_SUSPECTS = 10
+"""Features that are scored of a model: enough to tell that it drifts, and by which."""
 FILE = "recording/mlmon-fleet.yml"
 """Folder of the rules, in `alerts/`."""
 SERIES = re.compile(r"((?:\w+:)?\bmlmon_\w+(?::\w+)?)(?:\{([^}]*)\})?")
@@ -56,58 +60,74 @@ def _of_jobs(rule: Rule, settings: Settings) -> Rule:
 
 
 def fleet_groups(settings: Settings = DEFAULTS) -> list[Group[Rule]]:
-    """Return the rules for PSI of an hour, of features and of outputs."""
-    return [
-        Group(f"mlmon-{role.label}-1h", settings.span("1m"), list(_scores(role, settings)))
-        for role in (FEATURES, OUTPUTS)
-    ]
+    """Return the rules for PSI of an hour, of features and of outputs.
+
+    Counters are read in one group and scored in another, which Prometheus evaluates at the same
+    time: each is quick enough where all features of a fleet drift.
+    """
+    groups = []
+    for role in (FEATURES, OUTPUTS):
+        side = _Side(role)
+        for name, rules in (("bins", _read(side, settings)), ("1h", _scores(side))):
+            groups.append(Group(f"mlmon-{role.label}-{name}", settings.span("1m"), [*rules]))
+    return groups
 
 
-def _scores(role: Role, settings: Settings) -> Iterator[Rule]:
-    what, prefix = role.label, role.prefix
-    column, by_bin = f"{VERSION}, {what}", f"{VERSION}, {what}, kind, bin"
+class _Side:
+    """Names of one side of a model."""
 
-    def named(metric: str, operations: str, level: str = "") -> str:
-        return f"{what}{level}:{prefix}_{metric}:{operations}"
+    def __init__(self, role: Role) -> None:
+        self.what, self.prefix = role.label, role.prefix
+        self.column = f"{VERSION}, {role.label}"
+        self.by_bin = f"{self.column}, kind, bin"
+        self.suspects = self.name("suspected", "ratio")
+        self.in_bins = self.name("bin_rows", "1h", "_bin")
+        self.reference = self.name("reference_rows", "smoothed", "_bin")
 
-    suspects = named("suspected", "psi")
-    in_bins, rows = named("bin_rows", "1h", "_bin"), named("rows", "1h")
-    reference = named("reference_ratio", "avg", "_bin")
-    smoothed = named("reference_ratio", "smoothed", "_bin")
-    bins = named("reference_ratio", "count")
+    def name(self, metric: str, operations: str, level: str = "") -> str:
+        return f"{self.what}{level}:{self.prefix}_{metric}:{operations}"
+
+
+def _read(side: _Side, settings: Settings) -> Iterator[Rule]:
+    """Rules that read what is scraped."""
+    what, prefix, column, suspects = side.what, side.prefix, side.column, side.suspects
     increase = f"increase({prefix}_bin_rows_total[{settings.span('1h')}])"
+    shares = f"avg by ({side.by_bin}) ({prefix}_reference_ratio and on ({column}) {suspects})"
     yield Rule(
         suspects,
-        f"max by ({column}) ({prefix}_psi) > {SUSPECT}",
-        f"Each {what} that may have drifted over the fleet: the greatest PSI of a replica.",
+        f"""\
+topk by ({VERSION}) (
+  {MOST_SUSPECTS},
+  max by ({column}) ({prefix}_psi / {prefix}_psi_threshold) > {SUSPECT}
+)""",
+        f"Each {what} that may have drifted over the fleet, but no more than {MOST_SUSPECTS} of a "
+        "model:\nthe greatest PSI of a replica, in thresholds.",
     )
     yield Rule(
-        in_bins,
-        f"sum by ({by_bin}) ({increase} and on ({column}) {suspects})",
+        side.in_bins,
+        f"sum by ({side.by_bin}) ({increase} and on ({column}) {suspects})",
         "Rows in each of its bins.",
     )
     yield Rule(
-        reference,
-        f"avg by ({by_bin}) ({prefix}_reference_ratio and on ({column}) {suspects})",
-        "Share of the reference's rows in each bin: the mean over replicas.",
+        side.reference,
+        half_added(shares),
+        "Rows of the reference in each bin, half a row added to each: the mean over replicas.",
     )
+
+
+def _scores(side: _Side) -> Iterator[Rule]:
+    """Rules that score what was read."""
+    what, in_bins = side.what, side.in_bins
+    rows, bins = side.name("rows", "1h"), side.name("reference_rows", "count")
     yield Rule(rows, f"{SUM} ({in_bins})", f"Rows of the {what}.")
-    yield Rule(bins, f"count without (kind, bin) ({reference})", f"Bins of the {what}.")
+    yield Rule(bins, f"count without (kind, bin) ({side.reference})", f"Bins of the {what}.")
     yield Rule(
-        smoothed,
-        f"""\
-({reference} * {PER_MODEL} {REFERENCE_ROWS} + 0.5)
-/ {PER_COLUMN}
-(0.5 * {bins} + {PER_MODEL} {REFERENCE_ROWS})""",
-        "Shares of the reference with half a row added to each bin, which PSI compares with.",
-    )
-    yield Rule(
-        named("psi", "1h"),
-        psi(in_bins, rows, smoothed, bins),
+        side.name("psi", "1h"),
+        psi(in_bins, rows, side.reference, bins),
         "Population stability index, nats; half a row is added to each bin.",
     )
     yield Rule(
-        named("psi_noise", "1h"),
+        side.name("psi_noise", "1h"),
         noise(rows, bins),
         "PSI that chance alone exceeds once in a thousand windows: the chi-square quantile by\n"
         "Wilson and Hilferty, times (1 / rows + 1 / reference rows).",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mlmon_exporter.assets.rules.all_scores import Plan, Window, all_groups
-from mlmon_exporter.assets.rules.fleet import FILE, fleet_groups
+from mlmon_exporter.assets.rules.fleet import FILE, MOST_SUSPECTS, fleet_groups
 from mlmon_exporter.assets.rules.rule_files import Group, Rule, Yaml, yaml_text
 
 from .fleet_scores import BY_KIND, NAMES
@@ -165,8 +165,10 @@ UNSCORED = {
     "no reference yet": (Case("", temp(Replica(UP))), "reference"),
 }
 """What has no score -> the traffic, and what its replicas do not expose."""
+CALM = replace(temp(Replica(UP))[0], own_psi=0.04)
 UNSUSPECTED = {
-    "no replica has moved": (Case("", [replace(temp(Replica(UP))[0], own_psi=0.04)]), "nothing"),
+    "no replica has moved": (Case("", [CALM]), "nothing"),
+    "no replica has a threshold": (Case("", temp(Replica(UP))), "psi_threshold"),
 }
 """The same, of the rules as they ship."""
 SCORED = f'{{__name__=~".+_({"|".join(NAMES)}):.+"}}'
@@ -181,7 +183,23 @@ def hour_test() -> str:
     """Return the test of the rules as they ship, which need a series of each bin."""
     cases = [case for case in HOUR_CASES if NO_SERIES not in _rows_of(case)]
     scored = [_test(case, DEFAULT_SCORES) for case in cases]
-    return promtool_test([*scored, *_unscored(DEFAULT_SCORES)], "30m")
+    return promtool_test([*scored, *_unscored(DEFAULT_SCORES), _most_suspects()], "30m")
+
+
+def _most_suspects() -> dict[str, Yaml]:
+    """Return the test of a model with more suspects than are scored, the first the least."""
+    column = temp(Replica(UP))[0]
+    names = [f"f{number:02d}" for number in range(MOST_SUSPECTS + 1)]
+    case = Case(
+        "of many features that drift, those are scored that do so the most",
+        [replace(column, name=name, own_psi=0.2 + n / 100) for n, name in enumerate(names)],
+    )
+    wanted = [replace(column, name=name).labels for name in names[1:]]
+    samples: list[Yaml] = [{"labels": labels, "value": 1} for labels in wanted]
+    expr = "feature:mlmon_feature_psi:1h > bool 0"
+    return _test_of(
+        case.name, case, [{"expr": expr, "eval_time": f"{case.at}m", "exp_samples": samples}]
+    )
 
 
 TEST_FILES = {"mlmon-fleet-hour_test.yml": hour_test}

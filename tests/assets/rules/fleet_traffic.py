@@ -80,7 +80,7 @@ class Column:
     job: str = "models"
     version: str = "1"
     own_psi: float = 1.0
-    """PSI that each replica says it has; under 0.05 the fleet is not scored."""
+    """PSI that each replica says it has; under half of its threshold the fleet is not scored."""
 
     @property
     def kind(self) -> str:
@@ -120,6 +120,7 @@ class Column:
             yield f"mlmon_reference_rows{label_text(model)}", constant(total, replica, minutes)
             scored = label_text({**model, self.side: self.name, "window": "1h"})
             yield f"{self.prefix}_psi{scored}", constant(self.own_psi, replica, minutes)
+            yield f"{self.prefix}_psi_threshold{scored}", constant(0.1, replica, minutes)
             for bin_number, name in enumerate(self.bins):
                 bin_ = {**model, self.side: self.name, "kind": self.kind, "bin": name}
                 labels, share = label_text(bin_), self.reference[bin_number] / total

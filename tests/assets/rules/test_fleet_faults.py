@@ -21,6 +21,7 @@ INCREASE = "(increase(mlmon_feature_bin_rows_total[1h]))"
 IN_BINS, RATIO = "feature_bin:mlmon_feature_bin_rows:1h", "feature_bin:mlmon_feature_bin_ratio:1h"
 VALUES = 'kind="numeric",bin!="missing"'
 BINS = "feature:mlmon_feature_reference_ratio:count"
+COUNTED = "feature:mlmon_feature_reference_rows:count"
 
 FAULTS = {
     "bins without series are left out": (f"0 * sum by ({BY})", f"1 * sum by ({BY})"),
@@ -35,7 +36,7 @@ FAULTS = {
     "scores without rows": (f"({ROWS} > 0)", f"({ROWS} >= 0)"),
     "no half row": (f"({IN_BINS} + 0.5)", f"({IN_BINS} + 0.0001)"),
     "no half rows in the total": (f"+ 0.5 * {BINS})", f"+ 0 * {BINS})"),
-    "no half row in the reference": ("_reference_rows) + 0.5)", "_reference_rows) + 0)"),
+    "no half row in the reference": ("_reference_rows) + 0.5\n", "_reference_rows) + 0\n"),
     "natural logarithm": ("log2", "ln"),
     "another chance": ("3.0902", "2.5758"),
     "a degree of freedom more": (f"({BINS} - 1)", f"({BINS} - 0)"),
@@ -71,10 +72,14 @@ DEFAULT_FAULTS = {
         "namespace, model, version, feature",
     ),
     "no half row": (f"({IN_BINS} + 0.5)", f"({IN_BINS} + 0.1)"),
-    "no half row in the reference": ("_reference_rows) + 0.5)", "_reference_rows) + 0.1)"),
-    "no half rows in the total": (f"(0.5 * {BINS}", f"(0.4 * {BINS}"),
+    "no half row in the reference": ("_reference_rows) + 0.5\n", "_reference_rows) + 0.1\n"),
+    "no half rows in the total": (f"+ 0.5 * {COUNTED}", f"+ 0.4 * {COUNTED}"),
+    "no half rows in the reference's total": (f"(0.5 * {COUNTED}", f"(0.4 * {COUNTED}"),
+    "nearly all are suspects": ("> 0.5\n", "> 0.1\n"),
+    "more features of a model": ("  10,\n", "  11,\n"),
+    "the features that drift least": ("topk", "bottomk"),
     "another chance": ("3.0902", "2.5758"),
-    "a degree of freedom more": (f"({BINS} - 1)", f"({BINS} - 0)"),
+    "a degree of freedom more": (f"({COUNTED} - 1)", f"({COUNTED} - 0)"),
 }
 
 

@@ -1,14 +1,14 @@
-"""The same rules and cases on VictoriaMetrics, where it is installed."""
+"""The same rules and cases on VictoriaMetrics, where it is unpacked."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.newest_prometheus import victoria_metrics
 
 from .alert_cases import ALERTS, FILES_FOR_VICTORIA_METRICS
 
@@ -20,28 +20,19 @@ OTHERWISE = {
     "MlmonLatencyBurnSlow: silent: less than ten requests",
 }
 """Its `increase` and `changes` take a series that appears for one that was 0 before."""
-FOLDER = os.environ.get("MLMON_VICTORIA_METRICS")
-"""Where its programs are; by default on the PATH."""
-
-
-def program(name: str) -> str:
-    path = shutil.which(name, path=FOLDER)
-    if path is None:
-        pytest.skip(f"{name}: not installed; Debian has it in victoria-metrics")
-    return path
 
 
 def test_vmalert_reads_all_rules_that_are_loaded() -> None:
     files = [f"-rule={ALERTS}/{folder}/*.yml" for folder in ("recording", "alerting")]
     fairness = f"-rule={ALERTS}/optional/mlmon-fairness.yml"
-    command = [program("vmalert"), "-dryRun", *files, fairness]
+    command = [victoria_metrics("vmalert"), "-dryRun", *files, fairness]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", FILES_FOR_VICTORIA_METRICS)
 def test_alerts_fire_as_on_prometheus(tmp_path: Path, name: str) -> None:
-    tool = program("vmalert-tool")
+    tool = victoria_metrics("vmalert-tool")
     found = yaml.safe_load((ALERTS / "tests" / name).read_text())
     # It has no tests of expressions, which say of a few alerts only that they fire.
     comparable = [one for one in found["tests"] if "alert_rule_test" in one]
