@@ -120,7 +120,7 @@ class Form(NamedTuple):
         return [*chain.from_iterable([row.values() for row in rows])]
 
     def _rows(self, asked: Sequence[Any]) -> Sequence[Any] | None:
-        """Return what should be the row of each request; None where one has none or more."""
+        """Return the row of each request; None where one has none or several."""
         if self.holder is None:
             return asked
         if not _are(dict, asked) or {*map(len, asked)} != {1}:

@@ -48,7 +48,7 @@ class Answer:
         self._embeddings: list[Any] | None = None
 
     def add(self, value: Any) -> None:
-        """Add a whole answer, or an event's part of one; what is neither changes nothing."""
+        """Add a whole answer, or an event's part of one; anything else changes nothing."""
         if type(value) is not dict:
             return
         if type(value.get("response")) is dict:  # an event of `responses` with all of it so far

@@ -1,4 +1,4 @@
-"""CSV as model servers take and send it: rows of cells, and columns of the values they are."""
+"""CSV as model servers take and send it: rows of cells, and columns of their values."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def table(cells: Sequence[Cells], namer: Namer, body_map: BodyMap) -> Table:
 
 
 def are_numbers(cells: Cells) -> bool:
-    """Return whether some cell is a number: then they are no names of columns."""
+    """Return whether some cell is a number, so that cells are no names of columns."""
     return any(math.isfinite(number(cell)) for cell in cells)
 
 

@@ -107,7 +107,7 @@ def form(content: bytes, _media: bytes, _max_bytes: int) -> Any:
 
 
 def multipart(content: bytes, media: bytes, _max_bytes: int) -> Any:
-    """Return the one row of a form's text fields; files are passed over."""
+    """Return the one row of a form's text fields; files are skipped."""
     boundary = _BOUNDARY.search(media)
     if boundary is None:
         raise FormatError("malformed", "form: expected a boundary in the content type")

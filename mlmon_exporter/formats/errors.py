@@ -40,7 +40,7 @@ class FormatError(ValueError):
     """A body that cannot be read.
 
     The message says what was expected and what was there, in counts and types: never a value,
-    since it goes to logs and bodies are private.
+    since it goes to logs, and bodies are private.
 
     Attributes:
         reason: One of `REASONS`.

@@ -1,4 +1,4 @@
-"""Server-sent events: what a model server streams, as the texts of its events.
+"""Server-sent events of a model server, as the texts of its events.
 
 Source: WHATWG HTML, 9.2.6 Interpreting an event stream.
 """

@@ -46,7 +46,7 @@ def read_rows(
     Args:
         rows: Objects, lists, or single values.
         body_map: Its feature names tell whether single values are one row or one row each.
-        values_are_rows: What single values are where there are no names to tell by.
+        values_are_rows: Single values are rows where there are no names to tell by.
         holders: How many more holders may be opened.
     """
     first = rows[0] if rows else None

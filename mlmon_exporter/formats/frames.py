@@ -1,4 +1,4 @@
-"""Frames as columns: of pandas, Polars and Arrow, and NumPy's record arrays, by what they can do.
+"""Frames as columns: of pandas, Polars and Arrow, and NumPy's record arrays, by duck typing.
 
 None of these libraries is imported here: a caller with a frame has imported it.
 """
@@ -31,7 +31,7 @@ def columns_of(frame: Any, where: str) -> dict[str, Any]:
 
     Args:
         frame: As `is_frame` tells.
-        where: What errors begin with.
+        where: Beginning of errors.
 
     Raises:
         ValueError: Columns share a name, or one holds what is no number, text or time.

@@ -1,4 +1,4 @@
-"""Free-form JSON: what the authors of FastAPI and Flask model servers make up themselves."""
+"""Free-form JSON, as authors of FastAPI and Flask model servers make it up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VERSION = re.compile(r"[\w.:/@+=~-]+")
 
 
 def recognises(_request: Message) -> bool:
-    """Any body may be free-form JSON: this format comes last and says what else is wrong."""
+    """Return True: any body may be free-form JSON, so this format comes last."""
     return True
 
 
@@ -53,7 +53,7 @@ def features_in(value: Any, body_map: BodyMap) -> Table:
     """Return the features in a decoded request, from where the map says, else where they are.
 
     Raises:
-        FormatError: There are none, or the request is what people wrote to a language model.
+        FormatError: There are none, or the request is a text for a language model.
     """
     if body_map.features is not None:
         value = paths.at(value, body_map.features)

@@ -1,4 +1,4 @@
-"""TF Serving's REST API and KServe's V1 protocol, which is that one and any other JSON.
+"""TF Serving's REST API and KServe's V1 protocol, which adds any other JSON to it.
 
 Source: TensorFlow Serving, RESTful API; KServe, V1 protocol and CloudEvents.
 """
@@ -26,7 +26,7 @@ _EVENT = "application/cloudevents"
 
 
 def recognises(request: Message) -> bool:
-    """By its path for certain, by the marks of a CloudEvent, by TensorFlow's `signature_name`."""
+    """Tell by its path for certain, by marks of a CloudEvent, by TensorFlow's `signature_name`."""
     return (
         _PATH.search(request.path) is not None
         or "signature_name" in request.top

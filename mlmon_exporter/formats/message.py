@@ -35,7 +35,7 @@ class _Unreadable(NamedTuple):
 
 
 class Message:
-    """A request or a response. What it decodes it keeps, failures too. Not thread-safe.
+    """A request or a response. It keeps decoded values, and failures. Not thread-safe.
 
     `path` is the request's, also on the response to it; `raw` is the body as it was sent.
     """
@@ -92,7 +92,7 @@ class Message:
         return value
 
     def once(self, read: Callable[[Message], T]) -> T:
-        """Return what a reader makes of this message; the last one's result is kept."""
+        """Return a reader's result for this message; that of the last reader is kept."""
         if self._read[0] is not read:
             self._read = (read, read(self))
         result: T = self._read[1]
@@ -112,7 +112,7 @@ class Message:
     def parts(self) -> list[Any] | None:
         """Return the values of a stream's events or lines, in order; None where it is no stream.
 
-        Those that are no JSON are texts. Raises FormatError as `codings.decode` does, and
+        Parts that are no JSON are texts. Raises FormatError as `codings.decode` does, and
         `mismatched_rows` where the middle of the stream was not kept.
         """
         content = self.content

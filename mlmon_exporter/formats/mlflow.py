@@ -22,7 +22,7 @@ _TENSORS = ("instances", "inputs")
 
 
 def recognises(request: Message) -> bool:
-    """By Parquet, by CSV with a header, by the keys of data frames, by tensors at its path."""
+    """Tell by Parquet, CSV with a header, the keys of data frames, or tensors at its path."""
     media, top = request.media_type, request.top
     if media in (_CSV, parquet.MEDIA_TYPE) or any(key in top for key in _FRAMES):
         return True

@@ -1,4 +1,4 @@
-"""The edges of a numeric column's cells: which are chosen, and the rows below each."""
+"""The edges of a numeric column's cells: their choice, and the rows below each."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def atoms_among(values: Floats, rows: Counts, total: int) -> tuple[Floats, Count
 
 
 def without_twins(values: Floats, rows: Counts) -> tuple[Floats, Counts]:
-    """Take values together that are one number, kept once in 32 bits and once in 64.
+    """Merge values that are one number, kept once in 32 bits and once in 64.
 
     Args:
         values: Ascending.
@@ -217,7 +217,7 @@ def rows_below(edges: Floats, counts: Counts, points: Floats) -> Floats:
 
 
 def split_share(edges: Floats, counts: Counts, union: Floats) -> float:
-    """Return the greatest share of rows in a cell that more edges split: so far ranks may be off.
+    """Return the greatest error of ranks: the rows of a cell that more edges split, as a share.
 
     Where rows are in the cell is not known. The errors of several merges add like those of
     chance: in squares.

@@ -1,4 +1,4 @@
-"""The rule of what may become a name: no free text, and nothing that is called a secret.
+"""The rule for names of categories: no free text, and nothing that is called a secret.
 
 A column of texts is categorical only if its values are short and recur. Of others, which are free
 texts, characters and words are counted. Columns whose name says that they hold a secret are never

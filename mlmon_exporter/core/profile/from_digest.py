@@ -1,4 +1,4 @@
-"""The reference of a column of which only a digest is left."""
+"""The reference of a column of which there is only a digest."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ NOTHING_HIDDEN = HiddenNames()
 
 
 def hidden_names(rows: Mapping[str, int], key: bytes) -> HiddenNames:
-    """Return what is kept of categories, given the rows of each."""
+    """Return the hidden names of categories, given the rows of each."""
     once = sum(count == 1 for count in rows.values())
     return HiddenNames(key, frozenset(_hash(key, name) for name in rows), once)
 

@@ -48,7 +48,7 @@ def merge_columns(a: ColumnReference, b: ColumnReference) -> ColumnReference:
 
 
 def _looks(a: ColumnReference, b: ColumnReference) -> str:
-    """Return what both sides seem to be; a side of few rows cannot tell."""
+    """Return the `looks` of both sides; a side of few rows does not decide."""
     if a.looks == b.looks or min(a.values, b.values) < ID_ROWS:
         return a.looks or b.looks
     return ""

@@ -32,7 +32,7 @@ MOST_EXACT = 2**53
 
 
 class MixedProfile:
-    """Numbers and texts of one column, profiled apart until its kind is asked for.
+    """Numbers and texts of one column, profiled apart until its kind is needed.
 
     Booleans and times are numbers. Texts that spell numbers are texts, as bodies and tables have
     types for a reason, but for the `Cell`s of a source without types.
@@ -173,7 +173,7 @@ class MixedProfile:
 
     @property
     def is_exact(self) -> bool:
-        """A second pass would count nothing anew."""
+        """True if a second pass would change no count."""
         return self._settled.is_exact
 
     def count(self, values: Floats) -> None:

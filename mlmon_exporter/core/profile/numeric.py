@@ -103,7 +103,7 @@ class NumericProfile:
         self._add_values(finite[starts], np.diff(starts, append=len(finite)))
 
     def _follow(self, values: Floats) -> None:
-        """Note whether values only ever rise, as far as they did until now."""
+        """Note whether values still only rise."""
         if self._is_rising:
             known = values[np.isfinite(values)]
             if len(known):
@@ -111,7 +111,7 @@ class NumericProfile:
                 self._latest = float(known[-1])
 
     def _looks(self) -> str:
-        """Return what the numbers seem to be that say nothing of a row: an id or a time."""
+        """Return `ID` or `TIME` where numbers seem to be that; empty where they describe rows."""
         if self._finite < ID_ROWS or self._distinct_rows < NEARLY_ALL * self._finite:
             return ""
         if self._is_rising and any(
@@ -168,11 +168,11 @@ class NumericProfile:
 
     @property
     def is_exact(self) -> bool:
-        """A second pass would count nothing anew."""
+        """True if a second pass would change no count."""
         return self._is_complete or self._is_settled
 
     def choose(self) -> tuple[NumericBins, Counts]:
-        """Choose the cells, once all was profiled; return them and their rows so far."""
+        """Choose the cells, once all rows were profiled; return them and their rows so far."""
         if self._cells is None:
             self._cells = _no_rows(self._choose_cells())
         return self._cells
@@ -231,6 +231,6 @@ def _no_rows(cells: Cells) -> tuple[NumericBins, Counts]:
 
 @lru_cache(maxsize=64)
 def _cluster_starts(rows: int) -> Counts:
-    """Return where clusters of ordered rows start: small at the ends, as a t-digest wants them."""
+    """Return where clusters of ordered rows start: small at the ends, as in a t-digest."""
     shares = (1 - np.cos(np.pi * np.arange(CLUSTERS) / CLUSTERS)) / 2
     return np.unique((shares * rows).astype(np.int64))

@@ -1,4 +1,4 @@
-"""Profiles of columns: what a reference is made of, learned from chunks of rows.
+"""Profiles of columns, learned from chunks of rows, from which a reference is made.
 
 Two passes over the rows, each in constant memory: `profile` learns the shape, from which cells
 are chosen, and `count` counts them exactly. A column with at most `DISTINCT` different values is
@@ -119,7 +119,7 @@ class Profiler:
 
     @property
     def is_exact(self) -> bool:
-        """No column needs a second pass."""
+        """True if no column needs a second pass."""
         return all(profile.is_exact for profile in self._profiles.values())
 
     def count(self, columns: Mapping[str, Any], rows: int) -> None:

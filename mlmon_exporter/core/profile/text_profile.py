@@ -1,4 +1,4 @@
-"""A column of texts in the making: by its values a category, or free text of which sizes count."""
+"""Profile of a column of texts: of categories, or of free text, whose sizes are counted."""
 
 from __future__ import annotations
 

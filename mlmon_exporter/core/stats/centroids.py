@@ -26,7 +26,7 @@ def check(means: Floats, weights: Floats) -> None:
 
 
 def taken_together(means: Floats, weights: Floats, spread: float) -> tuple[Floats, Floats]:
-    """Return fewer centroids, ascending: as many rows each as the engine lets one have.
+    """Return fewer centroids, ascending: each with as many rows as the engine lets one have.
 
     That is 4 `spread` q (1 - q) of all rows around the share q, and any number of equal values.
     """

@@ -94,7 +94,7 @@ def wasserstein(reference: Curve, current: Curve) -> float:
 
 
 def area(widths: Floats, gaps: Floats) -> float:
-    """Return the area between two polylines, given the gap at each point and what parts these."""
+    """Return the area between two polylines, given the gap at each point and the widths between."""
     sizes = np.abs(gaps)
     both = sizes[1:] + sizes[:-1]
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -111,7 +111,7 @@ def quantiles_of(grid: Grid, counts: Counts, shares: Floats, smooth: Floats) -> 
         grid: The cells.
         counts: Rows per cell, at least one row.
         shares: 0 to 1.
-        smooth: What a digest says, which counts in cells that are open or have many rows.
+        smooth: Quantiles of a digest, which count in cells that are open or have many rows.
     """
     below = counts.cumsum()
     total = below[-1]

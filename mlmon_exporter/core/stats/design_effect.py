@@ -1,4 +1,4 @@
-"""Rows that come in one request may be alike: then they tell less than as many rows by themselves.
+"""Design effects: alike rows of one request tell less than as many independent rows.
 
 A basket, a patient, a store: where each request has the rows of one, a window of 2 000 rows in 40
 requests scatters as one of 40 rows does. How much alike they are is measured, column by column,
@@ -93,7 +93,7 @@ def of_sizes(sizes: Sequence[int], sums: Floats) -> RequestRows:
 
 
 def merged(ours: RequestRows | None, theirs: RequestRows | None) -> RequestRows | None:
-    """Return the sums of both, of which none need be there."""
+    """Return the sums of both; None stands for no requests."""
     if ours is None or theirs is None:
         return ours or theirs
     return RequestRows(
@@ -102,12 +102,12 @@ def merged(ours: RequestRows | None, theirs: RequestRows | None) -> RequestRows 
 
 
 def design_effects(requests: RequestRows | None, rows: int, columns: int) -> Floats:
-    """Return by how much the noise of each column is greater than that of independent rows.
+    """Return the factor by which each column's noise exceeds that of independent rows.
 
     Args:
         requests: Of the window's requests of several rows; None where there were none.
         rows: All rows of the window.
-        columns: How many columns there are.
+        columns: Number of columns.
 
     Returns:
         1 where rows are independent, up to the rows of a request where they are all the same.
@@ -129,7 +129,7 @@ def design_effects(requests: RequestRows | None, rows: int, columns: int) -> Flo
 
 
 def _doubt(requests: float) -> float:
-    """Return how many times a variance seen over so many requests may be it in truth.
+    """Return the factor by which the true variance may exceed one seen over so many requests.
 
     More with a probability of one in a thousand. Source: the chi-square law of a variance, its
     quantile by Wilson and Hilferty (1931); infinite for few requests.
@@ -143,10 +143,10 @@ def _doubt(requests: float) -> float:
 
 
 def effective_rows(reference_rows: NDArray[Any], rows: int, effects: Floats) -> Floats:
-    """Return as how many independent rows a window scatters against its reference, 1 or more.
+    """Return the number of independent rows that scatter as a window does, 1 or more.
 
-    The reference's rows came in the same requests, as far as anybody knows: their noise counts
-    here, too. Laws that take the reference as it is then have the right noise of both.
+    The reference's rows came in the same requests, as far as is known, so their noise
+    counts here as well. Laws that take the reference as it is then have the right noise of both.
     """
     n, m = np.maximum(reference_rows, 1.0), float(max(rows, 1))
     fewer = 1 / (effects * (1 / n + 1 / m) - 1 / n)

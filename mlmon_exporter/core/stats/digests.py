@@ -1,4 +1,4 @@
-"""The t-digest behind a few verbs, with two engines that read each other's dictionaries.
+"""T-digests, on one of two engines that read each other's dictionaries.
 
 A digest keeps the shape of a distribution in at most some hundred weighted centroids; digests of
 parts merge into a digest of the whole. Source: Dunning and Ertl (2019), Computing Extremely
@@ -54,7 +54,7 @@ class Digest(Protocol):
         """Return the centroids' means, ascending, and their weights."""
 
     def pack(self) -> None:
-        """Take less room, where the engine can; for a digest that is seldom added to."""
+        """Shrink in memory, where the engine can; for a digest that is seldom added to."""
 
     def to_bytes(self) -> bytes:
         """Return the digest as bytes that the engine's `from_bytes` reads."""
@@ -240,7 +240,7 @@ ENGINES: Mapping[str, type[FastDigest] | type[PureDigest]] = {
 def of_engine(
     kind: type[FastDigest] | type[PureDigest], digest: FastDigest | PureDigest
 ) -> FastDigest | PureDigest:
-    """Return a digest in another engine's form: state on disk may be of before `digest` changed."""
+    """Return a digest in another engine's form: state on disk may be older than `digest`."""
     if type(digest) is kind:
         return digest
     return kind.from_centroids(*digest.centroids(), PANE_CENTROIDS)

@@ -49,7 +49,7 @@ class RocCurve:
         return self._parts[0] if self._parts else _NONE
 
     def pack(self) -> None:
-        """Take as little room as it may."""
+        """Shrink in memory."""
         if self._parts:
             self._parts = [packed(self.points)]
             self._count = len(self._parts[0]) // 2
@@ -76,7 +76,7 @@ def curves_of(
 
 
 def _summed(points: Floats) -> Floats:
-    """Return points by ascending score, those of one score added up."""
+    """Return points by ascending score; points of one score are added up."""
     if len(points) < 2:
         return points
     points = points[np.argsort(points[:, 0], kind="stable")]

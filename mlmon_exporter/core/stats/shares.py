@@ -1,4 +1,4 @@
-"""Shares of several groups of rows: which differ by more than chance explains."""
+"""Differences of shares between groups of rows that chance does not explain."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log_gamma = np.vectorize(math.lgamma, otypes=[float])
 
 
 def lower_pairs(hits: Floats, rows: Floats, level: float) -> Flags:
-    """Return which shares are lower than which others by more than chance.
+    """Return the pairs of shares whose first is lower by more than chance.
 
     Args:
         hits: Rows that had it in each group, shape (groups,), whole numbers.

@@ -183,7 +183,7 @@ def chance_share(
 
 
 def whole_steps(window_rows: int) -> int:
-    """Return the rows of a window in whole steps of its size: fewer, which is the safe side.
+    """Round the rows of a window down to whole steps of its size, which is the safe side.
 
     A threshold is made once a step, not anew for each row that comes.
     """

@@ -23,9 +23,9 @@ _PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 
 def kind_of(type_: Any) -> str | None:
-    """Return what a column of an Arrow type is watched as; None where it cannot be.
+    """Return the kind of a column of an Arrow type; None where it cannot be watched.
 
-    `numeric`, `categorical`, `time` (numeric, too: seconds), or `empty`: it holds only nulls.
+    `numeric`, `categorical`, `time` (also numeric: seconds), or `empty`: it holds only nulls.
     """
     if pa.types.is_dictionary(type_):
         type_ = type_.value_type
@@ -161,20 +161,20 @@ def _spell_numbers(values: Any) -> NDArray[np.bool_]:
 
 
 def spelt_numbers_of(column: Any, missing: Collection[str] = ()) -> Floats:
-    """Return texts as numbers: null, "" and those of `missing` as NaN, what is none as infinity."""
+    """Return texts as numbers: null, "" and those of `missing` as NaN, other texts as infinity."""
     texts, _, codes = _coded(column)
     found = numbers([None if text in missing else text for text in texts.to_pylist()])
     return np.append(found, np.nan)[codes]
 
 
 def _is_written_anew(type_: Any) -> bool:
-    """Return whether values of a type are named by what they are cast to."""
+    """Return whether values of a type are cast before they are named."""
     checks = (pa.types.is_temporal, pa.types.is_string_view, pa.types.is_decimal)
     return any(check(type_) for check in checks)
 
 
 def _counted(column: Any) -> tuple[Any, NDArray[np.int64], None]:
-    """Return the values but null and the rows of each."""
+    """Return the values other than null, and the rows of each."""
     counted = pc.value_counts(column)
     values, rows = counted.field("values"), counted.field("counts")
     is_known = pc.is_valid(values)
@@ -182,7 +182,7 @@ def _counted(column: Any) -> tuple[Any, NDArray[np.int64], None]:
 
 
 def _coded(column: Any) -> tuple[Any, NDArray[np.int64], NDArray[np.intp]]:
-    """Return the values but null, the rows of each, and for each row the index of its value, -1."""
+    """Return the values other than null, the rows of each, and each row's value by index, or -1."""
     chunked = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
     if not pa.types.is_dictionary(chunked.type):
         chunked = chunked.dictionary_encode()

@@ -209,5 +209,5 @@ class Joiner:
 
     @property
     def left(self) -> int:
-        """Halves that are alone."""
+        """Number of halves without the other."""
         return self.lost + len(self._waiting)

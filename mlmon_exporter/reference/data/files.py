@@ -168,7 +168,7 @@ class DataFiles:
 
         Args:
             names: The columns.
-            more_bytes: What else is held for each column.
+            more_bytes: Other memory for each column.
 
         Raises:
             DataError: A file cannot be read.

@@ -107,7 +107,7 @@ class _Rows:
         return _columns(batch, call)
 
     def end(self) -> None:
-        """Count what was left over."""
+        """Count the halves that were left over."""
         if self._joiner.left:
             self.told["had a request or a response alone"] += self._joiner.left
 

@@ -63,7 +63,7 @@ def _record(row: Mapping[str, Any], columns: OutcomeColumns) -> Record:
 
 
 def _writable(value: Any) -> Any:
-    """Return a value that JSON can be written of."""
+    """Return a value that JSON can hold."""
     if isinstance(value, list | dict):  # no server takes what is in it, which may be too deep
         return type(value)()
     is_too_large = isinstance(value, int) and not -(2**63) <= value < 2**64

@@ -102,11 +102,11 @@ class Reader(Protocol):
         """Return about how much memory reading one column takes."""
 
     def parts(self, columns: Sequence[str], types: Mapping[str, Any]) -> Iterator[Part]:
-        """Read some columns; `types` says what those of a CSV file are."""
+        """Read some columns; `types` has the Arrow types of a CSV file's."""
 
 
 class TableReader:
-    """A file whose rows are read all, as they are."""
+    """A file of which all rows are read, unchanged."""
 
     meta: frozenset[str] = frozenset()
     told: Mapping[str, int] = MappingProxyType({})
@@ -152,7 +152,7 @@ class CsvReader(TableReader):
 
     @contextmanager
     def _open(self, types: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[Any, Any]]:
-        """Give the file, by which to tell how far it is read, and its streaming reader."""
+        """Give the raw file, which tells the progress, and its streaming reader."""
         csv = pyarrow.csv
         with (
             pa.OSFile(str(self._path)) as raw,
@@ -182,7 +182,7 @@ class CsvReader(TableReader):
         return delimiter
 
     def _header(self) -> str:
-        """Return the first line without what is in quotes."""
+        """Return the first line without its quoted parts."""
         with pa.OSFile(str(self._path)) as raw, self._inflated(raw) as stream:
             start = stream.read(64 * 1024)
             if b"\n" not in start and b"\r" not in start:
@@ -228,7 +228,7 @@ class ParquetReader(TableReader):
 
 
 class FeatherReader(TableReader):
-    """A Feather or Arrow IPC file. Its record batches are the least that can be read."""
+    """A Feather or Arrow IPC file. A record batch is the least that can be read."""
 
     has_types = True
 
@@ -292,11 +292,11 @@ def _without_views(column: Any) -> Any:
 
 
 def csv_type(guessed: Any, kind: str) -> Any:
-    """Return the Arrow type that a CSV column is read as.
+    """Return the Arrow type of a CSV column.
 
     Args:
         guessed: The type of the file's beginning.
-        kind: What the column is watched as.
+        kind: The kind of the column.
     """
     if kind in ("numeric", "empty"):
         return guessed if pa.types.is_boolean(guessed) else pa.float64()

@@ -30,7 +30,7 @@ READERS: dict[str, type[Reader]] = {
     ".ndjson": LinesReader,
     ".json": LinesReader,
 }
-"""A file name's ending, compression aside -> how it is read."""
+"""A file name's ending, compression aside -> its reader."""
 COMPRESSED = (CsvReader, LinesReader)
 """Those whose files may be compressed as a whole."""
 ENDINGS = ", ".join([*READERS, ".csv.gz"])
@@ -40,10 +40,10 @@ NAMELESS = BodyMap()
 
 
 def opened(path: Path, missing: Sequence[str] = (), body_map: BodyMap = NAMELESS) -> Reader:
-    """Return what reads a file, or a folder of JSON.
+    """Return the reader of a file, or of a folder of JSON.
 
     Args:
-        path: Its name says its kind.
+        path: Its name tells its kind.
         missing: Texts that stand for a missing value.
         body_map: Names for bodies of captured calls that have none.
 
@@ -60,7 +60,7 @@ def opened(path: Path, missing: Sequence[str] = (), body_map: BodyMap = NAMELESS
 
 
 def reader_of(path: Path) -> type[Reader]:
-    """Return how a file is read.
+    """Return the kind of reader of a file.
 
     Raises:
         DataError: Its name does not say.
