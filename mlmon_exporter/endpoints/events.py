@@ -5,15 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import Response
 
-from mlmon_exporter.formats import FormatError
-
-from .auth import BEARER, is_authorized, is_token
-from .feedback import MOST_BYTES, body_of
-from .records import RefusedError
+from .auth import is_token
+from .post import MOST_BYTES, PostApp
 
 TakeEvents = Callable[[Mapping[bytes, bytes], bytes, int, float], None]
 """Takes headers, body, the most bytes it may be decompressed to, Unix seconds.
@@ -22,7 +18,7 @@ Raises FormatError where nothing is taken.
 """
 
 
-class EventsApp:
+class EventsApp(PostApp):
     """Takes one event in binary or structured mode, or a batch.
 
     An answer of status 200 is empty: Knative takes any other for an event in reply.
@@ -35,33 +31,17 @@ class EventsApp:
             take: Takes what was posted.
             tokens: A logger must send one of them, as a bearer or as the route's parameter `token`.
         """
+        super().__init__(tokens)
         self._take = take
-        self._tokens = tokens
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            response = await self._respond(Request(scope, receive))
-        except ClientDisconnect:
-            return
-        await response(scope, receive, send)
-
-    async def _respond(self, request: Request) -> Response:
-        if request.method != "POST":
-            return JSONResponse({"error": "use POST"}, 405, {"Allow": "POST"})
-        if not self._is_authorized(request):
-            headers = {"WWW-Authenticate": BEARER}
-            return JSONResponse({"error": "a token is needed"}, 401, headers)
-        try:
-            body = await body_of(request)
-            self._take(dict(request.scope["headers"]), body, MOST_BYTES, time.time())
-        except RefusedError as refusal:
-            return JSONResponse({"error": str(refusal)}, refusal.status)
-        except FormatError as error:
-            return JSONResponse({"error": str(error)}, 413 if "large" in error.reason else 400)
+    async def answer(self, request: Request, body: bytes) -> Response:
+        """Take the events of a body."""
+        self._take(dict(request.scope["headers"]), body, MOST_BYTES, time.time())
         return Response()
 
-    def _is_authorized(self, request: Request) -> bool:
+    def is_authorized(self, request: Request) -> bool:
+        """Return whether a request carries a token, in its path or as a bearer."""
         given = request.path_params.get("token")
         if given is None:
-            return is_authorized(request, self._tokens)
+            return super().is_authorized(request)
         return is_token(given.encode("utf-8", "replace"), self._tokens)

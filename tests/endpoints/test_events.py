@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from mlmon_exporter import Config, ConfigError, Reference
 from mlmon_exporter.cli.server import server_app
-from mlmon_exporter.endpoints.feedback import MOST_BYTES
+from mlmon_exporter.endpoints.post import MOST_BYTES
 from tests.asgi import client, get, run, shut_down
 
 EVENT = {

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlmon_exporter.core.outcomes.pending import GroundTruth
-from mlmon_exporter.endpoints.feedback import MOST_BYTES, FeedbackApp
+from mlmon_exporter.endpoints.feedback import FeedbackApp
+from mlmon_exporter.endpoints.post import MOST_BYTES
 from mlmon_exporter.endpoints.records import (
     ID,
     MOST_RECORDS,

@@ -33,7 +33,7 @@ from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.outcomes.tally_bytes import from_bytes, to_bytes
 from mlmon_exporter.core.records import Batch, Exemplar, Histograms, Readings
 from mlmon_exporter.core.settings import ModelSettings, window_names
-from mlmon_exporter.endpoints.feedback import MOST_BYTES
+from mlmon_exporter.endpoints.post import MOST_BYTES
 from mlmon_exporter.formats import REASONS, FormatError
 from mlmon_exporter.formats.codings import CODINGS, decode
 from mlmon_exporter.metrics.text import Exposition
