@@ -35,6 +35,7 @@ from mlmon_exporter.reference.models import ConfiguredModels
 from mlmon_exporter.runtime.forks import after_fork, around_fork
 from mlmon_exporter.runtime.once import Once
 from mlmon_exporter.runtime.threads import LimitedThreads
+from mlmon_exporter.sources.endings import Labels
 from mlmon_exporter.sources.ids import PredictionIds
 from mlmon_exporter.sources.model_routes import ModelRoutes
 from mlmon_exporter.sources.sink import Sink
@@ -84,7 +85,7 @@ class Monitor(InCode):
         configured = ConfiguredModels(c, health)
         self.models: Mapping[str, Model] = configured.by_name
         self._routes = ModelRoutes(c.models, self.models, health)
-        self._in_flight: dict[int, Scope] = {}
+        self._in_flight: dict[int, Scope | Labels] = {}
         # Threads hold it: it must not hold the monitor, which ends them when it is gone.
         process = partial(_process, self._routes, self._in_flight)
         shared = None
@@ -256,6 +257,6 @@ def _new_counts(c: Config) -> Counts:
     return counts
 
 
-def _process(routes: ModelRoutes, in_flight: Mapping[int, Scope]) -> Process:
+def _process(routes: ModelRoutes, in_flight: Mapping[int, Scope | Labels]) -> Process:
     """Return what the other processes should know of this one."""
     return this_process(routes.in_progress([*in_flight.values()]))

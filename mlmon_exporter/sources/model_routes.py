@@ -124,9 +124,9 @@ class ModelRoutes:
             return self._model_among(params, route) or labels
         return labels
 
-    def in_progress(self, scopes: Iterable[Scope]) -> Mapping[tuple[str, ...], int]:
+    def in_progress(self, served: Iterable[Scope | Labels]) -> Mapping[tuple[str, ...], int]:
         """Return the number of requests being served by model, version and route."""
-        return Counter(map(self.find, scopes))
+        return Counter(each if isinstance(each, tuple) else self.find(each) for each in served)
 
     def missed(self, route: str) -> None:
         """Count a POST that may have been a model's, on a route that nothing names.

@@ -13,6 +13,7 @@ from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.records import ExchangeFields, HeaderPairs
 
+from .endings import Labels
 from .model_routes import ModelRoutes
 
 logger = logging.getLogger(__name__)
@@ -25,8 +26,8 @@ class Sink:
     requests: RequestCounts
     health: Health
     routes: ModelRoutes
-    in_flight: dict[int, Scope]
-    """Scopes of the requests being served, by identity."""
+    in_flight: dict[int, Scope | Labels]
+    """Scopes of the requests being served, or their labels where these are known, by identity."""
     max_body_bytes: int
     """Longer bodies are not kept."""
     submit: Callable[[ExchangeFields, HeaderPairs, HeaderPairs, int], None]

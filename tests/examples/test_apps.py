@@ -42,7 +42,7 @@ def counted(app: FastAPI, name: str) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("name", [*SHORT, "triton_sidecar.yml"])
+@pytest.mark.parametrize("name", [*SHORT, "triton_sidecar.yml", "kserve_logger.yml"])
 def test_an_example_is_read_at_a_glance(name: str) -> None:
     assert len((EXAMPLES / name).read_text().splitlines()) < 60
 

@@ -71,6 +71,7 @@ class PredictionCall:
 
     def __enter__(self) -> Self:
         self.arrived, self._began = time(), perf_counter()
+        self._sink.in_flight[id(self)] = self._labels
         return self
 
     def __exit__(
@@ -99,6 +100,7 @@ class PredictionCall:
         duration = perf_counter() - self._began
         status, outcome = ended(200 * (error is None), error is None, False, error_of(error))
         sink, unknown = self._sink, math.nan
+        sink.in_flight.pop(id(self), None)
         measures = (duration, unknown, unknown, unknown)
         sink.requests.record((*self._labels, METHOD, status, outcome), measures)
         sink.wake()

@@ -42,6 +42,9 @@ def test_a_block_is_a_request_with_its_rows(monitor: Monitor) -> None:
     with monitor.prediction("orders") as p:
         p.features = {"a": 1.5, "b": "x"}
         p.output = 0.25
+        labels = {"model": "m", "version": "3", "route": "orders"}
+        assert value(monitor, "mlmon_requests_in_progress", **labels) == 1
+    assert value(monitor, "mlmon_requests_in_progress") == 0
     assert value(monitor, "mlmon_requests_total", route="orders", **OK) == 1
     assert value(monitor, "mlmon_request_duration_seconds_count", route="orders") == 1
     assert value(monitor, "mlmon_prediction_rows_total", model="m", version="3") == 1
