@@ -23,7 +23,7 @@ def rows() -> list[Row]:
         Row("Models and references", [Line(7, [_references(), _servers()], (14, 10))]),
         Row(
             "The monitor itself",
-            [Line(8, panels[:3]), Line(8, panels[3:6]), Line(8, panels[6:])],
+            [Line(8, panels[:4]), Line(8, panels[4:8]), Line(8, panels[8:])],
         ),
     ]
 
@@ -172,9 +172,16 @@ def _fault(title: str, about: str, metric: str, labels: str) -> Panel:
 def _monitor() -> Iterator[Panel]:
     yield series(
         "Exchanges that wait",
-        "Requests with their answers that wait to be taken in. A full queue drops.",
+        "Requests with their answers that wait to be taken in. When it is full, a share is read.",
         "none",
         Query(total("mlmon_queue_exchanges", SERVERS, "instance"), INSTANCE),
+    )
+    yield series(
+        "Share of bodies that are read",
+        "sample_ratio, or less since bodies came faster than they could be read.",
+        "percentunit",
+        Query(f"min by (instance) (mlmon_sample_ratio{{{SERVERS}}})", INSTANCE),
+        axis=Axis(least_top=1),
     )
     yield series(
         "Time to compute readings",

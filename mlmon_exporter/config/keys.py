@@ -84,6 +84,7 @@ class Config(BaseSettings):
     max_inflated_bytes: kinds.Whole = whole(8 * MIB, low=0)
     max_rows: kinds.Whole = whole(10_000)
     max_features: kinds.Whole = whole(2_000)
+    sample_ratio: kinds.Number = number(1.0, low=1e-6, high=1)
     queue_exchanges: kinds.Whole = whole(10_000)
     queue_bytes: kinds.Whole = whole(64 * MIB, high=2**40)
     flush_seconds: kinds.Number = number(5.0, low=0.01, high=3600)

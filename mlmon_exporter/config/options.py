@@ -49,6 +49,7 @@ class Options(ModelOptions, total=False):
     max_inflated_bytes: int
     max_rows: int
     max_features: int
+    sample_ratio: float
     queue_exchanges: int
     queue_bytes: int
     flush_seconds: float

@@ -141,6 +141,7 @@ class Readout:
             trouble = self.trouble(time.time())
             is_written = trouble is None or not trouble.reason
             yield Readings("mlmon_state_writable", (), ((),), [int(is_written)])
+        yield Readings("mlmon_sample_ratio", (), ((),), [self._intake.share])
         yield Readings("mlmon_queue_exchanges", (), ((),), [self._intake.waiting])
         last = self._upkeep.last_flush(self._intake.emptied)
         yield Readings("mlmon_last_flush_timestamp_seconds", (), ((),), [last])

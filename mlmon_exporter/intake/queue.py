@@ -16,6 +16,7 @@ from mlmon_exporter.runtime.forks import around_fork
 from mlmon_exporter.runtime.once import Once
 from mlmon_exporter.runtime.pace import REST_RATIO, OtherThreads, Pace
 
+from .sampling import Sampling
 from .waiting import GROUP, PLACES, Waiting
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Intake:
         consume: Consume,
         health: Health,
         *,
+        sample_ratio: float = 1.0,
         max_exchanges: int,
         max_bytes: int,
         wait_seconds: float = WAIT_SECONDS,
@@ -57,6 +59,7 @@ class Intake:
         self._most, self._most_bytes = PLACES * max_exchanges, max_bytes
         self._many, self._many_bytes = FULL_SHARE * self._most, FULL_SHARE * max_bytes
         self._wait_seconds = wait_seconds
+        self._sampling = Sampling(sample_ratio)
         self.emptied = time.time()
         """Unix seconds of the last scrape before which the queue was emptied."""
         self._reset()
@@ -71,6 +74,8 @@ class Intake:
         self._waiting_bytes = 0
         self._done = 0
         """Exchanges that have left the queue."""
+        self._goal = 0
+        """Exchanges that have left it once none is left from before the share was lowered."""
         self._lock = threading.Lock()
         self._busy = threading.Lock()
         self._wake = threading.Event()
@@ -94,6 +99,11 @@ class Intake:
         self._reset()
 
     @property
+    def share(self) -> float:
+        """Share of the exchanges that are read now, 0 to 1."""
+        return self._sampling.share
+
+    @property
     def waiting(self) -> int:
         """Number of queued exchanges."""
         return len(self._queue) // PLACES
@@ -109,6 +119,10 @@ class Intake:
             told: Headers of the response.
             size: Bytes of both bodies.
         """
+        if self._sampling.share < 1.0 and not self._sampling.is_chosen(fields):
+            if self._sampling.is_wanted(fields):
+                self._health.drop("queue_full")
+            return
         # Without a lock, which would cost as much as the rest. Should an addition of two threads at
         # once be lost, the bytes are right again when the queue is empty.
         self._waiting_bytes = waiting_bytes = self._waiting_bytes + size
@@ -116,10 +130,18 @@ class Intake:
         if waiting >= self._most or waiting_bytes > self._most_bytes:
             self._waiting_bytes -= size
             self._health.drop("queue_full")
+            self._lower_share()
             return
         self._queue.extend((fields, asked, told, size))
         if self._is_idle:
             self._rouse(waiting >= self._many or waiting_bytes > self._many_bytes)
+
+    def _lower_share(self) -> None:
+        """Read fewer of those that wait and of those to come, rather than none of the newest."""
+        with self._lock:
+            if self._done >= self._goal:
+                self._goal = self._done + self.waiting
+                self._sampling.lower()
 
     def _rouse(self, is_filling: bool) -> None:
         """Start the thread, or wake it: if it lingers, only while the queue fills."""
@@ -182,6 +204,7 @@ class Intake:
                 self._leave()
             else:
                 self._is_idle = True
+                self._sampling.restore()
                 self._linger()
                 self._sleep()
                 self._is_idle = False
@@ -210,12 +233,12 @@ class Intake:
         """Take in some exchanges, a slice of work at most."""
         with self._busy:
             while self._queue:
-                taken = 1
-                try:
-                    taken = self._consume(self._next_group(), pace)
-                except Exception as error:  # noqa: BLE001 - later exchanges are taken in all the same
-                    self._fail(error)
-                self._leave_queue(taken)
+                group = self._next_group()
+                # Of those that came before the share was lowered, too, a share is read.
+                if self._done >= self._goal:
+                    self._leave_queue(self._consumed(group, pace))
+                else:
+                    self._take_share(group, pace)
                 if pace.is_due:
                     break
         if self._awaited:
@@ -229,6 +252,24 @@ class Intake:
         places = [*map(self._queue.__getitem__, range(PLACES * min(self.waiting, GROUP)))]
         return Waiting(places[::PLACES], places[1::PLACES], places[2::PLACES], places[3::PLACES])
 
+    def _consumed(self, group: Waiting, pace: Pace) -> int:
+        """Take in the first exchange, maybe with others; return how many, 1 if that failed."""
+        try:
+            return self._consume(group, pace)
+        except Exception as error:  # noqa: BLE001 - later ones are taken in all the same
+            self._fail(error)
+            return 1
+
+    def _take_share(self, group: Waiting, pace: Pace) -> None:
+        """Take in the first of the chosen exchanges, and drop the others before the next one."""
+        is_chosen = self._sampling.is_chosen
+        chosen = [i for i, fields in enumerate(group.fields) if is_chosen(fields)]
+        taken = self._consumed(group.of(chosen), pace) if chosen else 0
+        gone = chosen[taken] if taken < len(chosen) else len(group.fields)
+        if gone > taken:
+            self._health.drop("queue_full", gone - taken)
+        self._leave_queue(gone)
+
     def _leave_queue(self, count: int) -> None:
         """Remove the exchanges that have waited for longest, so many."""
         with self._lock:
@@ -237,6 +278,7 @@ class Intake:
             self._waiting_bytes -= sum(left[PLACES - 1 :: PLACES])
             if not self._queue:
                 self._waiting_bytes = 0
+                self._goal = self._done
 
     def _fail(self, error: Exception) -> None:
         self._health.internal_error("intake")

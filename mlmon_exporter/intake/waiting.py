@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from mlmon_exporter.core.records import Exchange, ExchangeFields, HeaderPairs
 
@@ -23,6 +23,12 @@ class Waiting(NamedTuple):
     """Headers of each response."""
     sizes: Sequence[int]
     """Bytes of both bodies."""
+
+    def of(self, chosen: Sequence[int]) -> Self:
+        """Return those of these numbers, in ascending order."""
+        places = zip(self.fields, self.asked, self.told, self.sizes, strict=True)
+        rows = [*places]
+        return type(self)(*zip(*(rows[i] for i in chosen), strict=True))
 
     def exchange(self, i: int = 0) -> Exchange:
         """Return one of them."""

@@ -108,6 +108,7 @@ class Monitor(InCode):
         self._intake = Intake(
             self._consumer,
             health,
+            sample_ratio=c.sample_ratio,
             max_exchanges=c.queue_exchanges,
             max_bytes=c.queue_bytes,
             wait_seconds=self.wait_seconds,

@@ -12,6 +12,7 @@ from mlmon_exporter.core.keys import TallyKey
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.pending import Found, GroundTruth, sort_out
 from mlmon_exporter.core.outcomes.tally_bytes import AnyTally
+from mlmon_exporter.core.stats.sampling import may_be_read
 
 from .pending_table import PendingTable
 
@@ -45,6 +46,8 @@ class Limits(NamedTuple):
     no other process can."""
     window_seconds: float
     """Length of the longest window."""
+    sample_ratio: float = 1.0
+    """Share of the requests whose predictions are kept."""
     held_rows: int | None = None
     """Predictions that are put away before the next flush; None where that is too slow."""
 
@@ -82,7 +85,11 @@ def join(
         for name, matched in result.matched.items()
         if name in models
     }
-    answered = [*zip(truths, joined.statuses, strict=True)]
+    answered = [
+        (truth, status)
+        for truth, status in zip(truths, joined.statuses, strict=True)
+        if status != "unknown" or may_be_read(truth.prediction_id, limits.sample_ratio)
+    ]
     done = [truth.prediction_id for truth, status in answered if status in ("matched", "late")]
     table.mark_matched({prediction_id: found[prediction_id] for prediction_id in done})
     if limits.early_seconds:

@@ -34,6 +34,7 @@ def open_pending(
         rows=config.pending_rows,
         seconds=config.pending_age.seconds,
         early_seconds=FLUSHES * config.flush_seconds,
+        sample_ratio=config.sample_ratio,
         window_seconds=max(window.seconds for window in config.windows),
     )
     health, url = counts.health, config.ground_truth_store

@@ -13,6 +13,7 @@ from mlmon_exporter.intake import queue
 from mlmon_exporter.intake.queue import Intake, rest_ratio
 from mlmon_exporter.intake.waiting import Waiting
 from mlmon_exporter.runtime.pace import Pace
+from tests.e2e.servers import wait_until
 
 
 def exchange(body: bytes = b"{}", route: str = "/predict") -> Exchange:
@@ -134,13 +135,13 @@ def test_the_garbage_collector_keeps_nothing_in_view_of_what_waits() -> None:
 def test_a_full_queue_drops_and_counts_and_submit_does_not_wait() -> None:
     gate, health = Gate(), Health()
     intake = new_intake(gate, health, exchanges=10)
-    for _ in range(50):
-        submit(intake, exchange())
+    for i in range(50):
+        submit(intake, numbered(i))
     assert intake.waiting == 10
     gate.open.set()
     assert intake.flush(60.0)
     assert gate.seen + dropped(health) == 50
-    assert gate.seen == 10
+    assert 1 <= gate.seen < 10
     intake.close()
 
 
@@ -152,10 +153,13 @@ def test_bytes_are_bounded_too_and_given_back_when_taken_in() -> None:
     assert dropped(health) == 7
     gate.open.set()
     assert intake.flush(60.0)
+    wait_until(lambda: intake.share == 1.0)
+    before = dropped(health)
+    assert gate.seen + before == 10
     for _ in range(3):
         submit(intake, exchange(b"x" * 299))
     assert intake.flush(60.0)
-    assert dropped(health) == 7
+    assert dropped(health) == before
     intake.close()
 
 
@@ -273,3 +277,58 @@ def test_who_waits_for_the_queue_and_a_queue_that_fills_end_the_wait_for_more(
     assert is_filled.wait(60.0)
     intake.close()
     assert dropped(intake._health) == 0
+
+
+def numbered(i: int) -> Exchange:
+    return exchange()._replace(prediction_id=str(i))
+
+
+def test_a_queue_that_is_full_reads_a_share_of_old_and_new_alike() -> None:
+    gate, health, read = Gate(), Health(), []
+
+    def take(e: Exchange, pace: Pace) -> None:
+        gate(e, pace)
+        read.append(int(e.prediction_id))
+
+    intake = new_intake(take, health, exchanges=400)
+    for i in range(600):
+        submit(intake, numbered(i))
+    assert intake.share == 0.5  # lowered once, since all that wait are from before
+    gate.open.set()
+    assert intake.flush(60.0)
+    assert len(read) + dropped(health) == 600
+    assert len(read) == pytest.approx(200, abs=60)
+    assert {i // 100 for i in read} == {0, 1, 2, 3}
+    intake.close()
+
+
+def test_the_share_is_whole_again_once_the_queue_was_empty() -> None:
+    gate, health = Gate(), Health()
+    intake = new_intake(gate, health, exchanges=4)
+    for i in range(20):
+        submit(intake, numbered(i))
+    assert intake.share < 1.0
+    gate.open.set()
+    assert intake.flush(60.0)
+    wait_until(lambda: intake.share == 1.0)
+    before = gate.seen
+    submit(intake, numbered(0))
+    assert intake.flush(60.0)
+    assert gate.seen == before + 1
+    intake.close()
+
+
+def test_a_share_by_choice_drops_nothing() -> None:
+    health, seen = Health(), []
+
+    def take(group: Waiting, pace: Pace) -> int:
+        seen.append(group.fields[0])
+        return 1
+
+    intake = Intake(take, health, sample_ratio=0.5, max_exchanges=1000, max_bytes=10**6)
+    for i in range(200):
+        submit(intake, numbered(i))
+    assert intake.flush(60.0)
+    assert len(seen) == pytest.approx(100, abs=40)
+    assert (dropped(health), intake.share) == (0, 0.5)
+    intake.close()

@@ -14,6 +14,7 @@ from fastapi import Body, FastAPI
 from starlette.types import ASGIApp
 
 from mlmon_exporter import ConfigError, Monitor, MonitorMiddleware, instrument
+from mlmon_exporter.core.stats.sampling import place
 from tests.asgi import get, post_all
 from tests.monitor.served import bare, row, served, value
 
@@ -187,3 +188,28 @@ def test_the_public_members_are_those_that_users_need() -> None:
         *("observe", "observe_ground_truth", "observe_kpi", "prediction", "readings"),
         *("attach", "close", "flush", "shutdown", "is_reader", "wait_seconds"),
     }
+
+
+def test_a_share_of_bodies_is_read_and_ground_truth_of_the_others_is_not_unknown(
+    reference: str,
+) -> None:
+    options: dict[str, Any] = {"task": "regression", "sample_ratio": 0.5}
+    app, monitor = served(model="m", reference=reference, **options)
+    answers = post_all(app, "/predict", [{"instances": [row(i)]} for i in range(100)])
+    assert monitor.flush(60.0)
+    ids = [answer.headers["x-prediction-id"] for answer in answers]
+    statuses = [monitor.observe_ground_truth(each, 0.5) for each in ids]
+    assert 20 < statuses.count("matched") < 80
+    assert set(statuses) == {"matched", "unknown"}
+    assert value(monitor, "mlmon_prediction_rows_total") == statuses.count("matched")
+    assert value(monitor, "mlmon_request_duration_seconds_count") == 100
+    assert not value(monitor, "mlmon_ground_truth_total", model="", outcome="unknown")
+    assert value(monitor, "mlmon_sample_ratio") is None  # of the scrape's own numbers
+    assert "mlmon_sample_ratio 0.5" in get(app, "/metrics").text
+    assert monitor.observe_ground_truth(read_id(), 0.5) == "unknown"
+    assert value(monitor, "mlmon_ground_truth_total", model="", outcome="unknown") == 1
+
+
+def read_id() -> str:
+    """Return an id that no request had and that the share of a half holds."""
+    return next(str(i) for i in range(100) if place(str(i)) < 0.5)
