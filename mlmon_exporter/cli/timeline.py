@@ -93,11 +93,8 @@ def summary(account: Account) -> Iterator[str]:
     )
     if not math.isnan(account.changed_at):
         yield f"The change at {when(account.changed_at)}: {change(account)}."
-    known = [q for q in account.qualities if not math.isnan(q.estimate + q.value)]
-    for name in dict.fromkeys(q.name for q in known):
-        gaps = [abs(q.estimate - q.value) for q in known if q.name == name]
-        mean = float(np.mean(gaps))
-        yield f"Estimated {name} was off by {mean:.3g} on average, {max(gaps):.3g} at most."
+    for name, (mean, most) in account.estimate_gaps.items():
+        yield f"Estimated {name} was off by {mean:.3g} on average, {most:.3g} at most."
 
 
 def print_notices(console: Console, notices: Sequence[Notice], days: float) -> None:
@@ -108,7 +105,7 @@ def print_notices(console: Console, notices: Sequence[Notice], days: float) -> N
     table.add_column("alerts", overflow="fold")
     for notice in notices[:SHOWN_ALARMS]:
         lasted = "to the end" if math.isinf(notice.end) else age(notice.end - notice.begin)
-        table.add_row(notice.kind, when(notice.begin), lasted, escape("\n".join(_told(notice))))
+        table.add_row(notice.kind, when(notice.begin), lasted, escape("\n".join(told(notice))))
     if len(notices) > SHOWN_ALARMS:
         table.add_row(f"and {len(notices) - SHOWN_ALARMS} more")
     if notices:
@@ -121,7 +118,7 @@ def print_notices(console: Console, notices: Sequence[Notice], days: float) -> N
     console.print(f"The bundled rules, evaluated by Prometheus: {said}.", soft_wrap=True)
 
 
-def _told(notice: Notice) -> Iterator[str]:
+def told(notice: Notice) -> Iterator[str]:
     """Give each alert's name once, with what it is about."""
     by_name: dict[str, list[str]] = {}
     for labels in notice.alerts:

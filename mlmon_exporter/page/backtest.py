@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from mlmon_exporter.core.drift.alarms import Account, Alarm, Track
 
@@ -16,8 +17,25 @@ WIDTH, HEIGHT = 720.0, 18.0
 SHOWN_TRACKS, SHOWN_ALARMS = 60, 200
 
 
-def backtest_page(title: str, accounts: Mapping[str, Account]) -> bytes:
-    """Return the page of the first account, the others beside it by their settings."""
+class Told(NamedTuple):
+    """A page or a ticket."""
+
+    kind: str
+    begin: float
+    """Unix seconds."""
+    end: float
+    """Unix seconds; infinite while it lasts."""
+    alerts: Sequence[str]
+    """Their names, each with what it is about."""
+
+
+def backtest_page(
+    title: str, accounts: Mapping[str, Account], told: Sequence[Told] | None = None
+) -> bytes:
+    """Return the page of the first account, the others beside it by their settings.
+
+    With `told`, it lists pages and tickets, too.
+    """
     account = next(iter(accounts.values()))
     begin, end = (formatting.moment(t) for t in (account.begin, account.end))
     body = element(
@@ -31,7 +49,9 @@ def backtest_page(title: str, accounts: Mapping[str, Account]) -> bytes:
         element("section", element("h2", "What it would have told"), tiles(_numbers(account))),
         _side_by_side(accounts) if len(accounts) > 1 else None,
         element("section", element("h2", "Timeline"), *_timeline(account)),
+        None if told is None else _notices(told),
         element("section", element("h2", "Alarms"), *_alarms(account)),
+        _estimates(account) if account.estimate_gaps else None,
     )
     return document(title, body, is_file=True)
 
@@ -66,16 +86,19 @@ def _side_by_side(accounts: Mapping[str, Account]) -> Html:
 
 def _timeline(account: Account) -> Iterator[Child]:
     tracks = account.tracks[:SHOWN_TRACKS]
+    has_versions = any(track.version for track in tracks)
     rows = [
         element(
             "tr",
             element("th", cut_name(track.name), scope="row"),
-            element("td", cut_name(track.version), class_="wide"),
+            element("td", cut_name(track.version), class_="wide") if has_versions else None,
             element("td", days(track)),
         )
         for track in tracks
     ]
-    head = table_head("Name", "wide:Version", f"{formatting.moment(account.begin)[:10]}, days")
+    versions = ["wide:Version"] if has_versions else []
+    first, last = (formatting.moment(t)[:10] for t in (account.begin, account.end))
+    head = table_head("Name", *versions, f"Days from {first} to {last}")
     yield element("table", head, element("tbody", rows), class_="timeline")
     more = len(account.tracks) - len(tracks)
     if more:
@@ -115,6 +138,43 @@ def _cells(shares: Sequence[float], step: float, wide: float, class_: str) -> Ht
     return element("path", class_=class_, d="".join(steps))
 
 
+def _notices(told: Sequence[Told]) -> Html:
+    rows = [
+        element(
+            "tr",
+            element("th", each.kind, scope="row"),
+            element("td", formatting.moment(each.begin)),
+            element("td", _lasted(each.begin, each.end)),
+            element("td", [element("div", line) for line in each.alerts]),
+        )
+        for each in told[:SHOWN_ALARMS]
+    ]
+    table = element(
+        "table", table_head("Kind", "Begin", "Lasted", "Alerts"), element("tbody", rows)
+    )
+    return element(
+        "section", element("h2", "Pages and tickets"), table if told else element("p", "None.")
+    )
+
+
+def _estimates(account: Account) -> Html:
+    rows = [
+        element(
+            "tr",
+            element("th", score_label(name).title, scope="row"),
+            *(element("td", formatting.number(gap), class_="n") for gap in gaps),
+        )
+        for name, gaps in account.estimate_gaps.items()
+    ]
+    head = table_head("Quality", "n:Off on average", "n:Off at most")
+    table = element("table", head, element("tbody", rows))
+    return element("section", element("h2", "Estimated quality beside the real one"), table)
+
+
+def _lasted(begin: float, end: float) -> str:
+    return formatting.span(end - begin) if math.isfinite(end) else "until the end"
+
+
 def _alarms(account: Account) -> Iterator[Child]:
     if not account.alarms:
         yield element("p", "None.")
@@ -130,14 +190,12 @@ def _alarms(account: Account) -> Iterator[Child]:
 
 
 def _alarm_row(alarm: Alarm) -> Html:
-    lasts = math.isnan(alarm.end)
-    lasted = "until the end" if lasts else formatting.span(alarm.end - alarm.begin)
     return element(
         "tr",
         element("th", name_of(alarm.name), scope="row"),
         element("td", alarm.window, class_="wide"),
         element("td", formatting.moment(alarm.begin)),
-        element("td", lasted),
+        element("td", _lasted(alarm.begin, alarm.end)),
         element("td", score_label(alarm.score).title),
         element("td", formatting.score(alarm.score, alarm.value), class_="n"),
         element("td", formatting.score(alarm.score, alarm.threshold), class_="n"),

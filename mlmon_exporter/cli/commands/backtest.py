@@ -96,7 +96,7 @@ def backtest(
             replays, accounts = replay_files(files, columns, new_replays, progress)
         found = Found(dict(zip(variants, accounts, strict=True)), replays[0], past.end())
     if html is not None:
-        _write(html, known.model, found.accounts)
+        _write(html, known.model, found)
     if json:
         _print_json(found)
     else:
@@ -181,11 +181,16 @@ def varied(config: Config, text: str) -> Config:
     return Config.from_options(config, **options)
 
 
-def _write(html: Path, model: str, found: Mapping[str, Account]) -> None:
-    from mlmon_exporter.page.backtest import backtest_page
+def _write(html: Path, model: str, found: Found) -> None:
+    from mlmon_exporter.cli.timeline import told as lines_of
+    from mlmon_exporter.page.backtest import Told, backtest_page
 
+    notices = None
+    if found.notices is not None:
+        notices = [Told(n.kind, n.begin, n.end, [*lines_of(n)]) for n in found.notices]
     with user_errors():
-        html.write_bytes(backtest_page(f"Backtest of {model or 'the model'}", found))
+        page = backtest_page(f"Backtest of {model or 'the model'}", found.accounts, notices)
+        html.write_bytes(page)
 
 
 def _warnings(replay: Replay) -> list[str]:

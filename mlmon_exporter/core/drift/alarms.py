@@ -104,6 +104,15 @@ class Account:
         """The first alarm since `changed_at`."""
         return next((alarm for alarm in self.alarms if alarm.begin > self.changed_at), None)
 
+    @property
+    def estimate_gaps(self) -> Mapping[str, tuple[float, float]]:
+        """Quality -> how far its estimate was off: on the mean of days, and at most."""
+        gaps: dict[str, list[float]] = {}
+        for q in self.qualities:
+            if not math.isnan(q.estimate + q.value):
+                gaps.setdefault(q.name, []).append(abs(q.estimate - q.value))
+        return {name: (sum(each) / len(each), max(each)) for name, each in gaps.items()}
+
 
 class _Verdicts(NamedTuple):
     """Verdicts on the columns of one side in one window, or on the segments of a quality."""
