@@ -105,6 +105,8 @@ LONG = {
 }
 """Functions of over `MOST_LINES` lines, and why."""
 MOST_LINES, MOST_LINES_OF_FILE = 60, 350
+NOT_OPENING = frozenset("What Whether How Which Where Who When".split())
+"""Words that open no docstring: it says what the thing is or does."""
 
 # No I/O, clock, logging or randomness of their own; `threading` is here for its locks.
 PURE = frozenset(
@@ -255,6 +257,20 @@ def test_no_file_and_no_function_is_long() -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert {name for name, lines in functions.items() if lines > MOST_LINES} == LONG.keys()
+
+
+def test_docstrings_say_what_a_thing_is_or_does() -> None:
+    opening = [
+        f"{path.relative_to(PACKAGE)}: {node.value.value.splitlines()[0]}"
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+        and node.value.value.split()[:1]
+        and node.value.value.split()[0] in NOT_OPENING
+    ]
+    assert opening == []
 
 
 FAULTS = {

@@ -95,7 +95,7 @@ class SingleRows(NamedTuple):
     """Unix seconds when each was seen."""
 
     def batches(self) -> Iterator[Batch]:
-        """Give each row as a batch of its own."""
+        """Give each row as a batch."""
         for i in range(len(self.moments)):
             features = _row(self.features, self.values, i)
             yield Batch(features, _row(self.predictions, self.answers, i), 1)

@@ -105,10 +105,10 @@ class Reference:
             predictions: The columns with the model's outputs.
             ground_truth: The column with the outcome. With it and predictions, the reference also
                 says how good the model was.
-            task: "classification" or "regression"; told by the ground truth if empty: texts, and
-                two numbers, are classes.
-            score: The prediction that is the positive class's probability; found out if empty.
-            label: The prediction that is the class, or a regression's number; found out if empty.
+            task: "classification" or "regression"; inferred from the ground truth if empty: texts,
+                and two numbers, are classes.
+            score: The prediction that is the positive class's probability; inferred if empty.
+            label: The prediction that is the class, or a regression's number; inferred if empty.
             positive: The class that counts as positive; of two, the last in order if empty.
             segments: Features by which rows are sliced: a name, or a name and the edges of ranges.
             time_column: The column with the time of a row: timestamps, ISO 8601 texts, or Unix
@@ -117,7 +117,7 @@ class Reference:
             ignore: Columns that are left out.
             max_features: The server's setting: it takes no reference of more features.
             windows: The lengths of the windows that the monitor will have, such as "1h" or 3600.
-            progress: Told of the rows that were read since the last call.
+            progress: Called with the rows that were read since the last call.
             like: Take over the columns of this reference, their parts and kinds, and count into
                 its cells: parts of the data that are built `like` one reference add up exactly to
                 the whole that is built `like` it. `features`, `predictions`, `categorical` and

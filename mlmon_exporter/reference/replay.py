@@ -212,7 +212,7 @@ class Replay:
         self.counts = Counts(**{name: n + more.get(name, 0) for name, n in own.items()})
 
     def account(self) -> Account:
-        """Look once more after the last row, and return what all looks amount to."""
+        """Look once more after the last row, and return the result of all looks."""
         if self._next == self._next:
             self._look(self._next)
             self._next += self._every

@@ -43,7 +43,7 @@ class UnreadableError(Exception):
 
 def is_damage(error: Exception) -> bool:
     """Return whether an error of SQLite says that the file is damaged."""
-    # Locked, full and read-only are operational errors with codes of their own, and may pass;
+    # Locked, full and read-only are operational errors with other codes, and may pass;
     # any other error says that tables are missing or changed.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     return not isinstance(error, sqlite3.OperationalError) or code == sqlite3.SQLITE_ERROR

@@ -128,7 +128,7 @@ def _unseen(now: float, blocks: Sequence[Block]) -> None:
 
 
 class _Past:
-    """What else is made of the looks: scrapes of the past, and the alerts on them."""
+    """Other results of the looks: scrapes of the past, and the alerts on them."""
 
     def __init__(self, scrapes: PastScrapes | None, alerts: PastAlerts | None) -> None:
         self._scrapes = scrapes

@@ -65,7 +65,7 @@ class DayQuality(NamedTuple):
     value: float
     threshold: float
     estimate: float
-    """What the scores alone led to expect."""
+    """The value that the scores alone led to expect."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ class AlarmLog:
                 self._qualities[day, version, name] = quality
 
     def account(self) -> Account:
-        """Return what the looks so far amount to."""
+        """Return the result of the looks so far."""
         looks = sum(self._looks_by_day.values())
         return Account(
             self._begin,

@@ -81,7 +81,7 @@ class Snapshot(NamedTuple):
     blocks: Sequence[Readings | Histograms]
     summaries: Sequence[WindowSummary]
     trouble: str = ""
-    """What keeps the numbers from being those of all processes up to now; empty if nothing."""
+    """Reason why the numbers are not those of all processes up to now; empty if they are."""
 
 
 class ColumnHistory:

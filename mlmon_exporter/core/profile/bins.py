@@ -36,7 +36,7 @@ CATEGORIES = 50
 """Most categories that have their own bin, the most frequent first, unless configured."""
 TAIL_SHARE = 0.001
 ONCE_SHARE = 0.002
-"""Where a larger share of the rows has a value that comes once, other values are expected."""
+"""If a larger share of the rows has a value that comes once, other values are expected."""
 
 
 @dataclass(frozen=True)

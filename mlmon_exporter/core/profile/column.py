@@ -30,7 +30,7 @@ Lengths = Mapping[float, Mapping[str, Scatter]]
 as that of independent rows."""
 
 ID, TIME = "id", "time"
-"""What a numeric column seems to be of which every row has another value."""
+"""Likely meanings of a numeric column of which every row has another value."""
 ID_ROWS, ID_SHARE = 20, 0.5
 """In an id, more than this share of so many rows or more have a value that comes just once."""
 RANKS = 100
@@ -51,13 +51,13 @@ class ColumnReference:
     mean: float = np.nan
     sd: float = np.nan
     rank_error: float = 0.0
-    """How far the counts may be off, as a share of the rows; 0 where they were counted exactly."""
+    """Greatest error of the counts, as a share of the rows; 0 where they were counted exactly."""
     rare_rows: Mapping[str, int] = field(default_factory=dict)
     """Rows of each category that is not kept, as far as they are counted one by one."""
     looks: str = ""
     """`ID` or `TIME` where its numbers seem to be that; empty where they say something."""
     max_categories: int = CATEGORIES
-    """How many categories may be kept."""
+    """Most categories that are kept."""
     variation: Lengths = field(default_factory=dict)
     """Empty where the time of rows was not known."""
 

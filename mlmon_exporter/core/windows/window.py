@@ -48,7 +48,7 @@ class Window(Generic[T]):
     """The tallies of the last `pane_count` panes, each `pane_seconds` of traffic, dropped whole.
 
     The newest pane is the one of `now`, so a window of an hour covers between 55 and 60 minutes.
-    Late rows go to the pane of their own time. Not thread-safe.
+    Late rows go to the pane of their time. Not thread-safe.
     """
 
     def __init__(self, seconds: float, new: Callable[[], T], pane_count: int = PANES) -> None:

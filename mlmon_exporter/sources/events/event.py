@@ -154,7 +154,7 @@ def _event(attributes: Attributes, data: bytes, content_type: bytes) -> Event | 
     is_request = kind.endswith(REQUEST)
     if not is_request and not kind.endswith(RESPONSE):
         return Unknown(kind)
-    # Seldon's events have ids of their own, and share their request's.
+    # Seldon's events have different ids, and share their request's.
     shared = _named(attributes, "requestid") or _named(attributes, "id")
     if not shared:
         raise FormatError("malformed", "event: expected the attribute id, got none")

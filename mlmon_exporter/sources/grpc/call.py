@@ -16,7 +16,7 @@ from mlmon_exporter.sources.sink import Sink
 from .conversation import INTERNAL, OK, UNIMPLEMENTED, UNKNOWN, Conversation, Part
 
 Handler = Any
-"""What serves a method: `grpc.RpcMethodHandler`, whose attributes its stubs do not know."""
+"""Server of a method: `grpc.RpcMethodHandler`, whose attributes its stubs do not know."""
 Behaviour = Callable[..., Any]
 
 _MAKERS = {

@@ -134,7 +134,7 @@ class _Requests:
         self._ear = ear
         self._turn: Turn | None = None
         self._held: bytes | None = None
-        """What came after a request that asked for an upgrade, until that is answered."""
+        """Bytes after a request that asked for an upgrade, until that is answered."""
         self._parser: Any = httptools.HttpRequestParser(self)
 
     def feed(self, data: bytes) -> None:
@@ -197,7 +197,7 @@ class _Answers:
         self._head = b""
         """Bytes of an answer to HEAD whose head is not complete."""
         self._is_open = False
-        """Whether an answer's head has come, and its end has not."""
+        """True if an answer's head has come, and its end has not."""
         self._renew()
 
     def _renew(self) -> None:
@@ -235,7 +235,7 @@ class _Answers:
         return rest
 
     def end(self) -> None:
-        """End an answer that has no length of its own."""
+        """End an answer that states no length."""
         turn = self._ear.current() if self._is_open else None
         if turn is not None and not turn.has_length:
             self._is_open = False

@@ -195,7 +195,7 @@ class _End(asyncio.Protocol):
         self.transport: Transport | None = None
         self.other: _End
         self.has_ended = False
-        """Whether its peer sends no more."""
+        """True if its peer sends no more."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("Transport", transport)
@@ -251,7 +251,7 @@ class _Link:
         self._is_closed = False
         self._task: asyncio.Task[None] | None = None
         self.last = self._loop.time()
-        """When it carried something, by the loop's clock."""
+        """Time when it last carried something, by the loop's clock."""
         self.client = _End(self)
         self.upstream = _End(self)
         self.client.other, self.upstream.other = self.upstream, self.client

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message
 from .call import Environ, StartResponse, headers_of, path_of
 
 MAX_BODY = 64 * 2**20
-"""Bytes of a request to us that are read; our apps have lower limits of their own."""
+"""Bytes of a request to us that are read; our apps have lower limits."""
 
 
 def answer(app: ASGIApp, environ: Environ, start_response: StartResponse) -> list[bytes]:
