@@ -29,6 +29,7 @@ from . import (
 )
 
 PEERS = Path(".venv-peers")
+NANNYML = Path("build/nannyml")
 RUNS = 3
 FUZZ_SECONDS = 600
 ATTACKS = 1_000_000
@@ -42,7 +43,7 @@ def main(words: list[str]) -> None:
         "unchanged": lambda: unchanged.table(RUNS),
         "dependent": lambda: dependent.table(RUNS),
         "changed": lambda: changed.table(RUNS),
-        "peers": lambda: compare.tables(_peers()),
+        "peers": lambda: compare.tables({"peers.py": _peers(), "nannyml_rule.py": _nannyml()}),
         "concept": lambda: concept.table(_peers(), RUNS),
         "luck": lambda: luck.table(RUNS),
         "rules": lambda: rule_cost.table(number or rule_cost.SERVICES),
@@ -61,10 +62,19 @@ def main(words: list[str]) -> None:
 
 def _peers() -> Path:
     """Return the Python of an environment that has the peers; made once."""
-    python = PEERS / "bin" / "python"
+    return _environment(PEERS, "peers.txt")
+
+
+def _nannyml() -> Path:
+    """Return the Python of an environment that has NannyML; made once."""
+    return _environment(NANNYML, "nannyml.txt")
+
+
+def _environment(folder: Path, requirements: str) -> Path:
+    python = folder / "bin" / "python"
     if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
-        wanted = str(Path(__file__).with_name("peers.txt"))
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        wanted = str(Path(__file__).with_name(requirements))
         subprocess.run([str(python), "-m", "pip", "install", "-q", "-r", wanted], check=True)
     return python
 

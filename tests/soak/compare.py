@@ -6,7 +6,7 @@ import json
 import math
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +30,21 @@ DEPENDENT = (
 )
 COMPARED = ("mean +0.25 sd", "mean +0.5 sd", "2 % of rows +3 sd", "missing 1 to 5 %")
 Alarms = dict[str, list[tuple[float, float, str]]]
+Pythons = Mapping[str, Path]
+"""Script that has rules of others -> the Python of its environment."""
 
 
-def tables(python: Path) -> None:
+def tables(pythons: Pythons) -> None:
     """Print both tables."""
-    table(python)
-    dependent_table(python)
+    dependent_table(pythons)
+    table(pythons)
 
 
-def table(python: Path, rows_a_day: float = 2000.0, runs: int = 2) -> None:
+def table(pythons: Pythons, rows_a_day: float = 2000.0, runs: int = 2) -> None:
     """Print alarms in 30 unchanged days, then delay after each change, for each rule."""
     lines: dict[str, list[str]] = {}
     for change in (None, *COMPARED):
-        found = [_run(python, rows_a_day, seed, change) for seed in range(runs)]
+        found = [_run(pythons, rows_a_day, seed, change) for seed in range(runs)]
         for rule in (rule for rule in found[0] if rule != BEGAN):
             cell = _false(found, rule) if change is None else _delay(found, rule, change)
             lines.setdefault(rule, []).append(cell)
@@ -53,11 +55,11 @@ def table(python: Path, rows_a_day: float = 2000.0, runs: int = 2) -> None:
         print(f"| {rule} | {' | '.join(cells)} |")
 
 
-def dependent_table(python: Path, runs: int = 2) -> None:
+def dependent_table(pythons: Pythons, runs: int = 2) -> None:
     """Print alarms in 30 unchanged days of rows that depend on each other, for each rule."""
     lines: dict[str, list[str]] = {}
     for process in DEPENDENT:
-        found = [_run_dependent(python, Stream(process), seed) for seed in range(runs)]
+        found = [_run_dependent(pythons, Stream(process), seed) for seed in range(runs)]
         for rule in found[0]:
             lines.setdefault(rule, []).append(_false(found, rule))
     print(f"\n5 features, 2,000 rows a day, references of 14 days with times, {runs} runs\n")
@@ -66,22 +68,25 @@ def dependent_table(python: Path, runs: int = 2) -> None:
         print(f"| {rule} | {' | '.join(cells)} |")
 
 
-def _run_dependent(python: Path, stream: Stream, seed: int) -> Alarms:
+def _run_dependent(pythons: Pythons, stream: Stream, seed: int) -> Alarms:
     rng = np.random.default_rng(seed)
-    _, reference = rows_of(stream, stream.reference_days, rng)
+    reference_times, reference = rows_of(stream, stream.reference_days, rng)
     times, columns = rows_of(stream, stream.days, rng)
     kept = {f"reference_{name}": values for name, values in reference.items()}
     ours = [(rise.day * DAY, math.nan, rise.column) for rise in rises(stream, seed)]
-    return {OURS: ours, **_theirs(python, {"times": times, **columns, **kept})}
+    kept |= {"times": times, "reference_times": reference_times}
+    return {OURS: ours, **_theirs(pythons, {**columns, **kept})}
 
 
-def _theirs(python: Path, arrays: dict[str, Any]) -> Alarms:
+def _theirs(pythons: Pythons, arrays: dict[str, Any]) -> Alarms:
+    found: Alarms = {}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "stream.npz"
         np.savez(file, **arrays)
-        command = [str(python), str(Path(__file__).with_name("peers.py")), str(file)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: Alarms = json.loads(done.stdout)
+        for script, python in pythons.items():
+            command = [str(python), str(Path(__file__).with_name(script)), str(file)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            found |= json.loads(done.stdout.splitlines()[-1])
     return found
 
 
@@ -98,7 +103,7 @@ def _delay(found: list[Alarms], rule: str, change: str) -> str:
     return f"{np.median(seen):,.0f} rows" if len(seen) > len(delays) / 2 else "missed"
 
 
-def _run(python: Path, rows_a_day: float, seed: int, change: str | None) -> Alarms:
+def _run(pythons: Pythons, rows_a_day: float, seed: int, change: str | None) -> Alarms:
     days = CALM_DAYS if change is None else 6.0
     cell = Cell(Shape(FEATURES), rows_a_day, 20_000, ("24h",), days=days)
     apply = None if change is None else CHANGES[change][0]
@@ -113,7 +118,7 @@ def _run(python: Path, rows_a_day: float, seed: int, change: str | None) -> Alar
     columns = {n: np.concatenate([a.columns[n] for a in seen]) for n in _numeric(cell)}
     times = np.concatenate([np.full(len(a.columns["x0"]), a.at) for a in seen])
     kept = {f"reference_{name}": reference[name] for name in columns}
-    theirs = _theirs(python, {"times": times, **columns, **kept})
+    theirs = _theirs(pythons, {"times": times, **columns, **kept})
     return {OURS: ours, **theirs} | ({BEGAN: [(0.0, began, "")]} if change else {})
 
 

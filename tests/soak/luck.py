@@ -122,21 +122,20 @@ def _panes(times: Floats) -> Iterator[tuple[float, int, int]]:
 
 
 def verdicts(model: Model, now: float) -> set[str]:
-    """Return what is on the wrong side of its threshold, by window."""
+    """Return what is on the wrong side of its threshold in some window, as alerts count it."""
     over = set()
     blocks: dict[str, dict[tuple[str, ...], float]] = {}
     for block in model.readings(now):
         if isinstance(block, Readings) and ("quality" in block.name or "concept" in block.name):
             found = dict(zip(block.labels, map(float, block.values), strict=True))
             blocks.setdefault(block.name, {}).update(found)
-    for labels, value in blocks.get("mlmon_concept_drifted", {}).items():
-        if value == 1:
-            over.add(f"errors {labels[2]}")
+    if 1.0 in blocks.get("mlmon_concept_drifted", {}).values():
+        over.add("errors")
     for name, quality in QUALITY.items():
         bars = blocks.get(f"mlmon_quality_{name}_threshold", {})
         for labels, value in blocks.get(f"mlmon_quality_{name}", {}).items():
             if labels in bars and quality.sign * (value - bars[labels]) < 0:
-                over.add(f"{name} {labels[2]}")
+                over.add(name)
     return over
 
 

@@ -71,12 +71,14 @@ def rates(s: SegmentSums, min_rows: int) -> Rates | None:
     )
 
 
-def parities(of_segments: Rates, level: float) -> Mapping[str, float]:
+def parities(of_segments: Rates, level: float, natural: float = 0.0) -> Mapping[str, float]:
     """Return the parities of one feature's segments; NaN where fewer than two have a rate.
 
     Args:
         of_segments: Rates of its segments.
         level: Probability that one test of equal segments fails by chance.
+        natural: Natural variance of a share over the time of the window, beside 1 / rows: rows of
+            a segment that share their luck tell as little as fewer independent ones.
     """
     r = of_segments
     selection, true_positive, false_positive = map(_known, r[1:4])
@@ -87,11 +89,11 @@ def parities(of_segments: Rates, level: float) -> Mapping[str, float]:
         opportunity,
         # NaN if either is; `max` would not show it.
         float(np.maximum(opportunity, other)),
-        least_ratio(*_counts(r.selection, r.rows), level),
+        least_ratio(*_counts(r.selection, r.rows, natural), level),
         float(
             np.fmax(
-                greatest_difference(*_counts(r.true_positive, r.positives), level),
-                greatest_difference(*_counts(r.false_positive, r.negatives), level),
+                greatest_difference(*_counts(r.true_positive, r.positives, natural), level),
+                greatest_difference(*_counts(r.false_positive, r.negatives, natural), level),
             )
         ),
     )
@@ -102,10 +104,12 @@ def _known(values: Floats) -> Floats:
     return values[~np.isnan(values)]
 
 
-def _counts(rates: Floats, rows: Floats) -> tuple[Floats, Floats]:
-    """Return hits and rows of the segments that have a rate."""
+def _counts(rates: Floats, rows: Floats, natural: float) -> tuple[Floats, Floats]:
+    """Return hits and effective rows of the segments that have a rate."""
     is_known = ~np.isnan(rates)
-    return np.rint(rates[is_known] * rows[is_known]), rows[is_known]
+    known = rows[is_known]
+    effective = np.rint(known / (1 + natural * known))
+    return np.rint(rates[is_known] * effective), effective
 
 
 def _spread(values: Floats) -> float:

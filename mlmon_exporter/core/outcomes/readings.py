@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.drift.context import MODEL_LABELS, WINDOW_LABELS, Labels, ScoringContext
+from mlmon_exporter.core.drift.readings import HELD_SECONDS
 from mlmon_exporter.core.drift.tests import CALM_SHARE, SCORES, TESTS, Comparison, threshold
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.records import Readings
 from mlmon_exporter.core.stats.scatter import doubt
+from mlmon_exporter.core.stats.thresholds import TYPICAL
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
 from mlmon_exporter.core.windows.tally import Layout, Tally
 from mlmon_exporter.core.windows.window import Memo, WindowedTallies
@@ -20,10 +22,12 @@ from mlmon_exporter.core.windows.window import Memo, WindowedTallies
 from .coverage import coverage
 from .estimate import ESTIMATED, Calibration, calibration_of, estimates, middles
 from .fairness import PARITIES, Rates, parities, rates
-from .quality import quality
+from .latch import Latch
+from .quality import QUALITY, quality
 from .tallies import SegmentLayout, SegmentSums, SegmentTally
 from .task import REGRESSION
 from .thresholds import (
+    NO_VARIANCE,
     LossLaw,
     TimeVariance,
     Variances,
@@ -103,6 +107,7 @@ class QualityReadings:
         self._windows: Memo[list[list[Readings]]] = Memo()
         self.sums: list[SegmentSums] = []
         """Sums of each window that was last read."""
+        self._latches: dict[tuple[int, str], Latch] = {}
 
     def _reference_readings(self) -> Iterator[Readings]:
         if self._reference is None:
@@ -124,15 +129,15 @@ class QualityReadings:
         rows = self._layout.fields["rows"].start
         held = self._tallies.held_seconds(now, lambda tally: bool(tally.sums[0, rows]))
         return [
-            [*self._quality(k, s, held[k]), *self._coverage(k, s), *self._fairness(k, s)]
+            [*self._quality(k, s, held[k], now), *self._coverage(k, s), *self._fairness(k, s)]
             for k, s in enumerate(self.sums)
         ]
 
-    def _quality(self, k: int, sums: SegmentSums, held: float) -> Iterator[Readings]:
+    def _quality(self, k: int, sums: SegmentSums, held: float, now: float) -> Iterator[Readings]:
         labels, rows, policy = self._by_segment[k], sums["rows"], self.context.policy
         is_small = rows < policy.min_window_rows
-        for name, values in quality(sums).items():
-            shown = np.where(is_small, np.nan, values)
+        known = {name: np.where(is_small, np.nan, v) for name, v in quality(sums).items()}
+        for name, shown in known.items():
             yield Readings(f"mlmon_quality_{name}", SEGMENT_LABELS, labels, shown)
         is_shown = (rows > 0) | (np.arange(len(rows)) == 0)
         shown = np.where(is_shown, rows, np.nan)
@@ -143,9 +148,28 @@ class QualityReadings:
         # A window that is filling varies as the time that it holds.
         variances = self._reference.variances(held, level)
         bars = quality_thresholds(self._reference.sums, sums, laws, policy, level, variances)
-        for name, values in bars.items():
-            shown = np.where(is_small, np.nan, values)
+        calm = self._calm(k, sums, held)
+        for name, bar in bars.items():
+            latch = self._latches.setdefault((k, name), Latch(len(bar)))
+            sign = QUALITY[name].sign
+            held_bar = latch.threshold(sign, known[name], bar, calm.get(name, bar), now)
+            shown = np.where(is_small, np.nan, held_bar)
             yield Readings(f"mlmon_quality_{name}_threshold", SEGMENT_LABELS, labels, shown)
+
+    def _calm(self, k: int, sums: SegmentSums, held: float) -> Mapping[str, Floats]:
+        """Return the thresholds of recovery; none where no quality has become worse."""
+        is_worse = any(latch.is_any for (i, _), latch in self._latches.items() if i == k)
+        if self._reference is None or not is_worse:
+            return {}
+        of, laws = self._reference.sums, self._reference.laws
+        variances, policy = self._reference.variances(held, TYPICAL), self.context.policy
+        return quality_thresholds(of, sums, laws, policy, TYPICAL, variances, CALM_SHARE)
+
+    def variances(self, k: int) -> Variances:
+        """Return the natural variance of each quality over window `k`, as far as it is known."""
+        if self._reference is None:
+            return {}
+        return self._reference.variances(self.context.windows[k].seconds, self.context.level(k))
 
     def _coverage(self, k: int, sums: SegmentSums) -> Iterator[Readings]:
         """Give the coverage of ground truth; none before the first outcome."""
@@ -178,8 +202,10 @@ class QualityReadings:
             shown = np.where(no_segment | is_absent, np.nan, values)
             yield Readings(f"mlmon_segment_{name}", SEGMENT_LABELS, self._by_segment[k], shown)
         own = [list(index.values()) for index in layout.segments.indexes]
-        level = self.context.level(k)
-        of_features = [parities(Rates(*(rate[each] for rate in found)), level) for each in own]
+        level, natural = self.context.level(k), self.variances(k).get("accuracy", NO_VARIANCE)
+        of_features = [
+            parities(Rates(*(rate[each] for rate in found)), level, natural.window) for each in own
+        ]
         names = SEGMENT_LABELS[:-1]
         for parity in PARITIES:
             values = np.array([each[parity] for each in of_features])
@@ -234,6 +260,7 @@ class ResidualReadings:
         self._context = context
         self._kept: Memo[list[Readings]] = Memo()
         self._drifted: dict[int, bool] = {}
+        self._judged: dict[int, float] = {}
 
     def at(self, now: float) -> list[Readings]:
         """Return all readings at `now`, Unix seconds; the same objects while no count changes."""
@@ -243,20 +270,23 @@ class ResidualReadings:
         each = zip(self._tallies.merged(now), self._tallies.held_seconds(now), strict=True)
         for k, (tally, held) in enumerate(each):
             labels = self._context.window_labels[k]
-            for name, value in self._scored(k, self._matrix.sums(tally), held).items():
+            for name, value in self._scored(k, self._matrix.sums(tally), held, now).items():
                 yield Readings(f"mlmon_{name}", WINDOW_LABELS, labels, [value])
 
-    def _scored(self, k: int, current: Sums, held: float) -> Mapping[str, float]:
-        score, bar, drifted = np.nan, np.nan, np.nan
+    def _scored(self, k: int, current: Sums, held: float, now: float) -> Mapping[str, float]:
+        score, bar = np.nan, np.nan
+        before = self._drifted.get(k, False) and now - self._judged[k] <= HELD_SECONDS
+        drifted = 1.0 if before else np.nan
         policy = self._context.policy
         if current.rows >= policy.min_window_rows:
             level = self._context.level(k)
             comparison = Comparison(self._matrix, current, policy, level, held)
             score = float(SCORES["ks_statistic"](comparison)[0])
             bar = float(threshold(TESTS["ks_threshold"], comparison)[0])
-            # As for features: a score that hovers at its threshold does not flap.
-            limit = CALM_SHARE * bar if self._drifted.get(k) else bar
-            drifted = float(score > limit)
+            # As for features: rows end a verdict, and not that there are fewer of them.
+            calm = threshold(TESTS["ks_threshold"], comparison, TYPICAL, CALM_SHARE)
+            drifted = float(score > (min(bar, float(calm[0])) if before else bar))
+            self._judged[k] = now
         self._drifted[k] = drifted == 1.0
         return {
             "error_ks_statistic": score,

@@ -52,6 +52,16 @@ Variances = Mapping[str, TimeVariance]
 """Quality -> its natural variance; one that is not there has none."""
 
 
+class LossNoise(NamedTuple):
+    """By how much a loss may rise."""
+
+    level: float
+    """Probability that chance exceeds it."""
+    time: TimeVariance
+    floor: float
+    """Relative rise from which it matters."""
+
+
 class LossLaw:
     """Distribution of the mean of a loss by chance, from the reference's losses."""
 
@@ -196,6 +206,7 @@ def quality_thresholds(
     policy: Policy,
     level: float,
     variances: Variances = MappingProxyType({}),
+    floor_share: float = 1.0,
 ) -> dict[str, Floats]:
     """Return the threshold of each deciding quality, for each segment; NaN where unknown.
 
@@ -206,8 +217,11 @@ def quality_thresholds(
         policy: Changes that matter.
         level: Probability that one test of unchanged traffic fails.
         variances: Natural variance of each quality.
+        floor_share: Of the changes that matter, how much counts.
     """
     bars = {}
+    policy = policy._replace(share_floor=floor_share * policy.share_floor)
+    loss_floor = floor_share * LOSS_FLOOR
     for name, each in qualities_of(reference.layout.task).items():
         if each.error is None:
             continue
@@ -215,7 +229,8 @@ def quality_thresholds(
         if name in SHARES:
             bars[name] = SHARES[name](reference, current, policy, level, time)
         elif name in laws:
-            bars[name] = _worst_loss(name, (reference, current), laws[name], level, time)
+            noise = LossNoise(level, time, loss_floor)
+            bars[name] = _worst_loss(name, (reference, current), laws[name], noise)
     return bars
 
 
@@ -230,8 +245,7 @@ def _worst_loss(
     name: str,
     sides: tuple[SegmentSums, SegmentSums],
     law: LossLaw,
-    level: float,
-    time: TimeVariance,
+    allowed: LossNoise,
 ) -> Floats:
     """Return the threshold of a loss of each segment, given reference and window."""
     reference, current = sides
@@ -242,10 +256,10 @@ def _worst_loss(
     values, spread = quality.of(reference), _spread(quality, reference, rows)
     bars = []
     for value, more, n, m in zip(values, spread, rows, of_window, strict=True):
-        noise = more * (1 / n + 1 / m + time.both) if n and m else math.nan
-        worst = law.worst_ratio(noise, level)
+        noise = more * (1 / n + 1 / m + allowed.time.both) if n and m else math.nan
+        worst = law.worst_ratio(noise, allowed.level)
         # The law is that of the mean square; the quality is its root.
-        bars.append(value * max(math.sqrt(worst) if name == "rmse" else worst, 1 + LOSS_FLOOR))
+        bars.append(value * max(math.sqrt(worst) if name == "rmse" else worst, 1 + allowed.floor))
     return np.array(bars)
 
 

@@ -49,3 +49,13 @@ def test_without_ten_rows_of_each_class_areas_have_no_noise() -> None:
         few = window_of(outcomes, OutcomeRows(truth, rows.predicted, rows.scores))
         *_, noise = compared(QUALITY["roc_auc"], many, few)
         assert math.isnan(noise) == (positives < 10)
+
+
+def test_the_luck_of_time_is_noise_of_both_sides() -> None:
+    rng, quality = np.random.default_rng(0), QUALITY["accuracy"]
+    outcomes, _ = reference_of(classified(rng, 2000))
+    sides = [window_of(outcomes, classified(rng, rows)) for rows in (2000, 300)]
+    *_, own = compared(quality, *sides)
+    *_, more = compared(quality, *sides, natural=0.01)
+    shares = [float(side["correct"][0] / side["rows"][0]) for side in sides]
+    assert more**2 - own**2 == pytest.approx(0.01 * sum(p * (1 - p) for p in shares), rel=0.02)

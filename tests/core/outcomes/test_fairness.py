@@ -142,3 +142,13 @@ def test_segments_that_chance_parts_have_no_significant_gap_and_wronged_ones_hav
         ),
         abs=0.05,
     )
+
+
+def test_segments_that_share_luck_must_differ_by_more() -> None:
+    rows = np.array([1000.0, 1000.0])
+    half = np.array([0.5, 0.5])
+    rates = Rates(rows, np.array([0.5, 0.38]), half, half, rows, rows)
+    key = "demographic_parity_significant_ratio"
+    assert parities(rates, 0.001)[key] == pytest.approx(0.76)
+    # A natural variance of 1 in 100 is that of 91 independent rows, which differ so much by chance.
+    assert parities(rates, 0.001, natural=0.01)[key] == 1.0
