@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 class Latch:
-    """Which segments of one quality in one window are worse than their threshold."""
+    """State of one quality in one window: the segments that are worse than their threshold."""
 
     def __init__(self, segments: int) -> None:
         """Start with none."""
