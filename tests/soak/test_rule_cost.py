@@ -14,5 +14,5 @@ def test_the_rules_score_a_bounded_number_of_features_where_all_are_suspected(
     found = measured(tmp_path, services=1, suspected=1.0, binary=require_binary("prometheus"))
     assert found.scored == MODELS * MOST_SUSPECTS
     # A 300th of a minute would do; a busy machine takes longer.
-    assert set(found.seconds) == {"mlmon-feature-bins", "mlmon-feature-1h"}
+    assert found.seconds.keys() >= {"mlmon-feature-suspects", "mlmon-feature-1h"}
     assert max(found.seconds.values()) < 5

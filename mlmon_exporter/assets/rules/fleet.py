@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
 
 from . import all_scores
-from .fleet_expressions import SUM, half_added, noise, psi
+from .fleet_expressions import OF_BINS, SUM, half_added, noise, psi
 from .rule_files import Group, Rule, rule_file
 from .settings import DEFAULTS, VERSION, Settings
 
@@ -30,6 +30,13 @@ SUSPECT = 0.5
 rows get fewer, so that a night does not make a suspect of each feature."""
 MOST_SUSPECTS = 10
 """Features that are scored of a model: enough to tell that it drifts, and by which."""
+PARTS = {
+    "1": 'feature=~".*[0-2a-d]"',
+    "2": 'feature=~".*[3-5e-l]"',
+    "3": 'feature=~".*[67m-r]"',
+    "4": 'feature!~".*[0-7a-r]"',
+}
+"""Groups that read features -> the features that they read: about as many, in English."""
 FILE = "recording/mlmon-fleet.yml"
 """Folder of the rules, in `alerts/`."""
 SERIES = re.compile(r"((?:\w+:)?\bmlmon_\w+(?::\w+)?)(?:\{([^}]*)\})?")
@@ -62,15 +69,25 @@ def _of_jobs(rule: Rule, settings: Settings) -> Rule:
 def fleet_groups(settings: Settings = DEFAULTS) -> list[Group[Rule]]:
     """Return the rules for PSI of an hour, of features and of outputs.
 
-    Counters are read in one group and scored in another, which Prometheus evaluates at the same
-    time: each is quick enough where all features of a fleet drift.
+    To read an hour of each counter takes longest. Prometheus evaluates groups at the same time, so
+    features are read in several groups, by the last letter of their names, and scored in another.
     """
-    groups = []
-    for role in (FEATURES, OUTPUTS):
-        side = _Side(role)
-        for name, rules in (("bins", _read(side, settings)), ("1h", _scores(side))):
-            groups.append(Group(f"mlmon-{role.label}-{name}", settings.span("1m"), [*rules]))
-    return groups
+    every = settings.span("1m")
+    features, outputs = _Side(FEATURES), _Side(OUTPUTS)
+    parts = [
+        Group(f"mlmon-feature-bins-{part}", every, [*_read(features, settings, matcher, part)])
+        for part, matcher in PARTS.items()
+    ]
+    return [
+        Group("mlmon-feature-suspects", every, [_suspects(features)]),
+        *parts,
+        Group("mlmon-feature-1h", every, [*_scores(features)]),
+        Group(
+            "mlmon-output-1h",
+            every,
+            [_suspects(outputs), *_read(outputs, settings), *_scores(outputs)],
+        ),
+    ]
 
 
 class _Side:
@@ -88,30 +105,38 @@ class _Side:
         return f"{self.what}{level}:{self.prefix}_{metric}:{operations}"
 
 
-def _read(side: _Side, settings: Settings) -> Iterator[Rule]:
-    """Rules that read what is scraped."""
-    what, prefix, column, suspects = side.what, side.prefix, side.column, side.suspects
-    increase = f"increase({prefix}_bin_rows_total[{settings.span('1h')}])"
-    shares = f"avg by ({side.by_bin}) ({prefix}_reference_ratio and on ({column}) {suspects})"
-    yield Rule(
-        suspects,
+def _suspects(side: _Side) -> Rule:
+    greatest = f"max by ({side.column}) ({side.prefix}_psi / {side.prefix}_psi_threshold)"
+    return Rule(
+        side.suspects,
         f"""\
 topk by ({VERSION}) (
   {MOST_SUSPECTS},
-  max by ({column}) ({prefix}_psi / {prefix}_psi_threshold) > {SUSPECT}
+  {greatest} > {SUSPECT}
 )""",
-        f"Each {what} that may have drifted over the fleet, but no more than {MOST_SUSPECTS} of a "
-        "model:\nthe greatest PSI of a replica, in thresholds.",
+        f"Each {side.what} that may have drifted over the fleet, but no more than {MOST_SUSPECTS} "
+        "of a model:\nthe greatest PSI of a replica, in thresholds.",
     )
+
+
+def _read(side: _Side, settings: Settings, matcher: str = "", part: str = "") -> Iterator[Rule]:
+    """Rules that read what is scraped, of the columns of a matcher."""
+    which = f"{{{matcher}}}" if matcher else ""
+    labels = {"part": part} if part else None
+    increase = f"increase({side.prefix}_bin_rows_total{which}[{settings.span('1h')}])"
+    of_suspects = f"and on ({side.column}) {side.suspects}"
+    shares = f"avg by ({side.by_bin}) ({side.prefix}_reference_ratio{which} {of_suspects})"
     yield Rule(
         side.in_bins,
-        f"sum by ({side.by_bin}) ({increase} and on ({column}) {suspects})",
-        "Rows in each of its bins.",
+        f"sum by ({side.by_bin}) ({increase} {of_suspects})",
+        f"Rows in each bin of the {side.what}s.",
+        labels,
     )
     yield Rule(
         side.reference,
         half_added(shares),
         "Rows of the reference in each bin, half a row added to each: the mean over replicas.",
+        labels,
     )
 
 
@@ -120,7 +145,7 @@ def _scores(side: _Side) -> Iterator[Rule]:
     what, in_bins = side.what, side.in_bins
     rows, bins = side.name("rows", "1h"), side.name("reference_rows", "count")
     yield Rule(rows, f"{SUM} ({in_bins})", f"Rows of the {what}.")
-    yield Rule(bins, f"count without (kind, bin) ({side.reference})", f"Bins of the {what}.")
+    yield Rule(bins, f"count {OF_BINS} ({side.reference})", f"Bins of the {what}.")
     yield Rule(
         side.name("psi", "1h"),
         psi(in_bins, rows, side.reference, bins),

@@ -19,7 +19,8 @@ NOISE_Z = 3.0902
 
 # Recorded series have no labels but those that rules name, so the short `without (kind, bin)` is
 # `by` all others, and keeps what a ruler adds.
-SUM = "sum without (kind, bin)"
+OF_BINS = "without (kind, bin, part)"
+SUM = f"sum {OF_BINS}"
 PER_COLUMN = "ignoring (kind, bin) group_left ()"
 PER_MODEL = f"on ({VERSION}) group_left ()"
 REFERENCE_ROWS = f"avg by ({VERSION}) (mlmon_reference_rows)"

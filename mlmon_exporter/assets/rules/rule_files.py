@@ -20,10 +20,13 @@ class Rule(NamedTuple):
     expr: str
     about: str
     """Meaning of the recorded series: a comment in the file."""
+    labels: Mapping[str, str] | None = None
+    """Labels that are added to it."""
 
     def item(self) -> Mapping[str, Yaml]:
         """Return the rule as Prometheus reads it."""
-        return {"record": self.record, "expr": self.expr}
+        found: dict[str, Yaml] = {"record": self.record, "expr": self.expr}
+        return found | ({"labels": self.labels} if self.labels else {})
 
 
 class AnyRule(Protocol):

@@ -64,7 +64,9 @@ def test_a_fault_is_noticed(fault: str, installed_promtool: Promtool, tmp_path: 
 
 DEFAULT_FAULTS = {
     "restarts count as fewer rows": ("(increase(mlmon_feature", "(delta(mlmon_feature"),
-    "the window is shorter": ("_bin_rows_total[1h]", "_bin_rows_total[50m]"),
+    "the window is shorter": ('"}[1h])', '"}[50m])'),
+    "features that end in a number are not read": ("[67m-r]", "[m-r]"),
+    "features that end in nothing common are not read": ('!~".*[0-7a-r]"', '=~".*[89s-x]"'),
     "the mean over replicas": (f"sum by ({BY}) (increase", f"avg by ({BY}) (increase"),
     "the sum of references": (f"avg by ({BY})", f"sum by ({BY})"),
     "jobs are mixed": (
