@@ -7,13 +7,14 @@ verdicts are those of a server whose window holds these rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlmon_exporter.config.keys import Config, ModelConfig
 from mlmon_exporter.core.drift.history import Snapshot, WindowSummary
@@ -22,14 +23,18 @@ from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.quality import QUALITY
 from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.records import Readings
-from mlmon_exporter.core.settings import PANES, ModelSettings
+from mlmon_exporter.core.settings import PANES, QUANTILES, ModelSettings
 
 from .replay import settle, take_in
 from .rows import each_row
 
 Columns = Mapping[str, Any]
+Floats = NDArray[np.float64]
 Part = tuple[Columns, int, float]
 """Name -> values, the number of rows, and the share of all rows that are read with these."""
+CONSTANT_SHARE = 0.9
+CENTRAL = QUANTILES.index(0.95) + 1
+"""Quantiles from 0.05 to 0.95, between which this share is."""
 CONCEPT = "concept"
 """Name of the check that residuals are as in the reference."""
 
@@ -49,6 +54,11 @@ class ColumnCheck(NamedTuple):
     is_drifted: bool | None
     """None while it is unknown; `inactive` says why."""
     inactive: str = ""
+    is_constant: bool = False
+    """It drifted to one value: `CONSTANT_SHARE` of its rows have it, and did not in the reference.
+
+    A name for drift that scores found: no test, so no false alarms.
+    """
 
 
 class QualityCheck(NamedTuple):
@@ -224,7 +234,29 @@ def _columns(summary: WindowSummary, numbers: Numbers, model: Model) -> Iterator
         test = max(severities, key=lambda each: severities[each])
         score = TESTS[test].score
         value, bar = (numbers[f"{prefix}_{what}", labels] for what in (score, test))
-        yield ColumnCheck(side, name, score, value, bar, severities[test], drifted == 1.0)
+        is_drifted = drifted == 1.0
+        constant = is_drifted and _is_constant(summary, j, numbers)
+        yield ColumnCheck(
+            side, name, score, value, bar, severities[test], is_drifted, is_constant=constant
+        )
+
+
+def _is_constant(summary: WindowSummary, j: int, numbers: Numbers) -> bool:
+    """Return whether nearly all rows of a column have one value, and the reference's have not."""
+    bars = summary.bars
+    if bars.kinds[j] != "numeric":
+        now, before = (np.nanmax(side[j]) for side in (summary.current, bars.reference))
+        return bool(now >= CONSTANT_SHARE > before)
+    metric = f"{summary.role.prefix}_quantile"
+    place = (summary.model, summary.version, bars.names[j])
+    labels = ((*place, str(q), summary.window.label) for q in QUANTILES[:CENTRAL])
+    values = [numbers.get((metric, each), np.nan) for each in labels]
+    return _are_one(values) and not _are_one(bars.quantiles[j][:CENTRAL])
+
+
+def _are_one(quantiles: Sequence[float] | Floats) -> bool:
+    """Return whether quantiles are one value."""
+    return len({*map(float, quantiles)}) == 1 and not np.isnan(quantiles).any()
 
 
 def _qualities(numbers: Numbers) -> Iterator[QualityCheck]:

@@ -143,3 +143,24 @@ def test_the_model_of_the_configuration_is_the_one_of_the_reference(reference: R
     config = Config(models=({"name": "other"}, {"name": "m", "version": "7"}))
     found: Comparison = reference.compare(rows(8, 200), config=config)
     assert {(s.model, s.version) for s in found.snapshot.summaries} == {("m", "7")}
+
+
+def test_a_column_that_drifted_to_one_value_is_called_constant() -> None:
+    rng = np.random.default_rng(0)
+
+    def rows(count: int) -> dict[str, Any]:
+        kinds = np.array(["a", "b"], dtype=object)
+        spread = {"x": rng.normal(size=count), "kind": kinds[rng.integers(0, 2, count)]}
+        return {**spread, "flat": np.full(count, 3.0), "p": rng.random(count)}
+
+    reference = Reference.build(rows(5000), predictions="p")
+    new = rows(1000)
+    new["x"][30:] = 0.25
+    new["kind"][:] = "a"
+    new["p"] += 0.5
+    checks = {check.name: check for check in reference.compare(new).columns}
+    drifted = {name for name, check in checks.items() if check.is_drifted}
+    assert drifted == {"x", "kind", "p"}
+    assert {name for name, check in checks.items() if check.is_constant} == {"x", "kind"}
+    new["x"][:200] = rng.normal(size=200)
+    assert not {c.name: c for c in reference.compare(new).columns}["x"].is_constant

@@ -166,7 +166,7 @@ def _shown(rows: Sequence[tuple[str, ...]]) -> Iterable[tuple[str, ...]]:
 
 
 def _column_row(check: ColumnCheck) -> tuple[str, ...]:
-    verdict = _verdict(check.is_drifted, "drifted")
+    verdict = _verdict(check.is_drifted, "constant" if check.is_constant else "drifted")
     return (escape(check.name), check.score, *_numbers(check), verdict, escape(check.inactive))
 
 
