@@ -16,6 +16,12 @@ from .bins import CELLS, TAIL_SHARE
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
+HEAVY = 4.0
+"""A tail is heavy whose last value is so many times further from the median than a quantile, the
+one of `OUTER` cells."""
+OUTER, TAIL_CELLS, TAIL_GROWTH = 4, 32, 1.25
+"""An edge of a heavy tail is so many times further from the median than the one before, or by such
+a part of the tail, whichever is nearer."""
 BY_VALUE = 256
 """A numeric column with at most so many different values has a cell for each."""
 
@@ -117,10 +123,37 @@ def choose_edges(quantiles: Floats, atoms: Floats, values: Floats) -> Floats:
 
 def _edges_around(inner: Floats, atoms: Floats, values: Floats) -> Floats:
     """Return edges with those of the atoms' own cells, and of the first and the last value."""
+    inner = np.union1d(inner, _tail_edges(inner, values[0], values[-1]))
     inner = inner[_is_apart(inner, atoms, values)]
     outer = atom_edges(np.unique(values[[0, -1]]), values)[[0, -1]]
     edges = np.union1d(np.union1d(inner, outer), atom_edges(atoms, values))
     return np.asarray(edges[np.isfinite(edges)], dtype=np.float64)
+
+
+def _tail_edges(inner: Floats, least: float, greatest: float) -> Floats:
+    """Return edges beyond the outer quantiles of a column with heavy tails.
+
+    Such a tail has most of its length in a few rows. A digest takes these together, so that cells
+    must tell where they are.
+    """
+    if len(inner) < 2 * TAIL_CELLS:
+        return np.empty(0)
+    middle, found = inner[len(inner) // 2], [np.empty(0)]
+    for first, last in ((inner[OUTER], least), (inner[-1 - OUTER], greatest)):
+        with np.errstate(all="ignore"):
+            span = float((last - middle) / (first - middle))
+        if HEAVY < span < np.inf:
+            found.append(middle + (first - middle) * _steps(span))
+    edges = np.sort(np.concatenate(found))
+    return _rounded(edges[np.isfinite(edges)])
+
+
+def _steps(span: float) -> Floats:
+    """Return numbers between 1 and `span`, further apart the greater they are."""
+    steps = [1.0]
+    while steps[-1] < span:
+        steps.append(steps[-1] + min((TAIL_GROWTH - 1) * steps[-1], span / TAIL_CELLS))
+    return np.array(steps[1:-1])
 
 
 def _is_apart(points: Floats, atoms: Floats, values: Floats) -> NDArray[np.bool_]:

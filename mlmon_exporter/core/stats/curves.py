@@ -61,6 +61,11 @@ def curve_of(grid: Grid, counts: Counts, means: Floats, weights: Floats) -> Curv
         weights: Their rows.
     """
     edges, below = grid.edges, np.cumsum(counts)
+    if counts[-1]:
+        means, weights = _apart(edges, counts, means, weights)
+    if counts[0]:
+        mirrored = _apart(-edges[::-1], counts[::-1], -means[::-1], weights[::-1])
+        means, weights = -mirrored[0][::-1], mirrored[1][::-1]
     where = edges.searchsorted(means)
     is_outer = (where == 0) | (where == len(edges))
     first, last = where.searchsorted(where, "left"), where.searchsorted(where, "right")
@@ -78,6 +83,31 @@ def curve_of(grid: Grid, counts: Counts, means: Floats, weights: Floats) -> Curv
     )
     order = values.argsort(kind="stable")
     return Curve(values[order], np.maximum.accumulate(shares[order]) / below[-1])
+
+
+def _apart(edges: Floats, counts: Counts, means: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Return centroids of which none has rows beyond the last edge and before it.
+
+    A digest takes rows of a tail together; cells tell how many of them are not beyond the edge,
+    and about where these are, so that the others are where they keep the sum.
+    """
+    needed = int(np.cumsum(weights[::-1]).searchsorted(counts[-1])) + 1
+    first = min(int(means.searchsorted(edges[-1], "right")), max(0, len(means) - needed))
+    rows = np.cumsum(weights[first:])
+    before = rows[-1] - counts[-1]
+    if before <= 0:
+        return means, weights
+    last = int(rows.searchsorted(before, "right"))
+    whole = slice(first, first + last + 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        middles = edges[:0:-1] / 2 + edges[-2::-1] / 2
+        taken = np.diff(np.minimum(np.cumsum(counts[-2:0:-1]), before), prepend=0)
+        own = rows[last] - before
+        mean = (weights[whole] @ means[whole] - taken @ middles) / own
+        least = max(means[whole][-1], np.nextafter(edges[-1], np.inf))
+        mean = np.clip(mean, least, np.append(means, np.inf)[whole.stop])
+    ends = (means[:first], [mean], means[whole.stop :]), (weights[:first], [own])
+    return np.concatenate(ends[0]), np.concatenate((*ends[1], weights[whole.stop :]))
 
 
 def wasserstein(reference: Curve, current: Curve) -> float:

@@ -99,12 +99,10 @@ def test_wasserstein_ratio_is_within_5_percent_of_scipy_s(
         assert math.isnan(case["wasserstein_ratio"])
         return
     exact = wasserstein_distance(case.reference, case.window) / case.reference.std()
-    # A digest takes the last rows of a heavy tail together, which decide on its distance.
-    if distribution.is_heavy_tailed:
-        assert exact / 4 - 0.02 <= case["wasserstein_ratio"] <= 4 * exact + 0.02
-        return
     least = 0.002 if engine == "fastdigest" else 0.02
-    assert case["wasserstein_ratio"] == pytest.approx(exact, rel=0.05, abs=least)
+    # A few rows beyond the reference's last decide on all where there is no mean.
+    most = 0.15 if distribution.name == "pareto" else 0.05
+    assert case["wasserstein_ratio"] == pytest.approx(exact, rel=most, abs=least)
 
 
 def test_rows_beyond_the_percentiles_and_the_range_are_counted(case: Case) -> None:

@@ -17,7 +17,9 @@ def test_edges_are_at_the_ranks_and_around_the_range() -> None:
     edges = edges_of(reference(values))
     ranks = np.searchsorted(values, edges, side="right") / len(values)
     assert ranks[[0, -1]].tolist() == [0.0, 1.0]
-    assert ranks[1:-1] == pytest.approx(edge_ranks(), abs=0.002)
+    nearest = np.abs(np.subtract.outer(edge_ranks(), ranks)).min(axis=1)
+    assert nearest.max() <= 0.002
+    assert len(edges) == len(edge_ranks()) + 2  # a normal column has no heavy tail
 
 
 @pytest.mark.parametrize(
