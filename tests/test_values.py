@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 import orjson
 import pandas as pd
+import polars as pl
 import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
 import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
@@ -21,6 +24,8 @@ from hypothesis import strategies as st
 from mlmon_exporter import Monitor, Reference
 from mlmon_exporter.formats import csv_text
 from mlmon_exporter.formats.body_map import BodyMap
+from mlmon_exporter.reference.data.files import DataFiles
+from mlmon_exporter.reference.from_files import Roles, reference_from_files
 
 Column = list[Any]
 Source = Callable[[Column], Any]
@@ -29,8 +34,7 @@ ROWS = 60
 
 
 def of_json(column: Column) -> Column:
-    values = [value.isoformat() if isinstance(value, dt.datetime) else value for value in column]
-    return list(orjson.loads(orjson.dumps(values)))
+    return list(orjson.loads(orjson.dumps(column)))
 
 
 def of_csv(column: Column) -> Column:
@@ -41,7 +45,7 @@ def of_csv(column: Column) -> Column:
 
 
 def _cell(value: Any) -> str:
-    return value.isoformat() if isinstance(value, dt.datetime) else str(value)
+    return value.isoformat() if isinstance(value, dt.date) else str(value)
 
 
 def of_parquet(column: Column) -> Any:
@@ -51,7 +55,7 @@ def of_parquet(column: Column) -> Any:
 
 
 def of_polars(column: Column) -> Any:
-    return pytest.importorskip("polars").DataFrame({"x": column})
+    return pl.DataFrame({"x": column})
 
 
 TYPED: dict[str, Source] = {
@@ -60,11 +64,40 @@ TYPED: dict[str, Source] = {
     "csv": of_csv,
     "parquet": of_parquet,
     "pandas": lambda column: pd.DataFrame({"x": column}),
+    "polars": of_polars,
     "arrow": lambda column: pa.table({"x": column}),
 }
 TENSORS: dict[str, Source] = {
     "float64": lambda column: np.array(column, dtype=np.float64),
     "float32": lambda column: np.array(column, dtype=np.float32),
+}
+
+
+def of_file(write: Callable[[Any, Path], None], ending: str) -> Callable[..., Reference]:
+    def build(column: Column, folder: Path, **options: Any) -> Reference:
+        path = folder / f"rows.{ending}"
+        write(pa.table({"x": column, "y": [1.0] * len(column)}), path)
+        roles = Roles(features=("x",), categorical=tuple(options.get("categorical", ())))
+        files = DataFiles(path, categorical=roles.categorical)
+        return reference_from_files(files, roles, "m")
+
+    return build
+
+
+def of_memory(source: Source) -> Callable[..., Reference]:
+    def build(column: Column, folder: Path, **options: Any) -> Reference:
+        made = source(column)
+        return Reference.build(made if hasattr(made, "columns") else {"x": made}, **options)
+
+    return build
+
+
+BUILT: dict[str, Callable[..., Reference]] = {
+    **{name: of_memory(source) for name, source in TYPED.items() if name not in ("json", "csv")},
+    **{name: of_memory(source) for name, source in TENSORS.items()},
+    "csv file": of_file(pyarrow.csv.write_csv, "csv"),
+    "parquet file": of_file(pyarrow.parquet.write_table, "parquet"),
+    "feather file": of_file(pyarrow.feather.write_feather, "feather"),
 }
 
 
@@ -78,8 +111,10 @@ def tally(reference: Reference, sent: Any, folder: Path) -> dict[str, float]:
         return {r.name: r.value for r in monitor.readings() if r.labels.get("feature") == "x"}
 
 
-def check(column: Column, spelt: Any, folder: Path, **options: Any) -> None:
-    reference = Reference.build({"x": column}, **options)
+def check(
+    column: Column, spelt: Any, folder: Path, built: str = "as they are", **options: Any
+) -> None:
+    reference = BUILT[built](column, folder, **options)
     found = tally(reference, spelt, folder)
     assert found["mlmon_feature_psi"] == pytest.approx(0.0, abs=1e-9)
     assert found.get("mlmon_feature_unseen_total", 0) == 0
@@ -99,42 +134,60 @@ def columns(values: st.SearchStrategy[Any], most: int = 6) -> st.SearchStrategy[
 
 
 @settings(max_examples=60, deadline=None)
-@given(NUMBERS.flatmap(columns), st.sampled_from(sorted(TYPED | TENSORS)))
+@given(
+    NUMBERS.flatmap(columns),
+    st.sampled_from(sorted(BUILT)),
+    st.sampled_from(sorted(TYPED | TENSORS)),
+)
 def test_numbers_count_the_same_however_they_come(
-    tmp_path_factory: pytest.TempPathFactory, column: Column, source: str
+    tmp_path_factory: pytest.TempPathFactory, column: Column, built: str, source: str
 ) -> None:
-    check(column, (TYPED | TENSORS)[source](column), tmp_path_factory.mktemp("m"))
+    check(column, (TYPED | TENSORS)[source](column), tmp_path_factory.mktemp("m"), built)
 
 
 @settings(max_examples=30, deadline=None)
-@given(columns(st.booleans()), st.sampled_from(sorted(TYPED | TENSORS)), st.booleans())
+@given(
+    columns(st.booleans()),
+    st.sampled_from(sorted(BUILT.keys() - TENSORS.keys())),
+    st.sampled_from(sorted(TYPED | TENSORS)),
+    st.booleans(),
+)
 def test_booleans_count_the_same_however_they_come(
-    tmp_path_factory: pytest.TempPathFactory, column: Column, source: str, is_category: bool
+    tmp_path_factory: pytest.TempPathFactory,
+    column: Column,
+    built: str,
+    source: str,
+    is_category: bool,
 ) -> None:
     options = {"categorical": ["x"]} if is_category else {}
     folder = tmp_path_factory.mktemp("m")
-    check(column, (TYPED | TENSORS)[source](column), folder, **options)
+    check(column, (TYPED | TENSORS)[source](column), folder, built, **options)
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     columns(TEXTS | st.sampled_from(["01", "1", "1.10", "1.1", "True", "e\u0301", "\u00e9", "NA"])),
+    st.sampled_from(sorted(BUILT.keys() - TENSORS.keys())),
     st.sampled_from(sorted(TYPED)),
 )
 def test_texts_count_the_same_however_they_come(
-    tmp_path_factory: pytest.TempPathFactory, column: Column, source: str
+    tmp_path_factory: pytest.TempPathFactory, column: Column, built: str, source: str
 ) -> None:
     folder = tmp_path_factory.mktemp("m")
-    check(column, TYPED[source](column), folder, categorical=["x"])
+    check(column, TYPED[source](column), folder, built, categorical=["x"])
 
 
 @settings(max_examples=40, deadline=None)
-@given(columns(st.integers(2**53, 2**53 + 3) | st.integers(0, 50)), st.sampled_from(sorted(TYPED)))
+@given(
+    columns(st.integers(2**53, 2**53 + 3) | st.integers(0, 50)),
+    st.sampled_from(sorted(BUILT.keys() - TENSORS.keys())),
+    st.sampled_from(sorted(TYPED)),
+)
 def test_ids_as_categories_are_told_apart_however_they_come(
-    tmp_path_factory: pytest.TempPathFactory, column: Column, source: str
+    tmp_path_factory: pytest.TempPathFactory, column: Column, built: str, source: str
 ) -> None:
     folder = tmp_path_factory.mktemp("m")
-    check(column, TYPED[source](column), folder, categorical=["x"])
+    check(column, TYPED[source](column), folder, built, categorical=["x"])
 
 
 @settings(max_examples=40, deadline=None)
@@ -148,7 +201,8 @@ def test_decimals_as_categories_count_the_same_however_they_come(
 
 @settings(max_examples=20, deadline=None)
 @given(
-    columns(st.datetimes(dt.datetime(2001, 1, 1), dt.datetime(2040, 1, 1))),  # noqa: DTZ001 - naive
+    columns(st.datetimes(dt.datetime(2001, 1, 1), dt.datetime(2040, 1, 1)))  # noqa: DTZ001 - naive
+    | columns(st.dates(dt.date(2001, 1, 1), dt.date(2040, 1, 1))),
     st.sampled_from(sorted(TYPED)),
 )
 def test_times_count_the_same_however_they_come(
@@ -168,6 +222,17 @@ SPELLINGS: list[tuple[Any, Any, bool]] = [
     ([1, 2], ["1", "2"], True),
     ([0.1, 0.2], np.array([0.1, 0.2], np.float32), True),
 ]
+
+
+@pytest.mark.parametrize("text_first", [False, True])
+def test_long_integers_among_texts_keep_their_digits(text_first: bool) -> None:
+    numbers, texts = [2**53, 2**53 + 1, True, 1.5] * 50, ["a"] * 300
+    parts = [({"x": numbers}, 200), ({"x": texts}, 300)]
+    parts = parts[::-1] if text_first else parts
+    column = Reference.build(lambda: parts).features[0]
+    whole = Reference.build({"x": [*texts, *numbers]}).features[0]
+    expected = {"a": 300, str(2**53): 50, str(2**53 + 1): 50, "true": 50, "1.5": 50}
+    assert column.rows_by_category == whole.rows_by_category == expected
 
 
 @pytest.mark.parametrize(("built", "sent", "is_category"), SPELLINGS, ids=repr)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import tables
+from .azure import unfolded
 from .body_map import BodyMap
 from .errors import FormatError
 from .flatten import CONTAINERS
@@ -28,7 +29,7 @@ def read(value: Any, body_map: BodyMap, holders: int = MAX_HOLDERS) -> Table:
     holder = (_holder(value) or _only_holder(value, body_map)) if holders else None
     if holder is None:
         return _read_columns(value, body_map)
-    held = value[holder]
+    held = unfolded(value[holder])
     if type(held) is dict:
         return read(held, body_map, holders - 1)
     if holder == "data":

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from . import tables
+from .azure import unfolded
 from .body_map import BodyMap, name_parts
 from .errors import FormatError, Reason
 from .flatten import CONTAINERS
@@ -96,6 +97,7 @@ def _read_keys(
 
 
 def _read_key(value: Any, name: str, body_map: BodyMap, rows: int | None, objects: int) -> Table:
+    value = unfolded(value)
     if name != UNNAMED:
         return _read_output(value, partial(name_parts, name), body_map, rows)
     if objects and type(value) is dict:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -31,8 +32,7 @@ def of_pandas() -> Any:
 
 
 def of_polars() -> Any:
-    polars = pytest.importorskip("polars")
-    return polars.DataFrame(ROWS).with_columns(polars.col("city").cast(polars.Categorical))
+    return pl.DataFrame(ROWS).with_columns(pl.col("city").cast(pl.Categorical))
 
 
 def of_arrow() -> Any:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mlmon_exporter import Monitor
+from mlmon_exporter.cli.app_routes import load, post_routes, unmatched
 from mlmon_exporter.config.keys import Config, ConfigError, ModelConfig, load_config
 from mlmon_exporter.reference.reference import Reference
 from mlmon_exporter.reference.settings import segment_feature
@@ -49,6 +50,13 @@ def check(
     response_header: Annotated[
         list[str] | None, typer.Option(help="A header of the response.")
     ] = None,
+    app: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:APP",
+            help="Import this app, list its POST routes, and say which configured ones are none.",
+        ),
+    ] = None,
     rows_per_day: Annotated[
         float | None,
         typer.Option(min=1, help="Rows of a day: say after how long a shift is seen."),
@@ -70,7 +78,9 @@ def check(
         sample = Sample(body, response, path, header or (), response_header or ())
         show_sample(console, settings, sample, model, format)
     else:
-        _check_config(console, config, settings, rows_per_day)
+        with user_errors(ValueError):
+            routes = None if app is None else post_routes(load(app))
+        _check_config(console, config, settings, rows_per_day, routes)
 
 
 def _load(config: Path) -> Config:
@@ -80,7 +90,11 @@ def _load(config: Path) -> Config:
 
 
 def _check_config(
-    console: Console, config: Path, settings: Config, rows_per_day: float | None
+    console: Console,
+    config: Path,
+    settings: Config,
+    rows_per_day: float | None,
+    routes: list[str] | None,
 ) -> None:
     windows = ", ".join(window.label for window in settings.windows)
     console.print(
@@ -90,8 +104,12 @@ def _check_config(
         soft_wrap=True,
     )
     warnings = list(_settings_warnings(settings))
+    if routes is not None:
+        listed = ", ".join(routes) or "none that can be seen"
+        console.print(f"POST routes of the app: {escape(listed)}", soft_wrap=True)
     for model in settings.models:
         of_model = _show(console, settings, model, rows_per_day)
+        of_model += unmatched(model.routes, routes) if routes else ()
         warnings += [f"{model.name}: {text}" for text in of_model]
     print_warnings(console, warnings)
     found = counted(len(warnings), "warning") if warnings else "no warnings"

@@ -18,8 +18,10 @@ from mlmon_exporter import Monitor
 from mlmon_exporter.config.keys import Config, ModelConfig
 from mlmon_exporter.core.coerce import is_missing, number, scalar
 from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.profile.column import ColumnReference
-from mlmon_exporter.core.records import Column, Exchange, Headers
+from mlmon_exporter.core.profile.free_text import input_names
+from mlmon_exporter.core.records import Batch, Column, Exchange, Headers
 from mlmon_exporter.formats import FormatError, Parsed, Reason, parse
 from mlmon_exporter.intake.bodies import body_map_of
 
@@ -101,7 +103,33 @@ def show_sample(
     console.print(_table("feature", batch.features, known and known.features))
     if sample.response is not None:
         console.print(_table("output", batch.predictions, known and known.outputs))
-    print_warnings(console, [f"{_side(parsed)}: {_advice(reason)}" for reason in parsed.problems])
+    problems = [f"{_side(parsed)}: {_advice(reason)}" for reason in parsed.problems]
+    print_warnings(console, [*problems, *_unknown(parsed.batch, known)])
+
+
+_SETTINGS = {
+    "feature": 'features = "path.to.the.rows"',
+    "output": 'outputs = [...] or predictions = "path.to.the.output"',
+}
+
+
+def _unknown(batch: Batch, known: ModelReference | None) -> Iterator[str]:
+    """Say where nothing that was read is in the reference."""
+    if known is None:
+        return
+    sides = {
+        "feature": (batch.features, input_names(column.name for column in known.features)),
+        "output": (batch.predictions, [column.name for column in known.outputs]),
+    }
+    for side, (read, names) in sides.items():
+        if len(names) == len(read) == 1 and side == "output":
+            continue  # an only output is the reference's, whatever it is called
+        if names and read and not {*names} & {*read}:
+            yield (
+                f"none of the {side}s read ({', '.join([*read][:5])}) is one of the reference "
+                f"({', '.join(names[:5])}): all rows would be missing; set {_SETTINGS[side]}, or "
+                "build a reference of what the server takes and answers"
+            )
 
 
 def _parsed(

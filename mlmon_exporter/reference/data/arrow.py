@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import Any
 
@@ -11,15 +10,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.coerce import NULL_SPELLINGS, TRUTHS, is_missing, numbers, times, usable
+from mlmon_exporter.core.coerce import (
+    BOOLEANS,
+    NULL_SPELLINGS,
+    TRUTHS,
+    is_missing,
+    numbers,
+    times,
+    usable,
+)
 from mlmon_exporter.core.profile.categories import MOST_NAMED, CategoryCounts
-from mlmon_exporter.core.profile.names import category_name
+from mlmon_exporter.core.profile.names import category_name, category_number
 
 Floats = NDArray[np.float64]
 
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _SPELT = rf"^\s*([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|{'|'.join(TRUTHS)})\s*$"
-_PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 
 def kind_of(type_: Any) -> str | None:
@@ -195,6 +201,7 @@ def _coded(column: Any) -> tuple[Any, NDArray[np.int64], NDArray[np.intp]]:
 
 
 def _named(value: Any, are_numbers: bool) -> str | None:
-    if are_numbers and isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value):
-        return category_name(float(value))
+    if are_numbers and isinstance(value, str) and value not in BOOLEANS:
+        spelt = category_number(value)
+        return category_name(value if spelt is None else spelt)
     return category_name(value)

@@ -119,3 +119,17 @@ def test_of_several_models_one_must_be_named(folder: Path) -> None:
 
 def test_every_reason_has_a_hint() -> None:
     assert set(HINTS) == set(REASONS)
+
+
+def test_columns_that_are_none_of_the_reference_s_are_told(folder: Path) -> None:
+    data = {"age": [1.0, 2.0] * 50, "size": [1.0, 3.0] * 50, "score": [0.5, 0.6] * 50}
+    Reference.build(data | {"risk": data["score"]}, predictions=["score", "risk"]).save("r.json")
+    written(folder, b'[[models]]\nname = "m"\nreference = "r.json"\n', "mlmon.toml")
+    body = written(folder, {"a": 1, "b": 2})
+    answer = written(folder, {"label": 1, "took": 3}, "response.json")
+    text = succeeded("check", "--body", body, "--response", answer)
+    assert "none of the features read (a, b) is one of the reference (age, size)" in text
+    assert "none of the outputs read (label) is one of the reference (score, risk)" in text
+    answer = written(folder, {"score": 1}, "response.json")
+    text = succeeded("check", "--body", written(folder, {"age": 1}), "--response", answer)
+    assert "none of the" not in text
