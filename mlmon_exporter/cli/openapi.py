@@ -11,9 +11,11 @@ from mlmon_exporter import __version__
 from mlmon_exporter.core.counts.feedback import STATUSES
 from mlmon_exporter.endpoints.desk import GROUND_TRUTH_PATH, KPI_PATH
 from mlmon_exporter.endpoints.records import MOST_RECORDS, GroundTruthRecord, KpiRecord
+from mlmon_exporter.sources.events.event import MOST_CHARACTERS
 
 Form = dict[str, Any]
 
+BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 TEXT: Form = {"type": "string"}
 COUNT: Form = {"type": "integer", "minimum": 0}
 
@@ -76,7 +78,15 @@ def _healthz() -> Form:
 
 def _events() -> Form:
     """Describe the address that takes CloudEvents; the token may also stand in its path."""
-    event: Form = {"type": "object", "required": ["specversion", "type", "source", "id"]}
+    text: Form = {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}
+    attributes = ("specversion", "type", "source", "id")
+    told = ("inferenceservicename", "namespace", "component", "endpoint", "requestid", "modelid")
+    event = _object(dict.fromkeys((*attributes, *told), text), attributes)
+    event["properties"]["data_base64"] = {
+        "type": "string",
+        "contentEncoding": "base64",
+        "pattern": BASE64,
+    }
     refusal = _object({"error": TEXT}, ("error",))
     content = {
         "application/cloudevents+json": {"schema": event},

@@ -49,7 +49,7 @@ from mlmon_exporter.state.values import (
     worker_value,
 )
 
-from . import data_files, state_files
+from . import data_files, events, state_files
 
 M = TypeVar("M", bound=Mergeable)
 
@@ -403,4 +403,5 @@ INPUTS: Mapping[str, Input] = {
     "feather-file": Input(data_files.feather_seeds, data_files.feather_rule),
     "outcome-file": Input(data_files.outcome_seeds, data_files.outcome_rule),
     "feedback": Input(feedback_seeds, feedback_rule),
+    "events": Input(events.seeds, events.rule),
 }

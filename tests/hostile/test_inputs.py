@@ -35,7 +35,7 @@ def test_what_is_valid_but_for_some_bytes_breaks_no_rule(name: str, data: st.Dat
     INPUTS[name].rule(seed[:start] + data.draw(st.binary(max_size=8)) + seed[end:])
 
 
-@pytest.mark.parametrize("name", ["reference", "state", "feedback"])
+@pytest.mark.parametrize("name", ["reference", "state", "feedback", "events"])
 @settings(max_examples=200)
 @given(st.data())
 def test_what_is_valid_but_for_some_values_breaks_no_rule(name: str, data: st.DataObject) -> None:

@@ -50,6 +50,7 @@ def _config(folder: Path) -> Config:
     reference = folder / "m.json"
     Reference.build(rows, predictions="y", ground_truth="truth").save(reference)
     options = {"reference": str(reference), "state_dir": str(folder / "state")}
+    options["events_path"] = "/events"
     return Config.from_options(None, model="m", token=TOKEN, metrics_token=TOKEN, **options)
 
 
