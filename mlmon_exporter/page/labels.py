@@ -85,5 +85,6 @@ GROUND_TRUTHS = {
 
 
 def score_label(score: str) -> Label:
-    """Return the label of a score, made from its name where it has none."""
-    return SCORES.get(score, Label(score.replace("_", " ").capitalize(), ""))
+    """Return the label of a score or a quality, made from its name where it has none."""
+    known = SCORES.get(score) or QUALITIES.get(score)
+    return known or Label(score.replace("_", " ").capitalize(), "")

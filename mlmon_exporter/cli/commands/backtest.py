@@ -38,9 +38,9 @@ from .data_options import (
     Json,
     Logs,
     LogTime,
+    MaybeReference,
     Missing,
     OpenMetrics,
-    ReferenceFile,
     Sets,
     Version,
 )
@@ -54,8 +54,8 @@ AS_CONFIGURED = "as configured"
 
 def backtest(
     logs: Logs,
-    reference: ReferenceFile,
     time_column: LogTime,
+    reference: MaybeReference = None,
     ground_truth: GroundTruth = "",
     ground_truth_time: GroundTruthTime = "",
     version_column: Version = "",
@@ -79,11 +79,12 @@ def backtest(
     with user_errors(ConfigError, DataError, ValueError), ExitStack() as stack:
         base = load_config(config) if config else Config()
         variants = {AS_CONFIGURED: base} | {text: varied(base, text) for text in what_if or ()}
-        known = Reference.load(reference, base.digest)
+        file = _reference(reference, base)
+        known = Reference.load(file, base.digest)
         looks = _Looks(Duration.parse(every).seconds, moment("--changed-at", changed_at))
         past = _past(stack, openmetrics, alerts, looks.every)
         files = [files_like(known, base, path, missing) for path in logs]
-        of_model = known.for_model(reference.name)
+        of_model = known.for_model(file.name)
         settings = [model_settings(c, chosen(c, known.model)) for c in variants.values()]
 
         def new_replays() -> list[Replay]:
@@ -101,6 +102,17 @@ def backtest(
         _print_json(found)
     else:
         _print(found, [*time_warnings(known, base.windows), *told(files), *_warnings(replays[0])])
+
+
+def _reference(given: Path | None, config: Config) -> Path:
+    """Return the reference file: the one given, or that of the configuration's only model."""
+    named = [model.reference for model in config.models if model.reference is not None]
+    if given is None and len(named) != 1:
+        raise UserError(
+            "--reference: expected a file, or --config with one model that has a reference, "
+            f"got {len(named)} in it"
+        )
+    return Path(named[0]) if given is None else given
 
 
 class _Looks(NamedTuple):

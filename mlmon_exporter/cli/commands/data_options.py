@@ -27,6 +27,12 @@ Data: TypeAlias = Annotated[Path | None, _data("DATA", "a file, or a folder of t
 New: TypeAlias = Annotated[Path, _data("NEW", "a file, or a folder of them.")]
 Logs: TypeAlias = Annotated[list[Path], _data("LOGS...", "files or folders, oldest first.")]
 ReferenceFile: TypeAlias = Annotated[Path, _file("The reference file to compare with.")]
+MaybeReference: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        show_default="the one that --config names", help="The reference file to compare with."
+    ),
+]
 ConfigFile: TypeAlias = Annotated[
     Path | None, _file("The mlmon.toml with your settings.", envvar="MLMON_CONFIG")
 ]

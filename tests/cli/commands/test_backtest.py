@@ -203,6 +203,16 @@ def test_memory_does_not_grow_with_the_rows_of_a_log(known: Path, folder: Path) 
     assert peaks[1] < peaks[0] + 40 * 1024, "KiB; 800 000 more rows are 19 MB in the file alone"
 
 
+def test_a_configuration_may_name_the_reference(known: Path, folder: Path) -> None:
+    (folder / "mlmon.toml").write_text('[[models]]\nname = "bike"\nreference = "bike.json"\n')
+    arguments = ("backtest", "log.csv", "--time-column", "ts")
+    text = succeeded(*arguments, "--config", "mlmon.toml")
+    assert "960 rows in 2.0 days: 1 alarm" in text
+    assert error(*arguments) == (
+        "--reference: expected a file, or --config with one model that has a reference, got 0 in it"
+    )
+
+
 def test_alerts_need_promtool(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert error(
