@@ -12,12 +12,20 @@ LEAST_ROWS = 100
 """Ground truths in a day, under which neither their absence nor their shares mean anything."""
 LEAST_PARITY = 0.8
 """Of two predicted classes' coverage: beyond it, quality is that of the outcomes that came."""
+LEAST_KEPT = 0.5
+"""Of the coverage of a week ago."""
 WHO = "{{ $labels.model }} ({{ $labels.job }})"
 
 
 def alerts(settings: Settings) -> list[Alert]:
     """Return the table."""
-    return [_stopped(settings), _unused(settings), _uneven(settings), _dropped(settings)]
+    return [
+        _stopped(settings),
+        _unused(settings),
+        _fallen(settings),
+        _uneven(settings),
+        _dropped(settings),
+    ]
 
 
 def _of_day(settings: Settings, by: str, outcomes: str, offset: str = "") -> str:
@@ -80,6 +88,33 @@ or
             "{{ $value | humanizePercentage }} of a day's ground truth sent to "
             "{{ $labels.instance }} ({{ $labels.job }} {{ $labels.model }}) is counted in no "
             "quality: it came too late, names an unknown prediction, or has an impossible value."
+        ),
+        board="quality",
+    )
+
+
+def _fallen(settings: Settings) -> Alert:
+    coverage = settings.select("mlmon_ground_truth_coverage_ratio", 'predicted_class=""')
+    rows = settings.select("mlmon_prediction_rows_total")
+    week = settings.span("1w")
+    return Alert(
+        name="MlmonGroundTruthDrop",
+        severity="warning",
+        # Low coverage is no fault where outcomes take their time: then it was low a week ago.
+        expr=f"""\
+max by ({VERSION}) ({coverage})
+/
+max by ({VERSION}) ({coverage} offset {week})
+< {LEAST_KEPT:g}
+and on ({MODEL}) sum by ({MODEL}) (increase({rows}[{settings.span("1d")}])) >= {LEAST_ROWS}""",
+        labels=("job", "model", "version"),
+        # A nightly job may be some hours late.
+        hold="6h",
+        summary="Ground truth of {{ $labels.model }} comes for fewer predictions than it did",
+        description=(
+            f"Of the predictions of {WHO}, ground truth has come "
+            "for {{ $value | humanizePercentage }} of the share of a week ago. Its quality is that "
+            "of the outcomes that came."
         ),
         board="quality",
     )

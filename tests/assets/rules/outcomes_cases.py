@@ -185,9 +185,51 @@ UNEVEN = [
     Case("MlmonGroundTruthUneven", "silent: chance explains all gaps", parity("24h", "1"), 180),
     Case("MlmonGroundTruthUneven", "silent: nearly as often", parity("24h", "0.9"), 180),
 ]
+COVERED = series("mlmon_ground_truth_coverage_ratio", predicted_class="", window="24h", **BIKE)
+OF_BAD = series("mlmon_ground_truth_coverage_ratio", predicted_class="bad", window="24h", **BIKE)
+FALLEN = [
+    Case(
+        "MlmonGroundTruthDrop",
+        "fires: a third of what came a week ago",
+        {COVERED: "0.9x1008 0.3x400", OF_BAD: "0.9x1408", **FLOWING},
+        at=WEEK + 8 * HOURS,
+        labels={**OF_BIKE, "version": "1"},
+        value="33.33%",
+    ),
+    Case(
+        "MlmonGroundTruthDrop",
+        "silent: outcomes take their time",
+        {COVERED: "0.05x1408", **FLOWING},
+        at=WEEK + 8 * HOURS,
+    ),
+    Case(
+        "MlmonGroundTruthDrop",
+        "silent: two thirds of it still come",
+        {COVERED: "0.9x1008 0.6x400", **FLOWING},
+        at=WEEK + 8 * HOURS,
+    ),
+    Case(
+        "MlmonGroundTruthDrop",
+        "silent: of one class, which is another alert",
+        {COVERED: "0.9x1408", OF_BAD: "0.9x1008 0.3x400", **FLOWING},
+        at=WEEK + 8 * HOURS,
+    ),
+    Case(
+        "MlmonGroundTruthDrop",
+        "silent: the nightly job is four hours late",
+        {COVERED: "0.9x1008 0.3x400", **FLOWING},
+        at=WEEK + 4 * HOURS,
+    ),
+    Case(
+        "MlmonGroundTruthDrop",
+        "silent: hardly anything is predicted",
+        {COVERED: "0.9x1008 0.3x400", ROWS: "0+0.1x1400"},
+        at=WEEK + 8 * HOURS,
+    ),
+]
 OUTCOMES = CaseFile(
     ["alerting/mlmon-outcomes.yml"],
-    [*STOPPED, *ARRIVED, *UNEVEN, *DROPPED],
+    [*STOPPED, *ARRIVED, *FALLEN, *UNEVEN, *DROPPED],
     every="10m",
     evaluated="1h",
 )
