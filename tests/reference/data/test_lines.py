@@ -317,3 +317,33 @@ def test_a_folder_of_tables_and_json_is_refused(tmp_path: Path) -> None:
 )
 def test_times_are_seconds_milliseconds_or_texts(value: Any, expected: float) -> None:
     assert seconds(value) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("make", [sagemaker, kserve, seldon_document, databricks])
+def test_whatever_happened_to_a_file_it_is_read_or_refused_in_a_line(
+    tmp_path: Path, make: Callable[[int], Record | list[Record]]
+) -> None:
+    whole = written(tmp_path / "log.jsonl", lines_of(make)).read_bytes()
+    rng = np.random.default_rng(5)
+    refused: list[str] = []
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(int(rng.integers(1, 6))):
+            at = int(rng.integers(len(damaged)))
+            kind = rng.integers(4)
+            if kind == 0:
+                damaged[at] = int(rng.integers(256))
+            elif kind == 1:
+                del damaged[at : at + int(rng.integers(1, 40))]
+            elif kind == 2:
+                damaged[at:at] = damaged[: int(rng.integers(1, 60))]
+            else:
+                damaged[at:at] = rng.choice([b"null", b"[]", b"{}", b"1e999", b'"', b"\x00"])
+        (tmp_path / "log.jsonl").write_bytes(bytes(damaged))
+        try:
+            rows_of(DataFiles(tmp_path / "log.jsonl", body_map=NAMED))
+        except DataError as error:
+            refused.append(str(error))
+    assert len(refused) > 30
+    assert all(line.startswith(str(tmp_path / "log.jsonl")) for line in refused)
+    assert not any("\n" in line for line in refused)
