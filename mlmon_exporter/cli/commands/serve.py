@@ -1,4 +1,4 @@
-"""`mlmon-exporter serve`: serves a host's metrics from outside the model server."""
+"""`mlmon-exporter serve`: metrics of a host's model servers, or of those that loggers tell of."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def serve(
 ) -> None:
     """Serve /metrics and /healthz from the state directory that the model server writes to.
 
-    Needs only the configuration and the state directory of the model server.
+    Needs only the configuration and the state directory of the model server. With an events_path in
+    the configuration it takes CloudEvents of payload loggers there, and counts their calls.
     """
     import uvicorn
 

@@ -6,6 +6,7 @@ import logging
 import math
 import threading
 from collections.abc import Iterable
+from json import JSONDecoder
 
 from mlmon_exporter.core.records import Exchange, Headers
 from mlmon_exporter.formats import FormatError
@@ -25,6 +26,8 @@ OLDEST_SECONDS = 7 * 86400.0
 PATIENCE = 20
 """After so many events without the other direction, and no call yet, the log says so."""
 _GZIP = b"\x1f\x8b"
+_JSON_LENGTH = b"inference-header-content-length"
+_ENDS_OF_JSON = b"} \r\n\t"
 _COMPONENTS = ("", "predictor")
 """Components whose bodies are the model's, unless routes name others."""
 
@@ -138,7 +141,21 @@ class EventSource:
 
 
 def _headers(headers: Headers, data: bytes) -> Headers:
-    """Return the headers of a logged body, which may be compressed without their saying so."""
-    if data.startswith(_GZIP) and b"content-encoding" not in headers:
-        return {**headers, b"content-encoding": b"gzip"}
-    return headers
+    """Return the headers of a logged body, with those that the logger left out and it needs."""
+    if data.startswith(_GZIP):
+        return {b"content-encoding": b"gzip", **headers}
+    length = _json_length(headers, data)
+    return {_JSON_LENGTH: b"%d" % length, **headers} if length else headers
+
+
+def _json_length(headers: Headers, data: bytes) -> int:
+    """Return the bytes of JSON that the Open Inference Protocol's binary tensors follow, else 0."""
+    is_binary = headers.get(b"content-type") == b"application/octet-stream"
+    if not data.startswith(b"{") or not (is_binary or data[-1] not in _ENDS_OF_JSON):
+        return 0
+    try:
+        # A character a byte, so that positions are those of the bytes.
+        _, end = JSONDecoder().raw_decode(data.decode("latin-1"))
+    except (ValueError, RecursionError):
+        return 0
+    return end if data[end:].strip() else 0

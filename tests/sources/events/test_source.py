@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import struct
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -280,6 +281,36 @@ def test_a_compressed_answer_is_read_though_no_header_says_so(monitor: Monitor) 
     post(source, binary(request("1")))
     post(source, binary(event("response", "1", gzip.compress(orjson.dumps({"predictions": [2]})))))
     assert value(monitor, "mlmon_prediction_value_sum") == 2
+
+
+@pytest.mark.parametrize("media", ["application/octet-stream", "application/json"])
+def test_binary_tensors_are_read_though_no_header_says_where_they_begin(
+    media: str, monitor: Monitor
+) -> None:
+    def body(side: str, values: dict[str, list[float]]) -> bytes:
+        tensors = [
+            {"name": name, "datatype": "FP64", "shape": [len(column)]}
+            | {"parameters": {"binary_data_size": 8 * len(column)}}
+            for name, column in values.items()
+        ]
+        head = orjson.dumps({"model_name": "fraud \u00e9", side: tensors})
+        return head + b"".join(struct.pack(f"<{len(c)}d", *c) for c in values.values())
+
+    source = source_of(monitor)
+    asked = body("inputs", {"a": [1.5, 2.5]})
+    told = body("outputs", {"p": [0.5, 0.25]})
+    post(source, binary(event("request", "1", asked, datacontenttype=media)))
+    post(source, binary(event("response", "1", told, datacontenttype=media)))
+    assert value(monitor, "mlmon_prediction_rows_total") == 2
+    assert value(monitor, "mlmon_feature_value_sum", feature="a") == 4
+    assert value(monitor, "mlmon_prediction_value_sum") == 0.75
+
+
+def test_json_that_calls_itself_bytes_is_json(monitor: Monitor) -> None:
+    source = source_of(monitor)
+    post(source, binary(request("1", datacontenttype="application/octet-stream")))
+    post(source, binary(response("1", datacontenttype="application/octet-stream")))
+    assert value(monitor, "mlmon_prediction_value_sum") == 0.5
 
 
 @pytest.mark.parametrize(
