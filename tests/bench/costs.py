@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 
 from mlmon_exporter import Config, Monitor
 from mlmon_exporter.core.records import Exchange
@@ -24,8 +25,17 @@ from .peers import ours, reference_file
 MILLION = 1e6
 
 
-def exchanges_per_second(count: int = 50_000) -> float:
-    """Return how many single-row JSON exchanges a core takes in, in a second."""
+class ExchangeCosts(NamedTuple):
+    """What single-row JSON exchanges cost from the queue to the counts."""
+
+    per_second: float
+    """Exchanges that a core takes in."""
+    by_parsing: float
+    """CPU time of one by that of `orjson.loads` of its two bodies, measured in turns."""
+
+
+def exchange_costs(count: int = 5_000, rounds: int = 9) -> ExchangeCosts:
+    """Take in so many exchanges a round; return the costs of the median round."""
     _, monitor = ours(queue_exchanges=count + 1, queue_bytes=2**30)
     headers = {b"content-type": b"application/json"}
     exchange = Exchange(
@@ -33,13 +43,21 @@ def exchanges_per_second(count: int = 50_000) -> float:
     )
     monitor._intake.submit(*exchange.waiting)
     monitor.flush(timeout=60)
-    started = time.process_time()
-    for _ in range(count):
-        monitor._intake.submit(*exchange.waiting)
-    monitor.flush(timeout=60)
-    taken = time.process_time() - started
+    waiting = exchange.waiting
+    taken, parsed = [], []
+    for _ in range(rounds):
+        started = time.process_time()
+        for _ in range(count):
+            monitor._intake.submit(*waiting)
+        monitor.flush(timeout=60)
+        between = time.process_time()
+        for _ in range(count):
+            orjson.loads(BODY)
+            orjson.loads(ANSWER)
+        taken.append(between - started)
+        parsed.append(time.process_time() - between)
     monitor.close()
-    return count / taken
+    return ExchangeCosts(count / median(taken), median(taken) / median(parsed))
 
 
 def values_per_second(rows: int = 200_000) -> float:
