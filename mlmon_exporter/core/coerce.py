@@ -145,12 +145,14 @@ def vector(values: Sequence[Any]) -> Floats:
 def matrix(columns: Sequence[Sequence[Any] | NDArray[Any]], rows: int) -> Floats:
     """Return columns of `rows` values each, shape (columns, rows), each as `numbers` reads it."""
     if {*map(type, columns)} == {list}:
-        # As bodies have them: all in one go, unless some value is no plain number. NumPy would
-        # read texts by other rules; a sum refuses them in a seventh of the time of asking.
+        # As bodies have them: all in one go, if all are plain numbers or None. NumPy would read
+        # texts by other rules; a sum refuses them in a seventh of the time of asking.
         with suppress(Exception):
-            sum(chain.from_iterable(columns))
-            values = chain.from_iterable(columns)
-            return np.fromiter(values, np.float64, len(columns) * rows).reshape(-1, rows)
+            sum(filter(None, chain.from_iterable(columns)))
+            with suppress(TypeError):
+                values = chain.from_iterable(columns)
+                return np.fromiter(values, np.float64, len(columns) * rows).reshape(-1, rows)
+            return np.array(columns, np.float64).reshape(-1, rows)
     return np.array([numbers(column) for column in columns]).reshape(-1, rows)
 
 

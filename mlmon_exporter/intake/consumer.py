@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from mlmon_exporter.core.coerce import scalar
 from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.keys import row_ids
@@ -137,4 +135,5 @@ def _scalars(columns: Mapping[str, Any]) -> dict[str, Any]:
 def _length(values: Any) -> int:
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
         return 1
-    return len(values) if np.ndim(values) else 1
+    # NumPy would read all of a list to tell its dimensions.
+    return len(values) if getattr(values, "ndim", 1) else 1

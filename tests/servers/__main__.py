@@ -2,7 +2,9 @@
 
 Prints a row a body form; fails where features, predictions or rows are not what was sent, where
 `/metrics` says otherwise, or where an answer is not the one that is given without us.
-`make servers ARGS=--record` keeps the bodies under `tests/bodies`, for `make test`.
+Then the same of apps with other POSTs beside the model, and of answers in parts.
+`make servers ARGS=django` drives one; `ARGS=--record` keeps bodies under `tests/bodies`, for
+`make test`.
 """
 
 from __future__ import annotations
@@ -13,12 +15,24 @@ from pathlib import Path
 
 import numpy as np
 
+from .beside import CALLS, MARKER, Call
 from .cases import Case, of_kserve, of_mlflow
-from .drive import Answer, Watched, is_same, read, send, serving, watched, write_reference
+from .drive import (
+    Answer,
+    Watched,
+    is_same,
+    read,
+    send,
+    serving,
+    settled,
+    watched,
+    write_reference,
+)
 from .environments import python
 from .record import columns, record
 
 SERVERS = {"kserve": of_kserve, "mlflow": of_mlflow}
+NAMES = {*SERVERS, *CALLS}
 
 
 def main(options: list[str]) -> int:
@@ -28,8 +42,11 @@ def main(options: list[str]) -> int:
         reference = Path(folder) / "linear.reference.json"
         write_reference(reference)
         for server, cases in SERVERS.items():
-            if not set(SERVERS) & set(options) or server in options:
+            if not NAMES & set(options) or server in options:
                 failures += _drive(server, cases(), reference, "--record" in options)
+        for server, calls in CALLS.items():
+            if not NAMES & set(options) or server in options:
+                failures += _drive_beside(server, calls, reference)
     print(f"{failures} failed")
     return failures
 
@@ -47,6 +64,34 @@ def _drive(server: str, cases: list[Case], reference: Path, is_recorded: bool) -
             failures += bool(problems)
             if is_recorded:
                 record(server, case, answer)
+    return failures
+
+
+def _drive_beside(server: str, calls: list[Call], reference: Path) -> int:
+    """Send each call some times, without us and with us; count rows, and look for texts."""
+    with serving(python(server), server, None) as url:
+        plain = [send(url, call) for call in calls]
+    failures = 0
+    with serving(python(server), server, reference) as url:
+        for call, expected in zip(calls, plain, strict=True):
+            before = watched(url)
+            answers = [send(url, call) for _ in range(call.times)]
+            rows = before.rows + call.times * call.rows
+            found = settled(url, rows)
+            problems = [f"rows {found.rows}, not {rows}"] if found.rows != rows else []
+            if expected.status != 200:
+                problems.append(f"status {expected.status}")
+            if not all(is_same(answer, expected) for answer in answers):
+                problems.append("an answer is not the one without us")
+            for name, value in call.sums.items():
+                seen = found.sums.get(name, 0.0) - before.sums.get(name, 0.0)
+                if not np.isclose(seen, call.times * value):
+                    problems.append(f"{name}: {seen}, not {call.times * value}")
+            if MARKER.partition(" ")[0] in found.text:
+                problems.append("a text is on /metrics")
+            counted = f"{call.times} x {call.rows} rows, the same answers"
+            print(f"{server} {call.name}: {'; '.join(problems) or counted}", flush=True)
+            failures += bool(problems)
     return failures
 
 

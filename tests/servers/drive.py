@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -17,11 +19,12 @@ from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.formats import BodyMap, Parsed, parse
 from tests.e2e.servers import free_port, program
 
+from .beside import Call
 from .cases import Case
 from .linear import FEATURES, outputs
 
 BODY_MAP = BodyMap(feature_names=FEATURES, output_names=("y",))
-NEW_HEADERS = {"date", "x-prediction-id", "ce-id", "ce-time"}
+NEW_HEADERS = {"date", "x-prediction-id", "ce-id", "ce-time", "x-bentoml-request-id"}
 """What is another in each answer, and what we add."""
 
 
@@ -39,6 +42,7 @@ class Watched(NamedTuple):
     rows: float
     sums: dict[str, float]
     """Sum of the values of each feature and output."""
+    text: str = ""
 
 
 @contextmanager
@@ -62,19 +66,37 @@ def write_reference(path: Path) -> None:
     Reference.build(data, predictions="y").save(path)
 
 
-def send(url: str, case: Case) -> Answer:
-    """Send a case's request."""
-    answer = httpx.post(url + case.path, content=case.body, headers=dict(case.headers), timeout=60)
-    return Answer(answer.status_code, list(answer.headers.raw), answer.content)
+def send(url: str, case: Case | Call) -> Answer:
+    """Send a request."""
+    sent: dict[str, Any] = {"content": case.body, "headers": dict(case.headers), "timeout": 60}
+    with httpx.stream("POST", url + case.path, **sent) as answer:
+        body = b"".join(answer.iter_raw())
+    return Answer(answer.status_code, list(answer.headers.raw), body)
 
 
 def is_same(one: Answer, other: Answer) -> bool:
-    """Whether two answers are the same to the byte, but for `NEW_HEADERS`."""
-    return (one.status, _kept(one), one.body) == (other.status, _kept(other), other.body)
+    """Whether two answers are the same to the byte, but for `NEW_HEADERS`.
+
+    Of gzip, what it holds: Django puts a random name into each.
+    """
+    return (one.status, _kept(one), _plain(one)) == (other.status, _kept(other), _plain(other))
 
 
 def _kept(answer: Answer) -> list[tuple[bytes, bytes]]:
-    return [item for item in answer.headers if item[0].decode().lower() not in NEW_HEADERS]
+    dropped = NEW_HEADERS | ({"content-length"} if _is_gzip(answer) else set())
+    return [item for item in answer.headers if item[0].decode().lower() not in dropped]
+
+
+def _is_gzip(answer: Answer) -> bool:
+    return any(item == (b"content-encoding", b"gzip") for item in _lower(answer))
+
+
+def _lower(answer: Answer) -> list[tuple[bytes, bytes]]:
+    return [(name.lower(), value) for name, value in answer.headers]
+
+
+def _plain(answer: Answer) -> bytes:
+    return gzip.decompress(answer.body) if _is_gzip(answer) else answer.body
 
 
 def read(case: Case, answer: Answer) -> Parsed:
@@ -97,4 +119,14 @@ def watched(url: str) -> Watched:
                 rows += sample.value
             elif sample.name in ("mlmon_feature_value_sum", "mlmon_prediction_value_sum"):
                 sums[sample.labels.get("feature") or sample.labels["output"]] = sample.value
-    return Watched(rows, sums)
+    return Watched(rows, sums, text)
+
+
+def settled(url: str, rows: float) -> Watched:
+    """Return what `/metrics` says once it has so many rows, or after some seconds."""
+    end = time.monotonic() + 10.0
+    while True:
+        found = watched(url)
+        if found.rows >= rows or time.monotonic() > end:
+            return found
+        time.sleep(0.1)

@@ -8,11 +8,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "servers"
-PACKAGES = {"kserve": ["kserve>=0.15"], "mlflow": ["mlflow>=3"]}
+PACKAGES = {
+    "kserve": ["kserve>=0.15"],
+    "mlflow": ["mlflow>=3"],
+    "fastapi": ["fastapi", "python-multipart", "strawberry-graphql[fastapi]>=0.240", "uvicorn"],
+    "django": ["django>=5", "uvicorn"],
+    "litserve": ["litserve>=0.2"],
+    "bentoml": ["bentoml>=1.4"],
+}
+SHARED = {"generate": "fastapi"}
+"""Server -> the one whose environment it runs in."""
 
 
 def python(server: str) -> Path:
     """Return the Python of the server's environment, with us in it."""
+    server = SHARED.get(server, server)
     folder = FOLDER / server
     found = folder / "bin" / "python"
     if not (folder / ".made").exists():
