@@ -115,8 +115,28 @@ def test_rows_that_depend_on_each_other_raise_nothing_where_the_reference_knows_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stream", dependent.SHORT[:3], ids=lambda stream: stream.process)
-def test_taken_for_independent_they_would(stream: dependent.Stream) -> None:
-    assert len(dependent.rises(dependent.without_times(stream), seed=0)) > 5
+def test_taken_for_independent_they_would_until_live_traffic_has_shown_a_week(
+    stream: dependent.Stream,
+) -> None:
+    without = replace(dependent.without_times(stream), days=13.0)
+    assert len(dependent.rises(without, seed=0, is_known=False)) >= 3
+    assert dependent.rises(without, seed=0) == []
+
+
+@pytest.mark.slow
+def test_a_reference_learned_by_night_raises_no_alarm() -> None:
+    stream = dependent.Stream(
+        "nights +1.5 sd", 2.0, features=2, days=13.0, learned_from=3.0, look_seconds=3600.0
+    )
+    assert dependent.rises(dependent.without_times(stream), seed=0) == []
+
+
+@pytest.mark.slow
+def test_a_shift_is_seen_by_what_live_traffic_showed() -> None:
+    stream = dependent.Stream(
+        "nights +1.5 sd", days=14.0, features=1, shift=1.0, shift_after=11.0, look_seconds=1800.0
+    )
+    assert dependent.hours_until_seen(dependent.without_times(stream), seed=0) <= 24
 
 
 @pytest.mark.slow

@@ -76,11 +76,11 @@ class Look(NamedTuple):
     """Dependence in time was known: verdicts of 1 are tickets."""
 
 
-def rises(stream: Stream, seed: int) -> list[Rise]:
-    """Run a stream once; return each verdict that became 1 when dependence was known."""
+def rises(stream: Stream, seed: int, *, is_known: bool = True) -> list[Rise]:
+    """Run a stream once; return each verdict that became 1 while dependence was known, or not."""
     found, was = [], dict.fromkeys((w.label for w in WINDOWS), np.zeros(stream.features, bool))
     for look in looks(stream, seed):
-        drifted = (look.results["drifted"] == 1.0) & look.is_known
+        drifted = (look.results["drifted"] == 1.0) & (look.is_known == is_known)
         new = np.flatnonzero(drifted & ~was[look.window])
         found += [Rise(look.seconds / DAY, look.window, f"x{j}") for j in new]
         was[look.window] = drifted
