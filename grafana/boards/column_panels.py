@@ -26,7 +26,7 @@ def lines(side: Side) -> list[Line]:
         Line(10, [_distribution(side), _worst(side)]),
         Line(8, [_psi(side), _fleet(side), _gap(side)]),
         Line(8, [_missing(side), _rare(side), _bad_rows(side)]),
-        Line(8, [_shares(side), _other_scores(side)]),
+        Line(8, [_shares(side)]),
         Line(8, [_values(side), _quantiles(side)]),
     ]
 
@@ -127,7 +127,7 @@ def _gap(side: Side) -> Panel:
         "none",
         *_against(side, "KS", "KS"),
         Query(windowed(side, "l_infinity"), "greatest gap of a category {{version}}"),
-        none=TOO_FEW,
+        none=NOT_A_NUMBER,
     )
 
 
@@ -222,12 +222,13 @@ def _values(side: Side) -> Panel:
     )
 
 
-def _other_scores(side: Side) -> Panel:
+def other_scores(side: Side) -> Line:
+    """Return scores without a threshold, which `detail` shows or hides."""
     scores = {
         "Jensen-Shannon distance": "js_distance",
         "Wasserstein, in reference sd": "wasserstein_ratio",
     }
-    return series(
+    panel = series(
         "Scores that do not decide",
         "Other measures of the same change, to compare with other tools: no threshold, no alert. "
         'Shown with `detail = "full"`.',
@@ -238,6 +239,7 @@ def _other_scores(side: Side) -> Panel:
         ),
         none=NEEDS_FULL,
     )
+    return Line(8, [panel])
 
 
 def _bad_rows(side: Side) -> Panel:

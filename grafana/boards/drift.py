@@ -37,7 +37,9 @@ def board() -> Dashboard:
         "Which features drifted: $model",
         [Line(4, list(_numbers())), Line(13, [_ranked(), _heat()], (16, 8))],
     )
-    return dashboard(BOARD, [features, Row("One feature: $feature", column_panels.lines(FEATURE))])
+    one = Row("One feature: $feature", column_panels.lines(FEATURE))
+    other = Row("Other scores: $feature", [column_panels.other_scores(FEATURE)], is_collapsed=True)
+    return dashboard(BOARD, [features, one, other])
 
 
 def _numbers() -> Iterator[Panel]:

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models.dashboard import Panel
 
 from .board import Line, Row
 from .panels import Axis, series
-from .promql import BY_PLACE, MODELS, SERVERS, greatest, rate, total
+from .promql import BY_PLACE, MODELS, SERVERS, greatest, or_zero, rate, total
 from .queries import Query
 from .tables import Column, Key, table
 
@@ -163,7 +163,7 @@ def _fault(title: str, about: str, metric: str, labels: str) -> Panel:
         title,
         about,
         "cps",
-        Query(rate(metric, SERVERS), "all"),
+        Query(or_zero(rate(metric, SERVERS)), "all"),
         Query(f"{rate(metric, SERVERS, labels)} > 0", legend),
         axis=Axis(least_top=1),
     )

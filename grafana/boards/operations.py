@@ -43,7 +43,7 @@ def board() -> Dashboard:
             Row("Requests", [Line(8, list(_rates())), Line(9, list(_latencies()))]),
             Row("Sizes", [Line(8, list(_sizes()))]),
             Row("Saturation", [Line(8, list(_saturation()))]),
-            Row("Streamed answers", [Line(8, list(_tokens()))]),
+            Row("Streamed answers", [Line(8, list(_tokens()))], is_collapsed=True),
             *monitor_itself.rows(),
         ],
     )

@@ -72,7 +72,10 @@ def _ground_truth(here: str) -> Iterator[Panel]:
         Query(total("mlmon_quality_rows", f"{here}, {ALL_ROWS}", "version"), "joined {{version}}"),
     )
 
-    yield series(
+
+def coverage(here: str) -> Row:
+    """Return the share of predictions whose ground truth came, by predicted class."""
+    panel = series(
         "Coverage of ground truth",
         "Share of the window's predictions whose ground truth came, by predicted class. Where "
         "classes differ, quality is that of the outcomes that came.",
@@ -88,6 +91,7 @@ def _ground_truth(here: str) -> Iterator[Panel]:
         axis=Axis(most=1),
         none=NO_CLASSES,
     )
+    return Row("Ground truth by predicted class", [Line(8, [panel])], is_collapsed=True)
 
 
 def business() -> Row:

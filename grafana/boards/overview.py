@@ -46,7 +46,7 @@ def board() -> Dashboard:
         BOARD,
         [
             Row("Now", [Line(4, list(_numbers())), Line(6, [_models()])]),
-            Row("What needs a look", [Line(9, [_worst_features(), _firing()], (15, 9))]),
+            Row("What needs a look", [Line(9, [_worst_features(), _firing()], (13, 11))]),
             Row("Requests", [Line(8, list(_requests()))]),
             Row("Drift", [Line(8, list(_drift()))]),
             Row("Predictions", [Line(8, list(_predictions()))]),
@@ -179,7 +179,7 @@ def _firing() -> Panel:
         "Alerts firing",
         "Alerts about these models that fire now, pages first.",
         [
-            Key("alertname", "Alert"),
+            Key("alertname", "Alert", width=200),
             Key("severity", "Severity", width=80, colors=SEVERITIES),
             Key("namespace", "Namespace", width=90),
             Key("job", "Job", width=90),

@@ -39,6 +39,7 @@ def board() -> Dashboard:
         *quality_rows.rows(HERE),
         outcomes.ground_truth(HERE),
         _predictions(),
+        outcomes.coverage(HERE),
         quality_rows.concept(HERE),
         quality_rows.expected(HERE),
         *segments.rows(HERE),
@@ -58,7 +59,8 @@ def _predictions() -> Row:
 
 
 def _one_output() -> Row:
-    return Row("One output: $output", column_panels.lines(OUTPUT), is_collapsed=True)
+    lines = [*column_panels.lines(OUTPUT), column_panels.other_scores(OUTPUT)]
+    return Row("One output: $output", lines, is_collapsed=True)
 
 
 def _outputs() -> Iterator[Panel]:

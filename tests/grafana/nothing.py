@@ -9,6 +9,7 @@ from mlmon_exporter.core.outcomes.task import CLASSIFICATION, REGRESSION
 
 CATEGORY = "category"
 NO_SEGMENTS, ONE_VERSION, NO_KPIS, NO_STREAMS = "segments", "versions", "kpis", "streams"
+PLAIN = "detail"
 """What there is none of."""
 
 RIGHT_FOR: Mapping[str, Set[str]] = {
@@ -22,6 +23,7 @@ RIGHT_FOR: Mapping[str, Set[str]] = {
     "Needs segments and a positive class": {NO_SEGMENTS, REGRESSION},
     "Needs business numbers with the id of a prediction": {NO_KPIS},
     "Needs streamed answers": {NO_STREAMS},
+    "Needs detail = full": {PLAIN},
 }
 """What an empty panel says -> of what, one of these, it is right to say."""
 

@@ -23,6 +23,12 @@ def test_each_word_for_nothing_that_is_allowed_is_on_a_board() -> None:
     assert RIGHT_FOR.keys() <= words
 
 
+def test_no_row_that_is_open_has_panels_that_some_models_leave_empty() -> None:
+    shown = {word_of(p) for board in BOARDS.values() for p in board["panels"] if p["type"] != "row"}
+    # A category has neither quantiles nor an order.
+    assert shown & RIGHT_FOR.keys() == {"Only numbers have this"}
+
+
 def test_a_panel_of_the_other_task_may_be_empty_and_one_of_its_own_may_not() -> None:
     accuracy = panel("mlmon-quality", "Accuracy of a classification")
     assert may_be_empty(accuracy, {REGRESSION})

@@ -29,6 +29,7 @@ from tests.grafana.nothing import (
     NO_SEGMENTS,
     NO_STREAMS,
     ONE_VERSION,
+    PLAIN,
     may_be_empty,
 )
 from tests.grafana.viewer import Viewer
@@ -64,7 +65,7 @@ class View(NamedTuple):
         return "-".join([self.uid, *self.chosen.values()]) + ".png"
 
 
-DEMO = {ONE_VERSION, NO_KPIS, NO_STREAMS}
+DEMO = {ONE_VERSION, NO_KPIS, NO_STREAMS, PLAIN}
 BIKE = DEMO | {REGRESSION, NO_SEGMENTS}
 INCOME = DEMO | {CLASSIFICATION}
 VIEWS = (
