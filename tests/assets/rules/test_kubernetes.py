@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -122,6 +123,18 @@ def test_each_service_has_a_monitor_and_the_cluster_one_copy_of_the_rules(root: 
 
 
 EXAMPLE = ROOT / "examples" / "kubernetes.yml"
+RELEASES = ("1.30", "1.37")
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_kubernetes_knows_each_field_of_the_example(release: str) -> None:
+    for one in yaml.safe_load_all(EXAMPLE.read_text()):
+        kubernetes_validate.validate(one, release, strict=True)
+
+
+def test_kubernetes_takes_the_config_maps_of_boards(root: Path) -> None:
+    for one in parsed(object_files(root, DEFAULTS, CLUSTER), "ConfigMap").values():
+        kubernetes_validate.validate(one, RELEASES[-1], strict=True)
 
 
 def test_the_example_passes_the_restricted_pod_security_standard() -> None:
@@ -138,7 +151,11 @@ def test_the_example_passes_the_restricted_pod_security_standard() -> None:
     }
     written = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
     assert written["/var/lib/mlmon"] in {volume["name"] for volume in pod["volumes"]}
-    assert {v["value"] for v in container["env"]} == {"/var/lib/mlmon"}
+    values = {variable["name"]: variable["value"] for variable in container["env"]}
+    assert written.keys() >= {values["MLMON_STATE_DIR"]}
+    assert {container[probe]["httpGet"]["path"] for probe in PROBES} == {
+        values["MLMON_HEALTH_PATH"]
+    }
     ports = {port["name"] for port in container["ports"]}
     assert {container[probe]["httpGet"]["port"] for probe in PROBES} <= ports
     (rule,) = found["NetworkPolicy"]["spec"]["ingress"]
