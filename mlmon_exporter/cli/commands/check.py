@@ -20,7 +20,7 @@ from mlmon_exporter.reference.settings import segment_feature
 from mlmon_exporter.reference.warnings import reference_warnings, time_warnings
 
 from .sample import Sample, show_sample
-from .sensitivity import sensitivity
+from .sensitivity import rare_positives, sensitivity
 from .terminal import UserError, age, column_table, counted, print_warnings, user_errors
 
 EXAMPLE = (
@@ -156,6 +156,7 @@ def _show(
         *_fit(model, reference),
         *reference_warnings(reference),
         *time_warnings(reference, settings.windows),
+        *rare_positives(reference, settings.windows, rows_per_day),
     ]
 
 

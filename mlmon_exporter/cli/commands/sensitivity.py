@@ -9,6 +9,7 @@ from statistics import median
 from mlmon_exporter.config.keys import Config, Duration
 from mlmon_exporter.core.drift.power import rows_needed, rows_until_seen
 from mlmon_exporter.core.drift.tests import count_tests
+from mlmon_exporter.core.outcomes.thresholds import LEAST_OF_CLASS
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.stats.thresholds import level
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
@@ -46,6 +47,30 @@ def sensitivity(
         each = zip(SHIFTS, needed, strict=True)
         said = ", ".join(f"{shift:g} sd {_said(count, rows, window)}" for shift, count in each)
         yield f"A shift of a typical feature's mean in a window of {window.label}: {said}"
+
+
+def rare_positives(
+    reference: Reference, windows: Sequence[Duration], rows_per_day: float | None
+) -> Iterator[str]:
+    """Advise a longer window where the longest has too few positives to tell of quality.
+
+    Args: as for `sensitivity`.
+    """
+    outcomes = reference.outcomes
+    sums = outcomes.sums(reference.outputs) if outcomes is not None else None
+    positive = sums.layout.task.positive if sums is not None else None
+    if sums is None or positive is None or rows_per_day is None:
+        return
+    share = float(sums.each("true")[0, positive] / sums["rows"][0])
+    longest = max(windows, key=lambda window: window.seconds)
+    expected = share * rows_per_day * longest.seconds / DAY_SECONDS
+    if share > 0 and expected < LEAST_OF_CLASS:
+        days = math.ceil(LEAST_OF_CLASS / (share * rows_per_day))
+        yield (
+            f"one row in {thousands(round(1 / share))} is positive, so that a window of "
+            f"{longest.label} has about {expected:.2g} of them, and so few tell little of quality: "
+            f"add a window of {days}d or more"
+        )
 
 
 def _typical(
