@@ -70,7 +70,8 @@ class LiveDependence:
             now: Unix seconds.
             effects: Design effects of requests, by column.
         """
-        numbers = self.stretches.numbers(now)
+        # Few days bring great doubt: chance in them would hide all changes.
+        numbers = self.stretches.numbers(now) if self.is_known(now) else {}
         return self._kept.get(numbers, lambda: self._measured(numbers, effects))
 
     def _measured(
