@@ -25,8 +25,9 @@ MARKER = "MARKER Jane Roe was born on 1 April 1980"
 SECRET = "hunter2MARKER"
 SECRETS: dict[str, Any] = {"password": SECRET, "user": {"api_key": SECRET, "refreshToken": SECRET}}
 STRUCTURE = frozenset(
-    """datatype name names columns content_type role type object model model_name model_version
-    signature_name id index finish_reason specversion source puid method jsonrpc""".split()
+    """datatype name names columns ColumnNames content_type role type object model model_name
+    model_version signature_name id index finish_reason specversion source puid method
+    jsonrpc""".split()
 )
 """Keys whose texts are not a person's: they say what the others are."""
 FORM = {"content-type": "application/x-www-form-urlencoded"}
