@@ -34,6 +34,8 @@ KNOWN_ROUTES = RouteTemplates(
         "/v1/embeddings",
         "/api/v1.0/predictions",
         "/seldon/{namespace}/{deployment}/api/v1.0/predictions",
+        "/inference.GRPCInferenceService/ModelInfer",
+        "/inference.GRPCInferenceService/ModelStreamInfer",
     )
 )
 """Routes of the servers' own protocols, which a path alone tells: Triton, KServe, TF Serving,
@@ -105,7 +107,7 @@ class Recorder:
         if outcome == "ok" and turn.method == "POST" and status < 300:
             if model:
                 self._hand_over(turn, model, route)
-            else:
+            elif not turn.is_foreign:
                 sink.routes.missed(route)
 
     def _hand_over(self, turn: Turn, model: str, route: str) -> None:

@@ -23,6 +23,7 @@ class Turn:
         "has_left",
         "is_answered",
         "is_asked",
+        "is_foreign",
         "is_read",
         "is_unseen",
         "labels",
@@ -65,6 +66,8 @@ class Turn:
         """Seconds from the request's first byte to the answer's."""
         self.status = 0
         self.is_asked = self.is_read = self.is_answered = self.has_left = False
+        self.is_foreign = False
+        """It is known to be no prediction, such as an RPC of another method."""
         self.is_unseen = False
         """The answer's body does not pass here: the server sends it from a file."""
         self.error: Error = "none"

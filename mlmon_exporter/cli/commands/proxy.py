@@ -47,9 +47,9 @@ def proxy(
 
     Bytes pass untouched in both directions; a copy is read. What cannot be read still passes.
     """
-    absent = [name for name in ("httptools", "uvloop") if find_spec(name) is None]
+    absent = [name for name in ("hpack", "httptools", "uvloop") if find_spec(name) is None]
     if absent:
-        wanted = " and ".join(absent)
+        wanted = ", ".join(absent)
         raise UserError(f"proxy: expected {wanted}; pip install 'mlmon-exporter[proxy]'")
     from mlmon_exporter.cli.proxy import Ports, run
     from mlmon_exporter.sources.proxy.relay import Address

@@ -21,7 +21,7 @@ METHODS = frozenset((f"{SERVICE}/ModelInfer", STREAMED))
 MAX_WAITING = 256
 """Request messages of one stream that may wait for an answer; the oldest is then given up."""
 
-OK, UNKNOWN, UNIMPLEMENTED, INTERNAL = 0, 2, 12, 13
+OK, UNKNOWN, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 0, 2, 12, 13, 14
 _STATUS = (
     *(200, CLIENT_LEFT, 500, 400, CANCELLED, 404, 409, 403, 429),
     *(400, 409, 400, 501, 500, 503, 500, 401),
@@ -163,11 +163,18 @@ class Conversation:
             turn.response_size, turn.response_chunks = part.size, None
 
     def forget(self) -> None:
-        """Count nothing: the RPC is served in a way that is not watched."""
+        """Count nothing: what becomes of the RPC will not be known."""
         with self._lock:
             self._is_open = False
-            if self._first is not None:
-                self._recorder.forget(self._first)
+            turns = self._unanswered()
+        for turn in turns:
+            self._recorder.forget(turn)
+
+    def _unanswered(self) -> list[Turn]:
+        turns = [turn for _, turn in self._waiting]
+        turns += [self._first] if self._first is not None else []
+        self._waiting.clear()
+        return turns
 
     def ended(self, code: int, *, has_left: bool = False, is_late: bool = False) -> None:
         """Note that the RPC has ended, once.
@@ -181,9 +188,7 @@ class Conversation:
             if not self._is_open:
                 return
             self._is_open = False
-            turns = [turn for _, turn in self._waiting]
-            turns += [self._first] if self._first is not None else []
-            self._waiting.clear()
+            turns = self._unanswered()
         for turn in turns:
             turn.has_left = has_left and not is_late
             turn.error = "cancelled" if is_late else "none"
@@ -194,9 +199,14 @@ class Conversation:
         if code == OK and not turn.status:  # nothing to say, as of a model that keeps a state
             self._start(turn, Part(b"", 0))
         elif code:
-            turn.status = _STATUS[code] if 0 <= code < len(_STATUS) else _STATUS[UNKNOWN]
+            turn.status = status_of(code)
         turn.is_answered = code is not None
         self._recorder.end(turn)
+
+
+def status_of(code: int) -> int:
+    """Return the HTTP status of a status code of gRPC."""
+    return _STATUS[code] if 0 <= code < len(_STATUS) else _STATUS[UNKNOWN]
 
 
 def _rest_path(names: Head) -> str:

@@ -37,6 +37,7 @@ class Http1Ear:
         on_answer: Callable[[Turn], None],
         on_turn: Callable[[Turn], None],
         max_body_bytes: int,
+        on_forget: Callable[[Turn], None] = lambda turn: None,
     ) -> None:
         """Begin with a connection that has carried nothing.
 
@@ -45,10 +46,12 @@ class Http1Ear:
             on_answer: Called when the head of its answer has come.
             on_turn: Called when it has ended. A turn without a whole head is not told.
             max_body_bytes: Bodies that are longer are not kept.
+            on_forget: Called instead where nobody will hear the end of a turn that was told.
         """
         self._on_request = on_request
         self._on_answer = on_answer
         self._on_turn = on_turn
+        self._on_forget = on_forget
         self._limit = max_body_bytes
         self._turns: deque[Turn] = deque()
         """Turns without a whole answer, oldest first."""
@@ -84,6 +87,12 @@ class Http1Ear:
             turn.has_left = has_left
             if turn.is_asked:
                 self._on_turn(turn)
+
+    def forget(self) -> None:
+        """Let go the turns that are under way: nobody will hear them end."""
+        for turn in self._turns:
+            self._on_forget(turn)
+        self._turns.clear()
 
     def begin(self) -> Turn:
         """Begin a turn: a request's head is coming."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from mlmon_exporter.sources.recorder import Recorder
 from mlmon_exporter.sources.sink import Sink
 from mlmon_exporter.sources.turn import Turn
 
-from .http1 import Http1Ear
+from .frames import PREFACE
+from .http1 import Http1Ear, UnheardError
+from .http2 import Http2Ear
 from .relay import Ear
 
 logger = logging.getLogger(__name__)
 
 BAD_GATEWAY = 502
 """Status of a request that the upstream took and never answered: the client saw none."""
+MAX_EARLY = 64 * 1024
+"""Bytes that a server may send before its client has said which HTTP it speaks."""
 
 
 def listening(sink: Sink) -> Callable[[], Ear]:
@@ -25,10 +30,73 @@ def listening(sink: Sink) -> Callable[[], Ear]:
     def end(turn: Turn) -> None:
         recorder.end(turn, BAD_GATEWAY)
 
-    def listen() -> Ear:
-        return Http1Ear(recorder.begin, recorder.answer_begins, end, sink.max_body_bytes)
+    def http1() -> Http1Ear:
+        begin, limit = recorder.begin, sink.max_body_bytes
+        return Http1Ear(begin, recorder.answer_begins, end, limit, on_forget=recorder.forget)
 
-    return listen
+    return lambda: EitherEar(http1, lambda: Http2Ear(sink, recorder))
+
+
+class EitherEar:
+    """Hears a connection by the HTTP that its client's first bytes speak."""
+
+    def __init__(self, http1: Callable[[], Http1Ear], http2: Callable[[], Http2Ear]) -> None:
+        self._http1, self._http2 = http1, http2
+        self._ear: Http1Ear | Http2Ear | None = None
+        self._asked = self._answered = b""
+        """Bytes before that is known: an HTTP/2 server greets first."""
+
+    def asked(self, data: bytes) -> None:
+        """Hear what the client sent."""
+        if self._ear is not None:
+            with self._forgetting(self._ear):
+                self._ear.asked(data)
+            return
+        self._asked += data
+        if self._asked.startswith(PREFACE):
+            self._begin(self._http2())
+        elif not PREFACE.startswith(self._asked):
+            self._begin(self._http1())
+
+    def _begin(self, ear: Http1Ear | Http2Ear) -> None:
+        self._ear = ear
+        asked, answered = self._asked, self._answered
+        self._asked = self._answered = b""
+        with self._forgetting(ear):
+            ear.asked(asked)
+            if answered:
+                ear.answered(answered)
+
+    def answered(self, data: bytes) -> None:
+        """Hear what the server sent."""
+        if self._ear is None:
+            self._answered += data
+            if len(self._answered) > MAX_EARLY:
+                raise UnheardError("expected a request first")
+            return
+        with self._forgetting(self._ear):
+            self._ear.answered(data)
+
+    def ended(self, *, by_client: bool) -> None:
+        """Hear that one side sends no more."""
+        if self._ear is not None:
+            with self._forgetting(self._ear):
+                self._ear.ended(by_client=by_client)
+
+    def closed(self, *, by_client: bool) -> None:
+        """Hear that the connection is gone."""
+        if self._ear is not None:
+            with self._forgetting(self._ear):
+                self._ear.closed(by_client=by_client)
+
+    @contextmanager
+    def _forgetting(self, ear: Http1Ear | Http2Ear) -> Iterator[None]:
+        """Let go what is under way where an ear fails: nobody will hear it end."""
+        try:
+            yield
+        except Exception:
+            ear.forget()
+            raise
 
 
 def unheard(sink: Sink) -> Callable[[Exception], None]:
