@@ -87,10 +87,12 @@ class Call:
         return watched
 
     def _answered(self, part: Part) -> None:
-        if self._is_active():  # else nobody gets it
-            self._conversation.answered(part)
-        if not self._is_streaming:
-            self._end(OK)
+        try:
+            if self._is_active():  # else nobody gets it
+                self._conversation.answered(part)
+        finally:
+            if not self._is_streaming:
+                self._end(OK)
 
     def _note(self, take: Callable[[Part], None], data: bytes) -> None:
         try:
@@ -154,6 +156,7 @@ class Call:
             is_late = is_cut and self._is_late()
             self._conversation.ended(self._code(code), has_left=is_cut, is_late=is_late)
         except Exception as fault:  # noqa: BLE001 - the RPC ends as it does
+            self._conversation.forget()
             self._sink.fail(fault)
 
     def _code(self, default: int) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 from time import perf_counter
 
@@ -133,13 +134,14 @@ class Conversation:
             turn = self._answered(names.id)
         if turn is None:
             return
-        if names.is_error:  # Triton's stream goes on after it
-            turn.status = _STATUS[UNKNOWN]
-        else:
-            self._start(turn, part)
-        if self._is_streamed:
-            turn.is_answered = True
-            self._recorder.end(turn)
+        with self._letting_go(turn):
+            if names.is_error:  # Triton's stream goes on after it
+                turn.status = _STATUS[UNKNOWN]
+            else:
+                self._start(turn, part)
+            if self._is_streamed:
+                turn.is_answered = True
+                self._recorder.end(turn)
 
     def _answered(self, request_id: str) -> Turn | None:
         """Return the turn that an answer with this id belongs to."""
@@ -196,12 +198,22 @@ class Conversation:
 
     def _end(self, turn: Turn, code: int | None) -> None:
         """Count a turn that ended with a status code, None without one."""
-        if code == OK and not turn.status:  # nothing to say, as of a model that keeps a state
-            self._start(turn, Part(b"", 0))
-        elif code:
-            turn.status = status_of(code)
-        turn.is_answered = code is not None
-        self._recorder.end(turn)
+        with self._letting_go(turn):
+            if code == OK and not turn.status:  # nothing to say, as of a model that keeps a state
+                self._start(turn, Part(b"", 0))
+            elif code:
+                turn.status = status_of(code)
+            turn.is_answered = code is not None
+            self._recorder.end(turn)
+
+    @contextmanager
+    def _letting_go(self, turn: Turn) -> Iterator[None]:
+        """Do not count a turn among those under way where its end cannot be noted."""
+        try:
+            yield
+        except Exception:
+            self._recorder.forget(turn)
+            raise
 
 
 def status_of(code: int) -> int:

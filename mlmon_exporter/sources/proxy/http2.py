@@ -7,7 +7,8 @@ itself. An ear sends nothing: it reads the frames of both directions, and their 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Protocol
 
@@ -129,21 +130,31 @@ class Http2Ear:
     def finish(self, stream: int, trailers: Headers = ()) -> None:
         """End a stream whose answer is whole."""
         if stream in self._streams:
-            self._drop(stream).ended(trailers)
+            with self._dropped(stream) as heard:
+                heard.ended(trailers)
 
     def cut(self, stream: int, *, by_client: bool, code: int | None) -> None:
         """End a stream whose answer is not whole."""
         if stream in self._streams:
-            self._drop(stream).cut(by_client=by_client, code=code)
+            with self._dropped(stream) as heard:
+                heard.cut(by_client=by_client, code=code)
 
     def refuse_after(self, last: int) -> None:
         """Forget the streams after this one: the server leaves them to another connection."""
         for stream in [stream for stream in self._streams if stream > last]:
-            self._drop(stream).forget()
+            with self._dropped(stream) as heard:
+                heard.forget()
 
-    def _drop(self, stream: int) -> Heard:
+    @contextmanager
+    def _dropped(self, stream: int) -> Iterator[Heard]:
+        """Give a stream that is to end, and let it go where that cannot be noted."""
         self._begun.discard(stream)
-        return self._streams.pop(stream)
+        heard = self._streams.pop(stream)
+        try:
+            yield heard
+        except Exception:
+            heard.forget()
+            raise
 
 
 class _Requests:
