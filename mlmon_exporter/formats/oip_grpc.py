@@ -167,8 +167,10 @@ class Head(NamedTuple):
     model: str = ""
     version: str = ""
     id: str = ""
+    is_tritons: bool = False
+    """The message is Triton's streamed answer, which has the response within."""
     is_error: bool = False
-    """The message has no more than a text and an id: Triton's streamed answer to a bad request."""
+    """Triton's streamed answer has a text in the response's place: what is wrong."""
 
 
 _NAMES = 3
@@ -190,7 +192,8 @@ def head(content: bytes) -> Head:
     """
     names = ["", "", ""]
     inner, highest = b"", 0
-    for number, start, end in _fields(content, _inner(content)):
+    begin = _inner(content)
+    for number, start, end in _fields(content, begin):
         highest = max(highest, number)
         if number > _NAMES:
             break
@@ -198,8 +201,8 @@ def head(content: bytes) -> Head:
         names[number - 1] = text.decode(errors="replace")
         inner = text if number == _INNER else inner
     if names[0] and highest <= _INNER:
-        return Head(id=head(inner).id if inner else "", is_error=True)
-    return Head(names[0], names[1], names[2])
+        return Head(id=head(inner).id if inner else "", is_tritons=True, is_error=True)
+    return Head(names[0], names[1], names[2], begin > 0)
 
 
 def _inner(content: bytes) -> int:

@@ -153,7 +153,7 @@ def parse(
         version = None  # one that repeats the model's name tells nothing
     batch = Batch(features, predictions, rows, version)
     if not exchange.prediction_id:
-        found = row.prediction_id(response) or row.prediction_id(request)
+        found = row.prediction_id(request) or row.prediction_id(response)
         batch = batch._replace(prediction_ids=row_ids(found, rows)) if found else batch
     return Parsed(row.name, batch, problems, name)
 

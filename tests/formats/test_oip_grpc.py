@@ -209,9 +209,9 @@ def test_the_names_at_a_messages_head() -> None:
         [oip.tensor("x", "BYTES", [1], [bytes(100_000)])], model="é", version="2", id="i"
     )
     assert head(big) == head(big[:50]) == Head("é", "2", "i")
-    assert head(oip.streamed(big)) == Head("é", "2", "i")
+    assert head(oip.streamed(big)) == Head("é", "2", "i", is_tritons=True)
     assert head(oip.request([X], model="", version="2")) == Head("", "2")
-    assert head(oip.streamed(error="no")) == Head(is_error=True)
+    assert head(oip.streamed(error="no")) == Head(is_tritons=True, is_error=True)
     assert head(oip.streamed(oip.response([], model="", id="i"), "no")) == Head(
         id="i", is_error=True
     )

@@ -68,8 +68,9 @@ class Conversation:
     """The messages of one RPC, which become turns. Thread-safe.
 
     A streamed RPC may last for days: each of its requests counts as one, timed by itself. An answer
-    belongs to the request with its id; an answer to a request without one, to the oldest of these.
-    Of several answers to one request the first is read.
+    belongs to the request with its id, else to the oldest that waits. Triton's models may answer
+    a request several times, with its id: the first answer is read. MLServer's give all answers of
+    a stream the id of its first request.
     """
 
     def __init__(self, sink: Sink, recorder: Recorder, method: str, metadata: Metadata) -> None:
@@ -131,7 +132,7 @@ class Conversation:
         """Note a response message."""
         names = part.head() if self._is_streamed else Head()
         with self._lock:
-            turn = self._answered(names.id)
+            turn = self._answered(names)
         if turn is None:
             return
         with self._letting_go(turn):
@@ -143,18 +144,16 @@ class Conversation:
                 turn.is_answered = True
                 self._recorder.end(turn)
 
-    def _answered(self, request_id: str) -> Turn | None:
-        """Return the turn that an answer with this id belongs to."""
-        if not self._waiting:
-            return None
+    def _answered(self, names: Head) -> Turn | None:
+        """Return the turn that an answer belongs to, None for none."""
         if not self._is_streamed:
-            return self._waiting[0][1]
-        found = next((pair for pair in self._waiting if pair[0] == request_id), None)
-        found = found or next((pair for pair in self._waiting if not pair[0]), None)
-        if found is None:
+            return self._waiting[0][1] if self._waiting else None
+        found = [pair for pair in self._waiting if pair[0] == names.id]
+        found = found or [pair for pair in self._waiting if not (names.is_tritons and pair[0])]
+        if not found:
             return None
-        self._waiting.remove(found)
-        return found[1]
+        self._waiting.remove(found[0])
+        return found[0][1]
 
     def _start(self, turn: Turn, part: Part) -> None:
         turn.start(_STATUS[OK], perf_counter())
