@@ -213,7 +213,7 @@ def test_the_names_at_a_messages_head() -> None:
     assert head(oip.request([X], model="", version="2")) == Head("", "2")
     assert head(oip.streamed(error="no")) == Head(is_tritons=True, is_error=True)
     assert head(oip.streamed(oip.response([], model="", id="i"), "no")) == Head(
-        id="i", is_error=True
+        id="i", is_tritons=True, is_error=True
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import grpc_drive
 from .beside import CALLS, MARKER, Call
 from .cases import Case, of_kserve, of_mlflow
 from .drive import (
@@ -32,7 +33,7 @@ from .environments import python
 from .record import columns, record
 
 SERVERS = {"kserve": of_kserve, "mlflow": of_mlflow}
-NAMES = {*SERVERS, *CALLS}
+NAMES = {*SERVERS, *CALLS, "grpc"}
 
 
 def main(options: list[str]) -> int:
@@ -47,6 +48,8 @@ def main(options: list[str]) -> int:
         for server, calls in CALLS.items():
             if not NAMES & set(options) or server in options:
                 failures += _drive_beside(server, calls, reference)
+    if not NAMES & set(options) or "grpc" in options:
+        failures += grpc_drive.drive()
     print(f"{failures} failed")
     return failures
 

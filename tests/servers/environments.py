@@ -15,6 +15,8 @@ PACKAGES = {
     "django": ["django>=5", "uvicorn"],
     "litserve": ["litserve>=0.2"],
     "bentoml": ["bentoml>=1.4"],
+    "mlserver": ["mlserver>=1.7"],
+    "triton": ["tritonclient[grpc]>=2.50"],
 }
 SHARED = {"generate": "fastapi"}
 """Server -> the one whose environment it runs in."""
