@@ -14,7 +14,7 @@ from hpack.exceptions import HPACKError
 from .http1 import UnheardError
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-"""What a client sends first, by which HTTP/2 is known without TLS."""
+"""First bytes of a client, by which HTTP/2 is known without TLS."""
 MAX_HEAD = 64 * 1024
 """Bytes of a header block, of a table of headers, and of a frame that holds no data."""
 
