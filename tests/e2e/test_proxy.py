@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -18,6 +18,7 @@ import pytest
 from .servers import free_port, program, wait_until
 
 NODE = Path(__file__).with_name("model_server.mjs")
+JAVA = Path(__file__).with_name("ModelServer.java")
 JSON = b'{"instances": [{"a": 1.5, "b": "x"}]}'
 CLOSE = b"Connection: close\r\n"
 
@@ -107,6 +108,12 @@ Proxied = tuple[int, int]
 
 @pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
 def proxied(request: pytest.FixtureRequest, node: int, tmp_path: Path) -> Iterator[Proxied]:
+    with proxy_of(node, tmp_path, request.param) as ports:
+        yield ports
+
+
+@contextmanager
+def proxy_of(upstream: int, tmp_path: Path, workers: int = 1) -> Iterator[Proxied]:
     port, metrics_port = free_port(), free_port()
     config = tmp_path / "mlmon.toml"
     routes = '["/predict", "/invocations", "/v1/chat/completions"]'
@@ -114,8 +121,8 @@ def proxied(request: pytest.FixtureRequest, node: int, tmp_path: Path) -> Iterat
         f'state_dir = "{tmp_path}/state"\n[[models]]\nname = "m"\nroutes = {routes}\n'
     )
     command = [sys.executable, "-m", "mlmon_exporter.cli", "proxy", "--config", str(config)]
-    command += ["--upstream", f"127.0.0.1:{node}", "--port", str(port)]
-    command += ["--metrics-port", str(metrics_port), "--workers", str(request.param)]
+    command += ["--upstream", f"127.0.0.1:{upstream}", "--port", str(port)]
+    command += ["--metrics-port", str(metrics_port), "--workers", str(workers)]
 
     def is_ready() -> bool:
         return httpx.get(f"http://127.0.0.1:{metrics_port}/healthz").is_success and is_open(port)
@@ -164,3 +171,32 @@ def test_the_first_part_of_a_stream_does_not_wait_for_the_rest(node: int, proxie
         return first / (time.perf_counter() - began)
 
     assert min(first_by_whole(proxied[0]) for _ in range(5)) < 0.7
+
+
+OF_JAVA = (
+    *("a prediction", "chunks and trailers", "a request in chunks", "pipelined"),
+    *("a server's fault", "no such path", "five megabytes there and back"),
+)
+DATE = re.compile(rb"^Date: .*\r\n", re.MULTILINE)
+
+
+def test_a_java_servers_bytes_are_as_without_us(
+    require_binary: Callable[[str], str], tmp_path: Path
+) -> None:
+    java = free_port()
+    command = [require_binary("java"), str(JAVA), str(java)]
+    with (
+        program(command, lambda: is_open(java), tmp_path / "java.log", seconds=120),
+        proxy_of(java, tmp_path) as (port, metrics_port),
+    ):
+        expected = 0
+        for name in OF_JAVA:
+            script = SCRIPTS[name]
+            answers = [DATE.sub(b"", said(each, script)) for each in (port, java)]
+            assert answers[0] == answers[1], name
+            expected += answers[0].count(b"1.5]}")
+
+        def rows() -> float:
+            return sum(metrics(metrics_port, "mlmon_prediction_rows_total").values())
+
+        wait_until(lambda: rows() == expected, 30)

@@ -343,8 +343,8 @@ def test_ground_truth_finds_a_prediction_by_metadata_or_by_its_id(
         server.unary(asked(1.0, id="body"))
         server.unary(asked(1.0, id="other"), metadata=(("x-prediction-id", "header"),))
         server.expect({("m", UNARY, "200", "ok"): 2})
-        found = {i: monitor.observe_ground_truth(i, 1.0) for i in ("r", "header", "other")}
-    assert found == {"r": "matched", "header": "matched", "other": "unknown"}
+        found = {i: monitor.observe_ground_truth(i, 1.0) for i in ("body", "header", "other")}
+    assert found == {"body": "matched", "header": "matched", "other": "unknown"}
 
 
 FAULTS = (
