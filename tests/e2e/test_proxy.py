@@ -75,6 +75,14 @@ def said(port: int, script: bytes, pause: float = 0.0) -> bytes:
     return received
 
 
+def answered(port: int, script: bytes) -> bytes:
+    """The same; once more where a server that closed with a body unread had TCP drop its answer."""
+    for _ in range(9):
+        with suppress(ConnectionResetError):
+            return said(port, script)
+    return said(port, script)
+
+
 def metrics(port: int, name: str) -> dict[tuple[str, ...], float]:
     """Counts over 0 of a metric by its label values."""
     text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
@@ -136,7 +144,7 @@ def test_every_byte_is_as_without_us_and_every_request_is_counted(
 ) -> None:
     port, metrics_port = proxied
     for name, script in SCRIPTS.items():
-        assert said(port, script) == said(node, script), name
+        assert answered(port, script) == answered(node, script), name
     slow = SCRIPTS["five megabytes there and back"]
     assert said(port, slow, pause=0.005) == said(node, slow)
     expected = {
@@ -144,17 +152,18 @@ def test_every_byte_is_as_without_us_and_every_request_is_counted(
         ("m", "", "/predict", "HEAD", "200", "ok"): 1,
         ("m", "", "/invocations", "POST", "200", "ok"): 1,
         ("m", "", "/v1/chat/completions", "POST", "200", "ok"): 1,
-        ("", "", "other", "POST", "413", "client_error"): 1,
         ("", "", "other", "POST", "500", "server_error"): 1,
         ("", "", "other", "POST", "200", "interrupted"): 1,
         ("", "", "other", "POST", "404", "client_error"): 1,
         ("", "", "other", "POST", "200", "ok"): 1 + 2,  # /old, and /echo twice
         ("", "", "other", "GET", "101", "ok"): 1,
     }
-    total = sum(expected.values())
+    total = sum(expected.values()) + 1  # and what was answered before the body, perhaps more often
     with suppress(TimeoutError):  # then the counts say which
         wait_until(lambda: sum(metrics(metrics_port, "mlmon_requests_total").values()) >= total, 20)
-    assert metrics(metrics_port, "mlmon_requests_total") == expected
+    counted = metrics(metrics_port, "mlmon_requests_total")
+    assert counted.pop(("", "", "other", "POST", "413", "client_error")) >= 1
+    assert counted == expected
     assert sum(metrics(metrics_port, "mlmon_prediction_rows_total").values()) == 10 + 1 + 1
     assert metrics(metrics_port, "mlmon_dropped_total")["unheard",] == 1
 
