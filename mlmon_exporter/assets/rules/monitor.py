@@ -131,7 +131,6 @@ and {count(errors, by)} >= {LEAST_DROPPED}""",
 def _fault_alerts(settings: Settings) -> Iterator[Alert]:
     internal = settings.select("mlmon_internal_errors_total")
     # Scanners send methods that HTTP does not know; segments are settled when a reference is built.
-    overflow = settings.select("mlmon_label_overflow_total", 'label!~"method|segment"')
     writable = settings.select("mlmon_state_writable")
     hour = settings.span("1h")
     yield Alert(
@@ -157,19 +156,6 @@ def _fault_alerts(settings: Settings) -> Iterator[Alert]:
         description=(
             "{{ $labels.instance }} ({{ $labels.job }}) cannot write to its state_dir: it shows "
             "the counts of one process, which a restart would lose."
-        ),
-        board="operations",
-    )
-    yield Alert(
-        name="MlmonLabelOverflow",
-        severity="info",
-        expr=f"sum by ({BY_PLACE}, label) (increase({overflow}[{hour}])) > 10",
-        labels=("job", "label"),
-        hold="15m",
-        summary="Too many values of {{ $labels.label }} in {{ $labels.job }}",
-        description=(
-            "{{ $value | humanize }} times in the last hour a new {{ $labels.label }} in "
-            "{{ $labels.job }} was counted as `other`, since the cap is reached."
         ),
         board="operations",
     )

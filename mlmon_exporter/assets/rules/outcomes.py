@@ -22,7 +22,6 @@ def alerts(settings: Settings) -> list[Alert]:
     return [
         _stopped(settings),
         _unused(settings),
-        _fallen(settings),
         _uneven(settings),
         _dropped(settings),
     ]
@@ -93,47 +92,31 @@ or
     )
 
 
-def _fallen(settings: Settings) -> Alert:
+def _uneven(settings: Settings) -> Alert:
+    parity = settings.select("mlmon_ground_truth_parity_ratio")
     coverage = settings.select("mlmon_ground_truth_coverage_ratio", 'predicted_class=""')
     rows = settings.select("mlmon_prediction_rows_total")
-    week = settings.span("1w")
     return Alert(
-        name="MlmonGroundTruthDrop",
+        name="MlmonGroundTruthUneven",
         severity="warning",
         # Low coverage is no fault where outcomes take their time: then it was low a week ago.
         expr=f"""\
+min by ({VERSION}) ({parity}) < {LEAST_PARITY:g}
+or
 max by ({VERSION}) ({coverage})
 /
-max by ({VERSION}) ({coverage} offset {week})
+max by ({VERSION}) ({coverage} offset {settings.span("1w")})
 < {LEAST_KEPT:g}
 and on ({MODEL}) sum by ({MODEL}) (increase({rows}[{settings.span("1d")}])) >= {LEAST_ROWS}""",
         labels=("job", "model", "version"),
         # A nightly job may be some hours late.
         hold="6h",
-        summary="Ground truth of {{ $labels.model }} comes for fewer predictions than it did",
-        description=(
-            f"Of the predictions of {WHO}, ground truth has come "
-            "for {{ $value | humanizePercentage }} of the share of a week ago. Its quality is that "
-            "of the outcomes that came."
-        ),
-        board="quality",
-    )
-
-
-def _uneven(settings: Settings) -> Alert:
-    parity = settings.select("mlmon_ground_truth_parity_ratio")
-    return Alert(
-        name="MlmonGroundTruthUneven",
-        severity="warning",
-        expr=f"min by ({VERSION}) ({parity}) < {LEAST_PARITY:g}",
-        labels=("job", "model", "version"),
-        hold="1h",
         keep="1h",
-        summary="Ground truth of {{ $labels.model }} comes for some classes before others",
+        summary="Ground truth of {{ $labels.model }} comes for a part of its predictions only",
         description=(
-            f"Of one predicted class of {THE_MODEL}, ground truth has "
-            "come {{ $value | humanizePercentage }} as often as of another. Its quality is that of "
-            "the outcomes that came, and may be far from that of all."
+            f"Ground truth of {THE_MODEL} has come {{{{ $value | humanizePercentage }}}} as often "
+            "for one predicted class as for another, or as a week ago for all. Its quality is that "
+            "of the outcomes that came, and may be far from that of all."
         ),
         board="quality",
     )

@@ -23,8 +23,6 @@ REFUSED = series("mlmon_dropped_total", reason="request_unread")
 PARSE = series("mlmon_parse_errors_total", format="json", reason="bad_json")
 INTERNAL = series("mlmon_internal_errors_total", where="store")
 WRITABLE = series("mlmon_state_writable")
-ROUTES = series("mlmon_label_overflow_total", label="route")
-METHODS = series("mlmon_label_overflow_total", label="method")
 FLUSHED = series("mlmon_last_flush_timestamp_seconds")
 OTHERS = {
     series("mlmon_requests_total", instance=str(number), model=f"m{number}"): "0+5000x60"
@@ -166,16 +164,6 @@ INTAKE = [
     Case("MlmonStateNotWritten", "silent: it is written", {WRITABLE: "1x60"}, 30),
     Case("MlmonStateNotWritten", "silent: for three minutes", {WRITABLE: "1x10 0x2 1x60"}, 30),
     Case("MlmonStateNotWritten", "silent: counts are in memory", {BUILD: "1x60"}, 30),
-    Case(
-        "MlmonLabelOverflow",
-        "fires: routes without end",
-        {ROUTES: "0+1x90"},
-        80,
-        {**JOB, "label": "route"},
-        "60",
-    ),
-    Case("MlmonLabelOverflow", "silent: a few", {ROUTES: "0x10 5x80"}, 80),
-    Case("MlmonLabelOverflow", "silent: a scanner's methods", {METHODS: "0+1x90"}, 80),
 ]
 
 DURATION = series("scrape_duration_seconds")

@@ -170,7 +170,7 @@ DROPPED = [
 
 
 def parity(window: str, ratio: str) -> dict[str, str]:
-    return {series("mlmon_ground_truth_parity_ratio", **BIKE, window=window): f"{ratio}x30"}
+    return {series("mlmon_ground_truth_parity_ratio", **BIKE, window=window): f"{ratio}x60"}
 
 
 UNEVEN = [
@@ -178,18 +178,20 @@ UNEVEN = [
         "MlmonGroundTruthUneven",
         "fires: bad ones are known early",
         parity("24h", "0.4") | parity("1h", "1"),
-        180,
+        8 * HOURS,
         {**OF_BIKE, "version": "1"},
         "40%",
     ),
-    Case("MlmonGroundTruthUneven", "silent: chance explains all gaps", parity("24h", "1"), 180),
-    Case("MlmonGroundTruthUneven", "silent: nearly as often", parity("24h", "0.9"), 180),
+    Case(
+        "MlmonGroundTruthUneven", "silent: chance explains all gaps", parity("24h", "1"), 8 * HOURS
+    ),
+    Case("MlmonGroundTruthUneven", "silent: nearly as often", parity("24h", "0.9"), 8 * HOURS),
 ]
 COVERED = series("mlmon_ground_truth_coverage_ratio", predicted_class="", window="24h", **BIKE)
 OF_BAD = series("mlmon_ground_truth_coverage_ratio", predicted_class="bad", window="24h", **BIKE)
 FALLEN = [
     Case(
-        "MlmonGroundTruthDrop",
+        "MlmonGroundTruthUneven",
         "fires: a third of what came a week ago",
         {COVERED: "0.9x1008 0.3x400", OF_BAD: "0.9x1408", **FLOWING},
         at=WEEK + 8 * HOURS,
@@ -197,31 +199,31 @@ FALLEN = [
         value="33.33%",
     ),
     Case(
-        "MlmonGroundTruthDrop",
+        "MlmonGroundTruthUneven",
         "silent: outcomes take their time",
         {COVERED: "0.05x1408", **FLOWING},
         at=WEEK + 8 * HOURS,
     ),
     Case(
-        "MlmonGroundTruthDrop",
+        "MlmonGroundTruthUneven",
         "silent: two thirds of it still come",
         {COVERED: "0.9x1008 0.6x400", **FLOWING},
         at=WEEK + 8 * HOURS,
     ),
     Case(
-        "MlmonGroundTruthDrop",
-        "silent: of one class, which is another alert",
+        "MlmonGroundTruthUneven",
+        "silent: of one class, whose difference chance explains",
         {COVERED: "0.9x1408", OF_BAD: "0.9x1008 0.3x400", **FLOWING},
         at=WEEK + 8 * HOURS,
     ),
     Case(
-        "MlmonGroundTruthDrop",
+        "MlmonGroundTruthUneven",
         "silent: the nightly job is four hours late",
         {COVERED: "0.9x1008 0.3x400", **FLOWING},
         at=WEEK + 4 * HOURS,
     ),
     Case(
-        "MlmonGroundTruthDrop",
+        "MlmonGroundTruthUneven",
         "silent: hardly anything is predicted",
         {COVERED: "0.9x1008 0.3x400", ROWS: "0+0.1x1400"},
         at=WEEK + 8 * HOURS,
