@@ -179,6 +179,9 @@ def _blocks(
         for start in range(0, count, AT_ONCE):
             part = slice(start, start + AT_ONCE)
             found, problems = outcomes.reader.read(values[part], read[columns.truth][part])
+            if not any(problems):
+                yield _Block(found, labels[part], times[part])
+                continue
             kept = [i for i, problem in enumerate(problems) if problem is None]
             yield _Block(
                 OutcomeRows(*(array[kept] for array in found)),

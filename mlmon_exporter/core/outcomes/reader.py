@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -96,9 +97,11 @@ class OutcomeReader:
             code = np.where(scores[:, 0] >= HALF, float(positive), float(other))
         return np.where(np.isnan(scores[:, 0]), np.nan, code)
 
-    def codes(self, values: Iterable[Any]) -> Floats:
+    def codes(self, values: Sequence[Any]) -> Floats:
         """Return the number of each value's class; NaN where it has none."""
         memo = self._memo
+        with suppress(KeyError, TypeError):
+            return np.array([memo[value] for value in values], dtype=np.float64)
         found = []
         for value in values:
             try:
