@@ -155,7 +155,7 @@ def shared_costs(
     """Have workers add to one state directory, and scrape one of them."""
     rng = np.random.default_rng(4)
     names = [f"feature_{i}" for i in range(features)]
-    exposition = Exposition(is_open_metrics=False)
+    exposition = Exposition(is_open_metrics=False, metrics=shown("normal"))
     with tempfile.TemporaryDirectory() as folder:
         path = reference_file(Path(folder), features, rows=2000)
         options: dict[str, Any] = {
