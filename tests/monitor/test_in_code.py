@@ -9,15 +9,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mlmon_exporter import Monitor, Reference
+from mlmon_exporter import Monitor
+from tests.references import small_reference
 
 
 @pytest.fixture
 def reference(tmp_path: Path) -> str:
-    rows = {"a": [0.5, 1.5] * 50, "b": ["x", "y"] * 50, "p": [0.0, 1.0] * 50, "y": [0.0, 1.0] * 50}
-    path = tmp_path / "m.json"
-    Reference.build(rows, predictions="p", ground_truth="y").save(path)
-    return str(path)
+    return small_reference(tmp_path)
 
 
 @pytest.fixture

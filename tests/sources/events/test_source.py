@@ -15,9 +15,10 @@ import orjson
 import pytest
 from cloudevents.core.v1.event import CloudEvent
 
-from mlmon_exporter import FormatError, Monitor, Reference
+from mlmon_exporter import FormatError, Monitor
 from mlmon_exporter.sources.events.halves import Bounds
 from mlmon_exporter.sources.events.source import EventSource
+from tests.references import small_reference
 
 from .logger import SELDON, Posted, batch, binary, event, structured
 
@@ -29,10 +30,7 @@ MODES: tuple[Callable[[CloudEvent], Posted], ...] = (binary, structured, batch)
 
 @pytest.fixture
 def reference(tmp_path: Path) -> str:
-    rows = {"a": [0.5, 1.5] * 50, "b": ["x", "y"] * 50, "p": [0.0, 1.0] * 50, "y": [0.0, 1.0] * 50}
-    path = tmp_path / "m.json"
-    Reference.build(rows, predictions="p", ground_truth="y").save(path)
-    return str(path)
+    return small_reference(tmp_path)
 
 
 @pytest.fixture
