@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar, Unpack
 
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
 from mlmon_exporter.config.keys import Config
 from mlmon_exporter.config.options import Options
@@ -35,9 +35,8 @@ from mlmon_exporter.reference.models import ConfiguredModels
 from mlmon_exporter.runtime.forks import after_fork, around_fork
 from mlmon_exporter.runtime.once import Once
 from mlmon_exporter.runtime.threads import LimitedThreads
-from mlmon_exporter.sources.endings import Labels
 from mlmon_exporter.sources.ids import PredictionIds
-from mlmon_exporter.sources.model_routes import ModelRoutes
+from mlmon_exporter.sources.model_routes import InFlight, ModelRoutes
 from mlmon_exporter.sources.sink import Sink
 from mlmon_exporter.state.open_pending import open_pending
 from mlmon_exporter.state.shared import SharedState
@@ -85,7 +84,7 @@ class Monitor(InCode):
         configured = ConfiguredModels(c, health)
         self.models: Mapping[str, Model] = configured.by_name
         self._routes = ModelRoutes(c.models, self.models, health)
-        self._in_flight: dict[int, Scope | Labels] = {}
+        self._in_flight: dict[int, InFlight] = {}
         # Threads hold it: it must not hold the monitor, which ends them when it is gone.
         process = partial(_process, self._routes, self._in_flight)
         shared = None
@@ -258,6 +257,6 @@ def _new_counts(c: Config) -> Counts:
     return counts
 
 
-def _process(routes: ModelRoutes, in_flight: Mapping[int, Scope | Labels]) -> Process:
+def _process(routes: ModelRoutes, in_flight: Mapping[int, InFlight]) -> Process:
     """Return what the other processes should know of this one."""
     return this_process(routes.in_progress([*in_flight.values()]))

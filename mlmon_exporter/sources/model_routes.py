@@ -24,6 +24,8 @@ from .templates import RouteTemplates
 
 logger = logging.getLogger(__name__)
 
+InFlight = Scope | Callable[[], Labels]
+"""A request being served: its scope, or a function that tells its labels as they are known now."""
 ROUTES_KEPT = 1000
 UNMATCHED_PATIENCE = 20
 """After so many POSTs, none of them on a configured route, the log says so."""
@@ -124,9 +126,9 @@ class ModelRoutes:
             return self._model_among(params, route) or labels
         return labels
 
-    def in_progress(self, served: Iterable[Scope | Labels]) -> Mapping[tuple[str, ...], int]:
+    def in_progress(self, served: Iterable[InFlight]) -> Mapping[tuple[str, ...], int]:
         """Return the number of requests being served by model, version and route."""
-        return Counter(each if isinstance(each, tuple) else self.find(each) for each in served)
+        return Counter(each() if callable(each) else self.find(each) for each in served)
 
     def missed(self, route: str) -> None:
         """Count a POST that may have been a model's, on a route that nothing names.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
 from urllib.parse import unquote_to_bytes
 
@@ -49,12 +50,17 @@ class Recorder:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
-    def begin(self, turn: Turn) -> None:
-        """Note a turn whose request has come."""
+    def begin(self, turn: Turn, find: Callable[[], Labels | None] = lambda: None) -> None:
+        """Note a turn whose request has come.
+
+        Args:
+            turn: Its path and method are known.
+            find: Returns its labels while it is being served, where the source knows them before
+                the answer begins; None: they are found by the path.
+        """
         self._sink.wake()
         turn.path = unquote_to_bytes(turn.target.partition(b"?")[0]).decode("utf-8", "replace")
-        scope = {"type": "http", "method": turn.method, "path": turn.path}
-        self._sink.in_flight[id(turn)] = scope
+        self._sink.in_flight[id(turn)] = lambda: turn.labels or find() or self._by_path(turn)
 
     def answer_begins(self, turn: Turn, labels: Labels | None = None) -> None:
         """Note that the answer begins, and keep it if it is a model's.

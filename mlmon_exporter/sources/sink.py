@@ -7,14 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.records import ExchangeFields, HeaderPairs
 
-from .endings import Labels
-from .model_routes import ModelRoutes
+from .model_routes import InFlight, ModelRoutes
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +25,8 @@ class Sink:
     requests: RequestCounts
     health: Health
     routes: ModelRoutes
-    in_flight: dict[int, Scope | Labels]
-    """Scopes of the requests being served, or their labels where these are known, by identity."""
+    in_flight: dict[int, InFlight]
+    """The requests being served, by identity."""
     max_body_bytes: int
     """Longer bodies are not kept."""
     submit: Callable[[ExchangeFields, HeaderPairs, HeaderPairs, int], None]

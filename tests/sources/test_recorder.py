@@ -62,6 +62,26 @@ def test_routes_of_known_protocols_need_no_configuration(path: str, route: str) 
         assert counts(monitor, "mlmon_requests_total") == {("m", "", route, "POST", "200", "ok"): 1}
 
 
+@pytest.mark.parametrize(
+    ("path", "labels"),
+    [
+        ("/v2/models/n/infer", ("n", "", "/v2/models/{model}/infer")),
+        ("/v2/models/unknown/infer", ("other", "", "/v2/models/{model}/infer")),
+        ("/elsewhere", ("", "", "other")),
+    ],
+)
+def test_a_request_in_progress_has_the_labels_it_will_be_counted_under(
+    path: str, labels: tuple[str, ...]
+) -> None:
+    with Monitor(models=[{"name": "m"}, {"name": "n"}]) as monitor:
+        listener = ear(monitor)
+        listener.asked(request(path))
+        assert counts(monitor, "mlmon_requests_in_progress") == {labels: 1}
+        listener.answered(response())
+        assert counts(monitor, "mlmon_requests_in_progress") == {}
+        assert [*counts(monitor, "mlmon_requests_total")] == [(*labels, "POST", "200", "ok")]
+
+
 def test_rows_are_read_from_what_was_heard() -> None:
     with Monitor(model="m") as monitor:
         listener = ear(monitor)

@@ -71,7 +71,7 @@ class PredictionCall:
 
     def __enter__(self) -> Self:
         self.arrived, self._began = time(), perf_counter()
-        self._sink.in_flight[id(self)] = self._labels
+        self._sink.in_flight[id(self)] = self._served
         return self
 
     def __exit__(
@@ -95,6 +95,9 @@ class PredictionCall:
         traceback: TracebackType | None,
     ) -> None:
         self.__exit__(kind, error, traceback)
+
+    def _served(self) -> Labels:
+        return self._labels
 
     def _end(self, error: BaseException | None) -> None:
         duration = perf_counter() - self._began

@@ -51,7 +51,7 @@ class Call:
         is_chunked = "HTTP_TRANSFER_ENCODING" in environ
         turn.is_read = not is_chunked and length == "0"
         environ["wsgi.input"] = Input(environ["wsgi.input"], turn, None if is_chunked else length)
-        recorder.begin(turn)
+        recorder.begin(turn, self._labels)
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], *args: Any

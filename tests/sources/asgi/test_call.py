@@ -303,7 +303,7 @@ def test_a_request_is_in_flight_while_it_runs_and_its_route_can_be_read() -> Non
     seen: list[tuple[int, list[str]]] = []
 
     async def looks(request: Request) -> Response:
-        scopes = [each for each in sink.in_flight.values() if not isinstance(each, tuple)]
+        scopes = [each for each in sink.in_flight.values() if not callable(each)]
         seen.append((len(sink.in_flight), [*map(route_of, scopes)]))
         return PlainTextResponse(
             "x", background=BackgroundTask(lambda: seen.append((-len(sink.in_flight), [])))

@@ -203,6 +203,19 @@ def test_a_server_that_resets_or_is_gone_has_failed(monitor: Monitor) -> None:
     }
 
 
+def test_rpcs_in_progress_are_those_of_their_model() -> None:
+    with Monitor(models=[{"name": "m"}, {"name": "n"}]) as monitor:
+        pair = Pair(monitor.attach(listening)())
+        pair.ask(UNARY, framed(REQUEST))
+        pair.ask(f"{SERVICE}/ServerLive", framed(b""))
+        in_progress = {
+            (reading.labels["model"], reading.labels["route"]): reading.value
+            for reading in monitor.readings()
+            if reading.name == "mlmon_requests_in_progress" and reading.value
+        }
+        assert in_progress == {("m", UNARY): 1, ("", "other"): 1}
+
+
 def test_streams_after_the_last_of_a_goaway_are_forgotten(monitor: Monitor, pair: Pair) -> None:
     first = pair.ask(UNARY, framed(REQUEST))
     pair.ask(UNARY, framed(REQUEST))

@@ -18,6 +18,8 @@ from tests.sources.wsgi.watched import (
     watched,
 )
 
+IN_PROGRESS = "mlmon_requests_in_progress"
+
 
 @pytest.mark.parametrize("name", ["plain", "lines", "written"])
 def test_the_middleware_is_a_server_to_the_app_and_an_app_to_the_server(name: str) -> None:
@@ -54,6 +56,19 @@ def test_flask_names_its_routes() -> None:
             ("", "", "other", "GET", "404", "client_error"): 1,
         }
         assert sum(counts(monitor, "mlmon_prediction_rows_total").values()) == 1
+
+
+def test_a_request_in_progress_has_the_route_that_flask_found() -> None:
+    app = flask.Flask(__name__)
+
+    @app.post("/models/<name>/predict")
+    def predict(name: str) -> Any:
+        return {str(labels): n for labels, n in counts(monitor, IN_PROGRESS).items()}
+
+    with instrument(app, model="m") as monitor:
+        labels = ("m", "", "/models/{name}/predict")
+        assert app.test_client().post("/models/m/predict").json == {str(labels): 1}
+        assert counts(monitor, IN_PROGRESS) == {}
 
 
 def test_a_second_model_of_one_app_is_watched_by_the_first_ones_monitor() -> None:
