@@ -67,7 +67,9 @@ ROOMS: Mapping[str, str] = {
 }
 """Room -> the rooms that it may import; `core` stands for all rooms within."""
 LAZY = {
-    "monitor -> metrics": "prometheus_client, for those who have a registry of their own",
+    "endpoints -> endpoints": "feedback is read with pydantic models, by those who have a token",
+    "monitor -> metrics": "a registry of their own, and meters once there is a monitor",
+    "monitor -> monitor": "what reads and counts is loaded when there is a monitor",
     "monitor -> page": "the page is loaded when somebody looks at it",
     "reference -> reference": "the extra pyarrow, which readers of data files import",
     "cli -> .": "a command loads what it needs, so that `--help` is quick",
@@ -366,6 +368,22 @@ def test_a_server_imports_what_it_needs() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
     )
     assert result.stdout == "set()\n"
+
+
+def test_importing_instrument_loads_the_rooms_in_the_path_of_requests() -> None:
+    code = (
+        "import sys; from mlmon_exporter import instrument, MonitorMiddleware;"
+        "print(*(name for name in sys.modules if name.startswith('mlmon_exporter.')),"
+        "*{'fastdigest', 'orjson', 'pydantic_settings', 'sqlite3', 'tdigest'} & sys.modules.keys())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
+    loaded = {room_of(name) if "." in name else name for name in result.stdout.split()}
+    words = {"core", "core.counts", "core.keys", "core.labels", "core.records"}
+    # Of the formats, only the names that sources share with them.
+    assert loaded == {"config", "formats", "monitor", "runtime", "sources", *words}
+    assert "mlmon_exporter.formats.parsing" not in result.stdout
 
 
 def test_every_public_name_is_there() -> None:

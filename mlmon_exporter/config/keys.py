@@ -12,9 +12,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from . import values as kinds
 from .values import Duration, Location, dotted, number, shown, suggestion, whole
@@ -48,24 +55,23 @@ class ModelConfig(BaseModel):
     outputs: kinds.Names = ()
 
 
-class Config(BaseSettings):
+class Config(BaseModel):
     """All keys; each is also an environment variable `MLMON_<KEY>`.
 
     Other `MLMON_` variables are ignored: Kubernetes sets `MLMON_SERVICE_HOST` and the like in
     every container next to a service called mlmon.
     """
 
-    model_config = SettingsConfigDict(
-        enable_decoding=False,  # `MLMON_WINDOWS=1h,24h` need not be JSON
-        env_prefix="MLMON_",
+    model_config = ConfigDict(
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,  # it may be a token
+        validate_default=True,
     )
 
     state_dir: kinds.OptionalPath = None
     windows: kinds.Windows = (Duration.parse("1h"), Duration.parse("24h"))
-    false_alarm_every: kinds.Span = Field(Duration.parse("30d"), validate_default=True)
+    false_alarm_every: kinds.Span = Duration.parse("30d")
     min_window_rows: kinds.Whole = whole(100)
     digest: kinds.Digest = "fastdigest"
     token: kinds.Tokens = ()
@@ -90,11 +96,11 @@ class Config(BaseSettings):
     flush_seconds: kinds.Number = number(5.0, low=0.01, high=3600)
 
     pending_rows: kinds.Whole = whole(100_000)
-    pending_age: kinds.Span = Field(Duration.parse("7d"), validate_default=True)
+    pending_age: kinds.Span = Duration.parse("7d")
     ground_truth_store: kinds.OptionalDatabase = None
     events_waiting: kinds.Whole = whole(10_000)
     events_bytes: kinds.Whole = whole(64 * MIB, high=2**40)
-    events_age: kinds.Span = Field(Duration.parse("10m"), validate_default=True)
+    events_age: kinds.Span = Duration.parse("10m")
 
     max_routes: kinds.Whole = whole(200, high=10_000)
     max_categories: kinds.Whole = whole(50, high=1_000)
@@ -106,6 +112,11 @@ class Config(BaseSettings):
     models: Annotated[tuple[ModelConfig, ...], kinds.LIST] = Field(
         (ModelConfig(),), description="tables headed [[models]]"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_environment(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {**_environment(), **values}
 
     @field_validator("false_alarm_every")
     @classmethod
@@ -173,7 +184,7 @@ def load_config(path: Path | str | None = None) -> Config:
     """
     path = path or os.environ.get("MLMON_CONFIG")
     file = _read(Path(path)) if path else {}
-    environment = EnvSettingsSource(Config)()
+    environment = _environment()
 
     def locate(location: Location) -> str:
         key = str(location[0])
@@ -183,6 +194,13 @@ def load_config(path: Path | str | None = None) -> Config:
 
     config = _built({**file, **environment}, locate)
     return _anchored(config, Path(path or "").parent, file.keys() - environment.keys())
+
+
+def _environment() -> dict[str, str]:
+    """Return the values of `MLMON_<KEY>` variables, in upper or lower case, by key."""
+    given = {name.upper(): text for name, text in os.environ.items()}
+    names = {key: f"MLMON_{key.upper()}" for key in Config.model_fields}
+    return {key: given[name] for key, name in names.items() if name in given}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -195,7 +213,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _built(values: Mapping[str, Any], locate: Callable[[Location], str]) -> Config:
-    # pydantic-settings would take `_env_file` for its own argument, and TOKEN for token.
     unknown = [key for key in values if key not in Config.model_fields]
     lines = [f"{locate((key,))}: {_unknown(key, Config)}" for key in unknown]
     try:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp
 
-from mlmon_exporter.core.counts.feedback import STATUSES, Feedback
+from mlmon_exporter.core.counts.feedback import STATUSES, Feedback, KpiEvent
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.pending import GroundTruth
 from mlmon_exporter.core.records import Batch, Readings
 from mlmon_exporter.state.joiner import Joined, Joiner
 from mlmon_exporter.state.pending import Pending
 
-from .feedback import FeedbackApp
-from .records import Answer, KpiEvent, Read, ground_truths_in, kpi_events_in
+if TYPE_CHECKING:
+    from .records import Answer, Read
 
 GROUND_TRUTH_PATH = "/ground-truth"
 KPI_PATH = "/kpi"
@@ -66,6 +66,8 @@ class FeedbackDesk:
 
     def apps(self, tokens: Collection[str], clock: Callable[[], float]) -> Mapping[str, ASGIApp]:
         """Return path -> the app that takes records posted there."""
+        from .feedback import FeedbackApp
+        from .records import ground_truths_in, kpi_events_in
 
         def take_truths(records: Sequence[Any]) -> Answer:
             return self._take_truths(ground_truths_in(records), clock())

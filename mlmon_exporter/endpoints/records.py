@@ -18,6 +18,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from mlmon_exporter.core.counts.feedback import KpiEvent
 from mlmon_exporter.core.outcomes.pending import GroundTruth
 
 MOST_RECORDS = 10_000
@@ -80,15 +81,6 @@ class KpiRecord(BaseModel):
 # Half a microsecond less per record than `model_validate`.
 _valid_ground_truth = TypeAdapter(GroundTruthRecord).validator.validate_python
 _valid_kpi = TypeAdapter(KpiRecord).validator.validate_python
-
-
-class KpiEvent(NamedTuple):
-    """One event of a business number."""
-
-    kpi: str
-    value: float
-    prediction_id: str | None
-    model: str | None
 
 
 class Read(NamedTuple):

@@ -6,9 +6,13 @@ in steps, a noun a file: `message` (bytes to a JSON value, through `codings` and
 columns). Any body is read or raises `FormatError`.
 """
 
-from .body_map import BodyMap
-from .errors import REASONS, FormatError, Reason
-from .parsing import AUTO, FORMATS, Format, Parsed, parse
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .body_map import BodyMap
+    from .errors import REASONS, FormatError, Reason
+    from .parsing import AUTO, FORMATS, Format, Parsed, parse
 
 __all__ = [
     "AUTO",
@@ -21,3 +25,13 @@ __all__ = [
     "Reason",
     "parse",
 ]
+
+# Resolved on first use, so that sources, which name a media type, need not wait for the readers.
+_MODULES = {"BodyMap": "body_map", "REASONS": "errors", "FormatError": "errors", "Reason": "errors"}
+
+
+def __getattr__(name: str) -> object:
+    """Import the module of a public name (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'parsing')}"), name)

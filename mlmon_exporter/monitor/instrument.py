@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from starlette.types import ASGIApp
 
 from mlmon_exporter.config.keys import Config
-from mlmon_exporter.config.options import Options
-from mlmon_exporter.metrics.otel import observe_readings
 from mlmon_exporter.sources.asgi.middleware import AsgiSource
 from mlmon_exporter.sources.wsgi.call import WsgiApp
 from mlmon_exporter.sources.wsgi.middleware import WsgiSource
 
-from .monitor import Monitor
+if TYPE_CHECKING:
+    from mlmon_exporter.config.options import Options
+
+    from .monitor import Monitor
 
 
 class MonitorMiddleware(AsgiSource):
@@ -31,7 +32,7 @@ class MonitorMiddleware(AsgiSource):
         Raises:
             ConfigError: That configuration or a reference cannot be used.
         """
-        monitor = monitor or _metered(Monitor())
+        monitor = monitor or _metered(_new_monitor())
         super().__init__(app, monitor._sink)  # noqa: SLF001 - its own
 
 
@@ -49,7 +50,7 @@ class MonitorWSGIMiddleware(WsgiSource):
         Raises:
             ConfigError: That configuration or a reference cannot be used.
         """
-        self.monitor = monitor or _metered(Monitor())
+        self.monitor = monitor or _metered(_new_monitor())
         super().__init__(app, self.monitor._sink, self.monitor.close)  # noqa: SLF001 - its own
 
 
@@ -76,11 +77,17 @@ def instrument(
     """
     monitor = _monitor_of(app)
     if monitor is None:
-        monitor = Monitor(config, **options)
+        monitor = _new_monitor(config, **options)
         _wrap(app, monitor)
     else:
         monitor._widen(Config.from_options(config, **options))  # noqa: SLF001 - its own
     return _metered(monitor)
+
+
+def _new_monitor(config: Config | Path | str | None = None, **options: Unpack[Options]) -> Monitor:
+    from .monitor import Monitor
+
+    return Monitor(config, **options)
 
 
 def _wrap(app: Any, monitor: Monitor) -> None:
@@ -109,5 +116,7 @@ def _monitor_of(app: Any) -> Monitor | None:
 
 def _metered(monitor: Monitor) -> Monitor:
     """Return the monitor, its readings also offered to OpenTelemetry's exporters."""
+    from mlmon_exporter.metrics.otel import observe_readings
+
     observe_readings(monitor._readout.blocks)  # noqa: SLF001 - its own
     return monitor

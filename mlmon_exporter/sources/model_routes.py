@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from starlette.types import Scope
@@ -15,12 +15,14 @@ from mlmon_exporter.config.keys import ModelConfig
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.labels import OTHER
-from mlmon_exporter.core.model import Model
 from mlmon_exporter.runtime.once import Once
 
 from .asgi.routes import is_fixed, route_of
 from .endings import Labels
 from .templates import RouteTemplates
+
+if TYPE_CHECKING:
+    from mlmon_exporter.core.model import Model
 
 logger = logging.getLogger(__name__)
 

@@ -19,6 +19,7 @@ from .asgi import App, cpu_microseconds, microseconds, new_app
 from .costs import (
     MILLION,
     exchange_costs,
+    import_ratios,
     kibibytes_per_feature,
     scrape_milliseconds,
     shared_costs,
@@ -79,6 +80,7 @@ def _print_costs() -> None:
     scrape = scrape_milliseconds()
     shared = shared_costs()
     exchanges = exchange_costs()
+    imports = import_ratios()
     rows = [
         ("single-row JSON exchanges a second and core", exchanges.per_second, "150000 or more"),
         ("CPU of one by orjson.loads of its bodies", exchanges.by_parsing, "3 or less"),
@@ -87,6 +89,8 @@ def _print_costs() -> None:
         ("scrape, nothing changed, ms", scrape["nothing changed"], "60"),
         ("lines of that scrape", scrape["lines"], ""),
         ("memory a feature, 2 windows, KiB", kibibytes_per_feature(), "128"),
+        ("importing `instrument` after FastAPI, by NumPy's import", imports["instrument"], "0.3"),
+        ("importing and calling it, by the same", imports["monitor"], ""),
         ("flushes of 8 workers x 200 features, % of a core", 100 * shared.flush_share, "3"),
         ("scrape of their shared state, all changed, ms", shared.changed_milliseconds, "50"),
         ("that scrape, nothing changed, ms", shared.unchanged_milliseconds, "12"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -60,6 +61,35 @@ def exchange_costs(count: int = 5_000, rounds: int = 9) -> ExchangeCosts:
     return ExchangeCosts(count / median(taken), median(taken) / median(parsed))
 
 
+IMPORTS = {
+    "numpy": ("", "import numpy"),
+    "instrument": ("import fastapi, numpy", "from mlmon_exporter import instrument"),
+    "monitor": (
+        "import fastapi, numpy; app = fastapi.FastAPI()",
+        "from mlmon_exporter import instrument; instrument(app)",
+    ),
+}
+"""What is loaded before, and the code whose CPU time is taken."""
+
+
+def import_ratios(starts: int = 9) -> dict[str, float]:
+    """Return the CPU time of each of IMPORTS by that of NumPy's import, in new processes."""
+    taken: dict[str, list[float]] = {name: [] for name in IMPORTS}
+    for _ in range(starts):
+        for name, (before, code) in IMPORTS.items():
+            timed = f"import time\n{before}\nstarted = time.process_time()\n{code}"
+            taken[name].append(_printed(f"{timed}\nprint(time.process_time() - started)"))
+    return {name: median(times) / median(taken["numpy"]) for name, times in taken.items()}
+
+
+def _printed(code: str) -> float:
+    """Run code in a new process, which may keep bytecode; return the number that it prints."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return float(done.stdout)
+
+
 def values_per_second(rows: int = 200_000) -> float:
     """Return how many values of arrays a core takes in through `observe`, in a second."""
     _, monitor = ours()
@@ -113,9 +143,7 @@ def kibibytes_per_feature(low: int = 100, high: int = 600) -> float:
 
 
 def _peak(features: int) -> float:
-    code = f"from tests.bench.costs import fill; fill({features})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    return _printed(f"from tests.bench.costs import fill; fill({features})")
 
 
 def fill(features: int) -> None:

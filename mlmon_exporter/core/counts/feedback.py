@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from mlmon_exporter.core.records import Histograms, Readings
 
@@ -37,6 +37,15 @@ GREATEST = sys.float_info.max
 
 Sums = tuple[float, float, float]
 """Events of a KPI, the sum of their values, and 0 or the least value if that is negative."""
+
+
+class KpiEvent(NamedTuple):
+    """One event of a business number."""
+
+    kpi: str
+    value: float
+    prediction_id: str | None
+    model: str | None
 
 
 class KpiTable(Table[Sums]):
