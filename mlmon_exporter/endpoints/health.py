@@ -34,5 +34,4 @@ class HealthApp:
         trouble = self._trouble(now)
         if trouble is None:
             return {"status": "ok", "time": now}
-        state = {**trouble._asdict(), "folder": str(trouble.folder)}
-        return {"status": "state not written", "time": now, "state": state}
+        return {"status": "state not written", "time": now, "state": trouble._asdict()}

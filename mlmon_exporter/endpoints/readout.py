@@ -112,7 +112,7 @@ class Readout:
         return Snapshot(moment, blocks, summaries, str(self.trouble(moment) or ""))
 
     def trouble(self, now: float) -> Trouble | None:
-        """Return why the state is not written; None if it is, or there is none."""
+        """Return why a store is not written; None if each is, or there is none."""
         return self._upkeep.trouble(now)
 
     def failed(self, error: Exception) -> None:
@@ -138,6 +138,7 @@ class Readout:
         shared = self._upkeep.shared
         if shared is not None:
             yield Readings("mlmon_state_size_bytes", (), ((),), [shared.size_bytes()])
+        if self._upkeep.has_store:
             trouble = self.trouble(time.time())
             is_written = trouble is None or not trouble.reason
             yield Readings("mlmon_state_writable", (), ((),), [int(is_written)])

@@ -156,8 +156,8 @@ METRICS: dict[str, MetricType] = {
     "mlmon_readings_duration_seconds": MetricType("gauge", "Time the last scrape took to compute its readings"),
     "mlmon_last_flush_timestamp_seconds": MetricType("gauge", "Unix time of the last flush: the queue was empty, and all counts were in the state on disk"),
     "mlmon_state_size_bytes": MetricType("gauge", "Size of the state on disk, if there is one"),
-    "mlmon_state_writable": MetricType("gauge", "1 if the last write to the state on disk worked, 0 since one failed: counts are then this process's own"),
-    "mlmon_state_write_failures_total": MetricType("counter", "Failures to write the state on disk, by reason: full, read_only, permission, locked, damaged, other"),
+    "mlmon_state_writable": MetricType("gauge", "1 if the last writes to state_dir and ground_truth_store worked, 0 since one failed: what could not be written waits in memory"),
+    "mlmon_state_write_failures_total": MetricType("counter", "Failures to write state_dir or ground_truth_store, by reason: full, read_only, permission, locked, damaged, unreachable, other"),
     "mlmon_build_info": MetricType("gauge", "Version of mlmon-exporter, digest engine, and state: memory, shared, or unshared between workers by mistake; always 1"),
 }  # fmt: skip
 """Name -> type and help of every metric, in the order of the exposition."""

@@ -97,7 +97,7 @@ class Monitor(InCode):
             pending,
             configured.adopt_learned,
             seconds=c.flush_seconds,
-            is_needed=shared is not None or c.ground_truth_store is not None,
+            has_store=_has_store(c),
             is_reader=self.is_reader,
         )
         self._desk = FeedbackDesk(self.models, pending, feedback)
@@ -243,10 +243,14 @@ class Monitor(InCode):
         await _THREADS.run(self.close)
 
 
+def _has_store(c: Config) -> bool:
+    return c.state_dir is not None or c.ground_truth_store is not None
+
+
 def _new_counts(c: Config) -> Counts:
     """Return empty counts, which a fork finds at rest."""
     unreadable = ((row.name, reason) for row in FORMATS for reason in REASONS)
-    health = Health(unreadable, has_state=c.state_dir is not None)
+    health = Health(unreadable, has_state=_has_store(c))
     counts = Counts(
         RequestCounts(max_routes=c.max_routes, on_overflow=health.overflow),
         Feedback(max_kpis=c.max_kpis, on_overflow=lambda: health.overflow("kpi")),

@@ -12,6 +12,7 @@ from mlmon_exporter.core.model import Model
 
 from .joiner import Limits, Tallies
 from .memory import MemoryTransactions
+from .outage import Outage
 from .pending import Pending
 from .postgresql import PostgresqlTransactions
 from .shared import SharedState
@@ -40,10 +41,9 @@ def open_pending(
     health, url = counts.health, config.ground_truth_store
     add = shared.add if shared is not None else partial(_add_here, models, counts.feedback)
     if url is not None:
-        server = PostgresqlTransactions(
-            url.get_secret_value(), add, lambda: health.internal_error("store")
-        )
-        return Pending(server, models, limits, health.drop, server.close)
+        outage = Outage("ground_truth_store", health)
+        server = PostgresqlTransactions(url.get_secret_value(), add, outage)
+        return Pending(server, models, limits, health.drop, server.close, lambda: outage.trouble)
     if shared is not None:
         return Pending(shared.transaction, models, limits, health.drop)
     # Predictions are there before their answer is sent, and so before their ground truth.

@@ -1,10 +1,9 @@
-"""Outages of the state: what fails while it cannot be used, since when, and why."""
+"""Outages of a store, on disk or on a server: what fails, since when, and why."""
 
 from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 from mlmon_exporter.core.counts.counts import Counts
@@ -20,6 +19,7 @@ WORDS = {
     "permission": "this process has no permission",
     "locked": "another process holds its lock",
     "damaged": "its file is damaged",
+    "unreachable": "its server takes no connection",
     "other": "the model server's log has the error",
     "": "no model server runs, or none can write",
 }
@@ -27,16 +27,17 @@ WORDS = {
 
 
 class Trouble(NamedTuple):
-    """A state directory that is not written, and why."""
+    """A store that is not written, and why."""
 
-    folder: Path
+    where: str
+    """Key of the configuration, and the directory."""
     reason: str
     since: float
     """Unix seconds."""
 
     def __str__(self) -> str:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(self.since))
-        return f"state_dir {self.folder} has not been written since {at} UTC: {WORDS[self.reason]}"
+        return f"{self.where} has not been written since {at} UTC: {WORDS[self.reason]}"
 
 
 class Loaded(NamedTuple):
@@ -55,8 +56,9 @@ class Outage:
     The log says when it begins, changes its reason and ends.
     """
 
-    def __init__(self, folder: Path, health: Health) -> None:
-        self._folder = folder
+    def __init__(self, where: str, health: Health) -> None:
+        """Take the store's key in the configuration and its directory, which messages name."""
+        self._where = where
         self._health = health
         self._reasons: dict[str, str] = {}  # by step
         self._since = 0.0
@@ -71,7 +73,7 @@ class Outage:
     def trouble(self) -> Trouble | None:
         """Return the trouble of the step that failed first; None if there is none."""
         for reason in self._reasons.values():
-            return Trouble(self._folder, reason, self._since)
+            return Trouble(self._where, reason, self._since)
         return None
 
     def lost(self, error: LostError) -> None:
@@ -93,7 +95,7 @@ class Outage:
         self._reasons[step] = reason
         now = self.trouble
         if before is None or (now is not None and now.reason != before.reason):
-            logger.error("mlmon: %s; counts wait in memory, and are shown: %s", now, error)
+            logger.error("mlmon: %s; what it lacks waits in memory: %s", now, error)
 
     def end(self, *steps: str) -> None:
         """Note that steps work."""
@@ -101,4 +103,4 @@ class Outage:
         for step in steps:
             self._reasons.pop(step, None)
         if before is not None and not self._reasons:
-            logger.warning("mlmon: state_dir %s is written again", self._folder)
+            logger.warning("mlmon: %s is written again", self._where)

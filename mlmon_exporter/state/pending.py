@@ -15,6 +15,7 @@ from mlmon_exporter.runtime.forks import after_fork
 
 from .errors import StoreError
 from .joiner import Joined, Limits, Transaction, join
+from .outage import Trouble
 from .pending_table import ALL
 
 Transactions = Callable[[float], AbstractContextManager[Transaction]]
@@ -36,12 +37,15 @@ class Pending:
         limits: Limits,
         on_drop: Callable[[str, int], None],
         close: Callable[[], None] = lambda: None,
+        trouble: Callable[[], Trouble | None] = lambda: None,
     ) -> None:
         self._transactions = transactions
         self._models = models
         self._limits = limits
         self._on_drop = on_drop
         self.close = close
+        self.trouble = trouble
+        """Gives why a table of its own is not written."""
         self._is_used = False
         self._forget_held()
         after_fork(self._forget_held)

@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlmon_exporter.config.keys import ConfigError
 from mlmon_exporter.runtime.forks import after_fork
 
 from .errors import StoreError
 from .joiner import Add, Transaction
+from .outage import Outage
 from .pending_table import POSTGRESQL, PendingTable, schema
 
 if TYPE_CHECKING:
     import psycopg
 
-logger = logging.getLogger(__name__)
-
-CONNECT_SECONDS = 5
+WAIT_SECONDS = 5
+"""Longest wait for a server that does not answer at all; also the time until it is asked again."""
+SILENT_SECONDS = 1
+"""A refusal that takes longer is silence."""
+WAITS: dict[str, Any] = {
+    "connect_timeout": WAIT_SECONDS,
+    "tcp_user_timeout": WAIT_SECONDS * 1000,
+    "keepalives_idle": WAIT_SECONDS,
+}
 MAKING = 0x6D6C6D6F  # any number: an advisory lock of ours, while tables are made
+_REASONS = {
+    "53100": "full",
+    "25006": "read_only",
+    "42501": "permission",
+    "40P01": "locked",
+    "55P03": "locked",
+    "57014": "locked",
+    "": "unreachable",
+}
+"""SQLSTATE, empty where the server did not answer -> value of `WRITE_FAILURES`."""
 
 
 class PostgresqlTransactions:
@@ -31,8 +48,8 @@ class PostgresqlTransactions:
     only if the connection breaks in that very moment.
     """
 
-    def __init__(self, url: str, add: Add, on_fault: Callable[[], None] = lambda: None) -> None:
-        """Check that psycopg is there; raises ConfigError."""
+    def __init__(self, url: str, add: Add, outage: Outage) -> None:
+        """Check that psycopg is there; raises ConfigError. `outage` is ours to write."""
         try:
             import psycopg  # noqa: F401 - only users of a server need the driver
         except ImportError:
@@ -42,8 +59,9 @@ class PostgresqlTransactions:
             ) from None
         self._url = url
         self._add = add
-        self._on_fault = on_fault
-        self._has_failed = False
+        self._outage = outage
+        self._written = time.time()
+        self._ask_after = 0.0
         self._lock = threading.Lock()
         self._connection: psycopg.Connection | None = None
         self._abandoned: list[psycopg.Connection | None] = []
@@ -56,7 +74,7 @@ class PostgresqlTransactions:
         self._lock = threading.Lock()
 
     @contextmanager
-    def __call__(self, _now: float) -> Iterator[Transaction]:
+    def __call__(self, now: float) -> Iterator[Transaction]:
         import psycopg
 
         with self._lock:
@@ -69,12 +87,13 @@ class PostgresqlTransactions:
                         self._add(*merged)
             except psycopg.Error as error:
                 self._drop()
-                self._on_fault()
                 # Without the address: it may hold a password.
-                fault = StoreError(f"PostgreSQL: {type(error).__name__}")
-                self._say(fault)
+                reason = _REASONS.get(error.sqlstate or "", "other")
+                fault = StoreError(f"PostgreSQL: {type(error).__name__}", reason)
+                self._outage.fail("transaction", fault, self._written)
                 raise fault from error
-            self._has_failed = False
+            self._outage.end("transaction")
+            self._written = now
 
     def _open(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
@@ -88,15 +107,19 @@ class PostgresqlTransactions:
     def _connect(self) -> psycopg.Connection:
         import psycopg
 
+        started = time.monotonic()
+        if started < self._ask_after:
+            raise psycopg.OperationalError("asked a moment ago")
         try:
-            return psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_SECONDS)
+            return psycopg.connect(self._url, autocommit=True, **WAITS)
         except UnicodeError as error:  # of a host that cannot be one: `db..internal`
             raise psycopg.OperationalError("host") from error
-
-    def _say(self, fault: StoreError) -> None:
-        if not self._has_failed:
-            self._has_failed = True
-            logger.error("mlmon: predictions wait in memory: %s", fault)
+        except psycopg.Error:
+            # A scrape begins several transactions: it must not wait in each for a host that is
+            # silent. One that refuses at once is asked each time.
+            if time.monotonic() - started > SILENT_SECONDS:
+                self._ask_after = time.monotonic() + WAIT_SECONDS
+            raise
 
     def _drop(self) -> None:
         if self._connection is not None and self._connection.broken:

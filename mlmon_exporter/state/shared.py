@@ -81,7 +81,7 @@ class SharedState:
         self._uses = VersionUses()
         self._cpu_added = 0.0
         self._started = time.time_ns()
-        self._outage = Outage(folder, counts.health)
+        self._outage = Outage(f"state_dir {folder}", counts.health)
         self.last_flush = time.time()
         self._loaded = counts.take()  # of all processes
         self._readers: Mapping[str, Callable[[str, bytes], None]] = {
@@ -345,4 +345,5 @@ class SharedState:
                 return self._outage.trouble
             reason = self._store.obstacle()
             # Others may be allowed what a reader is not.
-            return Trouble(self._store.path.parent, reason if reason != "permission" else "", last)
+            where = f"state_dir {self._store.path.parent}"
+            return Trouble(where, reason if reason != "permission" else "", last)

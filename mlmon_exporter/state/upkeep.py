@@ -27,7 +27,7 @@ class Upkeep:
         adopt_learned: Callable[[], None],
         *,
         seconds: float,
-        is_needed: bool,
+        has_store: bool,
         is_reader: bool,
     ) -> None:
         """Wire it up; nothing runs yet.
@@ -37,14 +37,15 @@ class Upkeep:
             pending: Predictions that wait for their ground truth.
             adopt_learned: Uses references that other processes have learned.
             seconds: Between two flushes.
-            is_needed: There is something to flush to.
+            has_store: There is a store to flush to, on disk or on a server.
             is_reader: The process only shows the counts of others.
         """
         self.shared = shared
         self._pending = pending
         self._adopt_learned = adopt_learned
         self._is_reader = is_reader
-        self._runs = is_needed and not is_reader
+        self.has_store = has_store
+        self._runs = has_store and not is_reader
         self._flusher = Flusher(self.tick, seconds)
 
     def ensure_running(self) -> None:
@@ -70,13 +71,14 @@ class Upkeep:
         return shared.reading(now)
 
     def trouble(self, now: float) -> Trouble | None:
-        """Return why the state is not written, as far as was seen; None if it is, or there is none.
+        """Return why a store is not written, as far as was seen; None if each is, or there is none.
 
         Its reason is empty where a reader sees none.
         """
-        if self.shared is None:
-            return None
-        return self.shared.trouble or (self.shared.stale(now) if self._is_reader else None)
+        trouble = None
+        if self.shared is not None:
+            trouble = self.shared.trouble or (self.shared.stale(now) if self._is_reader else None)
+        return trouble or self._pending.trouble()
 
     def last_flush(self, taken_in: float) -> float:
         """Return when all was last counted and shared, Unix seconds.

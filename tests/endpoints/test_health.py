@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fastapi import FastAPI
 
 from mlmon_exporter import instrument
@@ -19,11 +17,11 @@ def test_it_is_ok_where_the_state_is_written_or_there_is_none() -> None:
 
 
 def test_it_names_the_directory_and_the_reason_and_stays_200() -> None:
-    response = get(HealthApp(lambda _: Trouble(Path("/state"), "full", 5.0)), "/")
+    response = get(HealthApp(lambda _: Trouble("state_dir /state", "full", 5.0)), "/")
     assert response.status_code == 200
     answer = response.json()
     assert answer["status"] == "state not written"
-    assert answer["state"] == {"folder": "/state", "reason": "full", "since": 5.0}
+    assert answer["state"] == {"where": "state_dir /state", "reason": "full", "since": 5.0}
 
 
 def test_the_app_serves_it_where_it_is_told_to_and_does_not_count_it() -> None:

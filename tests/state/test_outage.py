@@ -91,7 +91,7 @@ def test_failures_exist_at_zero_where_there_is_a_state_directory(
 def test_the_log_says_when_an_outage_begins_changes_and_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    outage = Outage(Path("state"), Health(has_state=True))
+    outage = Outage("state_dir state", Health(has_state=True))
     for reason in ("full", "full", "read_only", "read_only"):
         outage.fail("flush", StoreError("no", reason), time.time())
     outage.fail("load", StoreError("no", "locked"), time.time())
@@ -108,7 +108,7 @@ def test_the_log_says_when_an_outage_begins_changes_and_ends(
 
 def test_a_damaged_file_that_is_set_aside_is_counted_and_no_outage() -> None:
     health = Health(has_state=True)
-    outage = Outage(Path("state"), health)
+    outage = Outage("state_dir state", health)
     outage.lost(LostError("damaged", "damaged"))
     assert not outage
     cells = health.counters["mlmon_state_write_failures_total"].cells

@@ -11,8 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.outcomes.pending import GroundTruth
 from mlmon_exporter.core.records import Prediction
+from mlmon_exporter.state.outage import Outage
 from mlmon_exporter.state.pending_table import ALL, SQLITE, PendingTable, schema
 from mlmon_exporter.state.postgresql import PostgresqlTransactions
 from tests.e2e.postgresql import postgresql
@@ -47,7 +49,10 @@ def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Begin]:
         yield in_sqlite
         connection.close()
         return
-    transactions = PostgresqlTransactions(request.getfixturevalue("server"), lambda *_: None)
+    outage = Outage("ground_truth_store", Health(has_state=True))
+    transactions = PostgresqlTransactions(
+        request.getfixturevalue("server"), lambda *_: None, outage
+    )
 
     @contextmanager
     def in_postgresql() -> Iterator[PendingTable]:

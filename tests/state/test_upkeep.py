@@ -30,7 +30,7 @@ def test_a_reader_says_since_when_nobody_has_written_and_why(
     assert reader._readout.trouble(now + ALIVE_SECONDS - 5.0) is None
     stale = reader._readout.trouble(now + 2 * ALIVE_SECONDS)
     assert stale is not None
-    assert (stale.reason, stale.folder) == ("", folder)
+    assert (stale.reason, stale.where) == ("", f"state_dir {folder}")
     assert now - 60.0 < stale.since <= now
     with HARMS[reason](folder):
         stale = reader._readout.trouble(now + 2 * ALIVE_SECONDS)

@@ -154,8 +154,9 @@ def _fault_alerts(settings: Settings) -> Iterator[Alert]:
         hold="5m",
         summary="{{ $labels.instance }} cannot write its state",
         description=(
-            "{{ $labels.instance }} ({{ $labels.job }}) cannot write to its state_dir: it shows "
-            "the counts of one process, which a restart would lose."
+            "{{ $labels.instance }} ({{ $labels.job }}) cannot write to its state_dir or its "
+            "ground_truth_store: what it has counted since is in memory, and a restart would "
+            "lose it."
         ),
         board="operations",
     )

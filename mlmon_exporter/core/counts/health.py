@@ -33,8 +33,16 @@ DROP_REASONS = (
 """Reasons to give up an exchange, or a part of one."""
 INTERNAL = ("middleware", "intake", "scrape", "store")
 """Places where a fault of ours is caught."""
-WRITE_FAILURES = ("full", "read_only", "permission", "locked", "damaged", "other")
-"""Reasons why the state directory cannot be written."""
+WRITE_FAILURES = (
+    "full",
+    "read_only",
+    "permission",
+    "locked",
+    "damaged",
+    "unreachable",
+    "other",
+)
+"""Reasons why the state cannot be written, on disk or on its server."""
 OVERFLOWS = ("route", "method", "version", "feature", "category", "segment", "kpi")
 """Labels whose values are capped."""
 
@@ -64,7 +72,7 @@ class Health(CountTables):
         Args:
             parse_errors: Pairs of format and reason that exist at 0 from the start, so that
                 `rate()` sees the first error.
-            has_state: There is a state directory, whose failures exist at 0 likewise.
+            has_state: There is a store, on disk or on a server, whose failures exist at 0 likewise.
         """
         self._parse_errors = tuple(parse_errors)
         self._has_state = has_state
@@ -96,7 +104,7 @@ class Health(CountTables):
         self._add("mlmon_internal_errors_total", (where,))
 
     def write_failed(self, reason: str) -> None:
-        """Count a failure to write the state directory, for one of `WRITE_FAILURES`."""
+        """Count a failure to write the state, for one of `WRITE_FAILURES`."""
         self._add("mlmon_state_write_failures_total", (reason,))
 
     def overflow(self, label: str, count: int = 1) -> None:
