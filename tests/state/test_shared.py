@@ -244,7 +244,7 @@ def test_while_the_file_is_locked_counts_wait_and_the_fault_is_logged_once(
         observe(worker, rows(100, seed=seed))
         assert predicted(worker) == 100 * (seed + 1)  # what was last seen, and what waits
     assert errors(worker) >= 2
-    assert caplog.text.count("counts wait in memory") == 1
+    assert caplog.text.count("what it lacks waits in memory") == 1
     lock.rollback()
     lock.close()
     assert predicted(worker) == 400
