@@ -67,9 +67,7 @@ def _plain(description: str) -> Form:
 
 def _healthz() -> Form:
     moment: Form = {"type": "number"}
-    state = _object(
-        {"folder": TEXT, "reason": TEXT, "since": moment}, ("folder", "reason", "since")
-    )
+    state = _object({"where": TEXT, "reason": TEXT, "since": moment}, ("where", "reason", "since"))
     status = {"enum": ["ok", "state not written"]}
     form = {"status": status, "time": moment, "state": state}
     health = _object(form, ("status", "time"))

@@ -33,7 +33,7 @@ FAULTS = {
         "Internal errors", "errors inside the monitor; the served model did not see them"
     ),
     "mlmon_state_write_failures_total": Label(
-        "Not written", "failures to write the state on disk; counts wait in memory"
+        "Not written", "failures to write the state; what it lacks waits in memory"
     ),
     "mlmon_label_overflow_total": Label("Counted as other", "label values over a cap"),
 }
