@@ -9,7 +9,7 @@ import orjson
 
 from mlmon_exporter.core.records import Headers
 
-from . import codings, decoders, event_stream, json_lines, json_text
+from . import codings, decoders, event_stream, grpc_messages, json_lines, json_text
 from .errors import FormatError, Reason
 
 T = TypeVar("T")
@@ -19,8 +19,8 @@ _MAYBE_JSON = ("", "text/plain", decoders.FORM)
 """Media types under which JSON is sent too: curl's default is the last."""
 
 
-STREAMS = frozenset((*json_lines.MEDIA_TYPES, event_stream.MEDIA_TYPE))
-"""Media types of bodies that hold a value an event or a line."""
+STREAMS = frozenset((*json_lines.MEDIA_TYPES, event_stream.MEDIA_TYPE, grpc_messages.MEDIA_TYPE))
+"""Media types of bodies that hold a value an event, a line or a message."""
 
 
 class _Unreadable(NamedTuple):
@@ -112,8 +112,8 @@ class Message:
     def parts(self) -> list[Any] | None:
         """Return the values of a stream's events or lines, in order; None where it is no stream.
 
-        Parts that are no JSON are texts. Raises FormatError as `codings.decode` does, and
-        `mismatched_rows` where the middle of the stream was not kept.
+        Parts that are no JSON are texts, messages of gRPC are bytes. Raises FormatError as
+        `codings.decode` does, and `mismatched_rows` where the middle of the stream was not kept.
         """
         content = self.content
         is_stream = self.media_type in STREAMS or event_stream.is_stream(content)
@@ -121,6 +121,8 @@ class Message:
             return self._lines(content)
         if event_stream.GAP in content:
             raise FormatError("mismatched_rows", "stream: expected all of it, got its ends")
+        if self.media_type == grpc_messages.MEDIA_TYPE:
+            return [*grpc_messages.split(content, self._max_inflated_bytes)]
         events = list(event_stream.events(content)) if event_stream.is_stream(content) else None
         if events is None:  # BentoML's event streams are the bytes that the function yields
             events = json_lines.lines(content)
@@ -138,6 +140,9 @@ class Message:
 
     def of_part(self, value: Any) -> Message:
         """Return this message with one value for its body, such as a part of its stream."""
+        if type(value) is bytes:
+            headers = {b"content-type": grpc_messages.MESSAGE_TYPE}
+            return Message(self.path, headers, (value,), self._max_inflated_bytes)
         part = Message(self.path, {}, (), self._max_inflated_bytes)
         part._value = value
         return part

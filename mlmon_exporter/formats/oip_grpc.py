@@ -18,10 +18,10 @@ import numpy as np
 
 from . import tensor_bytes, tensors
 from .errors import FormatError
+from .grpc_messages import MESSAGE_TYPE
 from .message import Message
 from .tensors import Tensor
 
-MEDIA_TYPE = b"application/grpc"
 MOST_TENSORS = 10_000
 _ELSEWHERE = "shared_memory_region"
 """A tensor with this parameter has its values in memory that client and server share."""
@@ -62,7 +62,7 @@ _DTYPES = {
 
 def is_grpc(message: Message) -> bool:
     """Return whether a body is a message of gRPC, by its content type."""
-    return message.header(b"content-type").startswith(MEDIA_TYPE)
+    return message.header(b"content-type").startswith(MESSAGE_TYPE)
 
 
 def names(message: Message) -> Mapping[str, str]:
@@ -171,6 +171,11 @@ class Head(NamedTuple):
     """The message is Triton's streamed answer, which has the response within."""
     is_error: bool = False
     """Triton's streamed answer has a text in the response's place: what is wrong."""
+    is_last: bool = True
+    """No other answer to the request follows, as far as this one says: Triton's models may send
+    several."""
+    is_empty: bool = False
+    """It holds no tensor, as a last answer of Triton's may: all has been said before."""
 
 
 _NAMES = 3
@@ -178,6 +183,10 @@ _NAMES = 3
 _INNER = 2
 """Number of the field that holds the response in Triton's streamed answer."""
 _LONGEST_NAME = 1024
+_TENSOR = 5
+"""Number of the first field that holds tensors."""
+_NOT_LAST = (b"\n\x15triton_final_response\x12", b"\x08\x00")
+"""Begin and end of a parameter that is false: a name, and a value of one bool."""
 _FIELDS_READ = 16
 """Fields of a message that are looked at: names come first, and there are three."""
 _VARINT, _BYTES = 0, 2
@@ -192,23 +201,27 @@ def head(content: bytes) -> Head:
     """
     names = ["", "", ""]
     inner, highest = b"", 0
+    is_last = True
     begin = _inner(content)
     for number, start, end in _fields(content, begin):
         highest = max(highest, number)
-        if number > _NAMES:
+        if number >= _TENSOR:
             break
         text = content[start : min(end, start + _LONGEST_NAME)]
-        names[number - 1] = text.decode(errors="replace")
-        inner = text if number == _INNER else inner
+        if number <= _NAMES:
+            names[number - 1] = text.decode(errors="replace")
+            inner = text if number == _INNER else inner
+        elif text.startswith(_NOT_LAST[0]) and text.endswith(_NOT_LAST[1]):
+            is_last = False
     if names[0] and highest <= _INNER:
         return Head(id=head(inner).id if inner else "", is_tritons=True, is_error=True)
-    return Head(names[0], names[1], names[2], begin > 0)
+    return Head(names[0], names[1], names[2], begin > 0, False, is_last, highest < _TENSOR)
 
 
 def _inner(content: bytes) -> int:
     """Return where the response starts: after a tag and a length in Triton's streamed answer."""
     number, start, end = next(_fields(content, 0), (0, 0, 0))
-    return start if number == _INNER and end == len(content) else 0
+    return start if number == _INNER and end >= len(content) else 0
 
 
 def _fields(content: bytes, at: int) -> Iterator[tuple[int, int, int]]:

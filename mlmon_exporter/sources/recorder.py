@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import perf_counter
 from urllib.parse import unquote_to_bytes
 
-from mlmon_exporter.formats.event_stream import MEDIA_TYPE
+from mlmon_exporter.formats import event_stream, grpc_messages
 
 from .endings import Labels, ended
 from .ids import ID_HEADER, valid_id
@@ -41,7 +41,8 @@ KNOWN_ROUTES = RouteTemplates(
 )
 """Routes of the servers' own protocols, which a path alone tells: Triton, KServe, TF Serving,
 TorchServe, SageMaker, MLflow, text generation, OpenAI, Seldon."""
-_EVENT_STREAM = MEDIA_TYPE.encode()
+_STREAMS = (event_stream.MEDIA_TYPE.encode(), grpc_messages.MEDIA_TYPE.encode())
+"""Media types of answers that are timed part by part."""
 
 
 class Recorder:
@@ -75,7 +76,7 @@ class Recorder:
             turn.request_chunks = None
             return
         headers = dict(turn.response_headers)
-        if headers.get(b"content-type", b"").startswith(_EVENT_STREAM):
+        if headers.get(b"content-type", b"").startswith(_STREAMS):
             is_packed = b"content-encoding" in headers
             turn.stream = StreamedAnswer(turn.began, turn.limit, is_packed=is_packed)
         else:
@@ -102,7 +103,7 @@ class Recorder:
         status, outcome = ended(turn.status, turn.is_answered, turn.has_left, turn.error)
         if unanswered and not turn.status and not turn.has_left:
             status = unanswered
-        duration = perf_counter() - turn.began
+        duration = (turn.ended or perf_counter()) - turn.began
         sink.requests.record(
             (model, version, route, turn.method, status, outcome),
             (duration, turn.first_byte, turn.request_size, turn.response_size),

@@ -18,6 +18,7 @@ class Turn:
     __slots__ = (
         "arrived",
         "began",
+        "ended",
         "error",
         "first_byte",
         "has_left",
@@ -45,6 +46,8 @@ class Turn:
         """Begin a turn now; bodies longer than `limit` bytes are not kept."""
         self.arrived = time()
         self.began = perf_counter()
+        self.ended = 0.0
+        """Moment of its end by `perf_counter`, where that is not when it is counted."""
         self.limit = limit
         self.method = ""
         self.target = b""

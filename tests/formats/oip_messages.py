@@ -86,8 +86,12 @@ def response(
     model: str = "m",
     version: str = "",
     id: str = "",  # noqa: A002 - the protocol's word
+    is_last: bool | None = None,
 ) -> bytes:
-    return _message(tensors, 6, raw, (model, version, id))
+    """A response; with `is_last`, Triton's parameter that says so."""
+    value = field(2, field(1, int(is_last or 0)))
+    parameter = b"" if is_last is None else field(4, field(1, "triton_final_response") + value)
+    return _message(tensors, 6, raw, (model, version, id), parameter)
 
 
 def streamed(answer: bytes = b"", error: str = "") -> bytes:
@@ -96,8 +100,12 @@ def streamed(answer: bytes = b"", error: str = "") -> bytes:
 
 
 def _message(
-    tensors: Sequence[bytes], number: int, raw: Sequence[bytes], names: Sequence[str]
+    tensors: Sequence[bytes],
+    number: int,
+    raw: Sequence[bytes],
+    names: Sequence[str],
+    parameter: bytes = b"",
 ) -> bytes:
-    head = b"".join(field(i, name) for i, name in enumerate(names, 1) if name)
+    head = b"".join(field(i, name) for i, name in enumerate(names, 1) if name) + parameter
     body = b"".join(field(5, each) for each in tensors)
     return head + body + b"".join(field(number, each) for each in raw)

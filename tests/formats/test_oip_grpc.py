@@ -211,6 +211,10 @@ def test_the_names_at_a_messages_head() -> None:
     assert head(big) == head(big[:50]) == Head("é", "2", "i")
     assert head(oip.streamed(big)) == Head("é", "2", "i", is_tritons=True)
     assert head(oip.request([X], model="", version="2")) == Head("", "2")
+    for is_last in (False, True):
+        some, none = (oip.response(tensors, id="i", is_last=is_last) for tensors in ([X], []))
+        assert head(oip.streamed(some)) == Head("m", "", "i", is_tritons=True, is_last=is_last)
+        assert head(oip.streamed(none)).is_empty
     assert head(oip.streamed(error="no")) == Head(is_tritons=True, is_error=True)
     assert head(oip.streamed(oip.response([], model="", id="i"), "no")) == Head(
         id="i", is_tritons=True, is_error=True

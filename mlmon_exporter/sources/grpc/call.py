@@ -13,7 +13,7 @@ import grpc
 
 from mlmon_exporter.sources.sink import Sink
 
-from .conversation import INTERNAL, OK, UNIMPLEMENTED, UNKNOWN, Conversation, Part
+from .conversation import HEAD_BYTES, INTERNAL, OK, UNIMPLEMENTED, UNKNOWN, Conversation, Part
 
 Handler = Any
 """Server of a method: `grpc.RpcMethodHandler`, whose attributes its stubs do not know."""
@@ -97,7 +97,8 @@ class Call:
     def _note(self, take: Callable[[Part], None], data: bytes) -> None:
         try:
             size = len(data)
-            take(Part(bytes(data) if size <= self._limit else None, size))
+            kept = size if size <= self._limit else min(size - 1, HEAD_BYTES)
+            take(Part(bytes(data[:kept]), size))
         except Exception as fault:  # noqa: BLE001 - the RPC goes on
             self._sink.fail(fault)
 

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .conversation import Part
+from .conversation import HEAD_BYTES, Part
 
 _PREFIX = 5
 
 
 class Messages:
-    """Cuts a body into messages, up to a size; of longer ones only the size is known."""
+    """Cuts a body into messages, up to a size; of longer ones the begin and the size are known."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._head = b""
-        self._size = self._left = 0
+        self._size = self._left = self._kept = 0
         self._parts: list[bytes] = []
         self.encoding = b""
         """The coding of those that are compressed, as headers tell it."""
@@ -38,12 +38,15 @@ class Messages:
             self._left -= len(part)
             if self._size <= self._limit:
                 self._parts.append(part)
+            elif self._kept < HEAD_BYTES:
+                self._parts.append(part[: min(HEAD_BYTES, self._size - 1) - self._kept])
+                self._kept += len(self._parts[-1])
             if self._left:
                 return
             yield self._message()
 
     def _message(self) -> Part:
         encoding = self.encoding if self._head[0] else b""
-        content = b"".join(self._parts) if self._size <= self._limit else None
-        self._head, self._parts = b"", []
-        return Part(content, self._size, encoding)
+        kept = b"".join(self._parts)
+        self._head, self._parts, self._kept = b"", [], 0
+        return Part(kept, self._size, encoding)

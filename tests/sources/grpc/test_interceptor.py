@@ -16,6 +16,7 @@ import grpc.aio
 import pytest
 
 from mlmon_exporter import Monitor, MonitorInterceptor, Reference
+from mlmon_exporter.formats.oip_grpc import head
 from mlmon_exporter.sources.grpc.conversation import METHODS, SERVICE, STREAMED
 from mlmon_exporter.sources.proxy.listening import listening
 from mlmon_exporter.sources.proxy.relay import Address, Relay
@@ -34,6 +35,17 @@ def asked(*values: float, id: str = "") -> bytes:  # noqa: A002 - the protocol's
 def answer_to(request: bytes) -> bytes:
     """The model: it answers the length of the request."""
     return oip.response([oip.tensor("y", "INT64", [1], [len(request)])], id="r")
+
+
+def answers_to(request: bytes, answer: bytes) -> list[bytes]:
+    """All answers to one request of a stream: to one that asks so, as Triton's decoupled models."""
+    if b"decoupled" not in request:
+        return [answer]
+    tensors = [oip.tensor("y", "INT64", [1], [i]) for i in (10, 20, 30)]
+    return [
+        oip.streamed(oip.response([each], id=head(request).id, is_last=each is tensors[-1]))
+        for each in tensors
+    ]
 
 
 class Faults:
@@ -69,15 +81,17 @@ class Faults:
 def handlers(kind: str, faults: Faults) -> grpc.GenericRpcHandler:
     def sync_stream(requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
         for request in requests:
-            yield faults.sync(request, context)
+            yield from answers_to(request, faults.sync(request, context))
 
     async def aio_stream(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         async for request in requests:
-            yield await faults.aio(request, context)
+            for each in answers_to(request, await faults.aio(request, context)):
+                yield each
 
     async def reader_and_writer(requests: AsyncIterator[bytes], context: Any) -> None:
         async for request in requests:
-            await context.write(await faults.aio(request, context))
+            for each in answers_to(request, await faults.aio(request, context)):
+                await context.write(each)
 
     unary: Callable[..., Any] = faults.aio if kind.startswith("aio") else faults.sync
     stream = {"aio": aio_stream, "aio writer": reader_and_writer}.get(kind, sync_stream)
@@ -275,6 +289,17 @@ def test_rows_and_sums_are_the_ones_sent(kind: str, monitor: Monitor) -> None:
         server.expect({("m", UNARY, "200", "ok"): 20, ("m", STREAMED, "200", "ok"): 30})
         assert server.total("mlmon_prediction_rows_total") == 50
         assert server.total("mlmon_feature_value_sum") == sum(range(50))
+
+
+def test_each_answer_of_a_decoupled_model_is_read(kind: str, monitor: Monitor) -> None:
+    requests = [asked(1.0, 2.0, 3.0, id=f"decoupled{i}") for i in range(10)]
+    with served(kind, monitor) as server:
+        answers, *_ = server.stream(requests)
+        assert answers == [answer for request in requests for answer in answers_to(request, b"")]
+        server.expect({("m", STREAMED, "200", "ok"): 10})
+        assert server.total("mlmon_prediction_rows_total") == 30
+        assert server.total("mlmon_prediction_value_sum") == 10 * (10 + 20 + 30)
+        assert server.total("mlmon_output_token_seconds_count") == 10 * 2
 
 
 def test_a_stream_that_fails_counts_its_last_request_as_failed(kind: str, monitor: Monitor) -> None:

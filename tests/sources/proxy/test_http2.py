@@ -216,6 +216,19 @@ def test_rpcs_in_progress_are_those_of_their_model() -> None:
         assert in_progress == {("m", UNARY): 1, ("", "other"): 1}
 
 
+def test_the_model_of_a_message_that_is_too_long_to_be_kept_is_known() -> None:
+    long = oip.request([oip.tensor("x", "BYTES", [1], [bytes(20_000)])], model="n")
+    with Monitor(models=[{"name": "m"}, {"name": "n"}], max_body_bytes=10_000) as monitor:
+        pair = Pair(monitor.attach(listening)(), lambda data: [data[:5000], data[5000:]])
+        pair.reply(pair.ask(UNARY, framed(long)), framed(ANSWER))
+        monitor.flush()
+        counted = [r.labels["model"] for r in monitor.readings()
+                   if r.name == "mlmon_requests_total" and r.value]  # fmt: skip
+        dropped = [r.labels["reason"] for r in monitor.readings()
+                   if r.name == "mlmon_dropped_total" and r.value]  # fmt: skip
+        assert (counted, dropped) == (["n"], ["body_too_large"])
+
+
 def test_streams_after_the_last_of_a_goaway_are_forgotten(monitor: Monitor, pair: Pair) -> None:
     first = pair.ask(UNARY, framed(REQUEST))
     pair.ask(UNARY, framed(REQUEST))
