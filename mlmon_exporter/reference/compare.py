@@ -25,7 +25,7 @@ from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.records import Readings
 from mlmon_exporter.core.settings import PANES, QUANTILES, ModelSettings
 
-from .replay import settle, take_in
+from .replay import numbered, settle, take_in
 from .rows import each_row
 
 Columns = Mapping[str, Any]
@@ -155,7 +155,10 @@ def compare(
         for part, size, pane in _panes(columns, count, begin, end):
             pane_seconds = longest.seconds / PANES
             at = (now // pane_seconds - PANES + 1 + pane) * pane_seconds
-            settle(model, take_in(model, part, size, at, truth or ""), now)
+            ids = None if truth is None else numbered(size)
+            predictions = take_in(model, part, size, at, ids)
+            if truth is not None:
+                settle(model, [*zip(predictions, part[truth], strict=True)], now)
         rows, begin = rows + count, end
     if not rows:
         raise ValueError("compare: expected rows, got none")

@@ -6,6 +6,7 @@ import heapq
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +16,13 @@ from mlmon_exporter.core.coerce import is_missing, scalar, times
 from mlmon_exporter.core.drift.alarms import Account, AlarmLog
 from mlmon_exporter.core.drift.readings import HELD_SECONDS
 from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.outcomes.pending import DUPLICATE, FULL
 from mlmon_exporter.core.outcomes.quality import QUALITY
 from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.records import Batch, Block, Prediction
 from mlmon_exporter.core.settings import PANES, ModelSettings
 
+from .later_truths import LaterTruths
 from .rows import each_row
 
 Columns = Mapping[str, Any]
@@ -34,8 +37,12 @@ class LogColumns(NamedTuple):
     time: str
     truth: str = ""
     truth_time: str = ""
-    """Unix seconds when the ground truth became known; at once by default."""
+    """Time when the ground truth became known; at once by default."""
     version: str = ""
+    id: str = ""
+    """By which truths in a log of their own are joined."""
+    outputs: Mapping[str, str] = MappingProxyType({})
+    """Output of the reference -> its column, where that has another name."""
 
 
 class Counts(NamedTuple):
@@ -48,22 +55,42 @@ class Counts(NamedTuple):
     late_truths: int = 0
     """Known only after the longest window: left out."""
     invalid_truths: int = 0
+    unknown_truths: int = 0
+    """Of an id that no row has, or has any more: left out."""
+    duplicate_truths: int = 0
+    """Of a row that had its truth already: left out."""
+    duplicate_ids: int = 0
+    """Rows of an id that another row has: they wait for no truth."""
+    forgotten_rows: int = 0
+    """Too many waited for their truth."""
 
 
 def take_in(
-    model: Model, columns: Columns, rows: int, at: float, truth: str = "", version: str = ""
-) -> list[tuple[Prediction, Any]]:
-    """Add rows that were seen at `at`, Unix seconds; return those with a ground truth, with it."""
+    model: Model,
+    columns: Columns,
+    rows: int,
+    at: float,
+    ids: Sequence[str] | None = None,
+    version: str = "",
+) -> list[Prediction]:
+    """Add rows that were seen at `at`, Unix seconds; return what truths are held against.
+
+    That is a prediction for each row, if they have ids and the model has a task; else nothing.
+    """
     sides = [
         {name: columns[name] for name in names if name in columns}
         for names in (model.feature_names(), model.output_names())
     ]
     if rows == 1:
         sides = [{name: values[0] for name, values in side.items()} for side in sides]
-    ids = [str(i) for i in range(1, rows + 1)] if truth else None
     batch = Batch(sides[0], sides[1], rows, version or None, ids)
     model.observe(batch, at)
-    return [*zip(model.pending_of(batch, at), columns[truth], strict=True)] if truth else []
+    return model.pending_of(batch, at)
+
+
+def numbered(rows: int) -> list[str]:
+    """Return ids for rows that need none but to be told apart."""
+    return [str(i) for i in range(1, rows + 1)]
 
 
 def settle(
@@ -120,17 +147,40 @@ class Replay:
         self._last = -math.inf  # of the latest row
         self._rows = self._truths = 0
         self._waiting: list[tuple[float, int, Prediction, Any]] = []  # by the time truth is known
-        self.counts = Counts()
+        self._later: LaterTruths | None = None
+        self._counts = Counts()
+
+    def join(self, later: LaterTruths) -> None:
+        """Take truths of a log of their own, too; before the first row."""
+        self._later = later
+
+    @property
+    def counts(self) -> Counts:
+        """Rows and truths that did not come in as the rest."""
+        if self._later is None:
+            return self._counts
+        later = self._later.counts
+        return self._counts._replace(
+            late_truths=self._counts.late_truths + later["late"],
+            invalid_truths=self._counts.invalid_truths + later["invalid"],
+            unknown_truths=later["unknown"],
+            duplicate_truths=later["duplicate"],
+            duplicate_ids=later[DUPLICATE],
+            forgotten_rows=later[FULL],
+        )
 
     @property
     def names(self) -> list[str]:
         """Columns that it reads, besides those of times."""
         c = self._columns
-        names = (*self._model.feature_names(), *self._model.output_names(), c.truth, c.version)
+        outputs = (c.outputs.get(name, name) for name in self._model.output_names())
+        names = (*self._model.feature_names(), *outputs, c.truth, c.version, c.id)
         return [name for name in dict.fromkeys(names) if name]
 
-    def add(self, columns: Columns) -> None:
+    def add(self, columns: Columns, on_share: Callable[[float], None] = lambda share: None) -> None:
         """Add a chunk of the log: name -> a value for each row. Its rows may be in any order.
+
+        `on_share` is called with the share of them that is added, 0 to 1.
 
         Raises:
             ValueError: Some are no times.
@@ -140,10 +190,10 @@ class Replay:
         order = order[: int(np.count_nonzero(~np.isnan(seen)))]
         late = int(np.count_nonzero(seen < self._next - self._every))
         self._count(untimed_rows=len(seen) - len(order), late_rows=late)
-        wanted = (*self._model.feature_names(), *self._model.output_names(), *self._columns)
+        own_names = {column: output for output, column in self._columns.outputs.items()}
         values = {
-            name: _in_order(columns[name], order)
-            for name in dict.fromkeys(wanted)
+            own_names.get(name, name): _in_order(columns[name], order)
+            for name in (*self.names, self._columns.truth_time)
             if name in columns
         }
         seen = seen[order]
@@ -154,6 +204,7 @@ class Replay:
                 own = {name: _in_order(column, rows) for name, column in part.items()}
                 self._add(own, float(seen[first]), len(rows), version)
             self._last = max(self._last, float(seen[last - 1]))
+            on_share(last / len(seen))
 
     def _slices(self, times: Floats) -> Iterator[tuple[int, int]]:
         """Give the first row of each pane and look, and the one after its last."""
@@ -166,17 +217,25 @@ class Replay:
         yield from pairwise((*np.flatnonzero(is_new).tolist(), len(times)))
 
     def _add(self, columns: Columns, at: float, rows: int, version: str) -> None:
-        outcomes = take_in(self._model, columns, rows, at, self._columns.truth, version)
+        c = self._columns
+        ids = numbered(rows) if c.truth else None
+        if self._later is not None and c.id in columns:
+            ids = ["" if is_missing(each) else str(each) for each in columns[c.id]]
+        predictions = take_in(self._model, columns, rows, at, ids, version)
         self._rows += rows
-        if not outcomes:
-            return
+        truths = columns.get(c.truth, [None] * rows)
         known_at = [at] * rows
-        if self._columns.truth_time:
-            known_at = times(columns[self._columns.truth_time]).tolist()
-        for known, (prediction, truth) in zip(known_at, outcomes, strict=True):
-            if not is_missing(truth) and known == known:
+        if c.truth_time in columns:
+            known_at = times(columns[c.truth_time]).tolist()
+        waiting = []
+        for known, prediction, truth in zip(known_at, predictions, truths, strict=False):
+            if is_missing(truth) or known != known:
+                waiting.append(prediction)
+            else:
                 self._truths += 1
                 heapq.heappush(self._waiting, (known, self._truths, prediction, truth))
+        if self._later is not None:
+            self._later.keep(waiting)
 
     def _look_until(self, at: float) -> None:
         """Look at all times up to `at`; not while nothing is left that could change."""
@@ -204,12 +263,14 @@ class Replay:
                 late += 1
             else:
                 known.append((prediction, truth))
+        if self._later is not None:
+            known += self._later.known(now, self._longest)
         problems = settle(self._model, known, now) if known else []
         self._count(late_truths=late, invalid_truths=len(problems) - problems.count(None))
 
     def _count(self, **more: int) -> None:
-        own = self.counts._asdict()
-        self.counts = Counts(**{name: n + more.get(name, 0) for name, n in own.items()})
+        own = self._counts._asdict()
+        self._counts = Counts(**{name: n + more.get(name, 0) for name, n in own.items()})
 
     def account(self) -> Account:
         """Look once more after the last row, and return the result of all looks."""
@@ -236,16 +297,27 @@ def _in_order(column: Any, order: NDArray[np.intp]) -> Any:
     return [values[i] for i in order.tolist()]
 
 
-def replay(replays: Sequence[Replay], chunks: Iterable[Columns]) -> list[Account]:
+def replay(
+    replays: Sequence[Replay],
+    chunks: Iterable[Columns],
+    on_share: Callable[[float], None] = lambda share: None,
+) -> list[Account]:
     """Feed the chunks of a log to several replays at once; return their accounts.
+
+    `on_share` is called with the share of the current chunk that is done, 0 to 1.
 
     Raises:
         ValueError: There are no rows with a time.
     """
     for columns in chunks:
-        for each in replays:
-            each.add(columns)
+        for i, each in enumerate(replays):
+            each.add(columns, _part(on_share, i, len(replays)))
     accounts = [each.account() for each in replays]
     if any(not account.rows for account in accounts):
         raise ValueError("expected rows with times, got none")
     return accounts
+
+
+def _part(on_share: Callable[[float], None], number: int, parts: int) -> Callable[[float], None]:
+    """Return a function that takes the share of one of several parts that is done."""
+    return lambda share: on_share((number + share) / parts)

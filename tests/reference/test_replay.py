@@ -251,6 +251,15 @@ def test_chunks_and_their_order_within_do_not_matter(plain: Reference) -> None:
     assert parts.rows == whole.rows == 1500
 
 
+def test_progress_goes_on_within_a_chunk(plain: Reference) -> None:
+    shares: list[float] = []
+    replay([of(plain), of(plain)], [simple(1200)], shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    # Ten hours: a step a pane of each replay, not one for the chunk.
+    assert len(shares) > 2 * 10
+
+
 def test_rows_without_time_and_late_rows_are_counted(plain: Reference) -> None:
     log = simple(600)
     log["ts"][5] = math.nan

@@ -16,17 +16,18 @@ from mlmon_exporter.assets.rules.notices import Notice
 from mlmon_exporter.cli.past_alerts import PastAlerts
 from mlmon_exporter.config.keys import Config, ConfigError, Duration, load_config
 from mlmon_exporter.core.drift.alarms import Account
+from mlmon_exporter.core.profile.free_text import input_names
 from mlmon_exporter.core.records import Block
 from mlmon_exporter.metrics.batch import PastScrapes
 from mlmon_exporter.reference.compare import chosen
 from mlmon_exporter.reference.data.files import DataError
-from mlmon_exporter.reference.log_files import replay_files
+from mlmon_exporter.reference.log_files import Remembered, replay_files
 from mlmon_exporter.reference.reference import Reference
 from mlmon_exporter.reference.replay import LogColumns, Replay
 from mlmon_exporter.reference.settings import model_settings
 from mlmon_exporter.reference.warnings import time_warnings
 
-from .data_files import files_like, told
+from .data_files import files_like, names, told
 from .data_options import (
     Alerts,
     ChangedAt,
@@ -35,16 +36,26 @@ from .data_options import (
     GroundTruth,
     GroundTruthTime,
     Html,
+    IdColumn,
     Json,
     Logs,
     LogTime,
     MaybeReference,
     Missing,
     OpenMetrics,
+    Predictions,
     Sets,
     Version,
 )
-from .terminal import UserError, counted, moment, print_warnings, progress_bar, user_errors
+from .terminal import (
+    UserError,
+    counted,
+    moment,
+    print_warnings,
+    progress_bar,
+    user_errors,
+    waiting,
+)
 
 EXAMPLE = """mlmon-exporter backtest log.parquet --reference bike-demand.reference.json
 --time-column ts --ground-truth cnt --set psi_floor=0.2 --html backtest.html"""
@@ -58,7 +69,9 @@ def backtest(
     reference: MaybeReference = None,
     ground_truth: GroundTruth = "",
     ground_truth_time: GroundTruthTime = "",
+    prediction: Predictions = "",
     version_column: Version = "",
+    id_column: IdColumn = "",
     config: ConfigFile = None,
     every: Every = "15m",
     changed_at: ChangedAt = "",
@@ -73,17 +86,23 @@ def backtest(
 
     The same windows, scores and thresholds as a server's, looked at every 15 minutes.
     """
-    columns = LogColumns(time_column, ground_truth, ground_truth_time, version_column)
-    if ground_truth_time and not ground_truth:
-        raise UserError("--ground-truth-time: expected --ground-truth, the outcome, as well")
+    needing = {"--ground-truth-time": ground_truth_time, "--id-column": id_column}
+    for option, given in needing.items():
+        if given and not ground_truth:
+            raise UserError(f"{option}: expected --ground-truth, the outcome, as well")
     with user_errors(ConfigError, DataError, ValueError), ExitStack() as stack:
         base = load_config(config) if config else Config()
         variants = {AS_CONFIGURED: base} | {text: varied(base, text) for text in what_if or ()}
         file = _reference(reference, base)
         known = Reference.load(file, base.digest)
+        columns = LogColumns(
+            *(time_column, ground_truth, ground_truth_time, version_column, id_column),
+            outputs=_outputs(known, prediction),
+        )
         looks = _Looks(Duration.parse(every).seconds, moment("--changed-at", changed_at))
         past = _past(stack, openmetrics, alerts, looks.every)
-        files = [files_like(known, base, path, missing) for path in logs]
+        files = [files_like(known, base, path, missing, columns) for path in logs]
+        remembered = Remembered(base.pending_rows, base.pending_age.seconds)
         of_model = known.for_model(file.name)
         settings = [model_settings(c, chosen(c, known.model)) for c in variants.values()]
 
@@ -94,8 +113,10 @@ def backtest(
             return [Replay(of_model, s, columns, *looks, on_look) for s, on_look in each]
 
         with progress_bar(f"Replaying {counted(len(logs), 'log')}") as progress:
-            replays, accounts = replay_files(files, columns, new_replays, progress)
-        found = Found(dict(zip(variants, accounts, strict=True)), replays[0], past.end())
+            replays, accounts = replay_files(files, columns, new_replays, remembered, progress)
+        with waiting("Evaluating the alerting rules"):
+            notices = past.end()
+        found = Found(dict(zip(variants, accounts, strict=True)), replays[0], notices)
     if html is not None:
         _write(html, known.model, found)
     if json:
@@ -113,6 +134,17 @@ def _reference(given: Path | None, config: Config) -> Path:
             f"got {len(named)} in it"
         )
     return Path(named[0]) if given is None else given
+
+
+def _outputs(known: Reference, prediction: str) -> dict[str, str]:
+    """Return the log's column of each output: in order, those given; none if none is."""
+    given, outputs = names(prediction), input_names(column.name for column in known.outputs)
+    if given and len(given) != len(outputs):
+        raise UserError(
+            f"--prediction: expected a column for each output of the reference, "
+            f"{', '.join(outputs)}; got {prediction!r}"
+        )
+    return dict(zip(outputs, given, strict=False))
 
 
 class _Looks(NamedTuple):
@@ -215,6 +247,13 @@ def _warnings(replay: Replay) -> list[str]:
             "ground truth",
         ),
         "were invalid": (counts.invalid_truths, "ground truth"),
+        "are of an id that no row had, or had any more": (counts.unknown_truths, "ground truth"),
+        "came for a row that had its own already": (counts.duplicate_truths, "ground truth"),
+        "have the id of an earlier one, so wait for no ground truth": (counts.duplicate_ids, "row"),
+        "were forgotten before their ground truth came: raise pending_rows": (
+            counts.forgotten_rows,
+            "row",
+        ),
     }
     return [f"{counted(count, noun)} {text}" for text, (count, noun) in said.items() if count]
 

@@ -11,21 +11,33 @@ from mlmon_exporter.core.profile.bins import CategoryBins
 from mlmon_exporter.reference.compare import chosen
 from mlmon_exporter.reference.data.files import DataFiles
 from mlmon_exporter.reference.reference import Reference
+from mlmon_exporter.reference.replay import LogColumns
 from mlmon_exporter.reference.settings import body_map
 
 from .terminal import counted
 
 
-def files_like(known: Reference, config: Config, path: Path, missing: str) -> DataFiles:
+def files_like(
+    known: Reference,
+    config: Config,
+    path: Path,
+    missing: str,
+    columns: LogColumns | None = None,
+) -> DataFiles:
     """Return a file or folder, read by a reference's kinds of columns and names.
 
     Raises:
         DataError: There are no files, or one cannot be read.
     """
-    columns = (*known.features, *known.outputs)
+    named = {} if columns is None else columns.outputs
+    categorical = [
+        named.get(column.name, column.name)
+        for column in (*known.features, *known.outputs)
+        if isinstance(column.bins, CategoryBins)
+    ]
     return DataFiles(
         path,
-        categorical=[c.name for c in columns if isinstance(c.bins, CategoryBins)],
+        categorical=categorical if columns is None else [*categorical, columns.id],
         missing=names(missing),
         body_map=body_map(config, chosen(config, known.model), known.features, known.outputs),
     )

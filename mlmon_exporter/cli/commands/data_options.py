@@ -40,6 +40,15 @@ GroundTruth: TypeAlias = Annotated[str, option("The column with the outcome.", "
 GroundTruthTime: TypeAlias = Annotated[
     str, option("The column that says when the outcome became known.", "A", "at once")
 ]
+IdColumn: TypeAlias = Annotated[
+    str,
+    option(
+        "The column with the id of a row, by which ground truth in a log of its own joins.", "A"
+    ),
+]
+Predictions: TypeAlias = Annotated[
+    str, option("The columns with the predictions.", "A,B", "those of the reference")
+]
 Version: TypeAlias = Annotated[str, option("The column with the version of the model.", "A")]
 LogTime: TypeAlias = Annotated[
     str, option("The column with the time of a row: ISO 8601 or Unix seconds.", "A")

@@ -55,6 +55,8 @@ class Capture(NamedTuple):
     recognises: Callable[[Record], bool]
     read: Callable[[Record], Call]
     """Raises ValueError, KeyError or TypeError where a record is not of the form."""
+    is_timed_by_file: bool = False
+    """Records have no time: a call is of the time when its file was last written."""
 
 
 def _sagemaker(record: Record) -> Call:
@@ -133,7 +135,7 @@ def _is_seldon(record: Record) -> bool:
 CAPTURES: tuple[Capture, ...] = (
     Capture("sagemaker", lambda record: "captureData" in record, _sagemaker),
     Capture("cloudevents", lambda record: {"specversion", "type"} <= record.keys(), _cloud_event),
-    Capture("kserve", lambda record: {"ReqType", "Bytes"} <= record.keys(), _kserve_message),
+    Capture("kserve", lambda record: {"ReqType", "Bytes"} <= record.keys(), _kserve_message, True),
     Capture("seldon", _is_seldon, _seldon),
     Capture("table", lambda record: record.keys() >= TABLE, _table_row),
 )

@@ -15,6 +15,7 @@ import orjson
 import pyarrow as pa
 
 from mlmon_exporter.core.coerce import NULL_SPELLINGS
+from mlmon_exporter.core.keys import row_ids
 from mlmon_exporter.core.profile.names import category_name
 from mlmon_exporter.core.records import Batch, Exchange
 from mlmon_exporter.formats import AUTO, BodyMap, FormatError, parse
@@ -89,7 +90,10 @@ class _Rows:
         if capture is None:
             return {str(name): [value] for name, value in record.items()}
         try:
-            call = self._joiner.add(capture.read(record))
+            half = capture.read(record)
+            if capture.is_timed_by_file:
+                half = half._replace(at=where.path.stat().st_mtime)
+            call = self._joiner.add(half)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             said = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise DataError(f"{where}: expected a call as {capture.name} has it: {said}") from error
@@ -129,7 +133,7 @@ def _columns(batch: Batch, call: Call) -> Columns:
         for name, values in names.items():
             own = name if name not in found else f"prediction.{name}"
             found[own] = [values] if batch.rows == 1 else list(values)
-    ids = batch.prediction_ids or [call.id] * batch.rows
+    ids = batch.prediction_ids or row_ids(call.id, batch.rows)
     meta = (CAPTURED_AT, [call.at] * batch.rows), (PREDICTION_ID, list(ids))
     return found | dict(meta) | {VERSION: [batch.version] * batch.rows}
 
@@ -247,6 +251,8 @@ class LinesReader(RecordReader):
         files = [self._path]
         if self._path.is_dir():
             files = sorted(f for f in self._path.rglob("*") if f.is_file() and is_lines(f))
+            if self._are_timed_by_file(files[0]):
+                files.sort(key=lambda file: file.stat().st_mtime)
         for i, file in enumerate(files):
             with explained(file):
                 for line, record, share in self._of_file(file):
@@ -255,6 +261,11 @@ class LinesReader(RecordReader):
                         got = type(record).__name__
                         raise DataError(f"{where}: expected a JSON object, got a {got}")
                     yield where, record
+
+    def _are_timed_by_file(self, file: Path) -> bool:
+        records = LinesReader(file, (), self._body_map).records()
+        capture = next((capture_of(record) for _, record in records), None)
+        return capture is not None and capture.is_timed_by_file
 
     def _of_file(self, file: Path) -> Iterator[tuple[int, Any, float]]:
         """Give the number of each line, its value, and the share of the file that is read."""

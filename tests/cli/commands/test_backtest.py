@@ -88,6 +88,38 @@ def test_json_has_the_same_numbers(known: Path, folder: Path) -> None:
     assert of_csv["settings"]["as configured"]["alarms"] == account["alarms"]
 
 
+def test_ground_truth_in_a_log_of_its_own_joins_by_id(known: Path, folder: Path) -> None:
+    rows = log(960)
+    ids = [f"{i:04}" for i in range(960)]
+    at = rows["ts"] + np.timedelta64(6, "h")
+    whole = {**rows, "known": at}
+    pyarrow.csv.write_csv(pa.table(whole), "whole.csv")
+    guess, truth = rows.pop("prediction"), rows.pop("cnt")
+    pyarrow.csv.write_csv(pa.table({**rows, "guess": guess, "id": ids}), "rows.csv")
+    later = {"id": ids, "cnt": truth, "known": at}
+    again = {"id": ["none", ids[0]], "cnt": [1.0, 1.0], "known": at[:2]}
+    later = {name: [*values[:2], *again[name], *values[2:]] for name, values in later.items()}
+    pyarrow.csv.write_csv(pa.table(later), "later.csv")
+    truth_options = ("--ground-truth", "cnt", "--ground-truth-time", "known", "--json")
+    shared = ("--reference", known, "--time-column", "ts", *truth_options, "--set", "psi_floor=9")
+    inline = json.loads(run("backtest", "whole.csv", *shared).stdout)
+    split = ("backtest", "rows.csv", "later.csv", *shared, "--prediction", "guess")
+    joined = json.loads(run(*split, "--id-column", "id").stdout)
+    assert joined["settings"] == inline["settings"]
+    assert joined["settings"]["as configured"]["quality"]
+    assert (joined["unknown_truths"], joined["duplicate_truths"]) == (1, 1)
+    assert error("backtest", "rows.csv", *shared, "--id-column", "id") == (
+        "--id-column: expected logs of rows, and logs of ground truth that have none of the "
+        "reference's columns, got 1 and 0"
+    )
+    assert error(*split, "--id-column", "key") == (
+        "rows.csv: --id-column: there is no column 'key'; there are ts, x, kind, guess, id"
+    )
+    assert error(*split, "--prediction", "a,b") == (
+        "--prediction: expected a column for each output of the reference, prediction; got 'a,b'"
+    )
+
+
 def test_the_page_draws_the_timeline(known: Path, folder: Path) -> None:
     arguments = ("--reference", known, "--time-column", "ts", "--set", "psi_floor=0.3")
     succeeded("backtest", "log.csv", *arguments, "--html", "backtest.html")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ def databricks(i: int) -> Record:
 
 
 def kserve_messages(folder: Path, rows: int) -> Path:
-    """KServe's messages in a bucket: a file each, without a time."""
+    """KServe's messages in a bucket: without a time, in files that are a second newer each."""
     (folder / "calls").mkdir()
     for i in range(rows):
         for event in kserve(i):
@@ -144,8 +145,9 @@ def kserve_messages(folder: Path, rows: int) -> Path:
                 "Id": event["id"],
                 "InferenceService": "iris",
             }
-            name = f"{'ab'[i % 2]}-{event['id']}-{str(event['type']).rpartition('.')[2]}.json"
-            (folder / "calls" / name).write_text(json.dumps(message))
+            name = f"{'ba'[i % 2]}-{event['id']}-{str(event['type']).rpartition('.')[2]}.json"
+            (folder / "calls" / name).write_text(json.dumps([message] if i else message))
+            os.utime(folder / "calls" / name, (T0 + i, T0 + i))
     return folder / "calls"
 
 
@@ -187,8 +189,18 @@ def test_an_inference_table_in_parquet_is_one_of_captured_calls(tmp_path: Path) 
 
 def test_halves_of_a_call_may_be_in_different_files_of_a_folder(tmp_path: Path) -> None:
     rows = rows_of(DataFiles(kserve_messages(tmp_path, 4), body_map=NAMED))
-    assert sorted(rows["age"]) == [30, 31, 32, 33]
-    assert sorted(rows["score"]) == [0.0, 0.1, 0.2, 0.3]
+    # In the order of their time, not of their names.
+    assert rows["age"] == [30, 31, 32, 33]
+    assert rows["score"] == [0.0, 0.1, 0.2, 0.3]
+    assert rows["captured_at"] == [T0, T0 + 1, T0 + 2, T0 + 3]
+
+
+def test_rows_of_a_call_with_several_have_the_ids_of_a_live_server(tmp_path: Path) -> None:
+    split = {"columns": ["age"], "data": [[1], [2]]}
+    bodies = {"request": {"dataframe_split": split}, "response": {"predictions": [0.1, 0.2]}}
+    call = {**databricks(1), **{side: json.dumps(body) for side, body in bodies.items()}}
+    rows = rows_of(DataFiles(written(tmp_path / "log.jsonl", [call]), body_map=NAMED))
+    assert rows["prediction_id"] == ["id-1:0", "id-1:1"]
 
 
 def test_documents_of_one_batch_are_read_once(tmp_path: Path) -> None:
