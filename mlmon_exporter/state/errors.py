@@ -23,6 +23,8 @@ _BY_CODE = {
     sqlite3.SQLITE_LOCKED: "locked",
     sqlite3.SQLITE_PROTOCOL: "locked",
 }
+_IF_NOT_REFUSED = {sqlite3.SQLITE_READONLY: "read_only"}
+"""Reasons for which a connection may fail after the file system has recovered."""
 
 
 class StoreError(Exception):
@@ -54,7 +56,7 @@ def reason_of(error: Exception, path: Path) -> str:
     if isinstance(error, OSError):
         return _BY_ERRNO.get(error.errno or 0, "other")
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    return _BY_CODE.get(code) or refused(path) or "other"
+    return _BY_CODE.get(code) or refused(path) or _IF_NOT_REFUSED.get(code, "other")
 
 
 def refused(path: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
+import pytest
 from fastapi import Body, FastAPI, HTTPException, Request
 
 from mlmon_exporter import Reference, instrument
@@ -19,6 +20,9 @@ from mlmon_exporter.assets.rules.alertmanager import alertmanager_file
 
 from .servers import Prometheus, alertmanager, prometheus, serving, wait_until
 
+PACED = pytest.mark.flaky(reruns=2)
+"""For tests whose hour is seconds: where the machine stands still for some, that is an incident of
+its own, and they begin again. A fault of ours fails each time."""
 PATIENCE = 120.0
 """Seconds that a step may take on a busy machine; it takes a few."""
 MAX_BODY_BYTES = 20_000

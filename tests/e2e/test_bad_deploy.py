@@ -8,9 +8,10 @@ from pathlib import Path
 
 from mlmon_exporter.assets.rules import Settings
 
-from .pager import Traffic, app_of, reference_in, watched
+from .pager import PACED, Traffic, app_of, reference_in, watched
 from .servers import free_port, serving
 
+pytestmark = PACED
 NOT_SERVED = "MlmonModelNotServed"
 
 

@@ -24,8 +24,10 @@ from mlmon_exporter import Reference
 from mlmon_exporter.state.store import FILE, SCHEMA_VERSION
 
 from .load import Client, Load, Watch, counters, total
+from .pager import PACED
 from .servers import free_port, program, wait_until
 
+pytestmark = PACED
 FLUSH_SECONDS = 0.25
 WORKERS = 2
 CLIENTS = 4

@@ -24,8 +24,10 @@ from mlmon_exporter.core.records import Reading
 from mlmon_exporter.core.stats.scores import psi
 from tests.newest_prometheus import newest_binary
 
+from .pager import PACED
 from .servers import Prometheus, prometheus, serving, wait_until
 
+pytestmark = PACED
 PLAN = Plan((Window("20s", "1s"), Window("16s", "2s", is_from_rate=True)), "5s", every="1s")
 """The hour and the day of the rules, shorter."""
 LATE = 3.0

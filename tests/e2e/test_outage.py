@@ -15,8 +15,10 @@ from mlmon_exporter.assets.rules import DEFAULTS, Settings
 from mlmon_exporter.assets.rules.alertmanager import alertmanager_file
 from mlmon_exporter.assets.rules.rule_set import SUBSYSTEMS
 
+from .pager import PACED
 from .servers import alertmanager, serving, wait_until
 
+pytestmark = PACED
 PACE = Settings(hour_seconds=120)
 """Alertmanager's five minutes are ten seconds: what is sent takes time that does not shrink."""
 JOBS, MODELS = 300, ("bike", "churn", "price")

@@ -17,9 +17,10 @@ from mlmon_exporter import Reference
 from mlmon_exporter.assets.rules import Settings, files
 from mlmon_exporter.assets.rules.alertmanager import alertmanager_file
 
-from .pager import MAX_BODY_BYTES, PATIENCE, WINDOWS, Inbox, Traffic, app_of
+from .pager import MAX_BODY_BYTES, PACED, PATIENCE, WINDOWS, Inbox, Traffic, app_of
 from .servers import Prometheus, alertmanager, free_port, prometheus, serving, wait_until
 
+pytestmark = PACED
 SETTINGS = Settings(hour_seconds=24, severities={"MlmonFleetDrift": "critical"})
 CONFIG = """
 global: {{scrape_interval: 400ms, scrape_timeout: 400ms}}

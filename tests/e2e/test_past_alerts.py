@@ -21,9 +21,10 @@ from mlmon_exporter.cli.past_alerts import PastAlerts
 from mlmon_exporter.reference.replay import LogColumns, Replay, replay
 from mlmon_exporter.reference.settings import model_settings
 
-from .pager import PATIENCE, WINDOWS, app_of, watched
+from .pager import PACED, PATIENCE, WINDOWS, app_of, watched
 from .servers import serving
 
+pytestmark = PACED
 SETTINGS = Settings(hour_seconds=24, severities={"MlmonFleetDrift": "critical"})
 EVERY = 0.5
 """Seconds between scrapes, and between looks."""

@@ -31,6 +31,8 @@ def of_sqlite(code: int, kind: type[sqlite3.Error] = sqlite3.OperationalError) -
         (of_sqlite(sqlite3.SQLITE_BUSY), "locked"),
         (of_sqlite(sqlite3.SQLITE_BUSY_SNAPSHOT), "locked"),
         (of_sqlite(sqlite3.SQLITE_IOERR), "other"),
+        (of_sqlite(sqlite3.SQLITE_READONLY), "read_only"),
+        (of_sqlite(sqlite3.SQLITE_READONLY_DBMOVED), "read_only"),
     ],
 )
 def test_an_error_has_the_reason_that_its_code_tells(
