@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -214,3 +215,35 @@ def flat(block: Readings | Histograms) -> Iterator[Reading]:
             yield Reading(f"{block.name}_bucket", {**named, "le": str(bound)}, float(count))
         yield Reading(f"{block.name}_count", named, float(below[-1]))
         yield Reading(f"{block.name}_sum", named, float(total))
+
+
+class Requests(NamedTuple):
+    """Requests to a model over a span of time."""
+
+    total: float
+    seconds: float
+    """Length of the span."""
+    failures: float
+    bounds: tuple[float, ...]
+    """Upper bounds of the buckets of duration, seconds."""
+    buckets: Floats
+
+    def error_ratio(self) -> float:
+        """Return the share of requests that the server failed; NaN without requests."""
+        return self.failures / self.total if self.total else math.nan
+
+    def quantile(self, q: float) -> float:
+        """Return a quantile of the duration, seconds; NaN without requests.
+
+        Spread evenly in its bucket, as Prometheus does; the greatest bound where it is over it.
+        """
+        below = np.cumsum(self.buckets)
+        if not len(below) or not below[-1]:
+            return math.nan
+        rank = q * below[-1]
+        i = int(np.searchsorted(below, rank))
+        if i >= len(self.bounds):
+            return self.bounds[-1]
+        low = self.bounds[i - 1] if i else 0.0
+        before = below[i - 1] if i else 0.0
+        return float(low + (self.bounds[i] - low) * (rank - before) / self.buckets[i])

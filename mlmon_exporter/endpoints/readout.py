@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mlmon_exporter import __version__
 from mlmon_exporter.core.counts.counts import Counts
 from mlmon_exporter.core.counts.processes import CPU, Process, process_readings
+from mlmon_exporter.core.counts.traffic import Traffic
 from mlmon_exporter.core.drift.history import Snapshot
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.records import Block, Readings
@@ -62,6 +64,8 @@ class Readout:
         self._digest = digest
         self._is_first_fault = Once()
         self._is_unshared = False
+        self._traffic = Traffic()  # of this process
+        self._traffic.look((), time.time())
 
     def blocks(
         self, now: float, pause: Pause = lambda: None, *, is_scrape: bool = False
@@ -99,7 +103,9 @@ class Readout:
         """Give all numbers now, with those of the exporter."""
         started = time.perf_counter()
         self._intake.catch_up()
-        yield from [*self.blocks(time.time(), pause, is_scrape=True), *self._own()]
+        blocks = [*self.blocks(time.time(), pause, is_scrape=True), *self._own()]
+        self._look(blocks, time.time())
+        yield from blocks
         duration = time.perf_counter() - started
         yield Readings("mlmon_readings_duration_seconds", (), ((),), [duration])
 
@@ -109,7 +115,17 @@ class Readout:
         moment = caught_up if now is None else now
         blocks = [*self.blocks(moment, pause), *self._own()]
         summaries = [p for model in self._models.values() for p in model.history(moment, pause)]
-        return Snapshot(moment, blocks, summaries, str(self.trouble(moment) or ""))
+        trouble = str(self.trouble(moment) or "")
+        traffic = self._look(blocks, moment).since(blocks, moment)
+        return Snapshot(moment, blocks, summaries, trouble, traffic, socket.gethostname())
+
+    def _look(self, blocks: Sequence[Block], now: float) -> Traffic:
+        """Return the looks at traffic; one at these numbers among them, if no state has them."""
+        shared = self._upkeep.shared
+        if shared is not None:
+            return shared.traffic
+        self._traffic.look(blocks, now)
+        return self._traffic
 
     def trouble(self, now: float) -> Trouble | None:
         """Return why a store is not written; None if each is, or there is none."""

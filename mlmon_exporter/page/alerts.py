@@ -19,6 +19,12 @@ SHOWN = 10
 """Lines of worse qualities; drifted columns get twice as many."""
 
 
+TOLD_APART = (
+    "What this server finds itself. Alertmanager sends alerts by other rules: over all replicas, "
+    "once they have held for some minutes, grouped, and not while silenced."
+)
+
+
 def alerts_section(view: View, context: Context) -> Html | None:
     """Return the section of current alerts, None without any."""
     drifted, faults, worse = view.drifted, view.firing_faults, quality_alerts(view, view.models)
@@ -29,7 +35,8 @@ def alerts_section(view: View, context: Context) -> Html | None:
     head = table_head("Drifted", "wide:Model", "wide:In windows", "Score", "n:Value", "n:Threshold")
     return element(
         "section",
-        element("h2", "Firing"),
+        element("h2", "Verdicts now"),
+        element("p", TOLD_APART, class_="soft"),
         trouble_line(view),
         element("table", head, element("tbody", shown), class_="firing") if shown else None,
         element("p", f"and {formatting.counted(more, 'column')} more", class_="soft")
@@ -38,7 +45,7 @@ def alerts_section(view: View, context: Context) -> Html | None:
         _worse_list(worse),
         fault_list(faults),
         class_="firing",
-        aria_label="Firing",
+        aria_label="Verdicts now",
     )
 
 

@@ -50,7 +50,8 @@ def header(view: View, links: Links, path: Sequence[tuple[str, str]], is_paused:
         for link, name in [(links.overview(), "mlmon-exporter"), *path]
     ]
     here = element("nav", element("ol", steps), class_="path", aria_label="You are here")
-    time = element("time", formatting.moment(view.now))
+    host = (element("b", view.host), " · ") if view.host else None
+    time = text(host, element("time", formatting.moment(view.now)))
     switch = links.same(paused=not is_paused)
     if not switch:
         return element("header", here, element("span", time))

@@ -5,8 +5,9 @@ A further section of a model is a row of `MODEL_PARTS`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
+
+from mlmon_exporter.core.records import Requests
 
 from . import formatting
 from .alerts import alerts_section, fault_list, quality_alerts
@@ -18,7 +19,6 @@ from .links import Context
 from .outcome_view import ModelOutcomes
 from .quality_section import quality_section
 from .ranking import ranked_table
-from .recent import Requests
 from .view import ColumnView, ModelView, VersionView, View, ranked
 
 SHOWN = 10
@@ -133,12 +133,11 @@ def _numbers(model: ModelView, context: Context, _shown: int | None) -> Html:
 def _requests(requests: Requests | None) -> Iterator[tuple[str, Child]]:
     if requests is None:
         return
-    if math.isnan(requests.seconds):
-        yield "Requests since the start", formatting.count(requests.total)
-    else:
-        rate = formatting.number(requests.total / requests.seconds)
-        yield f"Requests, last {formatting.span(requests.seconds)}", text(rate, " /s")
-    ratio, failed = requests.error_ratio(), requests.server_errors > 0
+    rate = formatting.number(requests.total / requests.seconds)
+    minutes = 60.0 * round(requests.seconds / 60.0)
+    over = formatting.span(minutes or requests.seconds)
+    yield f"Requests, last {over}", text(rate, " /s")
+    ratio, failed = requests.error_ratio(), requests.failures > 0
     yield "Server errors", text(warning_mark(failed, "failed"), formatting.percent(ratio))
     middle, high = (formatting.seconds(requests.quantile(q)) for q in (0.5, 0.95))
     yield "Latency, median", middle
@@ -221,7 +220,8 @@ def monitor_section(view: View) -> Html | None:
 
 def footer(view: View) -> Html:
     """Return the footnotes."""
-    build = f"mlmon-exporter {view.build[0]}. " if view.build else ""
+    on = f" on {view.host}" if view.host else ""
+    build = f"mlmon-exporter {view.build[0]}{on}. " if view.build else ""
     return element(
         "footer",
         element(

@@ -11,7 +11,6 @@ from .column_page import column_section
 from .document import document, header
 from .html import element
 from .links import AnchorLinks, Context
-from .recent import since_the_start
 from .view import ColumnView, View, ranked, view_of
 
 CALM_SHOWN = 5
@@ -28,7 +27,7 @@ def report(snapshot: Snapshot, window: str | None = None) -> str:
     Raises:
         ValueError: There is no such window.
     """
-    view = view_of(snapshot, since_the_start(snapshot.blocks))
+    view = view_of(snapshot, {})
     if window is not None and window not in view.windows:
         known = ", ".join(view.windows) or "none yet: no model has a reference"
         raise ValueError(f"window: expected one of {known}, got {window!r}")

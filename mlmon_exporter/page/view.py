@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from mlmon_exporter.core.drift.history import ScoreHistory, Snapshot, WindowSummary
 from mlmon_exporter.core.drift.tests import TESTS
+from mlmon_exporter.core.records import Requests
 
 from .numbers import Block, Labels, Numbers
 from .outcome_view import ModelOutcomes
-from .recent import Changes, Requests, fault_counts
+from .recent import Faults, fault_counts
 
 
 class Verdict(NamedTuple):
@@ -158,6 +159,7 @@ class View:
     numbers: Numbers
     trouble: str
     """Why the numbers are not those of all processes up to now; empty if they are."""
+    host: str
 
     @property
     def firing_faults(self) -> list[Fault]:
@@ -198,13 +200,13 @@ def ranked(columns: Iterable[ColumnView], window: str) -> list[ColumnView]:
     return sorted(columns, key=rank)
 
 
-def view_of(snapshot: Snapshot, changes: Changes) -> View:
-    """Return the view of a snapshot and recent changes of counters."""
+def view_of(snapshot: Snapshot, risen: Faults) -> View:
+    """Return the view of a snapshot, and of faults that rose of late."""
     numbers = Numbers(snapshot.blocks)
     sides = _sides(snapshot.summaries)
     windows = {p.window.label: p.window.seconds for p in snapshot.summaries}
     models = tuple(
-        _model(numbers, info, sides, changes.requests.get(info[0]))
+        _model(numbers, info, sides, snapshot.traffic.get(info[0]))
         for info in numbers.rows("mlmon_model_info")
     )
     build = next(iter(numbers.rows("mlmon_build_info")), ())
@@ -212,10 +214,11 @@ def view_of(snapshot: Snapshot, changes: Changes) -> View:
         snapshot.now,
         tuple(sorted(windows, key=lambda label: windows[label])),
         models,
-        tuple(_faults(snapshot.blocks, changes)),
+        tuple(_faults(snapshot.blocks, risen)),
         build,
         numbers,
         snapshot.trouble,
+        snapshot.host,
     )
 
 
@@ -260,7 +263,7 @@ def _columns(numbers: Numbers, summaries: Mapping[str, WindowSummary]) -> tuple[
     return tuple(ColumnView(numbers, summaries, index) for index in range(count))
 
 
-def _faults(blocks: Iterable[Block], changes: Changes) -> Iterator[Fault]:
+def _faults(blocks: Iterable[Block], risen: Faults) -> Iterator[Fault]:
     for key, value in fault_counts(blocks).items():
         if value:
-            yield Fault(key[0], ", ".join(key[1:]), value, changes.faults.get(key, math.nan))
+            yield Fault(key[0], ", ".join(key[1:]), value, risen.get(key, math.nan))

@@ -21,6 +21,7 @@ from mlmon_exporter.core.counts.feedback import Feedback
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.processes import CPU, CpuTime, Process
 from mlmon_exporter.core.counts.requests import RequestCounts
+from mlmon_exporter.core.counts.traffic import Traffic
 from mlmon_exporter.core.counts.version_uses import VersionUses
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.records import Readings
@@ -36,6 +37,7 @@ from .store import Changes, Merge, Store, Value, Writing
 from .values import (
     COUNTS,
     CPU_TIME,
+    LOOKS,
     SEEDED,
     TALLY,
     VERSIONS,
@@ -75,19 +77,20 @@ class SharedState:
         self._process = process
         self._processes = Processes(flush_seconds)
         self._settle_seconds = flush_seconds + SETTLE_SECONDS
-        self._seeded = 0.0
-        self._file, self._stamp = "", -1
+        self._file, self._stamp, self._seeded = "", -1, 0.0
         self._written: dict[str, Value] = {}  # to this file, since it was last loaded
         self._uses = VersionUses()
         self._cpu_added = 0.0
         self._started = time.time_ns()
-        self._outage = Outage(f"state_dir {folder}", counts.health)
+        self.traffic = Traffic()  # of all processes
+        self.outage = Outage(f"state_dir {folder}", counts.health)
         self.last_flush = time.time()
         self._loaded = counts.take()  # of all processes
         self._readers: Mapping[str, Callable[[str, bytes], None]] = {
             **dict.fromkeys(COUNTS.values(), self._read_counts),
             CPU_TIME: self._processes.read_cpu,
             SEEDED: self._read_seeded,
+            LOOKS: self._read_looks,
             WORKER.strip(): self._processes.read_worker,
             TALLY.strip(): self._read_tally,
         }
@@ -127,13 +130,13 @@ class SharedState:
                 try:
                     writing = self._add(taken, changes, now)
                 except LostError as error:
-                    self._outage.lost(error)
+                    self.outage.lost(error)
                     writing = self._add(taken, changes, now)
             except Exception as error:  # noqa: BLE001 - no count may be lost to any fault
                 self._restore(taken)
-                self._outage.fail("flush", error, self.last_flush)
+                self.outage.fail("flush", error, self.last_flush)
                 return False
-            self._outage.end("flush", "join")
+            self.outage.end("flush", "join")
             self._cpu_added = cpu
             self._note(writing, now)
             return True
@@ -172,9 +175,9 @@ class SharedState:
                     )
                 self._counts.health.overflow("version", over)
             except StoreError as error:
-                self._outage.fail("join", error, self.last_flush)
+                self.outage.fail("join", error, self.last_flush)
                 raise
-            self._outage.end("join")
+            self.outage.end("join")
             self._note(writing, now)
 
     def _note(self, writing: Writing, now: float) -> None:
@@ -197,7 +200,7 @@ class SharedState:
         try:
             self._recover(now)
         except StoreError as error:
-            self._outage.fail("recover", error, self.last_flush)
+            self.outage.fail("recover", error, self.last_flush)
 
     def _set_versions(self, uses: VersionUses, now: float) -> None:
         """Follow the versions of all processes."""
@@ -217,7 +220,7 @@ class SharedState:
         """
         with self._lock:
             is_fit = self._load(now)
-            is_out = bool(self._outage)
+            is_out = bool(self.outage)
             for model in self._models.values():
                 model.versions.show_waiting(is_out)
             if is_out:
@@ -236,13 +239,13 @@ class SharedState:
             try:
                 changes = self._read(now)
             except LostError as error:
-                self._outage.lost(error)
+                self.outage.lost(error)
                 changes = self._read(now)
         except StoreError as error:
-            self._outage.fail("load", error, self.last_flush)
+            self.outage.fail("load", error, self.last_flush)
             self._show_written()
         else:
-            self._outage.end("load")
+            self.outage.end("load")
             self._file, self._stamp, self._written = changes.file, changes.stamp, {}
             for key, data in changes.values.items():
                 self._show(key, data)
@@ -289,7 +292,7 @@ class SharedState:
         writing = self._store.merge(changes, now)
         for problem in writing.unreadable:
             self._pass_over(problem)
-        self._outage.end("recover")
+        self.outage.end("recover")
         self._file, self._stamp, self._written = writing.file, -1, {}
 
     def _show(self, key: str, data: bytes) -> None:
@@ -309,6 +312,9 @@ class SharedState:
     def _read_seeded(self, _key: str, data: bytes) -> None:
         self._seeded = float(orjson.loads(data))
 
+    def _read_looks(self, key: str, data: bytes) -> None:
+        self.traffic = read(self.traffic, key, data)
+
     def _read_tally(self, key: str, data: bytes) -> None:
         name, which = read_tally_key(key)
         if name in self._models:
@@ -324,14 +330,9 @@ class SharedState:
 
     def process_readings(self, now: float) -> Iterator[Readings]:
         """Give the numbers of all processes: CPU time of all, the rest of the living."""
-        own = self._process() if "flush" in self._outage else None
+        own = self._process() if "flush" in self.outage else None
         routes = self._loaded.requests.routes()
         return self._processes.readings(now, routes, own, self._cpu_added)
-
-    @property
-    def trouble(self) -> Trouble | None:
-        """Why the state cannot be used; None if it can."""
-        return self._outage.trouble
 
     def stale(self, now: float) -> Trouble | None:
         """Return why no process has written for a while, as far as a reader can see.
@@ -341,8 +342,8 @@ class SharedState:
         with self._lock:
             self._load(now)
             last = self._processes.last_seen
-            if self._outage or not 0 < last < now - self._processes.alive_seconds:
-                return self._outage.trouble
+            if self.outage or not 0 < last < now - self._processes.alive_seconds:
+                return self.outage.trouble
             reason = self._store.obstacle()
             # Others may be allowed what a reader is not.
             where = f"state_dir {self._store.path.parent}"

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from mlmon_exporter.core.counts.counts import Counts
+from mlmon_exporter.core.counts.traffic import Traffic
 from mlmon_exporter.core.counts.version_uses import OTHER_VERSION, VersionName, VersionUses
 from mlmon_exporter.core.keys import STRETCHES
 from mlmon_exporter.core.model import Model
@@ -16,8 +17,10 @@ from .joiner import Tallies
 from .store import Merge, Value, Writing
 from .values import (
     COUNTS,
+    LOOKS,
     TALLY,
     VERSIONS,
+    M,
     merge_tally,
     merging,
     read,
@@ -53,9 +56,21 @@ class Flush(NamedTuple):
         writing.merge({VERSIONS: slots.claim})
         for name in slots.dead:
             writing.forget(tallies_of(name))
+        self._look(writing, now)
         for key, merge in self._changes(slots.over, slots.dead):
             writing.merge({key: merge})
         return len(slots.over)
+
+    def _look(self, writing: Writing, now: float) -> None:
+        """Note the totals before this flush, once in five minutes, for the page."""
+        traffic, requests = Traffic(), self.counts.requests
+        with contextlib.suppress(UnreadableError):
+            traffic = _stored(traffic, LOOKS, writing)
+        if traffic.is_due(now):
+            with contextlib.suppress(UnreadableError):
+                requests = _stored(requests.like(), COUNTS["requests"], writing)
+                traffic.look(requests.readings(now), now)
+                writing.merge({LOOKS: merging(traffic)})
 
     def _changes(
         self, over: Collection[VersionName], dead: Collection[VersionName]
@@ -70,6 +85,12 @@ class Flush(NamedTuple):
                 is_over = (name, key.version) in over
                 own = key._replace(version=OTHER_VERSION) if is_over else key
                 yield tally_key(name, own), merge_tally(tally, own)
+
+
+def _stored(like: M, key: str, writing: Writing) -> M:
+    """Return the counts under a key, `like` if there are none; raises UnreadableError."""
+    old = writing.get(key)
+    return like if old is None else read(like, key, old.data)
 
 
 class VersionSlots:

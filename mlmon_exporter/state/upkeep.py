@@ -75,10 +75,11 @@ class Upkeep:
 
         Its reason is empty where a reader sees none.
         """
-        trouble = None
-        if self.shared is not None:
-            trouble = self.shared.trouble or (self.shared.stale(now) if self._is_reader else None)
-        return trouble or self._pending.trouble()
+        shared, trouble = self.shared, self._pending.trouble()
+        if shared is None:
+            return trouble
+        is_stale = self._is_reader and not shared.outage
+        return (shared.stale(now) if is_stale else shared.outage.trouble) or trouble
 
     def last_flush(self, taken_in: float) -> float:
         """Return when all was last counted and shared, Unix seconds.

@@ -24,6 +24,8 @@ COUNTS = {"requests": "traffic", "feedback": "feedback", "health": "health"}
 CPU_TIME = "cpu"
 TALLY = "part "
 """Start of the keys of a model's tallies."""
+LOOKS = "looks"
+"""Key of the totals of requests at moments of the last hour."""
 SEEDED = "seeded"
 """Key of the time when a new file got the numbers of a lost one, Unix seconds."""
 VERSIONS = "versions"

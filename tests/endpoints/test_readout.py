@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 from starlette.responses import StreamingResponse
@@ -45,6 +46,28 @@ def test_every_reading_is_in_the_table_of_metrics(reference: str) -> None:
     }
     assert not unknown
     monitor.close()
+
+
+def test_traffic_is_that_of_all_workers_over_a_restart_and_of_one_without_a_state(
+    reference: str, tmp_path: Path
+) -> None:
+    for state in (str(tmp_path / "state"), None):
+        monitors = [Monitor(model="m", reference=reference, state_dir=state) for _ in range(2)]
+        start = time.time()
+        for monitor in monitors:
+            monitor.readings(start)
+        for monitor, count in zip(monitors, (30, 12), strict=True):
+            for _ in range(count):
+                labels = ("m", "", "/p", "POST", 200, "ok")
+                monitor._counts.requests.record(labels, (0.02, 0.02, 1.0, 1.0))
+        found = monitors[0]._readout.snapshot(now=start + 600.0).traffic["m"]
+        assert found.total == 30
+        for monitor in monitors:
+            monitor.close()
+        again = Monitor(model="m", reference=reference, state_dir=state)
+        traffic = again._readout.snapshot(now=start + 1800.0).traffic
+        assert traffic["m"].total == 42 if state else "m" not in traffic
+        again.close()
 
 
 OUTCOMES = "ground_truth|pending|quality|error_ks|concept|segment|parity|opportunity|odds|kpi"

@@ -8,7 +8,6 @@ import re
 from mlmon_exporter import Monitor
 from mlmon_exporter.page.app import rendered
 from mlmon_exporter.page.outcome_view import VersionOutcomes
-from mlmon_exporter.page.recent import since_the_start
 from mlmon_exporter.page.view import View, view_of
 
 from .served import NOW
@@ -16,7 +15,7 @@ from .served import NOW
 
 def view(monitor: Monitor) -> View:
     snapshot = monitor._readout.snapshot(now=NOW)
-    return view_of(snapshot, since_the_start(snapshot.blocks))
+    return view_of(snapshot, {})
 
 
 def page(shown: View, **query: str) -> str:

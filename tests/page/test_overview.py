@@ -29,8 +29,8 @@ def test_faults_of_the_last_minutes_fire(tmp_path: Path) -> None:
     monitor = Monitor(model="m", page_path="/mlmon")
     now = [1000.0]
     app = PageApp(lambda pause: monitor._readout.snapshot(pause, now[0]))
-    assert "Firing" not in get(app, "/").text
+    assert "Verdicts now" not in get(app, "/").text
     monitor._counts.health.drop("queue_full", 4)
     now[0] += 60
     shown = get(app, "/").text
-    assert re.search("Firing.*Dropped</b> 4: queue_full", shown)
+    assert re.search("Verdicts now.*Dropped</b> 4: queue_full", shown)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.labels import distinct_labels
-from mlmon_exporter.core.records import Histograms, Readings
+from mlmon_exporter.core.records import Histograms, Readings, Requests
 from mlmon_exporter.core.settings import QUANTILES, Policy, WindowName
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.tally import Tally
@@ -82,6 +83,9 @@ class Snapshot(NamedTuple):
     summaries: Sequence[WindowSummary]
     trouble: str = ""
     """Reason why the numbers are not those of all processes up to now; empty if they are."""
+    traffic: Mapping[str, Requests] = MappingProxyType({})
+    """Model -> its requests of the last hour."""
+    host: str = ""
 
 
 class ColumnHistory:
