@@ -17,7 +17,14 @@ from tests.asgi import get, post_all
 from tests.e2e.servers import wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SHORT = ["two_models.py", "chat.py", "batch.py", "consumer.py", "sagemaker_app.py"]
+SHORT = [
+    "two_models.py",
+    "chat.py",
+    "batch.py",
+    "consumer.py",
+    "sagemaker_app.py",
+    "grpc_server.py",
+]
 
 
 @pytest.fixture
