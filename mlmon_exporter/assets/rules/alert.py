@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .rule_files import Yaml
-from .settings import PLACE, Settings
+from .settings import MODEL, PLACE, Settings
 
 SEVERITIES = {
     "critical": "pages: somebody is woken up",
@@ -93,3 +93,12 @@ def latched(settings: Settings, name: str, by: str) -> str:
     firing = settings.select("ALERTS", f'alertname="{name}",alertstate="firing"')
     # Longer than a restart of Prometheus takes.
     return f"group by ({by}) (last_over_time({firing}[{settings.span('15m')}]))"
+
+
+def unless_independent(settings: Settings) -> str:
+    """Return the end of an expression that leaves out replicas which take rows for independent.
+
+    Days that differ and neighbours that are alike look like a change to their thresholds. The
+    dependence is known of a model, for all of its versions.
+    """
+    return f"unless on ({MODEL}, instance) {settings.select('mlmon_dependence_known')} == 0"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
 from mlmon_exporter.core.settings import LEARNED
 
-from .alert import THE_MODEL, Alert
+from .alert import THE_MODEL, Alert, unless_independent
 from .settings import PLACE, VERSION, Settings
 
 LABELS = ("job", "model", "version")
@@ -36,16 +36,13 @@ def alerts(settings: Settings) -> list[Alert]:
 def _drifted(settings: Settings, role: Role, what: str) -> Alert:
     column = f"{{{{ $labels.{role.label} }}}}"
     verdicts = settings.select(f"{role.prefix}_drifted")
-    # Days that differ and neighbours that are alike look like drift to thresholds that take rows
-    # for independent.
-    known = settings.select("mlmon_dependence_known")
     return Alert(
         name=f"Mlmon{what}Drift",
         severity="warning",
         expr=f"""\
 max by ({VERSION}, {role.label}) (
   {verdicts}
-  unless on ({VERSION}, instance) {known} == 0
+  {unless_independent(settings)}
 ) == 1""",
         labels=(*LABELS, role.label),
         hold="15m",
@@ -63,7 +60,6 @@ def _fleet_drifted(settings: Settings) -> Alert:
     """One alert for a model, however many features and outputs drift, so that none is added."""
     # A reference that was learned from an afternoon knows no night.
     learned = settings.select("mlmon_model_info", f'reference="{LEARNED}"')
-    independent = settings.select("mlmon_dependence_known")
     drifted = "\n  or\n".join(_over(settings, role) for role in (FEATURES, OUTPUTS))
     return Alert(
         name="MlmonFleetDrift",
@@ -72,8 +68,7 @@ def _fleet_drifted(settings: Settings) -> Alert:
 count by ({VERSION}) (
 {drifted}
 )
-unless on ({VERSION}) {learned}
-unless on ({VERSION}) max by ({VERSION}) ({independent}) == 0""",
+unless on ({VERSION}) {learned}""",
         labels=LABELS,
         hold="30m",
         keep="30m",
@@ -100,7 +95,7 @@ def _over(settings: Settings, role: Role) -> str:
     {psi} > max by ({by}) (min by ({by}, window) ({threshold}))
     and {psi} > {NOISE_FACTOR} * {noise}
     and {rows} >= {LEAST_ROWS}
-    and max by ({by}) (min by ({by}, instance) ({verdicts})) == 1
+    and max by ({by}) (min by ({by}, instance) ({verdicts} {unless_independent(settings)})) == 1
   )"""
 
 

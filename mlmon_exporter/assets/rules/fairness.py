@@ -6,7 +6,7 @@ equal groups chance alone brings a ratio under 0.8 in up to one window of twenty
 
 from __future__ import annotations
 
-from .alert import THE_MODEL, Alert
+from .alert import THE_MODEL, Alert, unless_independent
 from .settings import VERSION, Settings
 
 PARITY = f"{VERSION}, segment_feature"
@@ -25,7 +25,10 @@ def _four_fifths(settings: Settings) -> Alert:
     return Alert(
         name="MlmonFourFifthsRule",
         severity="warning",
-        expr=f"min by ({PARITY}) ({ratio}) < {settings.parity_objective:g}",
+        expr=(
+            f"min by ({PARITY}) ({ratio} {unless_independent(settings)}) "
+            f"< {settings.parity_objective:g}"
+        ),
         labels=LABELS,
         hold="1h",
         keep="1h",
@@ -45,7 +48,7 @@ def _odds(settings: Settings) -> Alert:
     return Alert(
         name="MlmonEqualizedOdds",
         severity="warning",
-        expr=f"max by ({PARITY}) ({difference}) > {ODDS_GAP:g}",
+        expr=f"max by ({PARITY}) ({difference} {unless_independent(settings)}) > {ODDS_GAP:g}",
         labels=LABELS,
         hold="1h",
         keep="1h",

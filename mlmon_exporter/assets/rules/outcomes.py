@@ -5,7 +5,7 @@ Jobs that send it run nightly or weekly, so a day is compared with the same day 
 
 from __future__ import annotations
 
-from .alert import THE_MODEL, Alert, latched
+from .alert import THE_MODEL, Alert, latched, unless_independent
 from .settings import MODEL, TARGET, VERSION, Settings
 
 LEAST_ROWS = 100
@@ -101,7 +101,7 @@ def _uneven(settings: Settings) -> Alert:
         severity="warning",
         # Low coverage is no fault where outcomes take their time: then it was low a week ago.
         expr=f"""\
-min by ({VERSION}) ({parity}) < {LEAST_PARITY:g}
+min by ({VERSION}) ({parity} {unless_independent(settings)}) < {LEAST_PARITY:g}
 or
 max by ({VERSION}) ({coverage})
 /

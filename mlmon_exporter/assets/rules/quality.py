@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from mlmon_exporter.core.outcomes.quality import QUALITY
 
-from .alert import THE_MODEL, Alert
+from .alert import THE_MODEL, Alert, unless_independent
 from .settings import VERSION, Settings
 
 WINDOW = f"{VERSION}, window"
@@ -68,7 +68,7 @@ def _worse(settings: Settings, name: str, matchers: str = "", word: str = "") ->
 def _dropped(settings: Settings) -> Alert:
     def worst(name: str) -> str:
         of = "min" if DECIDING[name] > 0 else "max"
-        return f"{of} by ({SEGMENT}) ({_worse(settings, name)})"
+        return f"{of} by ({SEGMENT}) ({_worse(settings, name)} {unless_independent(settings)})"
 
     return Alert(
         name="MlmonQualityDrop",
@@ -88,7 +88,8 @@ def _dropped(settings: Settings) -> Alert:
 
 def _fleet_dropped(settings: Settings) -> Alert:
     def share(name: str) -> str:
-        return f"avg by ({WINDOW}) ({_worse(settings, name, OVERALL, 'bool ')})"
+        worse = _worse(settings, name, OVERALL, "bool ")
+        return f"avg by ({WINDOW}) ({worse} {unless_independent(settings)})"
 
     info = settings.select("mlmon_model_info")
     return Alert(
@@ -147,7 +148,11 @@ def _concept_drifted(settings: Settings) -> Alert:
     return Alert(
         name="MlmonConceptDrift",
         severity="warning",
-        expr=f"max by ({VERSION}) ({settings.select('mlmon_concept_drifted')}) == 1",
+        expr=f"""\
+max by ({VERSION}) (
+  {settings.select("mlmon_concept_drifted")}
+  {unless_independent(settings)}
+) == 1""",
         labels=LABELS,
         hold="15m",
         keep="1h",
@@ -181,6 +186,7 @@ max by ({VERSION}) (
     > {CALIBRATION_RISE:g}
   )
   and {rows} >= {LEAST_OUTCOMES}
+  {unless_independent(settings)}
 ) > {CALIBRATION_RISE:g}""",
         labels=LABELS,
         hold="30m",
@@ -198,7 +204,8 @@ def _versions_differ(settings: Settings) -> Alert:
     def difference(name: str) -> str:
         found = settings.select(f"mlmon_quality_{name}_difference")
         threshold = settings.select(f"mlmon_quality_{name}_difference_threshold")
-        return f"avg by ({VERSION}) ({found} and abs({found}) > {threshold})"
+        differs = f"{found} and abs({found}) > {threshold}"
+        return f"avg by ({VERSION}) ({differs} {unless_independent(settings)})"
 
     return Alert(
         name="MlmonVersionsDiffer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from .alert_cases import Case, CaseFile, series
+from .alert_cases import Case, CaseFile, dependence, series
 from .fleet_traffic import label_text
 
 BIKE = {"model": "bike", "version": "1"}
@@ -23,11 +23,12 @@ def _drifted(alert: str, side: Mapping[str, str], prefix: str) -> Iterator[Case]
     yield Case(alert, "silent: none does", {a: "0x60", b: "0x60"}, 30)
     yield Case(alert, "silent: for ten minutes only", {a: "0x60", b: "1x10 0x50"}, 20)
     yield Case(alert, "silent: too few rows to say", {a: "0x60", b: "_x60"}, 30)
-    unknown = {series("mlmon_dependence_known", instance=name, **BIKE): "0x60" for name in "ab"}
+    unknown, one = (dependence("bike", "0") | dependence("bike", b, "b") for b in "01")
     both = {a: "1x60", b: "1x60"}
-    yield Case(alert, "silent: thresholds take rows for independent", {**both, **unknown}, 30)
-    one = {**unknown, series("mlmon_dependence_known", instance="b", **BIKE): "1x60"}
-    yield Case(alert, "fires: the replica that knows dependence says so", {**both, **one}, 30, of)
+    yield Case(alert, "silent: thresholds take rows for independent", both | unknown, 30)
+    yield Case(alert, "fires: the replica that knows dependence says so", both | one, 30, of)
+    challenger = {series(f"{prefix}_drifted", **{**labels, "version": "2"}): "1x60"}
+    yield Case(alert, "silent: of another version, too", challenger | unknown, 30)
     ended = {a: "0x120", b: "1x30 0x90"}
     yield Case(alert, "fires: ended fifty minutes ago", ended, 80, of)
     yield Case(alert, "silent: ended over an hour ago", ended, 100)

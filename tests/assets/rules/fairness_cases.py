@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from .alert_cases import Case, CaseFile, series
+from .alert_cases import Case, CaseFile, dependence, series
 
 HERE = {"model": "income", "version": "1", "window": "24h"}
 SEX = {**HERE, "segment_feature": "sex"}
 OF_SEX = {"job": "models", "model": "income", "version": "1", "segment_feature": "sex"}
 LONG = "x120"
+INDEPENDENT = dependence("income", "0")
 
 
 def parity(ratio: str, instance: str = "a", window: str = "24h") -> dict[str, str]:
@@ -29,6 +30,7 @@ def _four_fifths() -> Iterator[Case]:
     yield case("silent: 85 %", parity("0.85"))
     yield case("silent: chance explains all gaps", parity("1"))
     yield case("silent: one segment", parity("_"))
+    yield case("silent: thresholds take rows for independent", parity("0.5") | INDEPENDENT)
     yield case("silent: for half an hour", parity("1x60 0.5"))
 
 
@@ -47,6 +49,7 @@ def _odds() -> Iterator[Case]:
     yield case("silent: 0.1 apart", odds("0.1"))
     yield case("silent: chance explains all gaps", odds("0"))
     yield case("silent: no outcomes", odds("_"))
+    yield case("silent: thresholds take rows for independent", odds("0.3") | INDEPENDENT)
 
 
 FAIRNESS = CaseFile(["optional/mlmon-fairness.yml"], [*_four_fifths(), *_odds()])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .alert_cases import Case, CaseFile, series
+from .alert_cases import Case, CaseFile, dependence, series
 
 BIKE = {"model": "bike", "version": "1"}
 OF_BIKE = {"job": "models", "model": "bike"}
@@ -184,6 +184,12 @@ UNEVEN = [
     ),
     Case(
         "MlmonGroundTruthUneven", "silent: chance explains all gaps", parity("24h", "1"), 8 * HOURS
+    ),
+    Case(
+        "MlmonGroundTruthUneven",
+        "silent: thresholds take rows for independent",
+        parity("24h", "0.4") | dependence("bike", "0"),
+        8 * HOURS,
     ),
     Case("MlmonGroundTruthUneven", "silent: nearly as often", parity("24h", "0.9"), 8 * HOURS),
 ]

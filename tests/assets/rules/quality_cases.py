@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from .alert_cases import Case, CaseFile, series
+from .alert_cases import Case, CaseFile, dependence, series
 
 VERSION = {"model": "income", "version": "1"}
 OF_VERSION = {"job": "models", **VERSION}
 ALL = {"segment_feature": "", "segment": ""}
 WOMEN = {"segment_feature": "sex", "segment": "Female"}
 LONG = "x120"
+INDEPENDENT, DEPENDENT = (dependence("income", known) for known in "01")
+UNKNOWN = "silent: thresholds take rows for independent"
+KNOWN = "fires: they know how rows depend on each other"
 
 
 def quality(
@@ -47,6 +50,9 @@ def _drops() -> Iterator[Case]:
         yield case(f"silent: {name} under it", quality(name, "0.5", "0.7"))
     two = quality("accuracy", "0.9", "0.75") | quality("accuracy", "0.7", "0.75", instance="b")
     yield case("fires: in one replica", two, quality="accuracy")
+    bad = quality("accuracy", "0.7", "0.75")
+    yield case(UNKNOWN, bad | INDEPENDENT)
+    yield case(KNOWN, bad | DEPENDENT, quality="accuracy")
     yield case("silent: accuracy over it", quality("accuracy", "0.8", "0.75"))
     yield case("silent: area over it", quality("roc_auc", "0.8", "0.75"))
     yield case("silent: few outcomes, and so a low threshold", quality("accuracy", "0.7", "0.6"))
@@ -91,6 +97,8 @@ def _pages() -> Iterator[Case]:
     challenger = quality("accuracy", "0.6", "0.8", version="2")
     yield case("silent: of a version that is tried beside", {**challenger, **INFO})
     yield case("silent: too few outcomes", {**quality("accuracy", "0.5", "_"), **INFO})
+    yield case(UNKNOWN, hour | INFO | INDEPENDENT)
+    yield case(KNOWN, hour | INFO | DEPENDENT)
 
 
 def expected(accuracy: str, area: str = "0.9", window: str = "1h") -> dict[str, str]:
@@ -136,6 +144,8 @@ def _concepts() -> Iterator[Case]:
     yield Case(name, "silent: none does", {a: "0x60", b: "0x60"}, 30)
     yield Case(name, "silent: for ten minutes only", {a: "0x60", b: "1x10 0x50"}, 20)
     yield Case(name, "silent: too few outcomes to say", {a: "0x60", b: "_x60"}, 30)
+    yield Case(name, UNKNOWN, {a: "1x60"} | INDEPENDENT, 30)
+    yield Case(name, KNOWN, {a: "1x60"} | DEPENDENT, 30, of)
 
 
 def _calibration() -> Iterator[Case]:
@@ -155,6 +165,7 @@ def _calibration() -> Iterator[Case]:
     yield Case(name, "silent: the reference is as bad", found("0.22", reference="0.2"), 60)
     yield Case(name, "silent: few outcomes", found("0.22", rows="900"), 60)
     yield Case(name, "silent: no probabilities", found("_"), 60)
+    yield Case(name, UNKNOWN, found("0.22") | INDEPENDENT, 60)
 
 
 def _versions() -> Iterator[Case]:
@@ -178,6 +189,7 @@ def _versions() -> Iterator[Case]:
     yield case("fires: of errors", found("rmse", "7", "0"), "rmse", "+7")
     yield case("silent: by chance", found("accuracy", "-0.1", threshold="0.2"))
     yield case("silent: alike", found("rmse", "0", "0.01"))
+    yield case(UNKNOWN, found("accuracy", "-0.1") | INDEPENDENT)
     yield case("silent: too few outcomes", found("accuracy", "-0.1", threshold="_"))
 
 
