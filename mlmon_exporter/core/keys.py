@@ -6,9 +6,14 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-FEATURES, OUTPUTS, RESIDUALS, SEGMENTS, FEATURE_STRETCHES, OUTPUT_STRETCHES = range(6)
+FEATURES, OUTPUTS, RESIDUALS, SEGMENTS = range(4)
 """The sides of a model."""
-STRETCHES = {FEATURE_STRETCHES: FEATURES, OUTPUT_STRETCHES: OUTPUTS}
+FEATURE_STRETCHES, OUTPUT_STRETCHES, RESIDUAL_STRETCHES = range(4, 7)
+STRETCHES = {
+    FEATURE_STRETCHES: FEATURES,
+    OUTPUT_STRETCHES: OUTPUTS,
+    RESIDUAL_STRETCHES: RESIDUALS,
+}
 """Sides that hold stretches of traffic, of all versions together -> the side that they are of."""
 ALL_VERSIONS = "*"
 """Version in the keys of those."""

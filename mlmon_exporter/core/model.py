@@ -217,8 +217,11 @@ class Model:
         if reference is not None:
             created = [reference.created]
             yield Readings("mlmon_reference_timestamp_seconds", names, labels, created)
-            known = [float(reference.knows_time or self.versions.knows_dependence(now))]
-            yield Readings("mlmon_dependence_known", names, labels, known)
+            is_known = reference.knows_time or self.versions.knows_dependence(now)
+            yield Readings("mlmon_dependence_known", names, labels, [float(is_known)])
+            if self._scorer is not None and self._scorer.residuals is not None:
+                is_known = reference.knows_time or self.versions.knows_outcome_dependence(now)
+                yield Readings("mlmon_outcome_dependence_known", names, labels, [float(is_known)])
         source = reference.source if reference is not None else "learning"
         task = self._scorer.task.kind if self._scorer is not None else s.task
         info = ((s.name, s.version, task, source),)

@@ -137,6 +137,7 @@ METRICS: dict[str, MetricType] = {
     "mlmon_reference_timestamp_seconds": MetricType("gauge", "Unix time when the reference was built"),
     "mlmon_reference_learning": MetricType("gauge", "1 while the reference is being learned from the first rows, else 0"),
     "mlmon_dependence_known": MetricType("gauge", "1 if thresholds know how rows depend on each other in time, 0 if they take rows for independent"),
+    "mlmon_outcome_dependence_known": MetricType("gauge", "The same of thresholds of quality and residuals"),
     "mlmon_model_info": MetricType("gauge", "Task of each model and source of its reference; always 1"),
     "mlmon_ground_truth_total": MetricType("counter", "Ground truths by outcome: matched, late, unknown, duplicate, invalid"),
     "mlmon_ground_truth_delay_seconds": MetricType("histogram", "Time from a prediction until its ground truth became known"),

@@ -76,11 +76,17 @@ def worse(rows: Rows, share: float, at: float, rng: np.random.Generator) -> Rows
     return rows._replace(p=np.where(is_random, rng.permutation(rows.p), rows.p))
 
 
-def reference_of(rows: Rows, windows: tuple[str, ...] = ("1h", "24h")) -> Reference:
-    """Return the reference of rows, whose times are known."""
-    data = {"at": rows.times, "p": rows.p, "y": rows.y}
+def reference_of(
+    rows: Rows, windows: tuple[str, ...] = ("1h", "24h"), *, is_timed: bool = True
+) -> Reference:
+    """Return the reference of rows, whose times are known or not."""
+    data, times = {"p": rows.p, "y": rows.y}, {"at": rows.times} if is_timed else {}
     return Reference.build(
-        data, predictions="p", ground_truth="y", time_column="at", windows=windows
+        {**data, **times},
+        predictions="p",
+        ground_truth="y",
+        time_column="at" if is_timed else None,
+        windows=windows,
     )
 
 
@@ -89,8 +95,13 @@ def run(
     rows: Rows,
     since: float = 0.0,
     windows: tuple[tuple[str, float], ...] = (("1h", 3600.0), ("24h", DAY)),
+    *,
+    is_known: bool = True,
 ) -> Result:
-    """Stream rows with their outcomes, and count the rises of all verdicts from `since` on."""
+    """Stream rows with their outcomes, and count the rises of all verdicts from `since` on.
+
+    Those while it is known how outcomes depend on each other, or those before.
+    """
     settings = ModelSettings("m", windows=window_names(windows))
     model = Model(settings, reference.for_model("m"))
     were: set[str] = set()
@@ -105,7 +116,7 @@ def run(
             model.versions.restore(tallies)
         if now % LOOK_SECONDS < LOOK_SECONDS - PANE_SECONDS:
             continue
-        over = verdicts(model, now)
+        over = verdicts(model, now, is_known=is_known)
         if now >= since and over - were:
             rises += len(over - were)
             first = first if first is not None else now
@@ -121,14 +132,21 @@ def _panes(times: Floats) -> Iterator[tuple[float, int, int]]:
         yield float(now) - 1.0, int(start), int(end)
 
 
-def verdicts(model: Model, now: float) -> set[str]:
-    """Return what is on the wrong side of its threshold in some window, as alerts count it."""
-    over = set()
+def verdicts(model: Model, now: float, *, is_known: bool) -> set[str]:
+    """Return what is on the wrong side of its threshold in some window, as alerts count it.
+
+    Nothing unless it is known, or not, how outcomes depend on each other.
+    """
+    over: set[str] = set()
     blocks: dict[str, dict[tuple[str, ...], float]] = {}
     for block in model.readings(now):
-        if isinstance(block, Readings) and ("quality" in block.name or "concept" in block.name):
+        if isinstance(block, Readings) and any(
+            word in block.name for word in ("quality", "concept", "outcome_dependence")
+        ):
             found = dict(zip(block.labels, map(float, block.values), strict=True))
             blocks.setdefault(block.name, {}).update(found)
+    if float(is_known) not in blocks["mlmon_outcome_dependence_known"].values():
+        return over
     if 1.0 in blocks.get("mlmon_concept_drifted", {}).values():
         over.add("errors")
     for name, quality in QUALITY.items():
@@ -148,6 +166,15 @@ def table(runs: int = 3, rows_a_day: float = 2000.0) -> None:
             cells = [one(kind, days, seed, rows_a_day) for seed in range(runs)]
             rises, *delays = zip(*cells, strict=True)
             print(f"| {kind} | {days:g} | {rises} | {delays} |", flush=True)
+        raised = [without_times(kind, seed, rows_a_day) for seed in range(runs)]
+        print(f"| {kind} | 14, without times | {raised} | |", flush=True)
+
+
+def without_times(kind: str, seed: int, rows_a_day: float = 2000.0) -> int:
+    """Return rises in 38 unchanged days, of which live traffic is known from the ninth on."""
+    rng = np.random.default_rng(seed)
+    reference = reference_of(rows_of(kind, 14.0, rows_a_day, rng), is_timed=False)
+    return run(reference, rows_of(kind, 38.0, rows_a_day, rng)).rises
 
 
 def one(kind: str, days: float, seed: int, rows_a_day: float) -> tuple[int, float, float]:

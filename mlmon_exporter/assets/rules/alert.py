@@ -95,10 +95,14 @@ def latched(settings: Settings, name: str, by: str) -> str:
     return f"group by ({by}) (last_over_time({firing}[{settings.span('15m')}]))"
 
 
-def unless_independent(settings: Settings) -> str:
+def unless_independent(settings: Settings, known: str = "mlmon_dependence_known") -> str:
     """Return the end of an expression that leaves out replicas which take rows for independent.
 
     Days that differ and neighbours that are alike look like a change to their thresholds. The
     dependence is known of a model, for all of its versions.
+
+    Args:
+        settings: Options of the rules.
+        known: The metric that says so.
     """
-    return f"unless on ({MODEL}, instance) {settings.select('mlmon_dependence_known')} == 0"
+    return f"unless on ({MODEL}, instance) {settings.select(known)} == 0"

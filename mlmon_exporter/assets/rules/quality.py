@@ -24,6 +24,7 @@ SEGMENT_NAMED = (
 """The segment of an alert in its text; nothing for all rows."""
 DECIDING = {name: quality.sign for name, quality in QUALITY.items() if quality.error is not None}
 """The qualities that have thresholds -> 1 where more is better, -1 where less is."""
+KNOWN = "mlmon_outcome_dependence_known"
 EXPECTED = ("accuracy", "roc_auc")
 """The estimated qualities whose fall means the same for all models: both are from 0 to 1."""
 EXPECTED_DROP = 0.05
@@ -68,7 +69,9 @@ def _worse(settings: Settings, name: str, matchers: str = "", word: str = "") ->
 def _dropped(settings: Settings) -> Alert:
     def worst(name: str) -> str:
         of = "min" if DECIDING[name] > 0 else "max"
-        return f"{of} by ({SEGMENT}) ({_worse(settings, name)} {unless_independent(settings)})"
+        return (
+            f"{of} by ({SEGMENT}) ({_worse(settings, name)} {unless_independent(settings, KNOWN)})"
+        )
 
     return Alert(
         name="MlmonQualityDrop",
@@ -89,7 +92,7 @@ def _dropped(settings: Settings) -> Alert:
 def _fleet_dropped(settings: Settings) -> Alert:
     def share(name: str) -> str:
         worse = _worse(settings, name, OVERALL, "bool ")
-        return f"avg by ({WINDOW}) ({worse} {unless_independent(settings)})"
+        return f"avg by ({WINDOW}) ({worse} {unless_independent(settings, KNOWN)})"
 
     info = settings.select("mlmon_model_info")
     return Alert(
@@ -151,7 +154,7 @@ def _concept_drifted(settings: Settings) -> Alert:
         expr=f"""\
 max by ({VERSION}) (
   {settings.select("mlmon_concept_drifted")}
-  {unless_independent(settings)}
+  {unless_independent(settings, KNOWN)}
 ) == 1""",
         labels=LABELS,
         hold="15m",
@@ -186,7 +189,7 @@ max by ({VERSION}) (
     > {CALIBRATION_RISE:g}
   )
   and {rows} >= {LEAST_OUTCOMES}
-  {unless_independent(settings)}
+  {unless_independent(settings, KNOWN)}
 ) > {CALIBRATION_RISE:g}""",
         labels=LABELS,
         hold="30m",
@@ -205,7 +208,7 @@ def _versions_differ(settings: Settings) -> Alert:
         found = settings.select(f"mlmon_quality_{name}_difference")
         threshold = settings.select(f"mlmon_quality_{name}_difference_threshold")
         differs = f"{found} and abs({found}) > {threshold}"
-        return f"avg by ({VERSION}) ({differs} {unless_independent(settings)})"
+        return f"avg by ({VERSION}) ({differs} {unless_independent(settings, KNOWN)})"
 
     return Alert(
         name="MlmonVersionsDiffer",

@@ -9,7 +9,9 @@ Student's doubt while few days were seen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from mlmon_exporter.core.profile.variation import LEAST_ROWS, LEAST_STRETCHES
 from mlmon_exporter.core.stats.scatter import (
     Scatter,
     Sides,
+    mean_scatter,
     psi_scatter,
     shape_scatter,
     share_scatter,
@@ -40,7 +43,11 @@ class LiveDependence:
     """Natural variation of one side's columns, measured from the stretches of its traffic."""
 
     def __init__(
-        self, matrix: ReferenceMatrix, stretches: Stretches, reference_seconds: float = 0.0
+        self,
+        matrix: ReferenceMatrix,
+        stretches: Stretches,
+        reference_seconds: float = 0.0,
+        values: Mapping[str, Floats] = MappingProxyType({}),
     ) -> None:
         """Take the traffic of the columns of a reference.
 
@@ -48,10 +55,12 @@ class LiveDependence:
             matrix: The reference.
             stretches: The traffic.
             reference_seconds: Time that the reference is of, where that is short; else 0.
+            values: Quality -> value of the rows of each bin, of a single column; its mean varies.
         """
         self.stretches = stretches
         self._matrix = matrix
         self._reference_seconds = reference_seconds
+        self._values = values
         self._known: Memo[bool] = Memo()
         self._kept: Memo[NaturalVariation] = Memo()
 
@@ -90,7 +99,10 @@ class LiveDependence:
             for j, column in enumerate(found):
                 start, end = self._matrix.layout.bin_starts[j : j + 2]
                 sides = Sides(here[:, start:end], near[:, start:end], float(effects[j]))
-                own = scatters(sides, degrees, is_numeric=bool(self._matrix.is_numeric[j]))
+                own = {
+                    **scatters(sides, degrees, is_numeric=bool(self._matrix.is_numeric[j])),
+                    **mean_scatters(sides, degrees, self._values),
+                }
                 longer = column[min(column)] if column else {}
                 column[seconds] = _greatest(own, longer)
         by_column: list[Lengths] = [*found]
@@ -148,6 +160,56 @@ def scatters(sides: Sides, degrees: float, *, is_numeric: bool) -> dict[str, Sca
         values = Sides(values.stretches[has_rows], values.rest[has_rows], sides.effect)
         found["ks_statistic"] = shape_scatter(values, degrees)
     return {score: scatter for score, scatter in found.items() if scatter is not None}
+
+
+def mean_scatters(sides: Sides, degrees: float, values: Mapping[str, Floats]) -> dict[str, Scatter]:
+    """Return the scatter of the mean of each value that independent rows do not explain.
+
+    Args:
+        sides: Bins of one column.
+        degrees: How many of the stretches are independent.
+        values: Name -> value of the rows of each bin.
+    """
+    shares = sides.stretches.sum(axis=0) / sides.stretches.sum()
+    found: dict[str, Scatter] = {}
+    for name, value in values.items():
+        off = value - shares @ value
+        variance = float(shares @ off**2)
+        if variance <= 0:
+            continue
+        here, near = (rows @ off / rows.sum(axis=1) for rows in sides[:2])
+        excess_kurtosis = float(shares @ off**4) / variance**2 - 3
+        gaps = (here - near) / math.sqrt(variance)
+        scatter = mean_scatter(gaps, sides.noise, degrees, excess_kurtosis)
+        found |= {name: scatter} if scatter is not None else {}
+    return found
+
+
+class Followed:
+    """Live dependence as some readings know it; their verdicts are judged anew when that changes.
+
+    Those made before it was known took rows for independent.
+    """
+
+    def __init__(self, dependence: LiveDependence | None) -> None:
+        """Follow a dependence; None where the reference knows its own."""
+        self._dependence = dependence
+        self._was_known: bool | None = None
+        self.variation: NaturalVariation | None = None
+        """Natural variation in place of the reference's, when it was last measured."""
+
+    def has_changed(self, now: float, effects: Callable[[], Floats]) -> bool:
+        """Measure until `now`, Unix seconds; return True if verdicts must be judged anew.
+
+        Args:
+            now: Unix seconds.
+            effects: Gives the design effects of requests, by column.
+        """
+        if self._dependence is None:
+            return False
+        self.variation = self._dependence.at(now, effects())
+        was_known, self._was_known = self._was_known, self._dependence.is_known(now)
+        return self._was_known != was_known
 
 
 def _greatest(own: Mapping[str, Scatter], longer: Mapping[str, Scatter]) -> dict[str, Scatter]:

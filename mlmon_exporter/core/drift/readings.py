@@ -14,12 +14,11 @@ from mlmon_exporter.core.profile.bins import NumericBins
 from mlmon_exporter.core.records import Deferred, Histograms, Readings
 from mlmon_exporter.core.settings import QUANTILES
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
-from mlmon_exporter.core.windows.natural import NaturalVariation
 from mlmon_exporter.core.windows.tally import Tally
 from mlmon_exporter.core.windows.window import Memo, WindowedTallies
 
 from .context import MODEL_LABELS, WINDOW_LABELS, Labels, ScoringContext
-from .dependence import LiveDependence
+from .dependence import Followed, LiveDependence
 from .tests import DIGEST_SCORE, SCORES, Comparison, score
 
 Floats = NDArray[np.float64]
@@ -75,9 +74,7 @@ class ColumnReadings:
         with_histograms: bool = True,
     ) -> None:
         self._tallies = tallies
-        self._dependence = dependence
-        self._was_known: bool | None = None
-        self.live: NaturalVariation | None = None
+        self.live = Followed(dependence)
         """Natural variation in place of the reference's, when it was last scored."""
         self._matrix = matrix
         self._role = role
@@ -152,26 +149,16 @@ class ColumnReadings:
 
     def _scored(self, now: float) -> list[list[Readings]]:
         tallies = self._tallies.merged(now)
-        self._measure(tallies[-1], now)
+        if self.live.has_changed(now, lambda: self._matrix.effects(tallies[-1])):
+            self._results.clear()
         each = zip(tallies, self._tallies.held_seconds(now), strict=True)
         return [[*self._of_window(k, *window, now)] for k, window in enumerate(each)]
-
-    def _measure(self, longest: Tally, now: float) -> None:
-        """Measure dependence in time, given the rows of the longest window."""
-        if self._dependence is None:
-            return
-        self.live = self._dependence.at(now, self._matrix.effects(longest))
-        is_known = self._dependence.is_known(now)
-        if is_known != self._was_known:
-            # Verdicts that took rows for independent are judged anew.
-            self._results.clear()
-        self._was_known = is_known
 
     def _of_window(self, k: int, tally: Tally, held: float, now: float) -> Iterator[Readings]:
         names, labels, prefix = (*self._names, "window"), self._by_window[k], self._role.prefix
         sums = self._matrix.sums_of_counts(tally)
         policy, level = self._context.policy, self._context.level(k)
-        comparison = Comparison(self._matrix, sums, policy, level, held, self.live)
+        comparison = Comparison(self._matrix, sums, policy, level, held, self.live.variation)
         self._results[k] = results = score(comparison, self._drifted_before(k, now))
         # Digests take most of the time, and no verdict needs them: they are read on demand.
         full = cache(lambda: comparison._replace(current=self._matrix.sums(tally)))

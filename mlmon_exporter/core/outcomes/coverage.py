@@ -13,7 +13,7 @@ import numpy as np
 
 from mlmon_exporter.core.labels import distinct_labels
 from mlmon_exporter.core.profile.bins import OTHER
-from mlmon_exporter.core.stats.shares import least_ratio
+from mlmon_exporter.core.stats.shares import effective, least_ratio
 
 from .tallies import SegmentSums
 from .task import CLASSIFICATION
@@ -33,13 +33,16 @@ class Coverage(NamedTuple):
     NaN where fewer than two classes have rows enough."""
 
 
-def coverage(sums: SegmentSums, min_rows: int, level: float) -> Coverage | None:
+def coverage(
+    sums: SegmentSums, min_rows: int, level: float, natural: float = 0.0
+) -> Coverage | None:
     """Return the coverage of a window; None without outcomes, and of a regression.
 
     Args:
         sums: Sums of the window.
         min_rows: Rows from which a class is compared.
         level: Probability that classes of one coverage differ by chance.
+        natural: Natural variance of a share over the time of the window, beside 1 / rows.
     """
     task = sums.layout.task
     if task.kind != CLASSIFICATION or not sums["rows"][0]:
@@ -57,4 +60,5 @@ def coverage(sums: SegmentSums, min_rows: int, level: float) -> Coverage | None:
         if rows
     }
     is_large = made >= min_rows
-    return Coverage(ratios, least_ratio(came[is_large], made[is_large], level))
+    hits, rows = effective(came[is_large], made[is_large], natural)
+    return Coverage(ratios, least_ratio(hits, rows, level))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.stats.shares import greatest_difference, least_ratio
+from mlmon_exporter.core.stats.shares import effective, greatest_difference, least_ratio
 
 from .tallies import SegmentSums, ratio
 
@@ -107,9 +107,7 @@ def _known(values: Floats) -> Floats:
 def _counts(rates: Floats, rows: Floats, natural: float) -> tuple[Floats, Floats]:
     """Return hits and effective rows of the segments that have a rate."""
     is_known = ~np.isnan(rates)
-    known = rows[is_known]
-    effective = np.rint(known / (1 + natural * known))
-    return np.rint(rates[is_known] * effective), effective
+    return effective(rates[is_known] * rows[is_known], rows[is_known], natural)
 
 
 def _spread(values: Floats) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.drift.context import MODEL_LABELS, WINDOW_LABELS, Labels, ScoringContext
+from mlmon_exporter.core.drift.dependence import Followed, LiveDependence
 from mlmon_exporter.core.drift.readings import HELD_SECONDS
 from mlmon_exporter.core.drift.tests import CALM_SHARE, SCORES, TESTS, Comparison, threshold
 from mlmon_exporter.core.profile.column import ColumnReference
@@ -16,6 +17,7 @@ from mlmon_exporter.core.records import Readings
 from mlmon_exporter.core.stats.scatter import doubt
 from mlmon_exporter.core.stats.thresholds import TYPICAL
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
+from mlmon_exporter.core.windows.natural import NaturalVariation
 from mlmon_exporter.core.windows.tally import Layout, Tally
 from mlmon_exporter.core.windows.window import Memo, WindowedTallies
 
@@ -64,11 +66,19 @@ class ReferenceOutcomes:
         """Calibration of the scores; None if they have no outcomes."""
         return calibration_of(self.sums)
 
-    def variances(self, seconds: float, level: float) -> Variances:
-        """Return the natural variance of each quality over so much time, in doubt at a level."""
+    def variances(
+        self, seconds: float, level: float, live: NaturalVariation | None = None
+    ) -> Variances:
+        """Return the natural variance of each quality over so much time, in doubt at a level.
+
+        That of live traffic where it is given, else that of the reference.
+        """
         if self._residuals is None:
             return {}
-        found = {name: self._residuals.natural(name, seconds) for name in self.quality}
+        natural = live or NaturalVariation([self._residuals.variation])
+        found = {
+            name: (float(field[0]) for field in natural.of(name, seconds)) for name in self.quality
+        }
         return {
             name: TimeVariance(variance, variance / degrees)
             for name, (variance, degrees, _) in found.items()
@@ -91,8 +101,10 @@ class QualityReadings:
         layout: SegmentLayout,
         reference: ReferenceOutcomes | None,
         context: ScoringContext,
+        dependence: LiveDependence | None = None,
     ) -> None:
         self._tallies = tallies
+        self._live = Followed(dependence)
         self._layout = layout
         self._reference = reference
         self.context = context
@@ -124,6 +136,8 @@ class QualityReadings:
             yield from readings
 
     def _scored(self, now: float) -> list[list[Readings]]:
+        if self._live.has_changed(now, lambda: np.ones(1)):
+            self._latches.clear()
         self.sums = [SegmentSums(self._layout, tally) for tally in self._tallies.merged(now)]
         # Panes of predictions whose outcomes have not come hold no time of quality.
         rows = self._layout.fields["rows"].start
@@ -146,7 +160,7 @@ class QualityReadings:
             return
         laws, level = self._reference.laws, self.context.level(k)
         # A window that is filling varies as the time that it holds.
-        variances = self._reference.variances(held, level)
+        variances = self._reference.variances(held, level, self._live.variation)
         bars = quality_thresholds(self._reference.sums, sums, laws, policy, level, variances)
         calm = self._calm(k, sums, held)
         for name, bar in bars.items():
@@ -162,18 +176,25 @@ class QualityReadings:
         if self._reference is None or not is_worse:
             return {}
         of, laws = self._reference.sums, self._reference.laws
-        variances, policy = self._reference.variances(held, TYPICAL), self.context.policy
+        variances = self._reference.variances(held, TYPICAL, self._live.variation)
+        policy = self.context.policy
         return quality_thresholds(of, sums, laws, policy, TYPICAL, variances, CALM_SHARE)
 
     def variances(self, k: int) -> Variances:
         """Return the natural variance of each quality over window `k`, as far as it is known."""
         if self._reference is None:
             return {}
-        return self._reference.variances(self.context.windows[k].seconds, self.context.level(k))
+        seconds, level = self.context.windows[k].seconds, self.context.level(k)
+        return self._reference.variances(seconds, level, self._live.variation)
+
+    def _natural(self, k: int) -> float:
+        """Return the natural variance of a share over window `k`: that of accuracy."""
+        return self.variances(k).get("accuracy", NO_VARIANCE).window
 
     def _coverage(self, k: int, sums: SegmentSums) -> Iterator[Readings]:
         """Give the coverage of ground truth; none before the first outcome."""
-        found = coverage(sums, self.context.policy.min_window_rows, self.context.level(k))
+        min_rows, level = self.context.policy.min_window_rows, self.context.level(k)
+        found = coverage(sums, min_rows, level, self._natural(k))
         if found is None:
             return
         base = *self.context.labels, self.context.windows[k].label
@@ -202,9 +223,9 @@ class QualityReadings:
             shown = np.where(no_segment | is_absent, np.nan, values)
             yield Readings(f"mlmon_segment_{name}", SEGMENT_LABELS, self._by_segment[k], shown)
         own = [list(index.values()) for index in layout.segments.indexes]
-        level, natural = self.context.level(k), self.variances(k).get("accuracy", NO_VARIANCE)
+        level, natural = self.context.level(k), self._natural(k)
         of_features = [
-            parities(Rates(*(rate[each] for rate in found)), level, natural.window) for each in own
+            parities(Rates(*(rate[each] for rate in found)), level, natural) for each in own
         ]
         names = SEGMENT_LABELS[:-1]
         for parity in PARITIES:
@@ -253,9 +274,14 @@ class ResidualReadings:
     """Drift of the residuals in each window: concept drift."""
 
     def __init__(
-        self, tallies: WindowedTallies[Tally], matrix: ReferenceMatrix, context: ScoringContext
+        self,
+        tallies: WindowedTallies[Tally],
+        matrix: ReferenceMatrix,
+        context: ScoringContext,
+        dependence: LiveDependence | None = None,
     ) -> None:
         self._tallies = tallies
+        self._live = Followed(dependence)
         self._matrix = matrix
         self._context = context
         self._kept: Memo[list[Readings]] = Memo()
@@ -267,6 +293,8 @@ class ResidualReadings:
         return self._kept.get(self._tallies.revision(now), lambda: [*self._all(now)])
 
     def _all(self, now: float) -> Iterator[Readings]:
+        if self._live.has_changed(now, lambda: np.ones(1)):
+            self._drifted.clear()
         each = zip(self._tallies.merged(now), self._tallies.held_seconds(now), strict=True)
         for k, (tally, held) in enumerate(each):
             labels = self._context.window_labels[k]
@@ -280,7 +308,8 @@ class ResidualReadings:
         policy = self._context.policy
         if current.rows >= policy.min_window_rows:
             level = self._context.level(k)
-            comparison = Comparison(self._matrix, current, policy, level, held)
+            live = self._live.variation
+            comparison = Comparison(self._matrix, current, policy, level, held, live)
             score = float(SCORES["ks_statistic"](comparison)[0])
             bar = float(threshold(TESTS["ks_threshold"], comparison)[0])
             # As for features: rows end a verdict, and not that there are fewer of them.

@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import number, scalar
-from mlmon_exporter.core.keys import RESIDUALS, SEGMENTS, TallyKey
+from mlmon_exporter.core.keys import (
+    ALL_VERSIONS,
+    RESIDUAL_STRETCHES,
+    RESIDUALS,
+    SEGMENTS,
+    TallyKey,
+)
 from mlmon_exporter.core.profile.bins import OTHER
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.free_text import is_long
@@ -17,7 +23,9 @@ from mlmon_exporter.core.profile.names import category_name
 from mlmon_exporter.core.records import Batch, Prediction
 from mlmon_exporter.core.settings import PANES, ModelSettings, SegmentFeature
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
+from mlmon_exporter.core.windows.stretches import DAY_SECONDS, STRETCH_DAYS, Stretches
 from mlmon_exporter.core.windows.tally import Layout, Tally
+from mlmon_exporter.core.windows.window import PaneKey
 
 from . import fairness
 from .reader import OutcomeReader
@@ -51,6 +59,8 @@ class OutcomeScorer:
         self.layout = SegmentLayout(task, segments, center)
         self.residuals: ReferenceMatrix | None = None
         """Reference of the residuals, if there is one."""
+        self.stretches: Stretches | None = None
+        """Their live traffic, if the reference does not know how they depend on each other."""
         self.reference: SegmentTally | None = None
         """Outcomes of the reference's rows, if they have the same task."""
         self.left_out: Sequence[tuple[int, frozenset[str]]] = ()
@@ -164,6 +174,13 @@ class OutcomeScorer:
                     tallies[own] = self._tallied(scored.of(np.array(own)), which[:, own])
                 for side, layout, tally in tallies[own]:
                     yield TallyKey(version, side, layout, seconds, pane), tally
+        if self.residuals is not None and self.stretches is not None:
+            layout = self.stretches.layout.fingerprint
+            for (seconds, number), own in _by_stretch(self.stretches, predictions, now).items():
+                residuals = scored.of(np.array(own)).residuals
+                tally = self.stretches.binned(_tally_residuals(self.residuals.layout, residuals))
+                key = TallyKey(ALL_VERSIONS, RESIDUAL_STRETCHES, layout, seconds, number)
+                yield key, tally
 
     def _tallied(self, scored: ScoredRows, which: Codes) -> list[tuple[int, str, AnyTally]]:
         """Return side, layout and tally of some rows."""
@@ -194,6 +211,18 @@ def _by_pane(
         pane = int(prediction.at // pane_seconds)
         if pane > oldest:
             found.setdefault((prediction.version, pane), []).append(i)
+    return {key: tuple(rows) for key, rows in found.items()}
+
+
+def _by_stretch(
+    stretches: Stretches, predictions: Sequence[Prediction], now: float
+) -> dict[PaneKey, tuple[int, ...]]:
+    """Return the predictions of each stretch that is kept."""
+    found: dict[PaneKey, list[int]] = {}
+    for i, prediction in enumerate(predictions):
+        if prediction.at > now - STRETCH_DAYS * DAY_SECONDS:
+            for key in stretches.places(prediction.at):
+                found.setdefault(key, []).append(i)
     return {key: tuple(rows) for key, rows in found.items()}
 
 
@@ -265,6 +294,10 @@ def outcome_scorer(
         made.reference = aligned(known.tally, known.layout(own), made.layout)
         if known.residuals is not None:
             made.residuals = ReferenceMatrix((known.residuals,))
+            if not reference.knows_time:
+                seconds = [window.seconds for window in settings.windows]
+                layout, is_shared = made.residuals.layout, settings.is_shared
+                made.stretches = Stretches(layout, seconds, is_shared=is_shared)
     return made
 
 

@@ -32,6 +32,15 @@ LOSS_FLOOR = 0.05
 LEAST_OF_CLASS = 10
 """Rows of each class from which the area under the curve has a normal law, and least rows of each
 in the reference."""
+REGRESSION_LOSSES: Mapping[str, Callable[[Floats], Floats]] = {
+    "mae": np.abs,
+    "rmse": lambda residuals: np.square(np.clip(residuals, -1e150, 1e150)),
+}
+CLASS_LOSSES: Mapping[str, Callable[[Floats], Floats]] = {
+    "log_loss": lambda residuals: residuals,
+    "brier": lambda residuals: np.square(-np.expm1(-residuals)),
+}
+"""Quality -> the loss of rows that their residuals determine."""
 _TILTS = np.geomspace(1e-4, 30.0, 160)
 
 
@@ -97,11 +106,8 @@ def loss_laws(residuals: ColumnReference | None, *, is_regression: bool) -> Mapp
     if residuals is None or residuals.digest is None:
         return {}
     values, weights = residuals.digest.centroids()
-    if is_regression:
-        losses = {"mae": np.abs(values), "rmse": np.square(np.clip(values, -1e150, 1e150))}
-    else:
-        losses = {"log_loss": values, "brier": np.square(-np.expm1(-values))}
-    return {name: LossLaw(loss, weights) for name, loss in losses.items()}
+    losses = REGRESSION_LOSSES if is_regression else CLASS_LOSSES
+    return {name: LossLaw(loss(values), weights) for name, loss in losses.items()}
 
 
 def worst_accuracy(

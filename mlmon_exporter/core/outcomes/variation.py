@@ -8,6 +8,7 @@ columns. Residuals are one more column.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from mlmon_exporter.core.profile.variation import (
     LEAST_STRETCHES,
     Stretches,
     Variation,
+    cells_of,
     stretch_lengths,
 )
 from mlmon_exporter.core.stats import roc
@@ -30,6 +32,7 @@ from .losses import brier, is_scorable, log_loss
 from .residuals import RESIDUAL, residuals_of
 from .tallies import SegmentSums
 from .task import REGRESSION, OutcomeRows, Task
+from .thresholds import CLASS_LOSSES, REGRESSION_LOSSES
 
 Floats = NDArray[np.float64]
 
@@ -196,6 +199,33 @@ def row_values(rows: OutcomeRows, sums: SegmentSums) -> Mapping[str, Floats]:
     if len(task.scores) == 1:
         values["roc_auc"] = _area_values(rows, task, sums.points(0))
     return values
+
+
+def values_of_bins(residuals: ColumnReference, *, is_regression: bool) -> Mapping[str, Floats]:
+    """Return for each deciding quality its value of the rows of each bin of their residuals.
+
+    Live traffic is counted by bins. A residual says if a class was wrong, and how great a loss is;
+    the area is taken to vary as the log loss does.
+    """
+    if residuals.digest is None:
+        return {}
+    known, weights = residuals.digest.centroids()
+    bins = residuals.bins
+    place, count = bins.bin_of_cell[cells_of(bins, known)], len(bins.bin_names)
+    rows = np.bincount(place, weights, minlength=count)
+
+    def by_bin(values: Floats) -> Floats:
+        sums = np.bincount(place, weights * values, minlength=count)
+        return np.where(rows > 0, sums / np.maximum(rows, 1), sums.sum() / rows.sum())
+
+    losses = REGRESSION_LOSSES if is_regression else CLASS_LOSSES
+    clipped = np.clip(known, -MOST_RESIDUAL, MOST_RESIDUAL)
+    values = {name: by_bin(loss(clipped)) for name, loss in losses.items()}
+    if is_regression:
+        return values
+    # A loss over that of a half is a wrong class; so is 1 where there are no probabilities.
+    is_wrong = (known > math.log(2)).astype(np.float64)
+    return {**values, "accuracy": by_bin(is_wrong), "roc_auc": values["log_loss"]}
 
 
 def _area_values(rows: OutcomeRows, task: Task, points: Floats) -> Floats:

@@ -13,6 +13,18 @@ Flags = NDArray[np.bool_]
 _log_gamma = np.vectorize(math.lgamma, otypes=[float])
 
 
+def effective(hits: Floats, rows: Floats, natural: float) -> tuple[Floats, Floats]:
+    """Return hits and rows, whole numbers, of as few independent rows as scatter alike.
+
+    Args:
+        hits: Rows that had it in each group, shape (groups,).
+        rows: Rows of each group, over 0.
+        natural: Variance of a share beside 1 / rows, in units of p (1 - p).
+    """
+    fewer = np.rint(rows / (1 + natural * rows))
+    return np.rint(hits / rows * fewer), fewer
+
+
 def lower_pairs(hits: Floats, rows: Floats, level: float) -> Flags:
     """Return the pairs of shares whose first is lower by more than chance.
 

@@ -21,6 +21,8 @@ from mlmon_exporter.core.outcomes.readings import (
 from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.outcomes.scorer import OutcomeScorer
 from mlmon_exporter.core.outcomes.tallies import SegmentSums
+from mlmon_exporter.core.outcomes.task import REGRESSION
+from mlmon_exporter.core.outcomes.variation import values_of_bins
 from mlmon_exporter.core.records import Batch, Block, SingleRows
 from mlmon_exporter.core.settings import LEARNED, ModelSettings
 from mlmon_exporter.core.windows.buffer import RowBuffer
@@ -52,7 +54,8 @@ class VersionSetup(NamedTuple):
     outcomes: ReferenceOutcomes | None
     """None where the reference has no outcomes of the task."""
     dependences: Mapping[int, LiveDependence]
-    """FEATURES or OUTPUTS -> how its rows depend on each other, where live traffic must say."""
+    """FEATURES, OUTPUTS or RESIDUALS -> how its rows depend on each other, where live traffic must
+    say."""
 
     @property
     def tests(self) -> int:
@@ -114,13 +117,15 @@ class Version:
     def _add_outcomes(self, scorer: OutcomeScorer, reference: ReferenceOutcomes | None) -> None:
         layout, context = scorer.layout, self._context
         counted, loaded = self._side(keys.SEGMENTS, layout)
-        self.quality = QualityReadings(loaded, layout, reference, context)
+        dependence = self._setup.dependences.get(keys.RESIDUALS)
+        self.quality = QualityReadings(loaded, layout, reference, context, dependence)
         self.sources.append(self.quality.at)
         if scorer.counts_predicted:
             self._predicted = PredictedRows(scorer, counted)
         if scorer.residuals is not None:
             residuals = self._side(keys.RESIDUALS, scorer.residuals.layout).loaded
-            self.sources.append(ResidualReadings(residuals, scorer.residuals, context).at)
+            errors = ResidualReadings(residuals, scorer.residuals, context, dependence)
+            self.sources.append(errors.at)
         calibration = reference.calibration if reference is not None else None
         if calibration is not None:
             outputs, layouts = self.sides[keys.OUTPUTS].loaded, self._setup.outputs.layout
@@ -172,13 +177,14 @@ def setup_of(
     features, outputs = map(ReferenceMatrix, (reference.features, reference.outputs))
     matrices = {keys.FEATURES: features, keys.OUTPUTS: outputs}
     dependences = {} if reference.knows_time else _dependences(settings, reference, matrices)
+    dependences |= _dependence_of_residuals(scorer)
     outcomes = _reference_outcomes(reference, scorer)
     return VersionSetup(settings, features, outputs, scorer, outcomes, dependences)
 
 
 def _dependences(
     settings: ModelSettings, reference: ModelReference, matrices: Mapping[int, ReferenceMatrix]
-) -> Mapping[int, LiveDependence]:
+) -> dict[int, LiveDependence]:
     """Return the dependence in time of the sides that have columns, to be measured."""
     seconds = [window.seconds for window in settings.windows]
     # One learned from some hours is one more stretch: they may all have been of a night.
@@ -193,6 +199,14 @@ def _dependences(
         for side, matrix in matrices.items()
         if matrix.references
     }
+
+
+def _dependence_of_residuals(scorer: OutcomeScorer | None) -> dict[int, LiveDependence]:
+    if scorer is None or scorer.residuals is None or scorer.stretches is None:
+        return {}
+    matrix, is_regression = scorer.residuals, scorer.task.kind == REGRESSION
+    values = values_of_bins(matrix.references[0], is_regression=is_regression)
+    return {keys.RESIDUALS: LiveDependence(matrix, scorer.stretches, values=values)}
 
 
 def _reference_outcomes(

@@ -184,7 +184,15 @@ class Versions:
 
     def knows_dependence(self, now: float) -> bool:
         """Tell whether live traffic has shown how rows depend on each other."""
-        return any(each.is_known(now) for each in self._setup.dependences.values())
+        return self._knows(now, keys.FEATURES) or self._knows(now, keys.OUTPUTS)
+
+    def knows_outcome_dependence(self, now: float) -> bool:
+        """Tell whether it has shown that of outcomes."""
+        return self._knows(now, keys.RESIDUALS)
+
+    def _knows(self, now: float, side: int) -> bool:
+        dependence = self._setup.dependences.get(side)
+        return dependence is not None and dependence.is_known(now)
 
     def sources(self) -> Iterator[Source]:
         """Give the sources of readings of all versions, to be asked in this order."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .matrix import bin_order_of
 from .tally import Layout, Tally
-from .window import WindowedTallies
+from .window import PaneKey, WindowedTallies
 
 Counts = NDArray[np.int64]
 
@@ -74,13 +74,17 @@ class Stretches:
     def add(self, tally: Tally, now: float) -> None:
         """Count the rows of a tally of all cells, seen at `now`, Unix seconds."""
         bins: Tally | None = None
-        for seconds, step in self._strides.items():
-            number = int(now // seconds)
-            if number % step == 0:
-                bins = bins or self._binned(tally)
-                self.counted.restore((seconds, number), bins)
+        for key in self.places(now):
+            bins = bins or self.binned(tally)
+            self.counted.restore(key, bins)
 
-    def _binned(self, tally: Tally) -> Tally:
+    def places(self, at: float) -> list[PaneKey]:
+        """Return the stretches that rows seen at a time, Unix seconds, count for."""
+        numbers = ((seconds, int(at // seconds)) for seconds in self.lengths)
+        return [(s, number) for s, number in numbers if number % self._strides[s] == 0]
+
+    def binned(self, tally: Tally) -> Tally:
+        """Return a tally of all cells as one of bins."""
         bins = self.layout.new()
         bins.rows, bins.counts = (
             tally.rows,

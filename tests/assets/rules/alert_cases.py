@@ -65,10 +65,11 @@ def series(metric: str, job: str = "models", instance: str = "a", **labels: str)
     return f"{metric}{label_text({'job': job, 'instance': instance, **labels})}"
 
 
-def dependence(model: str, known: str, instance: str = "a") -> dict[str, str]:
+def dependence(
+    model: str, known: str, instance: str = "a", metric: str = "mlmon_dependence_known"
+) -> dict[str, str]:
     """Return how a replica's thresholds take rows: "0" for independent, "1" as they depend."""
-    metric = series("mlmon_dependence_known", instance=instance, model=model, version="1")
-    return {metric: f"{known}x400"}
+    return {series(metric, instance=instance, model=model, version="1"): f"{known}x400"}
 
 
 def promtool_test(file: CaseFile) -> str:

@@ -11,7 +11,9 @@ OF_VERSION = {"job": "models", **VERSION}
 ALL = {"segment_feature": "", "segment": ""}
 WOMEN = {"segment_feature": "sex", "segment": "Female"}
 LONG = "x120"
-INDEPENDENT, DEPENDENT = (dependence("income", known) for known in "01")
+INDEPENDENT, DEPENDENT = (
+    dependence("income", known, metric="mlmon_outcome_dependence_known") for known in "01"
+)
 UNKNOWN = "silent: thresholds take rows for independent"
 KNOWN = "fires: they know how rows depend on each other"
 

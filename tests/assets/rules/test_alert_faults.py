@@ -358,13 +358,10 @@ FAULTS = {
 }
 """What is wrong -> the alert, how the rules have it, and how they would."""
 FAULTS |= {
-    f"{alert} of rows taken for independent": (
-        alert,
-        "mlmon_dependence_known == 0",
-        "mlmon_dependence_known == 2",
-    )
+    f"{alert} of rows taken for independent": (alert, f"{known} == 0", f"{known} == 2")
     for alert, (_, row) in TABLE.items()
-    if "mlmon_dependence_known" in row.expr
+    for known in ("mlmon_dependence_known", "mlmon_outcome_dependence_known")
+    if known in row.expr
 }
 
 

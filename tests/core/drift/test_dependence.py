@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.stats import norm
 
-from mlmon_exporter.core.drift.dependence import LiveDependence
+from mlmon_exporter.core.drift.dependence import LiveDependence, mean_scatters
+from mlmon_exporter.core.stats.scatter import Sides
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.stretches import DAY_SECONDS, Stretches
 from mlmon_exporter.core.windows.tally import tally_columns
@@ -152,3 +153,19 @@ def test_a_reference_of_some_hours_is_one_more_stretch() -> None:
     hour = shape(of_weeks, now, HOUR)
     assert shape(learned, now, DAY_SECONDS) == pytest.approx(hour)
     assert shape(learned, now, HOUR) == pytest.approx(2 * hour)
+
+
+def test_the_mean_of_a_value_varies_as_its_days_do() -> None:
+    rng = np.random.default_rng(0)
+    days, rows, values = 60, 2000, np.array([0.0, 1.0, 4.0])
+    shares = np.array([0.5, 0.3, 0.2])
+    variance = float(shares @ values**2 - (shares @ values) ** 2)
+    tilt = 0.05 * rng.normal(size=days)[:, None] * np.array([-1.0, 0.0, 1.0])
+    counts = np.array([rng.multinomial(rows, each) for each in shares + tilt])
+    sides = Sides(counts, counts.sum(axis=0) - counts)
+    found = mean_scatters(sides, days, {"loss": values, "none": np.ones(3)})
+    # The mean moves by 4 times the tilt.
+    assert found["loss"].variance == pytest.approx((4 * 0.05) ** 2 / variance, rel=0.3)
+    still = rng.multinomial(rows, shares, size=days)
+    assert mean_scatters(Sides(still, still.sum(axis=0) - still), days, {"loss": values}) == {}
+    assert "none" not in found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mlmon_exporter.core.outcomes.coverage import coverage
 from tests.core.outcome_rows import Values, predicted, tell, told
 from tests.core.outcomes.people import FEATURES, Rows, parts, people, people_model
 
@@ -52,3 +53,17 @@ def test_a_class_of_few_predictions_has_coverage_and_no_part_in_its_parity() -> 
     assert found["ground_truth_coverage_ratio", "v1", "yes"] == 0.0
     assert found["ground_truth_coverage_ratio", "v1", "no"] == 1.0
     assert PARITY not in found
+
+
+def test_coverage_of_classes_that_share_their_luck_is_uneven_by_more() -> None:
+    model = people_model()
+    rows = people(400, 4)
+    came = (rows["label"] == "yes") | (np.random.default_rng(4).random(400) < 0.7)
+    waiting = predicted(model, parts(rows, *FEATURES), parts(rows, "p", "label"))
+    tell(model, [waiting[i] for i in np.flatnonzero(came)], rows["y"][came])
+    told(model)
+    quality = model.versions._version("v1").quality
+    assert quality is not None
+    sums = quality.sums[0]
+    found = [coverage(sums, 20, 1e-6, natural) for natural in (0.0, 0.05)]
+    assert [each is not None and each.parity < 0.8 for each in found] == [True, False]

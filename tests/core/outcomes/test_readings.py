@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.core.outcome_rows import HOUR, NOW, overall, predicted, told
+from tests.core.outcome_rows import HOUR, NOW, overall, predicted, tell, told
 from tests.core.outcomes.people import (
     FEATURES,
     assert_equal,
@@ -15,6 +15,8 @@ from tests.core.outcomes.people import (
     people,
     people_model,
 )
+
+DAY = 24 * HOUR
 
 
 def test_few_rows_and_small_segments_are_absent() -> None:
@@ -63,3 +65,24 @@ def test_versions_are_compared_with_the_configured_one() -> None:
         bar = found[f"quality_{name}_difference_threshold", "v3"]
         assert abs(found[f"quality_{name}_difference", "v3"]) < bar
     assert ("quality_accuracy_difference", "v1") not in found
+
+
+def test_live_traffic_shows_days_of_bad_luck_and_thresholds_allow_for_them() -> None:
+    known, bars = [], []
+    for share in (0.0, 0.3):
+        model = people_model()
+        begin = NOW // DAY * DAY
+        for part in range(6 * 10):
+            rows = people(80, part)
+            wrong = np.random.default_rng(part).random(80) < share * (part // 6 % 3 == 0)
+            rows["y"] = np.where(wrong, np.where(rows["y"] == "yes", "no", "yes"), rows["y"])
+            now = begin + part * DAY / 6
+            waiting = predicted(model, parts(rows, *FEATURES), parts(rows, "p", "label"), at=now)
+            tell(model, waiting, rows["y"], now)
+            if part == 6 * 5:
+                known.append(told(model, now, "24h")["outcome_dependence_known", "v1"])
+        last = told(model, now, "24h")
+        known.append(last["outcome_dependence_known", "v1"])
+        bars.append(last["quality_log_loss_threshold", "v1", "", ""])
+    assert known == [0, 1, 0, 1]
+    assert bars[1] > 1.5 * bars[0]

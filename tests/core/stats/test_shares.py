@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mlmon_exporter.core.stats.shares import greatest_difference, least_ratio, lower_pairs
+from mlmon_exporter.core.stats.shares import (
+    effective,
+    greatest_difference,
+    least_ratio,
+    lower_pairs,
+)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -69,3 +74,12 @@ def test_groups_of_all_none_or_equal_shares_do_not_differ() -> None:
 def test_one_group_has_no_ratio() -> None:
     assert math.isnan(least_ratio(np.ones(1), np.full(1, 2.0), 0.05))
     assert math.isnan(greatest_difference(np.empty(0), np.empty(0), 0.05))
+
+
+def test_rows_that_share_their_luck_are_as_few_independent_ones() -> None:
+    hits, rows = effective(np.array([300.0, 50.0]), np.array([1000.0, 100.0]), 0.01)
+    # 1 / (1 / 1000 + 0.01) and 1 / (1 / 100 + 0.01).
+    assert rows.tolist() == [91.0, 50.0]
+    assert hits.tolist() == [27.0, 25.0]
+    same = effective(np.array([3.0]), np.array([10.0]), 0.0)
+    assert [each.tolist() for each in same] == [[3.0], [10.0]]
