@@ -68,9 +68,9 @@ def time_warnings(reference: Reference, windows: Sequence[Duration]) -> Iterator
     if not reference.for_model("").knows_time:
         yield (
             "when rows were seen is not known, so thresholds take rows for independent, and alerts "
-            "on drift are silent, until nine days of live traffic have shown how nights, days and "
-            "neighbours differ. Name the column with the times with --time-column, in data of 14 "
-            "days or more, to have them from the first hour on"
+            "on drift and quality are silent, until nine days of live traffic have shown how "
+            "nights, days and neighbours differ. Name the column with the times with "
+            "--time-column, in data of 14 days or more, to have them from the first hour on"
         )
     columns = (*reference.features, *reference.outputs)
     measured = {seconds for column in columns for seconds in column.variation}
