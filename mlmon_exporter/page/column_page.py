@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mlmon_exporter.core.drift.history import ScoreHistory
-from mlmon_exporter.core.drift.power import least_shift
+from mlmon_exporter.core.drift.power import least_shift, share_until_seen
 from mlmon_exporter.core.drift.tests import SCORES, TESTS
 from mlmon_exporter.core.settings import QUANTILES
 
@@ -19,6 +19,8 @@ from .html import Child, Html, element, text
 from .links import Context
 from .view import ColumnView, View
 
+SHIFT = 0.5
+"""Standard deviations of a mean of which the page says after how long it is seen."""
 SINCE_START = ("missing", "invalid", "unseen", "out_of_range")
 COUNTED = {
     "missing": "Missing",
@@ -111,7 +113,7 @@ def _scores(column: ColumnView) -> Html:
     ]
     rows.append(element("tr", element("th", "Rows", scope="row"), shown))
     if column.kind == "numeric":
-        rows.append(_least_shift(column, windows))
+        rows += (_least_shift(column, windows), _until_seen(column, windows))
     return text(
         element("h2", "Scores and thresholds"),
         element(
@@ -131,6 +133,22 @@ def _least_shift(column: ColumnView, windows: Sequence[str]) -> Html:
     said = ["" if math.isnan(each) else f"{each:.2g} sd" for each in found]
     cells = [element("td", each.replace("inf sd", "none"), class_="n") for each in said]
     return element("tr", title, cells)
+
+
+def _until_seen(column: ColumnView, windows: Sequence[str]) -> Html:
+    """Return after how many rows a shift is seen, and after how long with as many as now come."""
+    meaning = element("small", "at the traffic that the window now has", class_="wide")
+    name = f"A shift of {SHIFT:g} sd is seen after"
+    cells = []
+    for window in windows:
+        share = share_until_seen(column.number("ks_threshold", window), SHIFT)
+        said: Child = "" if math.isnan(share) else "never"
+        if share <= 1:
+            rows = round(share * column.number("window_rows", window))
+            span = formatting.span(share * column.summaries[window].window.seconds)
+            said = text(formatting.counted(rows, "row"), element("small", span))
+        cells.append(element("td", said, class_="n"))
+    return element("tr", element("th", element("div", name), meaning, scope="row"), cells)
 
 
 def _score_cell(score: str, value: float, limit: float) -> Html:

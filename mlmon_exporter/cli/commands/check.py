@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +20,7 @@ from mlmon_exporter.reference.settings import segment_feature
 from mlmon_exporter.reference.warnings import reference_warnings, time_warnings
 
 from .sample import Sample, show_sample
-from .sensitivity import rare_positives, sensitivity
+from .sensitivity import rare_positives, rows_a_day, sensitivity
 from .terminal import UserError, age, column_table, counted, print_warnings, user_errors
 
 EXAMPLE = (
@@ -59,7 +59,11 @@ def check(
     ] = None,
     rows_per_day: Annotated[
         float | None,
-        typer.Option(min=1, help="Rows of a day: say after how long a shift is seen."),
+        typer.Option(
+            min=1,
+            help="Rows of a day: say after how long a shift is seen. Those that a state directory "
+            "holds by default.",
+        ),
     ] = None,
 ) -> None:
     """Check a configuration and its references, and show what each model will watch.
@@ -72,7 +76,8 @@ def check(
     if response is not None and body is None:
         raise UserError("--response: expected --body, the request, as well")
     with user_errors(ConfigError):
-        settings = Config() if body and config == CONFIG and not config.exists() else _load(config)
+        is_needed = body is None or config != CONFIG or config.exists()
+        settings, served = _load(config) if is_needed else (Config(), {})
     console = Console(highlight=False)
     if body is not None:
         sample = Sample(body, response, path, header or (), response_header or ())
@@ -80,20 +85,23 @@ def check(
     else:
         with user_errors(ValueError):
             routes = None if app is None else post_routes(load(app))
-        _check_config(console, config, settings, rows_per_day, routes)
+        if rows_per_day is not None:
+            served = dict.fromkeys((model.name for model in settings.models), rows_per_day)
+        _check_config(console, config, settings, served, routes)
 
 
-def _load(config: Path) -> Config:
+def _load(config: Path) -> tuple[Config, Mapping[str, float]]:
+    """Return the configuration, and the rows of a day of each model whose state has any."""
     settings = load_config(config)
-    Monitor(settings).close()  # what stops a server stops here too
-    return settings
+    with Monitor(settings) as monitor:  # what stops a server stops here too
+        return settings, rows_a_day(monitor.readings(), settings.windows)
 
 
 def _check_config(
     console: Console,
     config: Path,
     settings: Config,
-    rows_per_day: float | None,
+    served: Mapping[str, float],
     routes: list[str] | None,
 ) -> None:
     windows = ", ".join(window.label for window in settings.windows)
@@ -108,7 +116,7 @@ def _check_config(
         listed = ", ".join(routes) or "none that can be seen"
         console.print(f"POST routes of the app: {escape(listed)}", soft_wrap=True)
     for model in settings.models:
-        of_model = _show(console, settings, model, rows_per_day)
+        of_model = _show(console, settings, model, served.get(model.name))
         of_model += unmatched(model.routes, routes) if routes else ()
         warnings += [f"{model.name}: {text}" for text in of_model]
     print_warnings(console, warnings)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 from mlmon_exporter.config.keys import Config, Duration
 from mlmon_exporter.core.drift.power import rows_needed, rows_until_seen
+from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS
 from mlmon_exporter.core.drift.tests import count_tests
 from mlmon_exporter.core.outcomes.thresholds import LEAST_OF_CLASS
 from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.records import Reading
 from mlmon_exporter.core.stats.thresholds import level
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.reference.reference import Reference
@@ -47,6 +49,23 @@ def sensitivity(
         each = zip(SHIFTS, needed, strict=True)
         said = ", ".join(f"{shift:g} sd {_said(count, rows, window)}" for shift, count in each)
         yield f"A shift of a typical feature's mean in a window of {window.label}: {said}"
+
+
+def rows_a_day(readings: Iterable[Reading], windows: Sequence[Duration]) -> dict[str, float]:
+    """Return the rows of a day of each model that has rows in its longest window.
+
+    Args:
+        readings: Of a monitor.
+        windows: Its windows. Of one that is filling, less than the rows that come.
+    """
+    longest = max(windows, key=lambda window: window.seconds)
+    names = {f"{role.prefix}_window_rows" for role in (FEATURES, OUTPUTS)}
+    found: dict[str, float] = {}
+    for reading in readings:
+        if reading.name in names and reading.labels["window"] == longest.label and reading.value:
+            model = reading.labels["model"]
+            found[model] = max(found.get(model, 0.0), reading.value)
+    return {model: rows * DAY_SECONDS / longest.seconds for model, rows in found.items()}
 
 
 def rare_positives(

@@ -66,8 +66,21 @@ def rows_until_seen(
     noise = 1 / window_rows + 1 / max(column.rows - column.missing, 1)
     chance = math.sqrt(two_sided_square(level) / 4 * noise)
     threshold = max(floor, math.hypot(chance, _natural(column, seconds, level)))
+    return share_until_seen(threshold, shift) * window_rows
+
+
+def share_until_seen(threshold: float, shift: float) -> float:
+    """Return the share of a rolling window that a shift must fill until half of the time it shows.
+
+    Args:
+        threshold: Of the KS statistic, 0 to 1, or NaN.
+        shift: Standard deviations of the mean, over 0.
+
+    Returns:
+        0 to 1; infinite where not even a whole window shows it, NaN where the threshold is.
+    """
     share = threshold / _gap(shift)
-    return share * window_rows if share <= 1 else math.inf
+    return math.inf if share > 1 else share
 
 
 def _gap(shift: float) -> float:

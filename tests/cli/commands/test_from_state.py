@@ -100,3 +100,11 @@ def test_mistakes_are_named_in_a_line(config: Path, folder: Path) -> None:
         "x.csv: expected columns of the reference, x, kind, p; got a"
     )
     assert json.loads((folder / "old.json").read_text())
+
+
+def test_check_takes_the_traffic_from_the_state(config: Path) -> None:
+    text = " ".join(succeeded("check", "--config", config).split())
+    # 3 000 rows in the window of a day.
+    given = " ".join(succeeded("check", "--config", config, "--rows-per-day", "3000").split())
+    assert "in a window of 24h: 1 sd is seen after" in text
+    assert text == given
