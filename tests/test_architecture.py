@@ -92,6 +92,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "page/ranking.py": "page/test_view.py",
     "reference/data/captures.py": "reference/data/test_lines.py",
     "reference/data/registry.py": "reference/data/test_files.py",
+    "reference/compare_files.py": "cli/commands/test_compare.py",
     "reference/log_files.py": "cli/commands/test_backtest.py",
     "reference/warnings.py": "cli/commands/test_build_reference.py",
     "sources/grpc": "sources/grpc/test_interceptor.py",

@@ -131,6 +131,7 @@ METRICS: dict[str, MetricType] = {
     "process_open_fds": MetricType("gauge", "Open file descriptors of all workers"),
     "process_start_time_seconds": MetricType("gauge", "Unix time when the oldest worker started"),
     **_columns("feature"),
+    "mlmon_feature_importance_ratio": MetricType("gauge", "Share of the importance of all features for the predictions that the feature has, 0 to 1, in the reference"),
     "mlmon_drifted_features_ratio": MetricType("gauge", "Share of the model's features that drifted, 0 to 1"),
     **_columns("prediction"),
     "mlmon_reference_rows": MetricType("gauge", "Rows the reference was built from, or learned from so far"),

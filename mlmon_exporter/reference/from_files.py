@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import difflib
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from mlmon_exporter.config.keys import Config, Duration
 from mlmon_exporter.core.coerce import times
 from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, RowTimes, outcome_reference
-from mlmon_exporter.core.outcomes.reference import ModelReference, OutcomeReference
+from mlmon_exporter.core.outcomes.reference import OutcomeReference
 from mlmon_exporter.core.profile.column import ColumnReference
-from mlmon_exporter.core.profile.free_text import sources
+from mlmon_exporter.core.profile.free_text import input_names, sources
+from mlmon_exporter.core.profile.importance import with_importance
 from mlmon_exporter.core.profile.kept_bins import in_bins_of
 from mlmon_exporter.core.profile.profiler import KindError
 from mlmon_exporter.core.profile.variation import stretch_lengths
-from mlmon_exporter.core.settings import Choice, ModelSettings, SegmentFeature
+from mlmon_exporter.core.settings import Choice, SegmentFeature
 from mlmon_exporter.formats.parquet import is_index
 
-from .compare import Comparison, Part, compare
 from .data.files import Column, DataError, DataFiles, TypeConflictError
+from .importance import check, measured
 from .reference import Reference
-from .rows import between, check_width
+from .rows import between, check_width, with_text_sizes
 
 T = TypeVar("T")
 
@@ -62,6 +63,8 @@ class Roles(NamedTuple):
     """Unix seconds: rows of this time or later are left out."""
     max_features: int = MOST_FEATURES
     """The server's setting."""
+    importance: Mapping[str, float] | None = None
+    """Feature -> its weight; measured if None."""
 
     def check(self, files: DataFiles) -> None:
         """Raise DataError where a named column is absent, or plays two parts."""
@@ -142,7 +145,9 @@ def reference_from_files(
     varied = len(lengths) * VARIATION_BYTES if roles.time_column else 0
     groups = files.groups([*features, *roles.prediction], more_bytes=varied)
     outcome_passes = (3 + len(roles.time_column)) if roles.has_outcomes else 0
-    passes = len(groups) * (4 if roles.time_column else 2) + outcome_passes
+    is_measured = roles.importance is None and bool(roles.prediction)
+    each_passes = (4 if roles.time_column else 2) + is_measured
+    passes = len(groups) * each_passes + outcome_passes
     build = _Build(files, roles, windows, lambda: on_progress(min(1.0, files.progress / passes)))
     parts = [build.reference(group) for group in groups]
     named = {*roles.features, *roles.segment}
@@ -150,6 +155,7 @@ def reference_from_files(
     # Ids and times grow for ever, which would be drift within days.
     columns = [column for column in built if not column.looks or column.name in named]
     outputs = [column for part in parts for column in part.outputs]
+    columns = [*build.weighed(columns, outputs, groups)]
     outcomes = build.outcomes(columns, outputs) if roles.has_outcomes else None
     return Reference(columns, outputs, outcomes=outcomes, model=model)
 
@@ -187,41 +193,6 @@ def reference_like(
         for new, olds in ((built.features, like.features), (built.outputs, like.outputs))
     )
     return Reference(features, outputs, outcomes=built.outcomes, model=like.model)
-
-
-def compare_files(
-    files: DataFiles,
-    reference: ModelReference,
-    settings: ModelSettings,
-    truth: str | None,
-    on_progress: Progress = lambda share: None,
-) -> Comparison:
-    """Compare the rows of files, in their order, with a reference; see `compare`.
-
-    Raises:
-        DataError: A file cannot be read, or no column is the reference's.
-    """
-    inputs = sources(column.name for column in (*reference.features, *reference.outputs))
-    own = [column.name for column in (*reference.features, *reference.outputs)]
-    columns = files.columns
-    wanted = dict.fromkeys((*own, *inputs, *([] if truth is None else [truth])))
-    names = [name for name in wanted if name in columns and columns[name].kind != "other"]
-    if truth is not None and truth not in names:
-        raise DataError(f"{files.path}: --ground-truth: {absent(truth, columns)}")
-    if not {*names} - {truth}:
-        raise DataError(
-            f"{files.path}: expected columns of the reference, {', '.join(own[:20])}; "
-            f"got {', '.join([*columns][:20])}"
-        )
-
-    def parts() -> Iterator[Part]:
-        start = files.progress
-        for rows, count in files.chunks(names, with_codes=True):
-            share = min(1.0, files.progress - start)
-            yield rows, count, share
-            on_progress(share)
-
-    return reading([files], lambda: compare(reference, settings, parts(), truth, time.time()))
 
 
 def reading(files: Sequence[DataFiles], read: Callable[[], T], times: Sequence[str] = ()) -> T:
@@ -297,6 +268,34 @@ class _Build:
     def _read(self, read: Callable[[], T]) -> T:
         return reading([self._files], read, self._roles.time_column)
 
+    def weighed(
+        self,
+        features: Sequence[ColumnReference],
+        outputs: Sequence[ColumnReference],
+        groups: Sequence[Sequence[str]],
+    ) -> tuple[ColumnReference, ...]:
+        """Return features with their importance; each group is read with all outputs."""
+        given = self._roles.importance
+        if given is None:
+            given = {}
+            for group in groups if outputs else ():
+                given |= self._read(partial(self._weights, features, outputs, group))
+        else:
+            check(given, [column.name for column in features])
+        return with_importance(features, given)
+
+    def _weights(
+        self,
+        features: Sequence[ColumnReference],
+        outputs: Sequence[ColumnReference],
+        group: Sequence[str],
+    ) -> dict[str, float]:
+        own = [column for column in features if {*input_names([column.name])} & {*group}]
+        names = list(dict.fromkeys((*group, *self._roles.prediction)))
+        sized = [column.name for column in (*own, *outputs)]
+        chunks = with_text_sizes(lambda: self._told(names), sized)
+        return measured(own, outputs, chunks())
+
     def outcomes(
         self, features: Sequence[ColumnReference], outputs: Sequence[ColumnReference]
     ) -> OutcomeReference | None:
@@ -311,12 +310,14 @@ class _Build:
         )
         names = dict.fromkeys((*roles.prediction, *roles.segment, *roles.ground_truth))
 
-        def chunks() -> Iterator[Chunk]:
-            for chunk in self._chunks([*names], with_codes=True):
-                yield chunk
-                self._on_chunk()
-
+        chunks = partial(self._told, [*names])
         return self._read(lambda: outcome_reference(chunks, of_rows, ENGINE))
+
+    def _told(self, names: Sequence[str]) -> Iterator[Chunk]:
+        """Give all rows, their categories with codes, and tell of progress."""
+        for chunk in self._chunks(names, with_codes=True):
+            yield chunk
+            self._on_chunk()
 
     def _reference(self, group: Sequence[str]) -> Reference:
         return Reference.build(
@@ -326,5 +327,6 @@ class _Build:
             time_column=self._time_column,
             windows=self._windows,
             max_features=self._roles.max_features,
+            importance={},
             progress=lambda rows: self._on_chunk(),
         )

@@ -25,6 +25,7 @@ from mlmon_exporter.core.profile.variation import Variation
 from mlmon_exporter.core.settings import Choice
 
 from .compare import Comparison, chosen, compare
+from .importance import weighed
 from .json_file import MOST_BYTES, Content, read, write
 from .rows import check_names, check_width, rows_of, with_all, with_text_sizes
 from .settings import Segment, model_settings, segment_feature
@@ -90,6 +91,7 @@ class Reference:
         max_features: int = Config.model_fields["max_features"].default,
         windows: Iterable[str | float] = ("1h", "24h"),
         engine: str = "fastdigest",
+        importance: Mapping[str, float] | None = None,
         progress: Callable[[int], None] = lambda rows: None,
         like: Reference | None = None,
     ) -> Self:
@@ -117,6 +119,8 @@ class Reference:
             ignore: Columns that are left out.
             max_features: The server's setting: it takes no reference of more features.
             windows: The lengths of the windows that the monitor will have, such as "1h" or 3600.
+            importance: Feature -> its weight for the predictions, 0 or more, as a model or SHAP
+                gives it. Measured by how predictions depend on it if None, in one more pass.
             progress: Called with the rows that were read since the last call.
             like: Take over the columns of this reference, their parts and kinds, and count into
                 its cells: parts of the data that are built `like` one reference add up exactly to
@@ -163,6 +167,7 @@ class Reference:
             segments=[segment_feature(each) for each in segments],
             times=row_times,
         )
+        columns[0] = weighed(columns, chunks, importance, like.features if like else None)
         outcomes = outcome_reference(chunks, of_rows, engine, like.outcomes if like else None)
         return cls(*columns, outcomes=outcomes, model=model)
 

@@ -29,7 +29,7 @@ from tests.core.build import Floats, scored
 from tests.core.distributions import DISTRIBUTIONS, Distribution
 
 Data = Mapping[str, Any]
-INEXACT = {"digest", "mean", "sd"}
+INEXACT = {"digest", "mean", "sd", "importance"}
 
 
 def cut(data: Data, at: Sequence[int]) -> list[Data]:

@@ -23,6 +23,7 @@ from mlmon_exporter.reference.from_files import (
     reference_from_files,
     reference_like,
 )
+from mlmon_exporter.reference.importance import weights_in
 from mlmon_exporter.reference.reference import Reference
 from mlmon_exporter.reference.settings import segment_feature
 from mlmon_exporter.reference.warnings import file_warnings, reference_warnings, time_warnings
@@ -109,6 +110,14 @@ KeepBins: TypeAlias = Annotated[
         "--keep-bins", help="With --from-state: keep the bins, so that fleet rules go on."
     ),
 ]
+Importance: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        show_default="measured",
+        help="A file with each feature and its weight for the predictions, as SHAP gives it: CSV, "
+        "or a JSON object.",
+    ),
+]
 Like: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -140,6 +149,7 @@ def build_reference(
     end: End = "",
     windows: Windows = WINDOWS,
     max_features: MaxFeatures = MOST_FEATURES,
+    importance: Importance = None,
     like: Like = None,
     from_state: FromState = False,
     window: ServedWindow = "",
@@ -173,6 +183,7 @@ def build_reference(
         ignore=names(ignore),
         features=names(features),
         max_features=max_features,
+        importance=_weights(importance),
         **_span(begin, end, time_column),
     )
     lengths = durations(windows)
@@ -233,6 +244,11 @@ def _print_result(console: Console, reference: Reference, file: Path, seconds: f
         markup=False,
         soft_wrap=True,
     )
+
+
+def _weights(importance: Path | None) -> dict[str, float] | None:
+    with user_errors(ValueError):
+        return None if importance is None else weights_in(importance)
 
 
 def _span(begin: str, end: str, time_column: str) -> dict[str, float]:

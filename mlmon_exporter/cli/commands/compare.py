@@ -15,8 +15,8 @@ from rich.table import Table
 from mlmon_exporter.config.keys import Config, ConfigError, load_config
 from mlmon_exporter.metrics.batch import push, textfile
 from mlmon_exporter.reference.compare import ColumnCheck, Comparison, QualityCheck, chosen
+from mlmon_exporter.reference.compare_files import compare_files
 from mlmon_exporter.reference.data.files import DataError
-from mlmon_exporter.reference.from_files import compare_files
 from mlmon_exporter.reference.reference import Reference
 from mlmon_exporter.reference.settings import model_settings
 from mlmon_exporter.reference.warnings import time_warnings

@@ -58,6 +58,12 @@ class ReferenceReadings:
         names = (*MODEL_LABELS, role.label)
         by_bin = (*names, "kind", "bin", "interval")
         self.readings = [Readings(f"{role.prefix}_reference_ratio", by_bin, intervals, ratios)]
+        importance = np.array([column.importance for column in matrix.references])
+        known = np.flatnonzero(~np.isnan(importance)).tolist()
+        if known:
+            of = tuple(self.columns[j] for j in known)
+            metric = f"{role.prefix}_importance_ratio"
+            self.readings.append(Readings(metric, names, of, importance[known]))
 
 
 class ColumnReadings:

@@ -60,6 +60,8 @@ class ColumnReference:
     """Most categories that are kept."""
     variation: Lengths = field(default_factory=dict)
     """Empty where the time of rows was not known."""
+    importance: float = np.nan
+    """Share of the importance of all features for the outputs, 0 to 1; NaN if it is not known."""
 
     @property
     def kind(self) -> str:

@@ -52,6 +52,8 @@ def column_to_dict(column: ColumnReference) -> dict[str, Any]:
         f"{seconds:g}": {score: list(scatter) for score, scatter in found.items()}
         for seconds, found in column.variation.items()
     }
+    if not math.isnan(column.importance):
+        form["importance"] = column.importance
     return form | {
         "counts": column.counts.tolist(),
         "rank_error": column.rank_error,
@@ -61,10 +63,17 @@ def column_to_dict(column: ColumnReference) -> dict[str, Any]:
 
 def column_from_dict(form: Mapping[str, Any], engine: str) -> ColumnReference:
     """Read that form of a column; raises ValueError, KeyError or TypeError where it is damaged."""
-    column = _column(form, engine)
+    column = replace(_column(form, engine), importance=_importance(form))
     if "natural_variation" in form:
         return replace(column, variation=_variation(form["natural_variation"]))
     return replace(column, variation=_variation_of_tails(form.get("variation") or {}, column))
+
+
+def _importance(form: Mapping[str, Any]) -> float:
+    found = form.get("importance", math.nan)
+    if "importance" in form and not (isinstance(found, float | int) and 0 <= found <= 1):
+        raise ValueError(f"importance: expected a share from 0 to 1, got {found!r}")
+    return float(found)
 
 
 def _column(form: Mapping[str, Any], engine: str) -> ColumnReference:

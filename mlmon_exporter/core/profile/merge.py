@@ -34,7 +34,8 @@ def merge_columns(a: ColumnReference, b: ColumnReference) -> ColumnReference:
     if not a.values or not b.values:
         has_values, other = (a, b) if a.values else (b, a)
         merged = with_missing(has_values, other.rows)
-        return replace(merged, variation=_greater_variation(a, b))
+        variation, importance = _greater_variation(a, b), _importance(a, b)
+        return replace(merged, variation=variation, importance=importance)
     if a.kind != b.kind:
         raise ValueError(
             f"reference: {a.name}: expected the same kind on both sides, got {a.kind} and "
@@ -44,7 +45,20 @@ def merge_columns(a: ColumnReference, b: ColumnReference) -> ColumnReference:
         merged = _merge_numeric(a, b, a.bins, b.bins)
     else:
         merged = _merge_categories(a, b)
-    return replace(merged, variation=_greater_variation(a, b), looks=_looks(a, b))
+    return replace(
+        merged,
+        variation=_greater_variation(a, b),
+        looks=_looks(a, b),
+        importance=_importance(a, b),
+    )
+
+
+def _importance(a: ColumnReference, b: ColumnReference) -> float:
+    """Return the mean of both sides by their rows; of what one side knows, that."""
+    known = {side.importance for side in (a, b) if not math.isnan(side.importance)}
+    if len(known) < 2:
+        return next(iter(known), math.nan)
+    return (a.importance * a.rows + b.importance * b.rows) / (a.rows + b.rows)
 
 
 def _looks(a: ColumnReference, b: ColumnReference) -> str:

@@ -57,4 +57,4 @@ def _served(
     if keeps_bins:
         return replace(old, counts=counts, digest=shape, mean=mean, sd=sd, rank_error=0.0)
     new = numeric_column(old.name, Cells(old.bins.edges, old.bins.atoms), counts, shape, mean, sd)
-    return replace(new, looks=old.looks, variation=old.variation)
+    return replace(new, looks=old.looks, variation=old.variation, importance=old.importance)

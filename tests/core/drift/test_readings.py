@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,8 @@ def test_names_and_labels_are_those_of_the_contract(role: Role) -> None:
 
 @pytest.mark.parametrize("role", [FEATURES, OUTPUTS], ids=lambda role: role.label)
 def test_every_column_metric_of_the_table_is_given(role: Role) -> None:
-    buffer, readings = side(role)
+    known = ReferenceMatrix([replace(c, importance=0.5) for c in FRAME.references])
+    buffer, readings = side(role, frame=known)
     add(buffer, rows(1000))
     given = {block.name for block in readings.at(NOW)}
     # The two prefixes differ: mlmon_prediction_rows_total and the like are not of columns.
