@@ -53,6 +53,7 @@ class ModelRoutes:
         self._rest = rest[0] if len(rest) == 1 else OTHER if rest else None
         self._templates = RouteTemplates(self._routes)
         self._known: dict[tuple[str, str], Labels] = {}
+        self._paths: dict[tuple[str, str, RouteTemplates], Labels] = {}
         self._fixed: dict[tuple[Any, ...], tuple[Labels, Callable[[], Any], Callable[[], Any]]] = {}
 
     def declare(self, requests: RequestCounts) -> None:
@@ -101,8 +102,14 @@ class ModelRoutes:
 
     def find_path(self, method: str, path: str, known: RouteTemplates) -> Labels:
         """Return the same where only the path is known: configured routes come before `known`."""
-        templates = self._templates if self._templates.find(path) else known
-        return self.labels(method, templates.find(path) or OTHER, templates.values(path))
+        key = method, path, known
+        labels = self._paths.get(key)
+        if labels is None:
+            templates = self._templates if self._templates.find(path) else known
+            labels = self.labels(method, templates.find(path) or OTHER, templates.values(path))
+            if len(self._paths) < ROUTES_KEPT:
+                self._paths[key] = labels
+        return labels
 
     def find_named(self, path: str, name: str) -> Labels | None:
         """Return the labels of a call that names its model; None where no model is meant.

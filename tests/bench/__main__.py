@@ -1,8 +1,9 @@
 """Print the table of costs: `make bench`.
 
 `make bench ARGS=p99` prints the latency of a real server with and without us, `ARGS=overload` what
-becomes of too many requests, `ARGS=growth` how costs grow (and draws docs/costs-*.svg), and
-`ARGS=pending` what outcomes cost.
+becomes of too many requests, `ARGS=growth` how costs grow (and draws docs/costs-*.svg),
+`ARGS=pending` what outcomes cost, and `ARGS="proxy 2"` a server behind the proxy, whose memory is
+looked at for two minutes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from . import growth, latency, overload, pending, size
+from . import growth, latency, overload, pending, proxy, size
 from .asgi import App, cpu_microseconds, microseconds, new_app
 from .costs import (
     MILLION,
@@ -32,6 +33,7 @@ from .peers import INSTRUMENTATOR, OURS, ours, peers
 CALLS = 5000
 PARTS: Mapping[str, Callable[[], None]] = {
     "p99": latency.table,
+    "proxy": proxy.table,
     "overload": overload.table,
     "growth": partial(growth.table, Path("docs")),
     "pending": pending.table,
@@ -40,10 +42,15 @@ PARTS: Mapping[str, Callable[[], None]] = {
 """What is measured when it is named; with all of it a run takes some minutes."""
 
 
-def main(parts: list[str]) -> None:
+def main(words: list[str]) -> None:
     """Measure and print Markdown tables: costs, or the parts that are named."""
+    parts = [word for word in words if not word.isdigit()]
+    minutes = [int(word) for word in words if word.isdigit()]
     for name in parts:
-        PARTS[name]()
+        if name == "proxy" and minutes:
+            proxy.table(minutes[0])
+        else:
+            PARTS[name]()
     if parts:
         return
     print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.python_implementation()}", end=" ")

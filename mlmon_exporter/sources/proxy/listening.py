@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 
 from mlmon_exporter.sources.recorder import Recorder
 from mlmon_exporter.sources.sink import Sink
@@ -49,8 +49,7 @@ class EitherEar:
     def asked(self, data: bytes) -> None:
         """Hear what the client sent."""
         if self._ear is not None:
-            with self._forgetting(self._ear):
-                self._ear.asked(data)
+            self._tell(self._ear.asked, data)
             return
         self._asked += data
         if self._asked.startswith(PREFACE):
@@ -62,10 +61,9 @@ class EitherEar:
         self._ear = ear
         asked, answered = self._asked, self._answered
         self._asked = self._answered = b""
-        with self._forgetting(ear):
-            ear.asked(asked)
-            if answered:
-                ear.answered(answered)
+        self._tell(ear.asked, asked)
+        if answered:
+            self._tell(ear.answered, answered)
 
     def answered(self, data: bytes) -> None:
         """Hear what the server sent."""
@@ -74,28 +72,25 @@ class EitherEar:
             if len(self._answered) > MAX_EARLY:
                 raise UnheardError("expected a request first")
             return
-        with self._forgetting(self._ear):
-            self._ear.answered(data)
+        self._tell(self._ear.answered, data)
 
     def ended(self, *, by_client: bool) -> None:
         """Hear that one side sends no more."""
         if self._ear is not None:
-            with self._forgetting(self._ear):
-                self._ear.ended(by_client=by_client)
+            self._tell(partial(self._ear.ended, by_client=by_client))
 
     def closed(self, *, by_client: bool) -> None:
         """Hear that the connection is gone."""
         if self._ear is not None:
-            with self._forgetting(self._ear):
-                self._ear.closed(by_client=by_client)
+            self._tell(partial(self._ear.closed, by_client=by_client))
 
-    @contextmanager
-    def _forgetting(self, ear: Http1Ear | Http2Ear) -> Iterator[None]:
-        """Let go what is under way where an ear fails: nobody will hear it end."""
+    def _tell(self, hear: Callable[..., None], *data: bytes) -> None:
+        """Have the ear hear; where it fails, what is under way is let go: nobody hears it end."""
         try:
-            yield
+            hear(*data)
         except Exception:
-            ear.forget()
+            if self._ear is not None:
+                self._ear.forget()
             raise
 
 
