@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,8 +70,11 @@ def serving(app: Any, port: int = 0, http: Http = "auto") -> Iterator[str]:
 def program(
     command: list[str], ready: Callable[[], object], log: Path, seconds: float = 60.0
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program until the block ends; `ready` says when it has started."""
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as done:
+    """Run a program until the block ends, and what it starts; `ready` says when it has started."""
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True) as done,
+    ):
         try:
             wait_until(lambda: done.poll() is not None or ready(), seconds, what=command[0])
             if done.poll() is not None:
@@ -77,6 +82,9 @@ def program(
             yield done
         finally:
             done.terminate()
+            done.wait()
+            with suppress(ProcessLookupError):  # LitServe leaves its children behind
+                os.killpg(done.pid, signal.SIGKILL)
 
 
 class Prometheus:
