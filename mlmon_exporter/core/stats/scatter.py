@@ -155,10 +155,14 @@ def natural_gap(variance: Floats, level: float) -> Floats:
 
     Smirnov's law with the variance in place of 1 / rows, as far as gaps are small. Great ones are
     less than proportional, and never over 1: of a normal law that moves by d standard deviations
-    the statistic is erf(d / sqrt 8), whose slope is 1 / sqrt(2 pi).
+    the statistic is erf(d / sqrt 8), whose slope is 1 / sqrt(2 pi). A window that is worth a few
+    rows may lie in one place: of n independent rows the statistic reaches x with a probability of
+    2 (1 - x)^n or more. Source: Birnbaum and Tingey (1951), One-Sided Confidence Contours for
+    Probability Distribution Functions.
     """
     small = np.sqrt(two_sided_square(level) / 4 * variance)
-    return np.array([math.erf(math.sqrt(math.pi) / 2 * gap) for gap in small])
+    great = np.array([math.erf(math.sqrt(math.pi) / 2 * gap) for gap in small])
+    return np.maximum(great, 1 - (level / 2) ** variance)
 
 
 def mean_scatter(

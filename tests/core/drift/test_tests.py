@@ -302,7 +302,7 @@ def test_a_score_that_hovers_at_its_threshold_does_not_flap() -> None:
         return Comparison(frame, sums_of(frame, {"x": values}), Policy(), LEVEL)
 
     bar = score(missing(0))["missing_threshold"][0]
-    over, near, calm = (missing(int(bar * share * 20_000)) for share in (1.1, 0.95, 0.8))
+    over, near, calm = (missing(int(bar * share * 20_000)) for share in (1.1, 0.85, 0.7))
     drifted = np.array([True])
     assert score(over)["drifted"][0] == 1.0
     assert score(near)["drifted"][0] == 0.0

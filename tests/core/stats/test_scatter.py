@@ -134,6 +134,13 @@ def test_the_two_sided_square_bounds_the_normal_law(level: float) -> None:
     assert stats.kstwobign.sf(math.sqrt(square) / 2) == pytest.approx(level, rel=1e-3)
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3, 5])
+def test_the_natural_gap_of_windows_worth_a_few_rows_is_that_of_so_few(rows: int) -> None:
+    for level in (1e-2 / 4**rows, 1e-5, 1e-8):
+        exact = stats.kstwo.isf(level, rows)
+        assert natural_gap(np.array([1 / rows]), level)[0] == pytest.approx(exact, abs=0.002)
+
+
 def test_the_natural_gap_is_that_of_a_normal_law_whose_mean_varies() -> None:
     level = 1e-4
     for sd in (0.05, 0.3, 1.0):
