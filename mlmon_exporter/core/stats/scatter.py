@@ -162,7 +162,7 @@ def natural_gap(variance: Floats, level: float) -> Floats:
     """
     small = np.sqrt(two_sided_square(level) / 4 * variance)
     great = np.array([math.erf(math.sqrt(math.pi) / 2 * gap) for gap in small])
-    return np.maximum(great, 1 - (level / 2) ** variance)
+    return np.asarray(np.maximum(great, 1 - (level / 2) ** variance), dtype=np.float64)
 
 
 def mean_scatter(
