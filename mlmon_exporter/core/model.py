@@ -140,10 +140,11 @@ class Model:
                 self._use(reference)
                 self._learner = None
 
-    def pending_of(self, batch: Batch, now: float) -> list[Prediction]:
+    def pending_of(self, batch: Batch | SingleRows, now: float) -> list[Prediction]:
         """Return a prediction for each row with an id, to be kept until its outcome is known.
 
-        The rows were seen at `now`, Unix seconds. None while the model has no task, or learns.
+        The rows of a batch were seen at `now`, Unix seconds. None while the model has no task, or
+        learns.
         """
         if self._scorer is None or not batch.prediction_ids:
             return []

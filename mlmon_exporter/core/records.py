@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +85,8 @@ class Batch(NamedTuple):
         return self.predictions
 
 
-class SingleRows(NamedTuple):
+@dataclass(frozen=True)
+class SingleRows:
     """Rows of small requests that have one each, in their order; all have the same columns."""
 
     features: Sequence[str]
@@ -94,17 +97,24 @@ class SingleRows(NamedTuple):
     """Of the predictions, row after row."""
     moments: Sequence[float]
     """Unix seconds when each was seen."""
+    prediction_ids: Sequence[str]
+    """Of each row; empty where it has none."""
+    version: ClassVar[str | None] = None
+    """That of `Batch`: no body carries it."""
 
-    def batches(self) -> Iterator[Batch]:
-        """Give each row as a batch."""
-        for i in range(len(self.moments)):
-            features = _row(self.features, self.values, i)
-            yield Batch(features, _row(self.predictions, self.answers, i), 1)
-
-
-def _row(names: Sequence[str], values: Sequence[Any], i: int) -> dict[str, Any]:
-    width = len(names)
-    return dict(zip(names, values[i * width : (i + 1) * width], strict=True))
+    @cached_property
+    def batch(self) -> Batch:
+        """All rows as one batch."""
+        sides = (self.features, self.values), (self.predictions, self.answers)
+        rows = len(self.moments)
+        if rows == 1:
+            features, predictions = (dict(zip(*side, strict=True)) for side in sides)
+        else:
+            features, predictions = (
+                {name: values[j :: len(names)] for j, name in enumerate(names)}
+                for names, values in sides
+            )
+        return Batch(features, predictions, rows, None, self.prediction_ids)
 
 
 class Prediction(NamedTuple):

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from mlmon_exporter.core.counts.feedback import STATUSES, Feedback, KpiEvent
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.pending import GroundTruth
-from mlmon_exporter.core.records import Batch, Readings
+from mlmon_exporter.core.records import Batch, Readings, SingleRows
 from mlmon_exporter.state.joiner import Joined, Joiner
 from mlmon_exporter.state.pending import Pending
 
@@ -34,7 +34,7 @@ class FeedbackDesk:
             if model.has_task:
                 counts.declare(name, model.settings.version)
 
-    def predicted(self, name: str, batch: Batch, now: float) -> None:
+    def predicted(self, name: str, batch: Batch | SingleRows, now: float) -> None:
         """Keep the predictions of rows that have ids, seen at `now`, Unix seconds."""
         predictions = self._models[name].pending_of(batch, now)
         if predictions:

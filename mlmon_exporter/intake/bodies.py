@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
 from operator import itemgetter
+from typing import NamedTuple
 
 from mlmon_exporter.config.keys import Config, ConfigError, ModelConfig
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.labels import OTHER
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.reference import ModelReference
-from mlmon_exporter.core.records import Batch, Exchange, SingleRows
+from mlmon_exporter.core.records import Batch, Exchange, ExchangeFields, SingleRows
 from mlmon_exporter.core.windows.buffer import SMALL_BYTES
 from mlmon_exporter.formats import AUTO, FORMATS, BodyMap, FormatError, Parsed, parse
 from mlmon_exporter.formats.alike import Form
@@ -57,21 +58,21 @@ class _Route:
         self._read_alone += 1
         return not self._read_alone & (self._read_alone - 1)
 
-    def alike(self, waiting: Waiting) -> int:
-        """Return how many of the first exchanges may have the form, if their bodies have."""
-        first = waiting.fields[0]
-        _, model, _, path, status = first[:5]
+    def alike(self, waiting: Waiting) -> Sequence[int]:
+        """Return the numbers of exchanges that may have the form, if their bodies have.
+
+        They are the first of all, and those that come next on its route.
+        """
+        _, model, _, path, status = waiting.fields[0][:5]
         if self._to_skip or not 200 <= status < 300 or (model, path) != self.made_for:
-            return 0
-        places, sizes = [*map(_PLACE, waiting.fields)], waiting.sizes[: self.together]
-        count = len(sizes)
-        if places.count(first[1:5]) < len(places):
-            count = next(i for i in range(len(places)) if places[i] != first[1:5])
+            return ()
+        chosen = _next_on_route(waiting.fields)[: self.together]
+        sizes = [waiting.sizes[i] for i in chosen]
         if max(sizes) > SMALL_BYTES or sum(sizes) > GROUP_BYTES:
             sums = zip(sizes, accumulate(sizes), strict=True)
             is_over = (size > SMALL_BYTES or total > GROUP_BYTES for size, total in sums)
-            count = min(count, next(i for i, is_last in enumerate(is_over) if is_last))
-        return min(count, len(sizes))
+            return chosen[: next(i for i, is_last in enumerate(is_over) if is_last)]
+        return chosen
 
     def is_worth_trying(self) -> bool:
         if not self._to_skip:
@@ -87,6 +88,15 @@ class _Route:
         self._failures += 1
         if self._failures >= PATIENCE:
             self._to_skip = min(2 ** min(self._failures - PATIENCE, 30), MOST_SKIPPED)
+
+
+class Alike(NamedTuple):
+    """Exchanges of one model that were read together."""
+
+    model: str
+    numbers: Sequence[int]
+    """Of the exchanges among those that wait, in ascending order, 0 first."""
+    rows: SingleRows
 
 
 class BodyReader:
@@ -129,8 +139,8 @@ class BodyReader:
             route.made_for = exchange.model, exchange.path
         return chosen, parsed.batch
 
-    def read_alike(self, waiting: Waiting, are_plain: ArePlain) -> tuple[str, SingleRows] | None:
-        """Return the model and the rows of the first exchanges, as many as are alike.
+    def read_alike(self, waiting: Waiting, are_plain: ArePlain) -> Alike | None:
+        """Return the first exchange and those that are alike and come next on its route.
 
         None where the first one has to be read by itself, as where its columns are not plain.
         """
@@ -143,12 +153,12 @@ class BodyReader:
             return None
         if not self._models[name].takes_many:
             return None
-        rows = _alike(form, route, waiting)
+        numbers, rows = _alike(form, route, waiting)
         path = waiting.fields[0][3]
         if rows is None or not are_plain(path, name, rows.features, rows.predictions):
             return None
         route.worked(form.format)
-        return name, rows
+        return Alike(name, numbers, rows)
 
     def _add_route(self, exchange: Exchange) -> _Route:
         route = _Route(self._formats[exchange.model])
@@ -187,20 +197,44 @@ class BodyReader:
         return kept[1]
 
 
-def _alike(form: Form, route: _Route, waiting: Waiting) -> SingleRows | None:
-    """Return the rows of the first exchanges that have a form; None if the first one has not."""
-    count = route.alike(waiting)
-    while count:
-        fields = waiting.fields[:count]
+def _alike(form: Form, route: _Route, waiting: Waiting) -> tuple[Sequence[int], SingleRows | None]:
+    """Return the exchanges that have a form, and their rows; None if the first one has it not."""
+    chosen = route.alike(waiting)
+    while chosen:
+        fields = [waiting.fields[i] for i in chosen]
         asked, told = (map(b"".join, map(itemgetter(i), fields)) for i in (6, 7))
         read = form.read([*asked], [*told])
         if read is not None:
-            route.together = min(GROUP, max(route.together, 2 * count))
-            moments = [*map(itemgetter(0), fields)]
-            return SingleRows(form.names, read[0], form.output_names, read[1], moments)
-        route.together = count = count // 4
+            route.together = min(GROUP, max(route.together, 2 * len(chosen)))
+            moments, ids = ([*map(itemgetter(i), fields)] for i in (0, 5))
+            return chosen, SingleRows(form.names, read[0], form.output_names, read[1], moments, ids)
+        chosen = chosen[: len(chosen) // 4]
+        route.together = len(chosen)
     route.together = 1
-    return None
+    return (), None
+
+
+def _next_on_route(fields: Sequence[ExchangeFields]) -> Sequence[int]:
+    """Return the first exchange and those that come next on its route and differ in bodies alone.
+
+    Those of other routes in between may be taken in later: routes have nothing in common, but for
+    an id that is used twice, which is that of the prediction that came first.
+    """
+    places = [*map(_PLACE, fields)]
+    first = places[0]
+    if places.count(first) == len(places):
+        return range(len(places))
+    chosen, passed = [], set()
+    for i, place in enumerate(places):
+        if place == first:
+            if fields[i][5] in passed:
+                break
+            chosen.append(i)
+        elif place[1] == first[1]:
+            break
+        elif fields[i][5]:
+            passed.add(fields[i][5])
+    return chosen
 
 
 def body_map_of(config: Config, settled: ModelConfig, model: Model) -> BodyMap:

@@ -9,7 +9,7 @@ from mlmon_exporter.core.coerce import scalar
 from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.keys import row_ids
 from mlmon_exporter.core.model import Model
-from mlmon_exporter.core.records import Batch, Exchange
+from mlmon_exporter.core.records import Batch, Exchange, SingleRows
 from mlmon_exporter.formats.frames import columns_of, is_frame
 from mlmon_exporter.runtime.pace import Pace
 
@@ -17,7 +17,7 @@ from .bodies import BodyReader
 from .predictions import Predictions
 from .waiting import Waiting
 
-Keep = Callable[[str, Batch, float], None]
+Keep = Callable[[str, Batch | SingleRows, float], None]
 """Keeps the predictions of rows that have ids: the model, the rows, Unix seconds."""
 
 
@@ -38,32 +38,25 @@ class Consumer:
         self._requests = requests
         self._keep = keep
 
-    def __call__(self, waiting: Waiting, pace: Pace) -> int:
-        """Take in the first exchange, and with it those that follow and are alike.
+    def __call__(self, waiting: Waiting, pace: Pace) -> Sequence[int]:
+        """Take in the first exchange, and with it those next on its route that are alike.
 
         Returns:
-            How many were taken in. The counts are the same as one by one.
+            Numbers of those that were taken in, in ascending order. The counts are the same as
+            one by one.
         """
         self._requests.count_waiting()
-        taken = self._take_alike(waiting, pace)
-        if not taken:
-            self.take(waiting.exchange(), pace)
-        return taken or 1
-
-    def _take_alike(self, waiting: Waiting, pace: Pace) -> int:
         read = self._reader.read_alike(waiting, self._predictions.are_plain)
         if read is None:
-            return 0
-        name, rows = read
+            self.take(waiting.exchange(), pace)
+            return (0,)
+        name, numbers, rows = read
         model = self._models[name]
         version = model.observe_many(rows, pace)
-        count = len(rows.moments)
-        self._requests.record_rows(name, version, 1, count)
-        if model.has_task:
-            for fields, batch in zip(waiting.fields, rows.batches(), strict=False):
-                if fields[5]:
-                    self._keep(name, batch._replace(prediction_ids=[fields[5]]), fields[0])
-        return count
+        self._requests.record_rows(name, version, 1, len(numbers))
+        if model.has_task and any(rows.prediction_ids):
+            self._keep(name, rows, rows.moments[-1])
+        return numbers
 
     def take(self, exchange: Exchange, pace: Pace) -> None:
         """Take in an exchange by itself; only answers of status 2xx count as predictions."""

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -33,8 +33,8 @@ MOST_SHARE, LEAST_SHARE = 0.25, 0.03
 BUSY = 0.95
 """Share of a core that requests and the thread take together at most."""
 
-Consume = Callable[[Waiting, Pace], int]
-"""Takes in the first of some exchanges, maybe with others that follow it; returns how many."""
+Consume = Callable[[Waiting, Pace], Sequence[int]]
+"""Takes in the first of some exchanges, maybe with others; returns their numbers, ascending."""
 
 
 class Intake:
@@ -71,6 +71,10 @@ class Intake:
     def _reset(self) -> None:
         self._queue: deque[Any] = deque()
         """`PLACES` for each exchange: its fields, both headers, and the bytes of both bodies."""
+        self._group: Waiting | None = None
+        """Exchanges that are being taken in; they leave the queue together."""
+        self._grouped = 0
+        """Number of exchanges in the queue that the group was chosen from."""
         self._waiting_bytes = 0
         self._done = 0
         """Exchanges that have left the queue."""
@@ -123,8 +127,8 @@ class Intake:
             if self._sampling.is_wanted(fields):
                 self._health.drop("queue_full")
             return
-        # Without a lock, which would cost as much as the rest. Should an addition of two threads at
-        # once be lost, the bytes are right again when the queue is empty.
+        # Without a lock, which would cost as much as the rest: Python lets another thread go on
+        # after a call or at the end of a loop, and so not between reading and writing here.
         self._waiting_bytes = waiting_bytes = self._waiting_bytes + size
         waiting = len(self._queue)
         if waiting >= self._most or waiting_bytes > self._most_bytes:
@@ -233,12 +237,12 @@ class Intake:
         """Take in some exchanges, a slice of work at most."""
         with self._busy:
             while self._queue:
-                group = self._next_group()
-                # Of those that came before the share was lowered, too, a share is read.
-                if self._done >= self._goal:
-                    self._leave_queue(self._consumed(group, pace))
-                else:
-                    self._take_share(group, pace)
+                group = self._group or self._next_group()
+                if group.fields:
+                    group = group.without(self._consumed(group, pace))
+                self._group = group
+                if not group.fields:
+                    self._leave_queue()
                 if pace.is_due:
                     break
         if self._awaited:
@@ -249,35 +253,36 @@ class Intake:
     def _next_group(self) -> Waiting:
         """Return the exchanges that have waited for longest; they stay in the queue."""
         # By their places, since a deque that grows cannot be walked through.
-        places = [*map(self._queue.__getitem__, range(PLACES * min(self.waiting, GROUP)))]
-        return Waiting(places[::PLACES], places[1::PLACES], places[2::PLACES], places[3::PLACES])
+        self._grouped = min(self.waiting, GROUP)
+        places = [*map(self._queue.__getitem__, range(PLACES * self._grouped))]
+        group = Waiting(places[::PLACES], places[1::PLACES], places[2::PLACES], places[3::PLACES])
+        return group if self._done >= self._goal else self._share_of(group)
 
-    def _consumed(self, group: Waiting, pace: Pace) -> int:
-        """Take in the first exchange, maybe with others; return how many, 1 if that failed."""
+    def _share_of(self, group: Waiting) -> Waiting:
+        """Return those to be read of exchanges from before the share was lowered, drop the rest."""
+        is_chosen = self._sampling.is_chosen
+        chosen = [i for i, fields in enumerate(group.fields) if is_chosen(fields)]
+        if len(chosen) < len(group.fields):
+            self._health.drop("queue_full", len(group.fields) - len(chosen))
+        return group.of(chosen)
+
+    def _consumed(self, group: Waiting, pace: Pace) -> Sequence[int]:
+        """Take in the first exchange, maybe with others; return which, the first if that failed."""
         try:
             return self._consume(group, pace)
         except Exception as error:  # noqa: BLE001 - later ones are taken in all the same
             self._fail(error)
-            return 1
+            return (0,)
 
-    def _take_share(self, group: Waiting, pace: Pace) -> None:
-        """Take in the first of the chosen exchanges, and drop the others before the next one."""
-        is_chosen = self._sampling.is_chosen
-        chosen = [i for i, fields in enumerate(group.fields) if is_chosen(fields)]
-        taken = self._consumed(group.of(chosen), pace) if chosen else 0
-        gone = chosen[taken] if taken < len(chosen) else len(group.fields)
-        if gone > taken:
-            self._health.drop("queue_full", gone - taken)
-        self._leave_queue(gone)
-
-    def _leave_queue(self, count: int) -> None:
-        """Remove the exchanges that have waited for longest, so many."""
+    def _leave_queue(self) -> None:
+        """Remove the exchanges of the group that has been taken in."""
         with self._lock:
-            self._done += count
-            left = [*map(deque.popleft, repeat(self._queue, PLACES * count))]
-            self._waiting_bytes -= sum(left[PLACES - 1 :: PLACES])
+            self._group = None
+            self._done += self._grouped
+            left = [*map(deque.popleft, repeat(self._queue, PLACES * self._grouped))]
+            gone = sum(left[PLACES - 1 :: PLACES])
+            self._waiting_bytes -= gone  # without a call in between, see `submit`
             if not self._queue:
-                self._waiting_bytes = 0
                 self._goal = self._done
 
     def _fail(self, error: Exception) -> None:

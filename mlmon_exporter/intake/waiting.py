@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Self
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Self, TypeVar
 
 from mlmon_exporter.core.records import Exchange, ExchangeFields, HeaderPairs
+
+T = TypeVar("T")
 
 GROUP = 64
 """Exchanges that are looked at together at most."""
@@ -26,9 +28,17 @@ class Waiting(NamedTuple):
 
     def of(self, chosen: Sequence[int]) -> Self:
         """Return those of these numbers, in ascending order."""
-        places = zip(self.fields, self.asked, self.told, self.sizes, strict=True)
-        rows = [*places]
-        return type(self)(*zip(*(rows[i] for i in chosen), strict=True))
+
+        def those(column: Sequence[T]) -> Sequence[T]:
+            return [column[i] for i in chosen]
+
+        return type(self)(
+            those(self.fields), those(self.asked), those(self.told), those(self.sizes)
+        )
+
+    def without(self, gone: Iterable[int]) -> Self:
+        """Return all but those of these numbers."""
+        return self.of(sorted({*range(len(self.fields))}.difference(gone)))
 
     def exchange(self, i: int = 0) -> Exchange:
         """Return one of them."""

@@ -66,9 +66,11 @@ def intake_microseconds(features: int, rows: int, models: int = 1) -> float:
     pace = Pace()
 
     def take_in() -> None:
-        left = exchanges * count
-        while left:
-            del left[: monitor._consumer(waiting(left[:GROUP]), pace)]
+        every = exchanges * count
+        for start in range(0, len(every), GROUP):
+            left = waiting(every[start : start + GROUP])
+            while left.fields:
+                left = left.without(monitor._consumer(left, pace))
 
     return _least_seconds(take_in) / (count * models) * 1e6
 

@@ -12,7 +12,7 @@ import pytest
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.profile.bins import CategoryBins
-from mlmon_exporter.core.records import Batch, Histograms
+from mlmon_exporter.core.records import Batch, Histograms, SingleRows
 from mlmon_exporter.core.settings import (
     SegmentFeature,
 )
@@ -228,3 +228,8 @@ def test_rows_of_segments_over_the_cap_are_counted() -> None:
         ids = [f"p{i}" for i in range(many)]
         model.pending_of(Batch({"s": value}, made, many, prediction_ids=ids), NOW)
         assert overflows == ["segment"] * count
+    # Once for each of these requests.
+    single = SingleRows(["s"], ["a", "c", "c"], ["y"], ["yes"] * 3, [NOW] * 3, ["p", "", "q"])
+    waiting = model.pending_of(single, NOW)
+    assert [(each.id, each.segments) for each in waiting] == [("p", ("a",)), ("q", ("other",))]
+    assert overflows == ["segment"] * 4

@@ -87,8 +87,8 @@ def state_of(monitor: Monitor, exchanges: Sequence[Exchange], together: int) -> 
     left, pace = [*exchanges], Pace(lambda: 0.0)
     while left and together:
         taken = monitor._consumer(waiting(left[:together]), pace)
-        assert 1 <= taken <= together
-        del left[:taken]
+        assert [*taken] == sorted({0, *taken})
+        left = [each for i, each in enumerate(left) if i not in taken]
     for alone in left:
         monitor._consumer.take(alone, pace)
     now = NOW + 40 * len(exchanges)
@@ -99,37 +99,69 @@ def state_of(monitor: Monitor, exchanges: Sequence[Exchange], together: int) -> 
     return [repr(each) for each in seen if not OURS_ALONE.search(repr(each))]
 
 
-def assert_law(sent: Sequence[Exchange], **options: Any) -> None:
+def assert_law(
+    sent: Sequence[Exchange], sizes: Sequence[int] = (0, 1, 5, 64), **options: Any
+) -> None:
     states = []
-    for together in (0, 1, 5, 64):
-        with Monitor(model="m", **options) as monitor:
+    for together in sizes:
+        with Monitor(**options) as monitor:
             states.append(state_of(monitor, sent, together))
-    assert states[0] == states[1] == states[2] == states[3]
+    assert all(state == states[0] for state in states)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(st.lists(ANY_EXCHANGE, max_size=40))
 @example([(REQUESTS[0], ANSWERS[0], "/predict", 200, True)] * 70)
 @example(
     [(REQUESTS[7], ANSWERS[5], "/predict", 200, True)] * 20 + [(b"", b"", "/predict", 200, True)]
 )
 def test_exchanges_together_count_as_one_by_one(reference: str, sent: list[Sent]) -> None:
-    assert_law([*exchanges_of(sent)], reference=reference)
+    assert_law([*exchanges_of(sent)], model="m", reference=reference)
+
+
+@settings(max_examples=20)
+@given(st.lists(ANY_EXCHANGE, max_size=40))
+def test_so_they_do_among_models(reference: str, sent: list[Sent]) -> None:
+    routes = {"n": ROUTES[:1], "m": ROUTES[1:]}
+    models = [{"name": n, "reference": reference, "routes": own} for n, own in routes.items()]
+    exchanges = [
+        each._replace(model="n" if each.route in routes["n"] else "m")
+        for each in exchanges_of(sent)
+    ]
+    assert_law(exchanges, (0, 64), models=models)
 
 
 @settings(max_examples=20)
 @given(st.lists(ANY_EXCHANGE, max_size=20))
 def test_so_they_do_while_a_reference_is_learned(sent: list[Sent]) -> None:
-    assert_law([*exchanges_of(sent)], learn_rows=10)
+    assert_law([*exchanges_of(sent)], model="m", learn_rows=10)
 
 
 def test_real_bodies_of_all_formats_count_as_one_by_one(reference: str) -> None:
     sent = [body.exchange for body in read_all() for _ in range(3)]
-    assert_law([e._replace(arrived=NOW) for e in sent], reference=reference)
+    assert_law([e._replace(arrived=NOW) for e in sent], model="m", reference=reference)
 
 
 def test_what_is_alike_is_read_together(reference: str) -> None:
     with Monitor(model="m", reference=reference) as monitor:
         sent = [*exchanges_of([(REQUESTS[0], ANSWERS[0], "/predict", 200, True)] * 50)]
-        assert monitor._consumer(waiting(sent), Pace()) == 1  # the first one tells the form
-        assert monitor._consumer(waiting(sent[1:]), Pace()) == 49
+        assert [*monitor._consumer(waiting(sent), Pace())] == [0]  # it tells the form
+        assert [*monitor._consumer(waiting(sent[1:]), Pace())] == [*range(49)]
+
+
+def test_what_is_alike_on_a_route_is_read_together_whatever_comes_in_between(
+    reference: str,
+) -> None:
+    one, other = ((REQUESTS[0], ANSWERS[0], route, 200, True) for route in ("/a", "/b"))
+    with Monitor(model="m", reference=reference) as monitor:
+        sent = [*exchanges_of([one, other] * 20)]
+        for each in sent[:2]:
+            monitor._consumer.take(each, Pace())
+        assert [*monitor._consumer(waiting(sent[2:]), Pace())] == [*range(0, 38, 2)]
+
+
+def test_of_two_predictions_with_one_id_the_first_is_kept(reference: str) -> None:
+    one, other = ((REQUESTS[0], ANSWERS[i], f"/{i}", 200, True) for i in (0, 1))
+    sent = [*exchanges_of([one, other] * 8)]
+    sent = [each._replace(prediction_id=str(i // 3)) for i, each in enumerate(sent)]
+    assert_law(sent, model="m", reference=reference)

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -35,9 +36,9 @@ def new_intake(
     exchanges: int = 1000,
     size: int = 10**6,
 ) -> Intake:
-    def first(waiting: Waiting, pace: Pace) -> int:
+    def first(waiting: Waiting, pace: Pace) -> Sequence[int]:
         consume(waiting.exchange(), pace)
-        return 1
+        return (0,)
 
     return Intake(first, health or Health(), max_exchanges=exchanges, max_bytes=size)
 
@@ -45,12 +46,12 @@ def new_intake(
 def test_as_many_leave_the_queue_as_were_taken_in() -> None:
     seen: list[str] = []
 
-    def take(waiting: Waiting, pace: Pace) -> int:
+    def take(waiting: Waiting, pace: Pace) -> Sequence[int]:
         if waiting.exchange().route == "/0":
             assert go_on.wait(60.0)
         taken = waiting.fields[: 1 + len(seen) % 3]
         seen.extend(fields[2] for fields in taken)
-        return len(taken)
+        return range(len(taken))
 
     go_on = threading.Event()
     intake = Intake(take, Health(), max_exchanges=1000, max_bytes=10**6)
@@ -160,6 +161,28 @@ def test_bytes_are_bounded_too_and_given_back_when_taken_in() -> None:
         submit(intake, exchange(b"x" * 299))
     assert intake.flush(60.0)
     assert dropped(health) == before
+    intake.close()
+
+
+def test_no_thread_loses_the_bytes_of_another() -> None:
+    intake = new_intake(lambda e, pace: None, exchanges=10**6, size=10**9)
+
+    def many() -> None:
+        for _ in range(2000):
+            submit(intake, exchange())
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=many) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert intake.flush(60.0)
+    assert (intake.waiting, intake._waiting_bytes) == (0, 0)
     intake.close()
 
 
@@ -321,9 +344,9 @@ def test_the_share_is_whole_again_once_the_queue_was_empty() -> None:
 def test_a_share_by_choice_drops_nothing() -> None:
     health, seen = Health(), []
 
-    def take(group: Waiting, pace: Pace) -> int:
+    def take(group: Waiting, pace: Pace) -> Sequence[int]:
         seen.append(group.fields[0])
-        return 1
+        return (0,)
 
     intake = Intake(take, health, sample_ratio=0.5, max_exchanges=1000, max_bytes=10**6)
     for i in range(200):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mlmon_exporter.core.settings import BUFFER_ROWS
 from mlmon_exporter.core.windows.window import WindowedTallies
@@ -36,6 +36,14 @@ class PredictedRows:
             self._rows.extend(rows)
             if len(rows) >= BUFFER_ROWS:
                 self._tally()
+
+    def add_many(self, rows: Rows, moments: Sequence[float]) -> None:
+        """Add the outputs and segments of rows that were seen at these moments."""
+        if len({moment // self._pane_seconds for moment in moments}) == 1:
+            self.add(rows, moments[-1])
+        else:
+            for row, moment in zip(rows, moments, strict=True):
+                self.add([row], moment)
 
     def drain(self, pause: Callable[[], None]) -> None:
         """Tally all rows that were added before; `pause` is called once they are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from mlmon_exporter.core.profile.bins import OTHER
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.free_text import is_long
 from mlmon_exporter.core.profile.names import category_name
-from mlmon_exporter.core.records import Batch, Prediction
+from mlmon_exporter.core.records import Batch, Prediction, SingleRows
 from mlmon_exporter.core.settings import PANES, ModelSettings, SegmentFeature
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.stretches import DAY_SECONDS, STRETCH_DAYS, Stretches
@@ -66,7 +67,7 @@ class OutcomeScorer:
         self.left_out: Sequence[tuple[int, frozenset[str]]] = ()
         """Segment features with more values than segments, and their values without one."""
         self.on_overflow: Callable[[str], None] = lambda label: None
-        self._last: tuple[Batch | None, Rows] = (None, [])
+        self._last: tuple[Batch | SingleRows | None, Rows] = (None, [])
 
     @property
     def counts_predicted(self) -> bool:
@@ -79,39 +80,42 @@ class OutcomeScorer:
         is_fair = fairness.TESTS * len(self.segments.features)
         return int(self.counts_predicted) + (is_fair if self.task.positive is not None else 0)
 
-    def pending(self, batch: Batch, version: str, now: float) -> list[Prediction]:
+    def pending(self, batch: Batch | SingleRows, version: str, now: float) -> list[Prediction]:
         """Return a prediction for each row with an id, to be kept until its outcome is known.
 
         Args:
             batch: The rows.
             version: The version that they count for.
-            now: Unix seconds.
+            now: Unix seconds when the rows of a batch were seen.
         """
         ids = batch.prediction_ids or ()
-        rows = self.rows(batch)
+        moments = batch.moments if isinstance(batch, SingleRows) else repeat(now)
         return [
-            Prediction(each, now, version, *row)
-            for each, row in zip(ids, rows, strict=False)
+            Prediction(each, moment, version, *row)
+            for each, moment, row in zip(ids, moments, self.rows(batch), strict=False)
             if each
         ]
 
-    def rows(self, batch: Batch) -> Rows:
+    def rows(self, batch: Batch | SingleRows) -> Rows:
         """Return outputs and segments of each row."""
         # A batch is counted, and then kept until its outcomes come: read it once.
         last = self._last
         if last[0] is not batch:
-            last = self._last = (batch, self._rows(batch))
+            is_many = isinstance(batch, SingleRows)
+            one = batch.batch if isinstance(batch, SingleRows) else batch
+            last = self._last = (batch, self._rows(one))
             for f, values in self.left_out:
-                if self._has_any(batch, last[1], f, values):
+                found = self._count_left_out(one, last[1], f, values)
+                for _ in range(found if is_many else min(found, 1)):  # once a request
                     self.on_overflow("segment")
         return last[1]
 
-    def _has_any(self, batch: Batch, rows: Rows, f: int, left_out: frozenset[str]) -> bool:
-        """Return whether some row has a value without a segment of this feature."""
+    def _count_left_out(self, batch: Batch, rows: Rows, f: int, left_out: frozenset[str]) -> int:
+        """Return how many rows have a value without a segment of this feature."""
         values = batch.features.get(self.segments.features[f].feature)
         if values is None:
-            return False
-        return any(
+            return 0
+        return sum(
             labels[f] == OTHER and category_name(scalar(value)) in left_out
             for (_, labels), value in zip(
                 rows, [values] if batch.rows == 1 else values, strict=True

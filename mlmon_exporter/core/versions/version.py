@@ -154,8 +154,7 @@ class Version:
             names = own if len(own) == len(rows.predictions) == 1 else rows.predictions
             self._outputs.add_many(names, rows.answers, rows.moments, pause)
             if self._predicted is not None and self._setup.scorer is not None:
-                for batch, moment in zip(rows.batches(), rows.moments, strict=True):
-                    self._predicted.add(self._setup.scorer.rows(batch), moment)
+                self._predicted.add_many(self._setup.scorer.rows(rows), rows.moments)
 
     def drain(self, pause: Callable[[], None]) -> None:
         """Tally all rows that were added before."""
