@@ -24,7 +24,6 @@ from mlmon_exporter.endpoints.desk import FeedbackDesk
 from mlmon_exporter.endpoints.health import HealthApp
 from mlmon_exporter.endpoints.readout import Readout
 from mlmon_exporter.endpoints.scrape import MetricsApp
-from mlmon_exporter.formats import FORMATS, REASONS
 from mlmon_exporter.intake.bodies import BodyReader
 from mlmon_exporter.intake.consumer import Consumer
 from mlmon_exporter.intake.predictions import Predictions
@@ -249,8 +248,7 @@ def _has_store(c: Config) -> bool:
 
 def _new_counts(c: Config) -> Counts:
     """Return empty counts, which a fork finds at rest."""
-    unreadable = ((row.name, reason) for row in FORMATS for reason in REASONS)
-    health = Health(unreadable, has_state=_has_store(c))
+    health = Health()
     counts = Counts(
         RequestCounts(max_routes=c.max_routes, on_overflow=health.overflow),
         Feedback(max_kpis=c.max_kpis, on_overflow=lambda: health.overflow("kpi")),

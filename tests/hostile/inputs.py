@@ -203,7 +203,7 @@ def _traffic() -> RequestCounts:
 
 
 def _health() -> Health:
-    health = Health([("json", "not_json")])
+    health = Health()
     health.drop("queue_full")
     return health
 

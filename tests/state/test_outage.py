@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlmon_exporter import Monitor
-from mlmon_exporter.core.counts.health import WRITE_FAILURES, Health
+from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.state import store as store_module
 from mlmon_exporter.state.errors import LostError, StoreError
 from mlmon_exporter.state.outage import Outage
@@ -77,21 +77,10 @@ def test_counts_and_verdicts_go_on_and_are_exact_afterwards(
         each.close()
 
 
-def test_failures_exist_at_zero_where_there_is_a_state_directory(
-    reference: str, tmp_path: Path
-) -> None:
-    with monitor_of(reference, tmp_path / "state") as shared:
-        for reason in WRITE_FAILURES:
-            text = scraped(shared)[1]
-            assert f'mlmon_state_write_failures_total{{reason="{reason}"}} 0\n' in text
-    with Monitor(model="m", reference=reference) as alone:
-        assert "mlmon_state_" not in scraped(alone)[1]
-
-
 def test_the_log_says_when_an_outage_begins_changes_and_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    outage = Outage("state_dir state", Health(has_state=True))
+    outage = Outage("state_dir state", Health())
     for reason in ("full", "full", "read_only", "read_only"):
         outage.fail("flush", StoreError("no", reason), time.time())
     outage.fail("load", StoreError("no", "locked"), time.time())
@@ -107,7 +96,7 @@ def test_the_log_says_when_an_outage_begins_changes_and_ends(
 
 
 def test_a_damaged_file_that_is_set_aside_is_counted_and_no_outage() -> None:
-    health = Health(has_state=True)
+    health = Health()
     outage = Outage("state_dir state", health)
     outage.lost(LostError("damaged", "damaged"))
     assert not outage

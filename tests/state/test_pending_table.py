@@ -49,7 +49,7 @@ def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Begin]:
         yield in_sqlite
         connection.close()
         return
-    outage = Outage("ground_truth_store", Health(has_state=True))
+    outage = Outage("ground_truth_store", Health())
     transactions = PostgresqlTransactions(
         request.getfixturevalue("server"), lambda *_: None, outage
     )

@@ -30,7 +30,7 @@ def server() -> Iterator[str]:
 
 
 def new_outage() -> Outage:
-    return Outage("ground_truth_store", Health(has_state=True))
+    return Outage("ground_truth_store", Health())
 
 
 @pytest.mark.parametrize("address", ["/postgres?host={tmp_path}", "db..internal/postgres"])

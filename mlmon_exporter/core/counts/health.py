@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Self
 
 from mlmon_exporter.core.records import Readings
@@ -43,18 +43,36 @@ WRITE_FAILURES = (
     "other",
 )
 """Reasons why the state cannot be written, on disk or on its server."""
-OVERFLOWS = ("route", "method", "version", "feature", "category", "segment", "kpi")
-"""Labels whose values are capped."""
 
-COUNTERS: dict[str, tuple[Labels, Labels]] = {
-    "mlmon_dropped_total": (("reason",), DROP_REASONS),
-    "mlmon_parse_errors_total": (("format", "reason"), ()),
-    "mlmon_not_predictions_total": (("route", "reason"), ()),
-    "mlmon_internal_errors_total": (("where",), INTERNAL),
-    "mlmon_state_write_failures_total": (("reason",), ()),
-    "mlmon_label_overflow_total": (("label",), OVERFLOWS),
+COUNTERS: dict[str, Labels] = {
+    "mlmon_dropped_total": ("reason",),
+    "mlmon_parse_errors_total": ("format", "reason"),
+    "mlmon_not_predictions_total": ("route", "reason"),
+    "mlmon_internal_errors_total": ("where",),
+    "mlmon_state_write_failures_total": ("reason",),
+    "mlmon_label_overflow_total": ("label",),
 }
-"""Counter -> its labels, and the values of its only label that exist at 0 from the start."""
+"""Counter -> its labels."""
+AT_0: dict[str, tuple[str, ...]] = {
+    "mlmon_dropped_total": (
+        "queue_full",
+        "body_too_large",
+        "compressed_too_large",
+        "response_unread",
+        "unreadable",
+        "unreadable_route",
+        "unknown_route",
+        "too_many_rows",
+        "too_many_features",
+        "unknown_outputs",
+    ),
+    "mlmon_internal_errors_total": INTERNAL,
+}
+"""Counter -> values of its label that exist at 0 from the start; all others when they happen.
+
+`increase()` passes over the first value of a series, so alerts that a single burst of events may
+raise need them. Parse errors do without: a burst of nothing else drops its route's bodies, too.
+"""
 
 
 class Health(CountTables):
@@ -64,28 +82,14 @@ class Health(CountTables):
     that counts a route caps it.
     """
 
-    def __init__(
-        self, parse_errors: Iterable[tuple[str, str]] = (), *, has_state: bool = False
-    ) -> None:
-        """Start at 0.
-
-        Args:
-            parse_errors: Pairs of format and reason that exist at 0 from the start, so that
-                `rate()` sees the first error.
-            has_state: There is a store, on disk or on a server, whose failures exist at 0 likewise.
-        """
-        self._parse_errors = tuple(parse_errors)
-        self._has_state = has_state
-        self.counters = {name: CounterTable(labels) for name, (labels, _) in COUNTERS.items()}
-        for name, (_, known) in COUNTERS.items():
-            self.counters[name].declare((value,) for value in known)
-        self.counters["mlmon_parse_errors_total"].declare(self._parse_errors)
-        failures = WRITE_FAILURES if has_state else ()
-        self.counters["mlmon_state_write_failures_total"].declare((each,) for each in failures)
+    def __init__(self) -> None:
+        self.counters = {name: CounterTable(labels) for name, labels in COUNTERS.items()}
+        for name, values in AT_0.items():
+            self.counters[name].declare((value,) for value in values)
         super().__init__(**self.counters)
 
     def like(self) -> Self:
-        return type(self)(self._parse_errors, has_state=self._has_state)
+        return type(self)()
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count data that were given up, for one of `DROP_REASONS`."""
@@ -108,7 +112,7 @@ class Health(CountTables):
         self._add("mlmon_state_write_failures_total", (reason,))
 
     def overflow(self, label: str, count: int = 1) -> None:
-        """Count label values that became `other`, for one of `OVERFLOWS`."""
+        """Count values of a capped label, such as `route`, that became `other`."""
         self._add("mlmon_label_overflow_total", (label,), count)
 
     def _add(self, name: str, labels: Labels, count: int = 1) -> None:

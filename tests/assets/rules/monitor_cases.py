@@ -17,6 +17,7 @@ REQUESTS, REQUESTS_B = (
     series("mlmon_requests_total", instance=name, model="bike", outcome="ok") for name in "ab"
 )
 DROPPED = series("mlmon_dropped_total", reason="queue_full")
+UNHEARD = series("mlmon_dropped_total", reason="unheard")
 UNKNOWN = series("mlmon_dropped_total", reason="unknown_route")
 UNREAD = series("mlmon_dropped_total", reason="response_unread")
 REFUSED = series("mlmon_dropped_total", reason="request_unread")
@@ -77,6 +78,22 @@ INTAKE = [
     ),
     Case(
         "MlmonObservationsDropped",
+        "fires: a single burst of a reason that is there at 0",
+        {REQUESTS: "0+1000x60", DROPPED: "0x20 900x40"},
+        30,
+        {**A, "reason": "queue_full"},
+        ANY,
+    ),
+    Case(
+        "MlmonObservationsDropped",
+        "fires: the first ever for a reason that appears with them",
+        {REQUESTS: "0+1000x60", UNHEARD: "_x10 50+50x50"},
+        30,
+        {**A, "reason": "unheard"},
+        ANY,
+    ),
+    Case(
+        "MlmonObservationsDropped",
         "fires: all of one service of many",
         {REQUESTS: "0+10x60", DROPPED: "0+10x60", **OTHERS},
         30,
@@ -122,6 +139,14 @@ INTAKE = [
         30,
         {**A, "format": "json", "reason": "bad_json"},
         "5%",
+    ),
+    Case(
+        "MlmonParseErrors",
+        "fires: the first ever, whose series appears with them",
+        {REQUESTS: "0+1000x60", PARSE: "_x10 50+50x50"},
+        30,
+        {**A, "format": "json", "reason": "bad_json"},
+        ANY,
     ),
     Case(
         "MlmonParseErrors",

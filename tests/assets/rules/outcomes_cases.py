@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .alert_cases import Case, CaseFile, dependence, series
+from .alert_cases import ANY, Case, CaseFile, dependence, series
 
 BIKE = {"model": "bike", "version": "1"}
 OF_BIKE = {"job": "models", "model": "bike"}
@@ -152,6 +152,14 @@ DROPPED = [
         180,
         OF_A,
         "10%",
+    ),
+    Case(
+        "MlmonPendingDropped",
+        "fires: the first ever, whose series appears with them",
+        {**pending(0), FULL: "_x6 100+100x24"},
+        180,
+        OF_A,
+        ANY,
     ),
     Case("MlmonPendingDropped", "silent: nobody sends ground truth", pending(100, matched=0), 180),
     Case("MlmonPendingDropped", "silent: of very many", pending(100, rows=100_000), 180),

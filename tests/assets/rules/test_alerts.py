@@ -16,9 +16,16 @@ from mlmon_exporter.assets.rules.fleet import fleet_groups
 from mlmon_exporter.assets.rules.rule_set import SUBSYSTEMS
 from mlmon_exporter.assets.rules.serving import recordings
 from mlmon_exporter.assets.rules.settings import PLACE
+from mlmon_exporter.core.counts.health import (
+    AT_0,
+    COUNTERS,
+    DROP_REASONS,
+    INTERNAL,
+    WRITE_FAILURES,
+)
 from mlmon_exporter.metrics.table import METRICS
 
-from .alert_cases import ALERTS, TABLE, case_files, promtool_test
+from .alert_cases import ALERTS, TABLE, Case, case_files, promtool_test
 from .conftest import Promtool
 
 ROWS = [alert for _, alert in TABLE.values()]
@@ -55,6 +62,30 @@ def names_in(expression: str) -> Iterator[str]:
     for word in re.findall(r"[a-z_][\w:]*", bare):
         if word not in WORDS:
             yield re.sub(r"_(bucket|count|sum)$", "", word) if word not in METRICS else word
+
+
+@pytest.mark.parametrize("counter", COUNTERS)
+def test_an_alert_finds_the_counter_of_a_fault_at_0_or_fires_where_it_appears_late(
+    counter: str,
+) -> None:
+    of_faults = [alert for alert in ROWS if counter in names_in(alert.expr)]
+    late = {c.alert for c in CASES if c.fires and f"{counter}{{" in str(born_late(c))}
+    for alert in of_faults:
+        is_at_0 = selected(alert.expr, counter) <= {*AT_0.get(counter, ())}
+        assert is_at_0 or alert.name in late, f"{alert.name}: {counter}"
+
+
+def born_late(case: Case) -> list[str]:
+    return [name for name, values in case.series.items() if values.startswith("_")]
+
+
+def selected(expression: str, counter: str) -> set[str]:
+    """Return the values of a fault's last label that an alert counts."""
+    known = {"reason": {*DROP_REASONS, *WRITE_FAILURES, "of a format"}, "where": {*INTERNAL}}
+    values = known.get(COUNTERS[counter][-1], {"of a label"})
+    for operator, pattern in re.findall(rf'{counter}{{\w+(=~|!~|=)"([^"]*)"', expression):
+        values = {v for v in values if bool(re.fullmatch(pattern, v)) != (operator == "!~")}
+    return values
 
 
 # --- The files ---

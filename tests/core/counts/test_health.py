@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from mlmon_exporter.core.counts.health import COUNTERS, DROP_REASONS, INTERNAL, OVERFLOWS, Health
+from mlmon_exporter.core.counts.health import AT_0, COUNTERS, DROP_REASONS, Health
 
 
 def counts(health: Health) -> dict[tuple[str, ...], float]:
@@ -18,18 +18,14 @@ def counts(health: Health) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_what_is_known_exists_at_0_from_the_start() -> None:
-    expected = {
-        **{("mlmon_dropped_total", reason): 0.0 for reason in DROP_REASONS},
-        **{("mlmon_internal_errors_total", where): 0.0 for where in INTERNAL},
-        **{("mlmon_label_overflow_total", label): 0.0 for label in OVERFLOWS},
-    }
-    assert counts(Health()) == expected
+def test_what_alerts_need_exists_at_0_from_the_start() -> None:
+    at_0 = counts(Health())
+    assert at_0 == {(name, value): 0.0 for name, values in AT_0.items() for value in values}
+    assert {value for name, value in at_0 if name == "mlmon_dropped_total"} < {*DROP_REASONS}
 
 
-def test_parse_errors_exist_at_0_once_they_are_announced() -> None:
-    health = Health(parse_errors=[("json", "not_json")])
-    assert counts(health)["mlmon_parse_errors_total", "json", "not_json"] == 0
+def test_a_fault_that_never_happened_has_no_line() -> None:
+    assert not {name for name, *_ in counts(Health())} & {*COUNTERS} - {*AT_0}
 
 
 def test_each_kind_is_counted_under_its_labels() -> None:
@@ -51,10 +47,13 @@ def test_each_kind_is_counted_under_its_labels() -> None:
 
 
 def test_readings_have_the_labels_of_their_counter() -> None:
-    health = Health(parse_errors=[("json", "not_json")], has_state=True)
+    health = Health()
     health.no_prediction("/login", "secret")
+    health.parse_error("json", "not_json")
+    health.write_failed("full")
+    health.overflow("route")
     readings = list(health.readings())
-    assert {r.name: r.label_names for r in readings} == {k: v[0] for k, v in COUNTERS.items()}
+    assert {r.name: r.label_names for r in readings} == COUNTERS
     for reading in readings:
         assert {len(labels) for labels in reading.labels} == {len(reading.label_names)}
         assert len(reading.values) == len(reading.labels)
@@ -94,14 +93,13 @@ def test_merging_with_itself_doubles() -> None:
 
 
 def test_take_gives_what_was_counted_since_the_last_time() -> None:
-    health = Health(parse_errors=[("json", "not_json")])
+    health = Health()
     health.drop("queue_full", 2)
     first = health.take()
     health.drop("queue_full", 5)
     second = health.take()
     key = ("mlmon_dropped_total", "queue_full")
     assert (counts(first)[key], counts(second)[key], counts(health)[key]) == (2, 5, 0)
-    assert ("mlmon_parse_errors_total", "json", "not_json") in counts(health)
 
 
 def test_the_state_is_plain_data() -> None:

@@ -134,7 +134,7 @@ def feedback(counts: list[int]) -> Feedback:
 
 
 def health(counts: list[int]) -> Health:
-    made = Health([("json", "not_json")])
+    made = Health()
     for count in counts:
         made.drop("queue_full", count)
     return made
