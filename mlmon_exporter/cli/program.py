@@ -19,6 +19,7 @@ from .commands import (
     ground_truth,
     proxy,
     report,
+    send_alert,
     serve,
 )
 from .commands.terminal import UserError, fail
@@ -41,6 +42,7 @@ COMMANDS = {
     "check": Command(check.check, check.EXAMPLE),
     "ground-truth": Command(ground_truth.ground_truth, ground_truth.EXAMPLE),
     "demo": Command(demo.demo, demo.EXAMPLE),
+    "test-alert": Command(send_alert.send_alert, send_alert.EXAMPLE),
     "assets": Command(assets.assets, assets.EXAMPLE),
 }
 

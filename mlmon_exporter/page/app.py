@@ -19,6 +19,7 @@ from .document import REFRESH_SECONDS, document, header
 from .html import Child, element
 from .links import Context, QueryLinks
 from .recent import Recent
+from .report import report_of
 from .style import POLICY
 from .view import View, view_of
 
@@ -38,7 +39,7 @@ _THREADS = LimitedThreads("page", 2)
 
 
 class PageApp:
-    """Serves the page at one path; the query selects model, column and window."""
+    """Serves the page at one path; the query selects model, column and window, or the report."""
 
     def __init__(self, source: Source, tokens: Collection[str] = ()) -> None:
         self._source = source
@@ -59,7 +60,9 @@ class PageApp:
         query = dict(request.query_params)
         status, body = await _THREADS.run(self._render, query)
         headers = dict(HEADERS)
-        if "paused" not in query:
+        if "report" in query:
+            headers["Content-Disposition"] = 'attachment; filename="report.html"'
+        elif "paused" not in query:
             headers["Refresh"] = str(REFRESH_SECONDS)
         return Response(body, status, headers, "text/html; charset=utf-8")
 
@@ -79,6 +82,8 @@ def rendered(
     window = query.get("window", "")
     if window not in view.windows:
         window = view.windows[-1] if view.windows else ""
+    if "report" in query:
+        return 200, report_of(view, window or None)
     context = Context(links, window, view.windows, pause)
     status, title, path, body = _page(view, query, context)
     top = header(view, links, path, "paused" in query)

@@ -21,6 +21,9 @@ class Links(Protocol):
     def same(self, *, paused: bool) -> str:
         """Return the address of this page, refreshing or paused; empty in a file."""
 
+    def report(self) -> str:
+        """Return the address of the report; empty in a file, which is one."""
+
 
 class Context(NamedTuple):
     """The window of a page, and its links."""
@@ -59,6 +62,9 @@ class QueryLinks:
         rest = {key: value for key, value in self._query.items() if key != "paused"}
         return f"?{urlencode({**rest, 'paused': '1'} if paused else rest)}"
 
+    def report(self) -> str:
+        return self._link("", report="")
+
 
 QUERY_KEYS = ("model", "version", "feature", "output", "window", "paused")
 
@@ -81,6 +87,9 @@ class AnchorLinks:
         return f"#{anchor}" if anchor else ""
 
     def same(self, *, paused: bool) -> str:  # noqa: ARG002 - a file never refreshes
+        return ""
+
+    def report(self) -> str:
         return ""
 
 

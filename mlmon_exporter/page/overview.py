@@ -218,10 +218,12 @@ def monitor_section(view: View) -> Html | None:
     )
 
 
-def footer(view: View) -> Html:
+def footer(view: View, context: Context) -> Html:
     """Return the footnotes."""
     on = f" on {view.host}" if view.host else ""
     build = f"mlmon-exporter {view.build[0]}{on}. " if view.build else ""
+    report = context.links.report()
+    as_file = text(" ", element("a", "All of it as one file", href=report), ".") if report else None
     return element(
         "footer",
         element(
@@ -230,7 +232,7 @@ def footer(view: View) -> Html:
             "traffic of as many rows stays under. The score shown is the one closest to its "
             "threshold, or farthest over it. Each point of a line scores a twelfth of the window.",
         ),
-        element("p", f"{build}Times are UTC."),
+        element("p", f"{build}Times are UTC.", as_file),
     )
 
 
@@ -245,7 +247,7 @@ def first(view: View, context: Context) -> list[Child]:
         models,
         feedback_section(view),
         monitor_section(view),
-        footer(view),
+        footer(view, context),
     ]
 
 
@@ -254,5 +256,5 @@ def of_model(view: View, model: ModelView, context: Context) -> list[Child]:
     return [
         verdict(view, [model], context),
         model_section(model, context, "model"),
-        footer(view),
+        footer(view, context),
     ]

@@ -27,7 +27,11 @@ def report(snapshot: Snapshot, window: str | None = None) -> str:
     Raises:
         ValueError: There is no such window.
     """
-    view = view_of(snapshot, {})
+    return report_of(view_of(snapshot, {}), window).decode()
+
+
+def report_of(view: View, window: str | None = None) -> bytes:
+    """Return the report of a view, HTML; raises ValueError where there is no such window."""
     if window is not None and window not in view.windows:
         known = ", ".join(view.windows) or "none yet: no model has a reference"
         raise ValueError(f"window: expected one of {known}, got {window!r}")
@@ -48,11 +52,10 @@ def report(snapshot: Snapshot, window: str | None = None) -> str:
         overview.feedback_section(view),
         overview.monitor_section(view),
         sections,
-        overview.footer(view),
+        overview.footer(view, context),
     ]
     top = header(view, links, [("", title)], is_paused=True)
-    page = document(title, top, element("main", body, id="top"), is_file=True)
-    return page.decode()
+    return document(title, top, element("main", body, id="top"), is_file=True)
 
 
 def _with_section(view: View, window: str) -> Iterator[ColumnView]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from mlmon_exporter.assets.rules.kubernetes import Cluster
 from mlmon_exporter.assets.rules.rule_set import SUBSYSTEMS
 
 from . import asset_options as options
-from .terminal import UserError, user_errors
+from .terminal import UserError, counted, key_values, user_errors
 
 NEED_KUBERNETES = {
     "selector": "--selector",
@@ -63,17 +65,17 @@ def assets(
         latency_seconds=latency_seconds,
         parity_objective=parity_objective,
         severities=_severities(severity),
-        labels=_labels("--alert-label", alert_label),
+        labels=key_values("--alert-label", alert_label),
         has_all_scores=all_scores,
         runbook_url=runbook_url.rstrip("/"),
         dashboard_url=dashboard_url.rstrip("/"),
     )
     cluster = _cluster(
         is_wanted=kubernetes,
-        selector=_labels("--selector", selector),
+        selector=key_values("--selector", selector),
         port=port,
         namespace=namespace,
-        labels=_labels("--label", label),
+        labels=key_values("--label", label),
         name=name,
         job_label=job_label,
     )
@@ -88,10 +90,21 @@ def assets(
 
 
 def _report(out: Path, written: Sequence[str], same: int) -> None:
-    for name in written:
-        _print(f"  {escape(name)}")
-    kept = f"; {same} were there already" if same else ""
-    _print(f"Wrote {len(written)} files to [bold]{escape(str(out))}[/bold]{kept}.")
+    kept = f"; {counted(same, 'file')} were there already" if same else ""
+    _print(f"Wrote {counted(len(written), 'file')} to [bold]{escape(str(out))}[/bold]{kept}.")
+    for line in _folders(written):
+        _print(f"  {escape(line)}")
+
+
+def _folders(written: Sequence[str]) -> Iterator[str]:
+    """Say what was written into each folder: names of files, numbers of files in its folders."""
+    for top, names in groupby(written, lambda name: Path(name).parts[0]):
+        inside = Counter(Path(name).parts[1] for name in names if name != top)
+        listed = [
+            name if Path(name).suffix else f"{name} ({counted(count, 'file')})"
+            for name, count in inside.items()
+        ]
+        yield f"{top}: {', '.join(listed)}" if listed else top
 
 
 def _hint(settings: Settings, cluster: Cluster | None) -> None:
@@ -145,7 +158,7 @@ def _option_errors() -> Iterator[None]:
 
 def _severities(given: Sequence[str] | None) -> dict[str, str]:
     """Return alert -> severity; raises UserError where there is no such alert or severity."""
-    severities = _labels("--severity", given)
+    severities = key_values("--severity", given)
     known = {alert.name for s in SUBSYSTEMS for alert in s.alerts(DEFAULTS)}
     for alert, severity in severities.items():
         if alert not in known:
@@ -154,16 +167,6 @@ def _severities(given: Sequence[str] | None) -> dict[str, str]:
             expected = ", ".join(SEVERITIES)
             raise UserError(f"--severity: {alert}: expected one of {expected}, got {severity!r}")
     return severities
-
-
-def _labels(option: str, given: Sequence[str] | None) -> dict[str, str]:
-    labels = {}
-    for text in given or ():
-        key, sign, value = text.partition("=")
-        if not sign:
-            raise UserError(f"{option}: expected KEY=VALUE, got {text!r}")
-        labels[key] = value
-    return labels
 
 
 def write_files(

@@ -1,4 +1,4 @@
-"""Output shared by the commands: errors of one line, tables, a progress bar, units."""
+"""Options and output shared by the commands: errors of one line, tables, a progress bar, units."""
 
 from __future__ import annotations
 
@@ -137,6 +137,21 @@ def moment(option: str, text: str) -> float:
             f"{option}: expected a time such as 2026-11-23T12:00, got {text!r}"
         ) from None
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
+def key_values(option: str, given: Sequence[str] | None) -> dict[str, str]:
+    """Return the values of an option that is given as KEY=VALUE, again and again.
+
+    Raises:
+        UserError: One has no `=`.
+    """
+    found = {}
+    for text in given or ():
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise UserError(f"{option}: expected KEY=VALUE, got {text!r}")
+        found[key] = value
+    return found
 
 
 def percent(share: float) -> str:

@@ -42,13 +42,16 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_without_options_the_command_writes_what_is_bundled(tmp_path: Path) -> None:
     text = succeeded("assets", "--out", tmp_path)
     assert re.search(r"Wrote \d+ files to", text)
+    assert re.search(r"alerts: alerting \(\d files\), alertmanager.yml, .*runbooks", text)
     assert "Links of alerts are relative, dead in mail and chat" in text
     root = assets_root()
     written = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
     assert Path("alerts/alertmanager.yml") in written
     for name in written:
         assert (tmp_path / name).read_bytes() == (root / name).read_bytes(), name
-    assert f"{len(written)} were there already" in succeeded("assets", "--out", tmp_path)
+    assert f"Wrote 0 files to {tmp_path}; {len(written)} files were there already" in succeeded(
+        "assets", "--out", tmp_path
+    )
 
 
 def test_objects_are_written_for_kubernetes(tmp_path: Path) -> None:
