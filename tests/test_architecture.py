@@ -82,6 +82,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "cli/commands/demo.py": "cli/demo/test_run.py",
     "cli/commands/proxy.py": "e2e/test_proxy.py",
     "cli/commands/serve.py": "cli/test_server.py",
+    "cli/commands/web.py": "cli/commands/test_send_alert.py",
     "cli/demo": "cli/demo/test_run.py",
     "cli/proxy.py": "e2e/test_proxy.py",
     "cli/timeline.py": "cli/commands/test_backtest.py",

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import typer
 
-from mlmon_exporter import Config, Monitor, Reference
+from mlmon_exporter import Config
 from mlmon_exporter.cli.program import program
-from mlmon_exporter.config.keys import ModelConfig, load_config
+from mlmon_exporter.config.keys import ModelConfig
 from mlmon_exporter.metrics.table import METRICS
 
-ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+from .blocks import PAGES, ROOT
+
 README = PAGES[0].read_text()
 
 
@@ -54,36 +54,6 @@ def test_the_documented_keys_are_the_keys_of_the_configuration() -> None:
     }
     known = Config.model_fields.keys() | ModelConfig.model_fields.keys()
     assert keys - {"key"} == known - {"models"}
-
-
-def test_a_server_starts_with_the_documented_configuration(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "configuration.md").read_text()
-    block = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[0]
-    rows = 60
-    seasons = ["1", "2", "3"] * 20
-    inputs = {"season": seasons, "temp": [i / rows for i in range(rows)]}
-    counts = [float(i) for i in range(rows)]
-    Reference.build(
-        {**inputs, "cnt_hat": counts, "cnt": counts}, predictions="cnt_hat", ground_truth="cnt"
-    ).save(tmp_path / "bike-demand.reference.json")
-    classes = ["<=50K", ">50K"] * 30
-    Reference.build(
-        {**inputs, "p": [0.1, 0.9] * 30, "class": classes, "income": classes},
-        predictions=["p", "class"],
-        ground_truth="income",
-    ).save(tmp_path / "income.reference.json")
-    file = tmp_path / "mlmon.toml"
-    file.write_text(block)
-    config = load_config(file).model_copy(update={"state_dir": None, "ground_truth_store": None})
-    Monitor(config).close()
-
-
-def test_the_code_in_the_pages_compiles() -> None:
-    for page in PAGES:
-        for code in re.findall(
-            r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL
-        ):
-            compile(code, str(page), "exec")
 
 
 def rows_of(text: str) -> list[list[str]]:

@@ -33,7 +33,7 @@ def predict(row: dict) -> dict:
 """
 
 
-def blocks(section: str, language: str = "") -> list[str]:
+def blocks(section: str, language: str) -> list[str]:
     (text,) = re.findall(rf"^## {section}$(.*?)^## ", README.read_text(), re.MULTILINE | re.DOTALL)
     found = re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return [block for named, block in found if named == language]
@@ -71,7 +71,7 @@ def training_data() -> pyarrow.Table:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     pyarrow.parquet.write_table(training_data(), folder / "train.parquet")
-    for command in blocks("In your server"):
+    for command in blocks("In your server", "sh"):
         type_in(command, folder)
     return folder
 

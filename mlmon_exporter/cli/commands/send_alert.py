@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
 import orjson
 import typer
-from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from mlmon_exporter.assets.rules.alert import SEVERITIES
@@ -21,8 +21,9 @@ EXAMPLE = """mlmon-exporter test-alert --alertmanager http://localhost:9093 --se
 NAME = "MlmonTest"
 LASTS = timedelta(minutes=5)
 POLL_SECONDS = 1.0
-SENT, FAILED = "alertmanager_notification_requests", "alertmanager_notification_requests_failed"
-"""Of each attempt; `alertmanager_notifications_failed` counts only what it has given up."""
+SENT = "alertmanager_notification_requests_total"
+FAILED = "alertmanager_notification_requests_failed_total"
+"""Of each attempt; `alertmanager_notifications_failed_total` counts only what it has given up."""
 
 
 def send_alert(
@@ -93,6 +94,15 @@ class _Notifications(NamedTuple):
         return _Notifications(*map(_risen, before, self))
 
 
+def _by_integration(text: str, counter: str) -> dict[str, float]:
+    """Return a counter of an exposition by its label `integration`, summed over others."""
+    sums: dict[str, float] = {}
+    line = rf'^{counter}\{{.*integration="([^"]*)".*\}} (\S+)$'
+    for name, value in re.findall(line, text, re.MULTILINE):
+        sums[name] = sums.get(name, 0.0) + float(value)
+    return sums
+
+
 def _risen(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
     found = {name: count - before.get(name, 0.0) for name, count in after.items()}
     return {name: count for name, count in found.items() if count > 0}
@@ -141,12 +151,7 @@ class _Alertmanager(NamedTuple):
             text = answer(OPTION, f"{self.url}/metrics", token=self.token).decode()
         except UserError:
             return None  # some proxies pass the API only
-        sums: dict[str, dict[str, float]] = {SENT: {}, FAILED: {}}
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples if family.name in sums else ():
-                by, name = sums[family.name], sample.labels["integration"]
-                by[name] = by.get(name, 0.0) + sample.value
-        return _Notifications(sums[SENT], sums[FAILED])
+        return _Notifications(*(_by_integration(text, name) for name in (SENT, FAILED)))
 
     def _ask(self, path: str, body: bytes | None = None) -> bytes:
         try:
