@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import parquet
+from pyarrow import csv, parquet
 
 from mlmon_exporter import Monitor, Reference
 from tests.cli.commands.test_captures import captured
@@ -86,8 +86,19 @@ def prepare(folder: Path, page: str) -> None:
     (folder / "request.json").write_text('{"instances": [{"season": "1", "temp": 0.5}]}')
     (folder / "response.json").write_text('{"predictions": [41.5]}')
     (folder / "outcomes.csv").write_text("prediction_id,ground_truth\na,<=50K\nb,>50K\n")
+    if page == "backtest.md":
+        apart(folder, bikes(rng, begin))
     (folder / "s3-copy" / "AllTraffic").mkdir(parents=True)
     captured(str(folder / "s3-copy" / "AllTraffic" / "a.jsonl"), ROWS, 1_763_000_000.0)
+
+
+def apart(folder: Path, rows: dict[str, Any]) -> None:
+    """Write rows with ids, and their outcomes in a log of their own, an hour later."""
+    ids = [f"id-{i}" for i in range(ROWS)]
+    known = rows["ts"] + np.timedelta64(1, "h")
+    outcomes = {"prediction_id": ids, "label": rows.pop("cnt"), "known_at": known}
+    csv.write_csv(pa.table(outcomes), folder / "outcomes.csv")
+    parquet.write_table(pa.table(rows | {"prediction_id": ids}), folder / "predictions.parquet")
 
 
 def bikes(rng: np.random.Generator, begin: str) -> dict[str, Any]:

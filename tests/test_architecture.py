@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import mlmon_exporter
-from mlmon_exporter.assets.bundle import assets_root
+from mlmon_exporter.assets.root import assets_root
 from mlmon_exporter.cli import NEEDED
 
 from .rooms import (
@@ -59,7 +59,7 @@ ROOMS: Mapping[str, str] = {
     "intake": "core formats config runtime",
     "state": "core config runtime",
     "endpoints": "core formats intake metrics runtime state",
-    "page": "core endpoints metrics runtime",
+    "page": "assets core endpoints metrics runtime",
     "assets": "core metrics",
     "monitor": "config core endpoints formats intake metrics reference runtime sources state",
     "__init__": "config core formats monitor reference state",

@@ -12,25 +12,6 @@ FOLDERS = ("grafana", "alerts")
 TESTS = "alerts/tests/"
 
 
-def assets_root() -> Path:
-    """Return the folder that holds `grafana/` and `alerts/`.
-
-    A wheel carries both in `mlmon_exporter/assets/files`; a checkout, installed editable or
-    not, has them beside the package.
-
-    Raises:
-        FileNotFoundError: Neither place has them: the installation is incomplete.
-    """
-    package = Path(__file__).resolve().parent
-    for root in (package / "files", package.parents[1]):
-        if (root / "grafana").is_dir() and (root / "alerts").is_dir():
-            return root
-    raise FileNotFoundError(
-        f"assets: expected grafana/ and alerts/ in {package / 'files'} or {package.parents[1]}, "
-        "got neither; install mlmon-exporter again"
-    )
-
-
 def asset_files(root: Path, settings: Settings = DEFAULTS) -> dict[str, bytes]:
     """Return path -> content of all files under a root, the rules made for some settings.
 

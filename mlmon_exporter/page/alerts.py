@@ -9,6 +9,7 @@ from mlmon_exporter.core.outcomes.quality import QUALITY
 
 from . import formatting
 from .document import cut_name, name_of, table_head, warning_mark
+from .help import help_links
 from .html import Child, Html, element, text
 from .labels import FAULTS, QUALITIES, Label, score_label
 from .links import Context
@@ -19,6 +20,15 @@ SHOWN = 10
 """Lines of worse qualities; drifted columns get twice as many."""
 
 
+RUNBOOKS = {
+    "missing_ratio": "MlmonMissingValues",
+    "unseen_ratio": "MlmonUnseenCategory",
+    "mlmon_dropped_total": "MlmonObservationsDropped",
+    "mlmon_parse_errors_total": "MlmonParseErrors",
+    "mlmon_internal_errors_total": "MlmonInternalErrors",
+    "mlmon_state_write_failures_total": "MlmonStateNotWritten",
+}
+"""Score or counter -> the alert whose runbook says what to do."""
 TOLD_APART = (
     "What this server finds itself. Alertmanager sends alerts by other rules: over all replicas, "
     "once they have held for some minutes, grouped, and not while silenced."
@@ -44,9 +54,23 @@ def alerts_section(view: View, context: Context) -> Html | None:
         else None,
         _worse_list(worse),
         fault_list(faults),
+        help_links(context.links, [*_runbooks(view, is_worse=bool(worse))]),
         class_="firing",
         aria_label="Verdicts now",
     )
+
+
+def _runbooks(view: View, *, is_worse: bool) -> Iterator[str]:
+    """Give the alerts whose runbooks say what to do about what is shown, with repetitions."""
+    for column in view.drifted:
+        drift = "MlmonFeatureDrift" if column.side == "feature" else "MlmonPredictionDrift"
+        tests = {column.verdict(window).test for window in column.drifted_windows()}
+        yield from (RUNBOOKS.get(TESTS[test].score, drift) for test in sorted(tests))
+    if is_worse:
+        yield "MlmonQualityDrop"
+    if view.trouble:
+        yield "MlmonStateNotWritten"
+    yield from (RUNBOOKS[f.counter] for f in view.firing_faults if f.counter in RUNBOOKS)
 
 
 def trouble_line(view: View) -> Html | None:

@@ -16,6 +16,7 @@ from mlmon_exporter.runtime.threads import LimitedThreads
 
 from . import column_page, overview
 from .document import REFRESH_SECONDS, document, header
+from .help import help_page
 from .html import Child, element
 from .links import Context, QueryLinks
 from .recent import Recent
@@ -62,7 +63,7 @@ class PageApp:
         headers = dict(HEADERS)
         if "report" in query:
             headers["Content-Disposition"] = 'attachment; filename="report.html"'
-        elif "paused" not in query:
+        elif not {"paused", "help"} & query.keys():
             headers["Refresh"] = str(REFRESH_SECONDS)
         return Response(body, status, headers, "text/html; charset=utf-8")
 
@@ -86,13 +87,18 @@ def rendered(
         return 200, report_of(view, window or None)
     context = Context(links, window, view.windows, pause)
     status, title, path, body = _page(view, query, context)
-    top = header(view, links, path, "paused" in query)
+    top = header(view, links, path, is_paused=bool({"paused", "help"} & query.keys()))
     return status, document(title, top, element("main", body))
 
 
 def _page(
     view: View, query: Mapping[str, str], context: Context
 ) -> tuple[int, str, list[tuple[str, str]], list[Child]]:
+    if "help" in query:
+        name = query["help"]
+        found = help_page(name)
+        said = found or [NOT_THERE]
+        return 200 if found else 404, f"{name} · mlmon-exporter", [("", name)], said
     if "model" not in query:
         return 200, "mlmon-exporter", [], overview.first(view, context)
     name = query["model"]

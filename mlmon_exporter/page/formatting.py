@@ -74,6 +74,12 @@ def moment(unix_seconds: float) -> str:
     return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def since(unix_seconds: float, now: float) -> str:
+    """Return a time to the minute, in UTC, with its day where that is another than now's."""
+    at, today = (datetime.fromtimestamp(t, UTC) for t in (unix_seconds, now))
+    return f"{at:%H:%M}" if at.date() == today.date() else f"{at:%Y-%m-%d %H:%M}"
+
+
 def clock(unix_seconds: float, step_seconds: float = 60.0) -> str:
     """Return the time of day in UTC, with seconds if steps are shorter than a minute."""
     form = "%H:%M" if step_seconds >= 60 else "%H:%M:%S"

@@ -24,6 +24,9 @@ class Links(Protocol):
     def report(self) -> str:
         """Return the address of the report; empty in a file, which is one."""
 
+    def help(self, name: str) -> str:
+        """Return the address of a runbook, or of troubleshooting; empty in a file."""
+
 
 class Context(NamedTuple):
     """The window of a page, and its links."""
@@ -65,8 +68,11 @@ class QueryLinks:
     def report(self) -> str:
         return self._link("", report="")
 
+    def help(self, name: str) -> str:
+        return self._link("", help=name)
 
-QUERY_KEYS = ("model", "version", "feature", "output", "window", "paused")
+
+QUERY_KEYS = ("model", "version", "feature", "output", "window", "paused", "help")
 
 
 class AnchorLinks:
@@ -90,6 +96,9 @@ class AnchorLinks:
         return ""
 
     def report(self) -> str:
+        return ""
+
+    def help(self, name: str) -> str:  # noqa: ARG002
         return ""
 
 

@@ -5,6 +5,7 @@ A further section of a model is a row of `MODEL_PARTS`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 from mlmon_exporter.core.records import Requests
@@ -13,13 +14,14 @@ from . import formatting
 from .alerts import alerts_section, fault_list, quality_alerts
 from .document import legend, name_of, tiles, warning_mark, window_choice
 from .fairness_section import fairness_section, kpi_section, kpi_table
+from .help import TROUBLESHOOTING
 from .html import Child, Html, element, text
 from .labels import GROUND_TRUTHS
 from .links import Context
 from .outcome_view import ModelOutcomes
 from .quality_section import quality_section
 from .ranking import ranked_table
-from .view import ColumnView, ModelView, VersionView, View, ranked
+from .view import ColumnView, ModelView, VersionView, View, ranked, worst_severity
 
 SHOWN = 10
 """Columns of a model on the first page; up to three times as many if they drifted."""
@@ -35,7 +37,10 @@ def verdict(view: View, models: Sequence[ModelView], context: Context) -> Html:
         all_ = formatting.counted(len(columns), "column")
         also = ", and quality is worse" if is_worse else ""
         line: Child = text(
-            warning_mark(True), f"{formatting.count(len(drifted))} of {all_} drifted{also}"
+            warning_mark(True),
+            f"{formatting.count(len(drifted))} of {all_} drifted",
+            _worst(drifted, models, view.now),
+            also,
         )
     elif is_worse:
         line = text(warning_mark(True, "worse"), "Quality is worse than chance explains")
@@ -61,6 +66,16 @@ def verdict(view: View, models: Sequence[ModelView], context: Context) -> Html:
         element("p", _coverage(models, columns, scored)),
         class_="verdict",
     )
+
+
+def _worst(drifted: Sequence[ColumnView], models: Sequence[ModelView], now: float) -> Html:
+    """Name the column that drifted the most, and since when it has."""
+    worst = max(drifted, key=worst_severity)
+    of = text(" of ", name_of(worst.model)) if len(models) > 1 else None
+    most = " the most" if len(drifted) > 1 else ""
+    since = worst.since()
+    began = "" if math.isnan(since) else f", since about {formatting.since(since, now)}"
+    return text(", ", name_of(worst.name), of, most, began)
 
 
 def _coverage(
@@ -168,7 +183,7 @@ def _version(version: VersionView, context: Context, shown: int | None) -> Itera
             if shown is not None:
                 drifted = sum(bool(c.verdict(context.window).is_drifted) for c in order)
                 order = order[: max(shown, min(drifted, 3 * shown))]
-            yield ranked_table(title, order, context)
+            yield ranked_table(title, order, context, is_short=shown is not None)
 
 
 Part = Callable[[ModelView, Context, int | None], Child]
@@ -223,7 +238,11 @@ def footer(view: View, context: Context) -> Html:
     on = f" on {view.host}" if view.host else ""
     build = f"mlmon-exporter {view.build[0]}{on}. " if view.build else ""
     report = context.links.report()
-    as_file = text(" ", element("a", "All of it as one file", href=report), ".") if report else None
+    trouble = context.links.help(TROUBLESHOOTING)
+    more = None
+    if report:
+        as_file = element("a", "All of it as one file", href=report)
+        more = text(" ", as_file, ". ", element("a", "Troubleshooting", href=trouble), ".")
     return element(
         "footer",
         element(
@@ -232,7 +251,7 @@ def footer(view: View, context: Context) -> Html:
             "traffic of as many rows stays under. The score shown is the one closest to its "
             "threshold, or farthest over it. Each point of a line scores a twelfth of the window.",
         ),
-        element("p", f"{build}Times are UTC.", as_file),
+        element("p", f"{build}Times are UTC.", more),
     )
 
 

@@ -14,12 +14,23 @@ from .labels import score_label
 from .links import Context
 from .view import ColumnView
 
+ON_PHONES = 3
+"""Columns of a shortened table on a small screen; more if they drifted."""
+LEAST_POINTS = 3
+"""A line of fewer points says less than one of a shorter window."""
 
-def ranked_table(title: str, columns: Sequence[ColumnView], context: Context) -> Html:
-    """Return the table of ranked columns under a title such as `Features`."""
+
+def ranked_table(
+    title: str, columns: Sequence[ColumnView], context: Context, *, is_short: bool = False
+) -> Html:
+    """Return the table of ranked columns under a title such as `Features`.
+
+    Small screens leave most calm columns out of a table `is_short`: others are a link away.
+    """
+    drawn = _drawn_window(columns, context)
     rows = []
-    for column in columns:
-        rows.append(_ranked_row(column, context))
+    for i, column in enumerate(columns):
+        rows.append(_ranked_row(column, context, drawn, is_short and i >= ON_PHONES))
         context.pause()
     widths = ["", "score", "number", "number", "number", "picture", "picture"]
     head = table_head(
@@ -28,7 +39,7 @@ def ranked_table(title: str, columns: Sequence[ColumnView], context: Context) ->
         "n:Value",
         "n:Threshold",
         "n:Rows",
-        f"Last {context.window}",
+        f"Last {drawn}",
         "Reference and now",
     )
     return element(
@@ -41,7 +52,18 @@ def ranked_table(title: str, columns: Sequence[ColumnView], context: Context) ->
     )
 
 
-def _ranked_row(column: ColumnView, context: Context) -> Html:
+def _drawn_window(columns: Sequence[ColumnView], context: Context) -> str:
+    """Return the window of the lines: the chosen one, unless it is as good as empty yet."""
+    points = {
+        window: max((column.scored_panes(window) for column in columns), default=0)
+        for window in (context.window, *context.windows)
+    }
+    if points[context.window] >= LEAST_POINTS:
+        return context.window
+    return max(points, key=lambda window: points[window])
+
+
+def _ranked_row(column: ColumnView, context: Context, drawn_window: str, is_more: bool) -> Html:
     window = context.window
     found = column.verdict(window)
     summary = column.summaries[window]
@@ -49,8 +71,8 @@ def _ranked_row(column: ColumnView, context: Context) -> Html:
     test = TESTS.get(found.test)
     score = test.score if test else ""
     values = [formatting.score(score, value) for value in (found.value, found.threshold)]
-    label = f"{score_label(score).title} over the last {window}" if test else ""
-    drawn = sparkline(column.history(found.test, window), label) if test else None
+    label = f"{score_label(score).title} over the last {drawn_window}" if test else ""
+    drawn = sparkline(column.history(found.test, drawn_window), label) if test else None
     shares = summary.bars.reference[column.index], summary.current[column.index]
     return element(
         "tr",
@@ -61,5 +83,5 @@ def _ranked_row(column: ColumnView, context: Context) -> Html:
         element("td", formatting.count(summary.rows), class_="n wide"),
         element("td", drawn, class_="drawn"),
         element("td", bars(*shares, "Shares per bin, reference and now"), class_="drawn"),
-        class_="over" if found.is_drifted else None,
+        class_="over" if found.is_drifted else "more" if is_more else None,
     )

@@ -99,6 +99,9 @@ h3 small{font-weight:400;margin-left:.5rem}
 section.column h2:not(:first-child){font-size:1rem;margin-top:1.75rem}
 ul.faults{list-style:none}
 ul.faults li{padding:.3rem 0;overflow-wrap:anywhere}
+section.help p{white-space:pre-line;margin-top:.75rem;max-width:46rem;overflow-wrap:anywhere}
+section.help h2{margin-top:1.5rem}
+section.help pre{overflow-x:auto;font-size:.85rem;margin:.75rem 0 0}
 footer{color:var(--soft);font-size:.8rem;margin-top:2rem}
 footer p{margin-bottom:.35rem;max-width:56rem}
 @media(max-width:760px){
@@ -106,8 +109,9 @@ body{padding:1rem .75rem 2rem}
 section{padding:1rem .85rem}
 h1{font-size:1.5rem}
 .wide{display:none}
+dl.tiles{grid-template-columns:repeat(3,1fr);gap:.75rem}dl.tiles dd{font-size:1.1rem}
 table.ranked,table.ranked tbody,table.ranked caption{display:block}
-table.ranked thead,table.ranked colgroup{display:none}
+table.ranked thead,table.ranked colgroup,table.ranked tr.more{display:none}
 table.ranked tr{display:grid;grid-template-columns:repeat(4,1fr);gap:.15rem .75rem;
 padding:.6rem 0}
 table.ranked tr+tr{border-top:1px solid var(--line)}

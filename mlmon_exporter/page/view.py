@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
+
 from mlmon_exporter.core.drift.history import ScoreHistory, Snapshot, WindowSummary
 from mlmon_exporter.core.drift.tests import TESTS
 from mlmon_exporter.core.records import Requests
@@ -90,6 +92,33 @@ class ColumnView:
         test = max(severities, key=lambda name: severities[name])
         value, threshold = self.number(TESTS[test].score, window), self.number(test, window)
         return Verdict(drifted == 1.0, test, severities[test], value, threshold)
+
+    def since(self) -> float:
+        """Return when the drift of now began, Unix seconds, as well as panes show; NaN if none do.
+
+        The panes over the threshold up to now begin there, in the shortest window that has a calm
+        one before them; else in the window that reaches back the farthest.
+        """
+        runs = [self._run(window) for window in self.drifted_windows()]
+        begun = [start for start, is_begun in runs if is_begun]
+        starts = [start for start, _ in runs if not math.isnan(start)]
+        return begun[0] if begun else min(starts, default=math.nan)
+
+    def _run(self, window: str) -> tuple[float, bool]:
+        """Return when the last panes over the threshold begin, and whether a calm one precedes."""
+        severities = self.history(self.verdict(window).test, window).severity.tolist()
+        panes = zip(severities, self.summaries[window].pane_starts.tolist(), strict=True)
+        start = math.nan
+        for severity, at in reversed([*panes]):
+            if severity <= 1.0:
+                return start, not math.isnan(start)
+            start = start if math.isnan(severity) else at
+        return start, False
+
+    def scored_panes(self, window: str) -> int:
+        """Return how many panes of a window have the score that its verdict rests on."""
+        test = self.verdict(window).test
+        return int(np.isfinite(self.history(test, window).severity).sum()) if test else 0
 
     def drifted_windows(self) -> list[str]:
         """Return the windows in which the column drifted, shortest first."""

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mlmon_exporter.assets.bundle import asset_files, assets_root
+from mlmon_exporter.assets.bundle import asset_files
+from mlmon_exporter.assets.root import assets_root
 from mlmon_exporter.assets.rules import DEFAULTS, Settings, files
 
 ROOT = assets_root()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
@@ -12,12 +13,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from mlmon_exporter import Config
-from mlmon_exporter.cli.server import reader_of
+from mlmon_exporter import Config, Monitor
+from mlmon_exporter.cli.server import reader_of, server_app
 from mlmon_exporter.page import app
+from tests.e2e.servers import serving
 
 from .browser import Browser
-from .served import HOSTILE, LONG
+from .served import HOSTILE, LONG, configured, fill
 
 AXE = Path(__file__).parents[2] / "build" / "axe.min.js"
 LOAD_MILLISECONDS = 300
@@ -28,6 +30,7 @@ PAGES = {
     "numeric": urlencode({"model": "bike-demand", "version": "2026-11", "feature": "temperature"}),
     "categorical": urlencode({"model": "churn", "version": "", "feature": "browser"}),
     "hostile": urlencode({"model": "income", "version": "", "feature": HOSTILE}),
+    "help": urlencode({"help": "MlmonFeatureDrift"}),
     "not there": urlencode({"model": "nobody"}),
 }
 OUTCOMES = {"first outcomes": "", "outcomes": urlencode({"model": "credit"})}
@@ -105,6 +108,18 @@ def test_a_phone_need_not_scroll_sideways(browser: Browser, address: str, theme:
     browser.resize(390)
     browser.open(address)
     assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_phone_shows_two_models_on_three_screens(browser: Browser, tmp_path: Path) -> None:
+    options = configured(tmp_path, features=16, state_dir=tmp_path / "state")
+    config = Config(**options | {"models": options["models"][:2]})
+    with closing(Monitor(config)) as monitor:
+        fill(monitor, now=time.time(), features=16)
+    with serving(server_app(config)) as url:
+        browser.resize(390, 844)
+        browser.open(url)
+        height = browser.evaluate("document.documentElement.scrollHeight")
+    assert height <= 3 * 844
 
 
 @pytest.mark.parametrize("width", [390, 1200])

@@ -10,7 +10,7 @@ import pytest
 from mlmon_exporter import Config, Monitor
 from mlmon_exporter.page.view import View, ranked, view_of
 
-from .served import HOSTILE, NOW, configured, fill, rows
+from .served import HOSTILE, NOW, PANE, configured, fill, rows
 
 FEATURES = 12
 
@@ -47,6 +47,33 @@ def test_drifted_columns_come_first_and_then_by_severity(filled: View) -> None:
     calm = [verdict.severity for verdict in verdicts[3:]]
     assert calm == sorted(calm, reverse=True)
     assert all(severity < 1 for severity in calm)
+
+
+def test_a_drift_began_with_the_panes_over_the_threshold_up_to_now(filled: View) -> None:
+    colour = filled.find("bike-demand", "2026-11", "feature", "colour")
+    assert colour is not None
+    # The shift is 0 up to the eighth pane of two hours, and grows from there on.
+    starts = colour.summaries["24h"].pane_starts
+    assert colour.since() == starts[8]
+    assert colour.since() <= NOW - 3 * PANE
+
+
+def test_a_column_without_drift_has_not_begun_to_drift(filled: View) -> None:
+    hour = filled.find("churn", "", "feature", "hour")
+    assert hour is not None
+    assert math.isnan(hour.since())
+
+
+def test_the_shortest_window_with_a_calm_pane_says_when_a_drift_began(tmp_path: Path) -> None:
+    monitor = Monitor(Config(**configured(tmp_path, features=FEATURES)))
+    for i in range(4):
+        columns = rows(300, i, shift=1.0 if i > 1 else 0.0, features=FEATURES)
+        score = {"score": columns.pop("score")}
+        monitor.observe(columns, score, model="bike-demand", now=NOW - 300.0 * (3 - i))
+    colour = view(monitor).find("bike-demand", "2026-11", "feature", "colour")
+    assert colour is not None
+    assert colour.drifted_windows() == ["1h", "24h"]
+    assert NOW - 600.0 <= colour.since() <= NOW - 300.0
 
 
 def test_the_score_that_is_shown_says_most(filled: View) -> None:

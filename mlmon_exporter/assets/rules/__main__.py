@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlmon_exporter.assets.bundle import assets_root
+from mlmon_exporter.assets.root import assets_root
 
 from .rule_set import files
 

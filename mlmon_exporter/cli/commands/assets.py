@@ -13,7 +13,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from mlmon_exporter.assets.bundle import asset_files, assets_root, object_files
+from mlmon_exporter.assets.bundle import asset_files, object_files
+from mlmon_exporter.assets.root import assets_root
 from mlmon_exporter.assets.rules import DEFAULTS, Settings
 from mlmon_exporter.assets.rules.alert import SEVERITIES
 from mlmon_exporter.assets.rules.kubernetes import Cluster

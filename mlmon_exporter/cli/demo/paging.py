@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from mlmon_exporter.assets.bundle import assets_root
+from mlmon_exporter.assets.root import assets_root
 from mlmon_exporter.assets.rules import Settings, files
 from mlmon_exporter.assets.rules.alertmanager import alertmanager_file
 from mlmon_exporter.assets.rules.rule_files import yaml_text

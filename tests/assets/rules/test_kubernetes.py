@@ -11,7 +11,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from mlmon_exporter.assets.bundle import asset_files, assets_root, object_files
+from mlmon_exporter.assets.bundle import asset_files, object_files
+from mlmon_exporter.assets.root import assets_root
 from mlmon_exporter.assets.rules import DEFAULTS, Settings, files
 from mlmon_exporter.assets.rules.kubernetes import Cluster, object_name, objects
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlmon_exporter.assets.bundle import assets_root
+from mlmon_exporter.assets.root import assets_root
 from mlmon_exporter.cli.commands.assets import write_files
 from mlmon_exporter.cli.commands.terminal import UserError
 from tests.command_line import succeeded
