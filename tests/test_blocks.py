@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -215,8 +216,12 @@ def test_the_code_under_a_heading_runs(
     prepare(folder, page)
     monkeypatch.setattr(grpc.aio, "server", grpc.aio.server)  # the page replaces it
     names = given(page, heading)
-    for code in codes:
-        exec(code, names)
+
+    async def execute() -> None:  # in a loop, as a gRPC server wants
+        for code in codes:
+            exec(code, names)
+
+    asyncio.run(execute())
     if "score" in names and page == "servers.md":
         assert names["score"]({"age": 30.0, "fare": 7.0}) == 0.6
 
