@@ -77,6 +77,7 @@ LAZY = {
 """Imports within functions, and why; those of extras need no reason."""
 
 TESTED_ELSEWHERE: Mapping[str, str] = {
+    "assets/root.py": "assets/test_bundle.py",
     "assets/rules": "assets/rules/test_alerts.py",  # cases that page, and that do not
     "cli/commands/data_options.py": "cli/commands/test_build_reference.py",
     "cli/commands/demo.py": "cli/demo/test_run.py",

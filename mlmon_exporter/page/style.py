@@ -101,7 +101,7 @@ ul.faults{list-style:none}
 ul.faults li{padding:.3rem 0;overflow-wrap:anywhere}
 section.help p{white-space:pre-line;margin-top:.75rem;max-width:46rem;overflow-wrap:anywhere}
 section.help h2{margin-top:1.5rem}
-section.help pre{overflow-x:auto;font-size:.85rem;margin:.75rem 0 0}
+section.help pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85rem;margin:.75rem 0 0}
 footer{color:var(--soft);font-size:.8rem;margin-top:2rem}
 footer p{margin-bottom:.35rem;max-width:56rem}
 @media(max-width:760px){
