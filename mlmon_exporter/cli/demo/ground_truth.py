@@ -1,4 +1,4 @@
-"""Ground truth of the demo's predictions: late, out of order, and incomplete."""
+"""Ground truth and business numbers of the demo's predictions: late, out of order, incomplete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlmon_exporter.core.keys import row_ids
-from mlmon_exporter.endpoints.desk import GROUND_TRUTH_PATH
+from mlmon_exporter.endpoints.desk import GROUND_TRUTH_PATH, KPI_PATH
 
 KNOWN_SHARE = 0.7
 """Share of predictions whose ground truth arrives."""
@@ -76,19 +76,30 @@ class LateTruths:
         """Send the ground truth that is due."""
         now = self._clock()
         records: list[dict[str, Any]] = []
+        events: list[dict[str, Any]] = []
         with self._lock:
             while self._due and self._due[0][0] <= now and len(records) < MOST_AT_ONCE:
                 _, row_id, truth = heapq.heappop(self._due)
                 records.append({"prediction_id": row_id, "ground_truth": truth})
-        if records and not self._post(json.dumps(records)):
-            self.failures += 1
+                events.append({"prediction_id": row_id, **_business(truth)})
+        # Business numbers first: predictions wait until their ground truth has come.
+        for path, sent in ((KPI_PATH, events), (GROUND_TRUTH_PATH, records)):
+            if sent and not self._post(path, json.dumps(sent)):
+                self.failures += 1
 
-    def _post(self, body: str) -> bool:
+    def _post(self, path: str, body: str) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT_SECONDS)
         try:
-            connection.request("POST", GROUND_TRUTH_PATH, body, self._headers)
+            connection.request("POST", path, body, self._headers)
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()
+
+
+def _business(truth: Any) -> dict[str, Any]:
+    """Return the business number of an outcome: what a rental or a person is worth, in euros."""
+    if isinstance(truth, str):
+        return {"kpi": "premium_euros", "value": 30.0 if truth == ">50K" else 10.0}
+    return {"kpi": "rental_euros", "value": 2.5 * truth}

@@ -23,6 +23,9 @@ from .verdict import BIKE, INCOME
 OUTCOME, SENT = "outcome", "sent"
 WINDOW = "60s"
 ROWS_PER_WINDOW = 150
+CHAMPION, CHALLENGER = "1", "2"
+"""Versions of the model of incomes: the second was trained on every `FEWER`th row."""
+FEWER = 3
 CONFIG = """\
 windows = ["{window}"]
 pending_age = "60s"
@@ -32,12 +35,13 @@ token = "{token}"
 [[models]]
 name = "bike-demand"
 reference = "bike-demand.reference.json"
-routes = ["/bike/predict"]
+routes = ["/bike/predict", "/bike/stream"]
 features = "instances"
 predictions = "predictions"
 
 [[models]]
 name = "income"
+version = "{champion}"
 reference = "income.reference.json"
 segments = ["sex"]
 routes = ["/income/predict"]
@@ -62,17 +66,18 @@ def prepare(
         bike_model = BikeModel(bike.training)
     with step(console, f"Training on {len(income.training.rows)} incomes"):
         income_model = IncomeModel(income.training)
+        fewer = Labelled(*(part[::FEWER] for part in income.training))
+        versions = {CHAMPION: income_model, CHALLENGER: IncomeModel(fewer)}
     with step(console, "Building references from rows that the models have not seen"):
         rentals = {"rentals": bike_model.predict(bike.reference.rows)}
         _save_reference(folder, BIKE, bike.reference, rentals, categorical=BIKE_CATEGORICAL)
         outputs = _columns(income_model.predict(income.reference.rows))
         _save_reference(folder, INCOME, income.reference, outputs, segments=["sex"])
     config = folder / "mlmon.toml"
-    config.write_text(
-        CONFIG.replace("{token}", token).replace("{window}", WINDOW), encoding="utf-8"
-    )
+    text = CONFIG.format(token=token, window=WINDOW, champion=CHAMPION)
+    config.write_text(text, encoding="utf-8")
     examples = bike.reference.rows[0], income.reference.rows[0]
-    app, monitor = create_app(bike_model, income_model, config, examples, added)
+    app, monitor = create_app(bike_model, versions, config, examples, added)
     return bike, income, app, monitor
 
 

@@ -58,7 +58,7 @@ def run(*, seconds: float | None, port: int, once: bool) -> int:
         links = _load_rules(console, pager) if pager is not None else None
         stage = Stage(url, token, monitor, seconds, added, inbox, links)
         stack.callback(stage.stop)
-        stage.start({"/bike/predict": bike, "/income/predict": income})
+        stage.start([(("/bike/predict", "/bike/stream"), bike), (("/income/predict",), income)])
         console.print(f"Serving on {url}: open ", ways_text(url), sep="", soft_wrap=True)
         if links is not None:
             console.print(links_text(links), soft_wrap=True)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
+from fastapi.responses import RedirectResponse, StreamingResponse
 from pydantic import BaseModel
 
 from mlmon_exporter import Monitor, instrument
@@ -24,6 +25,8 @@ from .traffic import Latencies
 
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
+CHALLENGER_SHARE = 0.3
+"""Share of the requests for incomes that the second version answers."""
 
 
 class DemoError(Exception):
@@ -45,7 +48,7 @@ class Predictor(Protocol):
 
 def create_app(
     bike: Predictor,
-    income: Predictor,
+    income: Mapping[str, Predictor],
     config: Path,
     examples: Sequence[Row],
     added: Latencies,
@@ -54,7 +57,7 @@ def create_app(
 
     Args:
         bike: The model of bicycle rentals.
-        income: The model of incomes.
+        income: Version -> that version of the model of incomes; the first answers the most.
         config: The configuration file of the monitor.
         examples: A row of each model for the pages at `/docs`.
         added: Records the time that the monitor adds to each request.
@@ -69,11 +72,21 @@ def create_app(
         """Predict how many bicycles are rented in an hour."""
         return {"predictions": bike.predict(body.instances)}
 
+    def stream_bike(body: Instances) -> StreamingResponse:
+        """Predict the same, an event for each row."""
+        events = (f'data: {{"predictions": [{each}]}}\n\n' for each in bike.predict(body.instances))
+        return StreamingResponse(events, media_type="text/event-stream")
+
+    chosen = random.Random(0)
+
     def predict_income(body: Instances) -> dict[str, Any]:
-        """Predict whether somebody earns more than 50 000 dollars a year."""
-        return {"predictions": income.predict(body.instances)}
+        """Predict whether somebody earns more than 50 000 dollars a year, by one of two models."""
+        champion, challenger = income
+        version = challenger if chosen.random() < CHALLENGER_SHARE else champion
+        return {"predictions": income[version].predict(body.instances), "model_version": version}
 
     app.post("/bike/predict", openapi_extra=_example(examples[0]))(predict_bike)
+    app.post("/bike/stream")(stream_bike)
     app.post("/income/predict", openapi_extra=_example(examples[1]))(predict_income)
     app.get("/", include_in_schema=False)(lambda: RedirectResponse("/mlmon"))
     return app, monitor

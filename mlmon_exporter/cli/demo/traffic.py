@@ -25,6 +25,8 @@ REQUESTS_PER_SECOND = 40.0
 """Of each model, at most."""
 MOST_ROWS = 7
 """Of a request; at least one."""
+OTHERS_SHARE = 0.1
+"""Share of a model's requests that go to its further routes."""
 SEASON_SECONDS = 30.0
 RECENT_SECONDS = 10.0
 TIMEOUT_SECONDS = 5.0
@@ -37,10 +39,15 @@ class Calendar(NamedTuple):
     """The seasons of compressed time."""
 
     season_seconds: float
+    is_one_year: bool = False
+    """The last season stays, instead of a new year."""
 
     def season(self, elapsed: float) -> str:
         """Return the season so many seconds after the start, which is in winter."""
-        return SEASONS[int(elapsed / self.season_seconds) % len(SEASONS)]
+        number = int(elapsed / self.season_seconds)
+        if self.is_one_year:
+            number = min(number, len(SEASONS) - 1)
+        return SEASONS[number % len(SEASONS)]
 
 
 class Speed(NamedTuple):
@@ -92,7 +99,7 @@ class Replay:
     def __init__(
         self,
         port: int,
-        path: str,
+        paths: Sequence[str],
         rows: Callable[[], Labelled],
         latencies: Latencies,
         answered: Answered = lambda *_: None,
@@ -101,19 +108,19 @@ class Replay:
 
         Args:
             port: Of the server on this machine.
-            path: The route, such as `/bike/predict`.
+            paths: Routes, such as `/bike/predict`: of several, the first has the most requests.
             rows: Gives the rows to draw from now, at least `MOST_ROWS`.
             latencies: Records latencies and failures.
             answered: Called with the id and the ground truth of each prediction.
         """
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
-        self._path = path
+        self._paths = paths
         self._rows = rows
         self._latencies = latencies
         self._answered = answered
-        self._random = random.Random(path)
+        self._random = random.Random(paths[0])
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"replay {path}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"replay {paths[0]}", daemon=True)
 
     def start(self) -> None:
         """Begin to send."""
@@ -154,7 +161,10 @@ class Replay:
 
     def _post(self, body: str) -> tuple[int, str]:
         """Return the status, and the id of the prediction."""
-        self._connection.request("POST", self._path, body, {"content-type": "application/json"})
+        others = self._paths[1:]
+        is_other = others and self._random.random() < OTHERS_SHARE
+        path = self._random.choice(others) if is_other else self._paths[0]
+        self._connection.request("POST", path, body, {"content-type": "application/json"})
         response = self._connection.getresponse()
         response.read()
         return response.status, response.headers.get("x-prediction-id", "")

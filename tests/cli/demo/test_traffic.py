@@ -57,7 +57,7 @@ def test_traffic_reaches_the_monitor(prepared: Prepared) -> None:
     port = listener.getsockname()[1]
     latencies = Latencies()
     with listener, Server(prepared.app, listener):
-        replay = Replay(port, "/income/predict", lambda: prepared.income.reference, latencies)
+        replay = Replay(port, ("/income/predict",), lambda: prepared.income.reference, latencies)
         replay.send()
         replay.close()
         answer = httpx.post(
@@ -66,11 +66,14 @@ def test_traffic_reaches_the_monitor(prepared: Prepared) -> None:
             timeout=60,
         ).json()
         metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
+        row = {"instances": prepared.bike.reference.rows[:3]}
+        stream = httpx.post(f"http://127.0.0.1:{port}/bike/stream", json=row, timeout=60).text
         page = httpx.get(f"http://127.0.0.1:{port}/", follow_redirects=True, timeout=60)
         docs = httpx.get(f"http://127.0.0.1:{port}/docs", timeout=60)
     assert latencies.speed().failures == 0
     assert 0 < prepared.added.speed().p50_seconds < latencies.speed().p50_seconds
     assert len(answer["predictions"]) == 1
+    assert stream.count("data: ") == 3
     assert docs.status_code == 200
     assert page.url.path == "/mlmon"
     assert "bike-demand" in page.text
@@ -87,7 +90,7 @@ def test_a_request_that_fails_is_counted() -> None:
     with listen(0) as listener:
         port = listener.getsockname()[1]
         latencies = Latencies()
-        Replay(port, "/", lambda: Labelled([{"a": 1}] * 9, [1] * 9), latencies).send()
+        Replay(port, ("/",), lambda: Labelled([{"a": 1}] * 9, [1] * 9), latencies).send()
     assert latencies.speed().failures == 1
     assert math.isnan(latencies.speed().p50_seconds)
 
@@ -95,3 +98,5 @@ def test_a_request_that_fails_is_counted() -> None:
 def test_seasons_pass_and_return() -> None:
     seasons = [Calendar(10.0).season(elapsed) for elapsed in (0, 9.9, 10, 25, 39, 40)]
     assert seasons == ["winter", "winter", "spring", "summer", "autumn", "winter"]
+    once = [Calendar(10.0, is_one_year=True).season(elapsed) for elapsed in (0, 10, 39, 40, 90)]
+    assert once == ["winter", "spring", "autumn", "autumn", "autumn"]

@@ -25,7 +25,6 @@ from tests.grafana.boards import BOARDS, FOLDER, panels
 from tests.grafana.census import census
 from tests.grafana.nothing import (
     CATEGORY,
-    NO_KPIS,
     NO_SEGMENTS,
     NO_STREAMS,
     ONE_VERSION,
@@ -65,9 +64,9 @@ class View(NamedTuple):
         return "-".join([self.uid, *self.chosen.values()]) + ".png"
 
 
-DEMO = {ONE_VERSION, NO_KPIS, NO_STREAMS, PLAIN}
-BIKE = DEMO | {REGRESSION, NO_SEGMENTS}
-INCOME = DEMO | {CLASSIFICATION}
+DEMO = {PLAIN}
+BIKE = DEMO | {ONE_VERSION, REGRESSION, NO_SEGMENTS}
+INCOME = DEMO | {NO_STREAMS, CLASSIFICATION}
 VIEWS = (
     View("mlmon-overview", {}),
     View("mlmon-operations", {}, DEMO),
