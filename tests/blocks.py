@@ -86,6 +86,7 @@ def prepare(folder: Path, page: str) -> None:
     (folder / "request.json").write_text('{"instances": [{"season": "1", "temp": 0.5}]}')
     (folder / "response.json").write_text('{"predictions": [41.5]}')
     (folder / "outcomes.csv").write_text("prediction_id,ground_truth\na,<=50K\nb,>50K\n")
+    (folder / "shap.csv").write_text("temp,3.2\nhum,1.5\n")
     if page == "backtest.md":
         apart(folder, bikes(rng, begin))
     (folder / "s3-copy" / "AllTraffic").mkdir(parents=True)
