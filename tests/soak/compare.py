@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,8 @@ DEPENDENT = (
     "weekends +1 sd",
 )
 COMPARED = ("mean +0.25 sd", "mean +0.5 sd", "2 % of rows +3 sd", "missing 1 to 5 %")
+NO_TELEMETRY = {"NML_DISABLE_USAGE_LOGGING": "1", "DO_NOT_TRACK": "1"}
+"""Environment in which NannyML and Evidently send nothing of their use anywhere."""
 Alarms = dict[str, list[tuple[float, float, str]]]
 Pythons = Mapping[str, Path]
 """Script that has rules of others -> the Python of its environment."""
@@ -85,7 +88,10 @@ def _theirs(pythons: Pythons, arrays: dict[str, Any]) -> Alarms:
         np.savez(file, **arrays)
         for script, python in pythons.items():
             command = [str(python), str(Path(__file__).with_name(script)), str(file)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            environment = {**os.environ, **NO_TELEMETRY}
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=True, env=environment
+            )
             found |= json.loads(done.stdout.splitlines()[-1])
     return found
 
