@@ -63,6 +63,12 @@ def _references() -> Panel:
                 width=130,
             ),
             Column(
+                "Of outcomes",
+                _of_model("mlmon_outcome_dependence_known"),
+                "bool_yes_no",
+                width=110,
+            ),
+            Column(
                 "Learning",
                 _of_model("mlmon_reference_learning"),
                 "bool_yes_no",

@@ -10,7 +10,7 @@ Student's doubt while few days were seen.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -191,25 +191,17 @@ class Followed:
     Those made before it was known took rows for independent.
     """
 
-    def __init__(self, dependence: LiveDependence | None) -> None:
-        """Follow a dependence; None where the reference knows its own."""
+    def __init__(self, dependence: LiveDependence) -> None:
         self._dependence = dependence
         self._was_known: bool | None = None
-        self.variation: NaturalVariation | None = None
-        """Natural variation in place of the reference's, when it was last measured."""
 
-    def has_changed(self, now: float, effects: Callable[[], Floats]) -> bool:
-        """Measure until `now`, Unix seconds; return True if verdicts must be judged anew.
+    def at(self, now: float, effects: Floats) -> tuple[NaturalVariation, bool]:
+        """Return the variation until `now`, and true if verdicts must be judged anew.
 
-        Args:
-            now: Unix seconds.
-            effects: Gives the design effects of requests, by column.
+        The arguments are those of `LiveDependence.at`.
         """
-        if self._dependence is None:
-            return False
-        self.variation = self._dependence.at(now, effects())
         was_known, self._was_known = self._was_known, self._dependence.is_known(now)
-        return self._was_known != was_known
+        return self._dependence.at(now, effects), self._was_known != was_known
 
 
 def _greatest(own: Mapping[str, Scatter], longer: Mapping[str, Scatter]) -> dict[str, Scatter]:

@@ -165,7 +165,7 @@ class ColumnHistory:
             return self._absent
         seconds = self._tallies.windows[k].pane_seconds
         policy, level = self._context.policy, self._context.level(k)
-        live = self._readings.live.variation
+        live = self._readings.live
         comparison = Comparison(matrix, sums, policy, level, seconds, live)
         values = np.array([SCORES[test.score](comparison) for test in TESTS.values()])
         bars = np.array([threshold(test, comparison) for test in TESTS.values()])

@@ -14,6 +14,7 @@ from mlmon_exporter.core.profile.bins import NumericBins
 from mlmon_exporter.core.records import Deferred, Histograms, Readings
 from mlmon_exporter.core.settings import QUANTILES
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
+from mlmon_exporter.core.windows.natural import NaturalVariation
 from mlmon_exporter.core.windows.tally import Tally
 from mlmon_exporter.core.windows.window import Memo, WindowedTallies
 
@@ -80,7 +81,8 @@ class ColumnReadings:
         with_histograms: bool = True,
     ) -> None:
         self._tallies = tallies
-        self.live = Followed(dependence)
+        self._followed = Followed(dependence) if dependence is not None else None
+        self.live: NaturalVariation | None = None
         """Natural variation in place of the reference's, when it was last scored."""
         self._matrix = matrix
         self._role = role
@@ -155,8 +157,11 @@ class ColumnReadings:
 
     def _scored(self, now: float) -> list[list[Readings]]:
         tallies = self._tallies.merged(now)
-        if self.live.has_changed(now, lambda: self._matrix.effects(tallies[-1])):
-            self._results.clear()
+        if self._followed is not None:
+            effects = self._matrix.effects(tallies[-1])
+            self.live, is_anew = self._followed.at(now, effects)
+            if is_anew:
+                self._results.clear()
         each = zip(tallies, self._tallies.held_seconds(now), strict=True)
         return [[*self._of_window(k, *window, now)] for k, window in enumerate(each)]
 
@@ -164,7 +169,7 @@ class ColumnReadings:
         names, labels, prefix = (*self._names, "window"), self._by_window[k], self._role.prefix
         sums = self._matrix.sums_of_counts(tally)
         policy, level = self._context.policy, self._context.level(k)
-        comparison = Comparison(self._matrix, sums, policy, level, held, self.live.variation)
+        comparison = Comparison(self._matrix, sums, policy, level, held, self.live)
         self._results[k] = results = score(comparison, self._drifted_before(k, now))
         # Digests take most of the time, and no verdict needs them: they are read on demand.
         full = cache(lambda: comparison._replace(current=self._matrix.sums(tally)))

@@ -104,7 +104,8 @@ class QualityReadings:
         dependence: LiveDependence | None = None,
     ) -> None:
         self._tallies = tallies
-        self._live = Followed(dependence)
+        self._followed = Followed(dependence) if dependence is not None else None
+        self._live: NaturalVariation | None = None
         self._layout = layout
         self._reference = reference
         self.context = context
@@ -136,8 +137,10 @@ class QualityReadings:
             yield from readings
 
     def _scored(self, now: float) -> list[list[Readings]]:
-        if self._live.has_changed(now, lambda: np.ones(1)):
-            self._latches.clear()
+        if self._followed is not None:
+            self._live, is_anew = self._followed.at(now, np.ones(1))
+            if is_anew:
+                self._latches.clear()
         self.sums = [SegmentSums(self._layout, tally) for tally in self._tallies.merged(now)]
         # Panes of predictions whose outcomes have not come hold no time of quality.
         rows = self._layout.fields["rows"].start
@@ -160,7 +163,7 @@ class QualityReadings:
             return
         laws, level = self._reference.laws, self.context.level(k)
         # A window that is filling varies as the time that it holds.
-        variances = self._reference.variances(held, level, self._live.variation)
+        variances = self._reference.variances(held, level, self._live)
         bars = quality_thresholds(self._reference.sums, sums, laws, policy, level, variances)
         calm = self._calm(k, sums, held)
         for name, bar in bars.items():
@@ -176,7 +179,7 @@ class QualityReadings:
         if self._reference is None or not is_worse:
             return {}
         of, laws = self._reference.sums, self._reference.laws
-        variances = self._reference.variances(held, TYPICAL, self._live.variation)
+        variances = self._reference.variances(held, TYPICAL, self._live)
         policy = self.context.policy
         return quality_thresholds(of, sums, laws, policy, TYPICAL, variances, CALM_SHARE)
 
@@ -185,7 +188,7 @@ class QualityReadings:
         if self._reference is None:
             return {}
         seconds, level = self.context.windows[k].seconds, self.context.level(k)
-        return self._reference.variances(seconds, level, self._live.variation)
+        return self._reference.variances(seconds, level, self._live)
 
     def _natural(self, k: int) -> float:
         """Return the natural variance of a share over window `k`: that of accuracy."""
@@ -281,7 +284,8 @@ class ResidualReadings:
         dependence: LiveDependence | None = None,
     ) -> None:
         self._tallies = tallies
-        self._live = Followed(dependence)
+        self._followed = Followed(dependence) if dependence is not None else None
+        self._live: NaturalVariation | None = None
         self._matrix = matrix
         self._context = context
         self._kept: Memo[list[Readings]] = Memo()
@@ -293,8 +297,10 @@ class ResidualReadings:
         return self._kept.get(self._tallies.revision(now), lambda: [*self._all(now)])
 
     def _all(self, now: float) -> Iterator[Readings]:
-        if self._live.has_changed(now, lambda: np.ones(1)):
-            self._drifted.clear()
+        if self._followed is not None:
+            self._live, is_anew = self._followed.at(now, np.ones(1))
+            if is_anew:
+                self._drifted.clear()
         each = zip(self._tallies.merged(now), self._tallies.held_seconds(now), strict=True)
         for k, (tally, held) in enumerate(each):
             labels = self._context.window_labels[k]
@@ -308,8 +314,7 @@ class ResidualReadings:
         policy = self._context.policy
         if current.rows >= policy.min_window_rows:
             level = self._context.level(k)
-            live = self._live.variation
-            comparison = Comparison(self._matrix, current, policy, level, held, live)
+            comparison = Comparison(self._matrix, current, policy, level, held, self._live)
             score = float(SCORES["ks_statistic"](comparison)[0])
             bar = float(threshold(TESTS["ks_threshold"], comparison)[0])
             # As for features: rows end a verdict, and not that there are fewer of them.
