@@ -3,7 +3,8 @@
 `make bench ARGS=p99` prints the latency of a real server with and without us, `ARGS=overload` what
 becomes of too many requests, `ARGS=growth` how costs grow (and draws docs/costs-*.svg),
 `ARGS=pending` what outcomes cost, and `ARGS="proxy 2"` a server behind the proxy, whose memory is
-looked at for two minutes.
+looked at for two minutes. `ARGS=quiet` measures all goals by the clock, in ten minutes in which
+nothing else may run.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from . import growth, latency, overload, pending, proxy, size
+from . import growth, latency, overload, pending, proxy, quiet, size
 from .asgi import App, cpu_microseconds, microseconds, new_app
 from .costs import (
     MILLION,
@@ -38,6 +39,7 @@ PARTS: Mapping[str, Callable[[], None]] = {
     "growth": partial(growth.table, Path("docs")),
     "pending": pending.table,
     "size": size.table,
+    "quiet": quiet.table,
 }
 """What is measured when it is named; with all of it a run takes some minutes."""
 

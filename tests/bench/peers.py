@@ -33,6 +33,16 @@ def ours(**options: Any) -> tuple[App, Monitor]:
     return MonitorMiddleware(new_app(), monitor=monitor), monitor
 
 
+def instrumented() -> App:
+    """Return the app with prometheus-fastapi-instrumentator in it."""
+    from prometheus_client import CollectorRegistry
+    from prometheus_fastapi_instrumentator import Instrumentator
+
+    app = new_app()
+    Instrumentator(registry=CollectorRegistry()).instrument(app)
+    return app
+
+
 def peers() -> dict[str, App]:
     """Return the app with each peer around it, which count requests and watch no feature."""
     from aioprometheus.asgi.middleware import MetricsMiddleware
@@ -40,14 +50,10 @@ def peers() -> dict[str, App]:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
     from opentelemetry.sdk.trace import TracerProvider
-    from prometheus_client import CollectorRegistry
-    from prometheus_fastapi_instrumentator import Instrumentator
     from starlette_exporter import PrometheusMiddleware
 
-    instrumented = new_app()
-    Instrumentator(registry=CollectorRegistry()).instrument(instrumented)
     return {
-        INSTRUMENTATOR: instrumented,
+        INSTRUMENTATOR: instrumented(),
         "starlette_exporter": PrometheusMiddleware(new_app()),
         "aioprometheus": MetricsMiddleware(cast(Any, new_app())),
         "opentelemetry-instrumentation-asgi": OpenTelemetryMiddleware(
