@@ -55,14 +55,14 @@ def main(options: list[str]) -> int:
 
 
 def _drive(server: str, cases: list[Case], reference: Path, is_recorded: bool) -> int:
-    with serving(python(server), server, None) as url:
-        plain = [send(url, case) for case in cases]
+    with serving(python(server), server, None) as unwatched:
+        plain = [send(unwatched, case) for case in cases]
     failures = 0
-    with serving(python(server), server, reference) as url:
+    with serving(python(server), server, reference) as served:
         for case, expected in zip(cases, plain, strict=True):
-            before = watched(url)
-            answer = send(url, case)
-            problems = [*_problems(case, answer, expected), *_unseen(case, before, watched(url))]
+            before = watched(served)
+            answer = send(served, case)
+            problems = [*_problems(case, answer, expected), *_unseen(case, before, watched(served))]
             print(f"{server} {case.name}: {'; '.join(problems) or 'as sent'}", flush=True)
             failures += bool(problems)
             if is_recorded:
@@ -72,15 +72,15 @@ def _drive(server: str, cases: list[Case], reference: Path, is_recorded: bool) -
 
 def _drive_beside(server: str, calls: list[Call], reference: Path) -> int:
     """Send each call some times, without us and with us; count rows, and look for texts."""
-    with serving(python(server), server, None) as url:
-        plain = [send(url, call) for call in calls]
+    with serving(python(server), server, None) as unwatched:
+        plain = [send(unwatched, call) for call in calls]
     failures = 0
-    with serving(python(server), server, reference) as url:
+    with serving(python(server), server, reference) as served:
         for call, expected in zip(calls, plain, strict=True):
-            before = watched(url)
-            answers = [send(url, call) for _ in range(call.times)]
+            before = watched(served)
+            answers = [send(served, call) for _ in range(call.times)]
             rows = before.rows + call.times * call.rows
-            found = settled(url, rows)
+            found = settled(served, rows)
             problems = [f"rows {found.rows}, not {rows}"] if found.rows != rows else []
             if expected.status != 200:
                 problems.append(f"status {expected.status}")

@@ -63,6 +63,11 @@ CALLS: Mapping[str, list[Call]] = {
         of_rows("gzip_in_parts", "/lines", RECORDS, GZIP),
     ],
     "litserve": [of_rows("stream", "/predict", {"instances": RECORDS})],
+    "torchserve": [
+        of_rows("predict", "/predictions/linear", {"instances": RECORDS}),
+        of_rows("of_a_version", "/predictions/linear/1.0", {"instances": RECORDS}),
+        of_rows("list", "/predictions/linear", RECORDS),
+    ],
     "bentoml": [
         of_rows("predict", "/predict", {"rows": RECORDS}),
         of_rows("stream", "/stream", {"rows": RECORDS}),

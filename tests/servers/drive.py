@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,14 +19,19 @@ from mlmon_exporter import Reference
 from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.formats import BodyMap, Parsed, parse
 from tests.e2e.servers import free_port, program
+from tests.e2e.test_proxy import is_open
 
 from .beside import Call
 from .cases import Case
 from .linear import FEATURES, outputs
 
 BODY_MAP = BodyMap(feature_names=FEATURES, output_names=("y",))
-NEW_HEADERS = {"date", "x-prediction-id", "ce-id", "ce-time", "x-bentoml-request-id"}
+NEW_HEADERS = {
+    *("date", "x-prediction-id", "ce-id", "ce-time", "x-bentoml-request-id", "x-request-id"),
+}
 """What is another in each answer, and what we add."""
+BEHIND_PROXY = frozenset(("torchserve",))
+"""Servers that take no middleware."""
 
 
 class Answer(NamedTuple):
@@ -34,6 +40,13 @@ class Answer(NamedTuple):
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+
+
+class Served(NamedTuple):
+    """Where a server answers, and where it says what was counted."""
+
+    url: str
+    metrics: str
 
 
 class Watched(NamedTuple):
@@ -46,16 +59,35 @@ class Watched(NamedTuple):
 
 
 @contextmanager
-def serving(python: Path, server: str, reference: Path | None) -> Iterator[str]:
-    """Run a server until the block ends; gives its URL."""
+def serving(python: Path, server: str, reference: Path | None) -> Iterator[Served]:
+    """Run a server until the block ends, watched by us where there is a reference."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    options = [] if reference is None else [str(reference)]
-    with tempfile.TemporaryDirectory() as folder:
+    is_behind = server in BEHIND_PROXY and reference is not None
+    options = [] if reference is None or is_behind else [str(reference)]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         command = [str(python), "-m", f"tests.servers.{server}_app", str(port), *options]
         ready = lambda: httpx.get(f"{url}/ping").status_code < 500  # noqa: E731
-        with program(command, ready, Path(folder) / "log", seconds=120.0):
-            yield url
+        stack.enter_context(program(command, ready, folder / "log", seconds=120.0))
+        if is_behind and reference is not None:
+            clients, metrics = stack.enter_context(proxied(port, reference, folder))
+            yield Served(f"http://127.0.0.1:{clients}", f"http://127.0.0.1:{metrics}/metrics")
+        else:
+            yield Served(url, f"{url}/metrics")
+
+
+@contextmanager
+def proxied(upstream: int, reference: Path, folder: Path) -> Iterator[tuple[int, int]]:
+    """Put the proxy before a server; gives the ports of its clients and of its metrics."""
+    port, metrics_port = free_port(), free_port()
+    config = folder / "mlmon.toml"
+    config.write_text(f'[[models]]\nname = "linear"\nreference = "{reference}"\n')
+    command = [sys.executable, "-m", "mlmon_exporter.cli", "proxy", "--config", str(config)]
+    command += ["--port", str(port), "--metrics-port", str(metrics_port)]
+    command += ["--upstream", f"127.0.0.1:{upstream}"]
+    with program(command, lambda: is_open(port), folder / "proxy.log", seconds=120):
+        yield port, metrics_port
 
 
 def write_reference(path: Path) -> None:
@@ -66,10 +98,10 @@ def write_reference(path: Path) -> None:
     Reference.build(data, predictions="y").save(path)
 
 
-def send(url: str, case: Case | Call) -> Answer:
+def send(server: Served, case: Case | Call) -> Answer:
     """Send a request."""
     sent: dict[str, Any] = {"content": case.body, "headers": dict(case.headers), "timeout": 60}
-    with httpx.stream("POST", url + case.path, **sent) as answer:
+    with httpx.stream("POST", server.url + case.path, **sent) as answer:
         body = b"".join(answer.iter_raw())
     return Answer(answer.status_code, list(answer.headers.raw), body)
 
@@ -109,9 +141,9 @@ def read(case: Case, answer: Answer) -> Parsed:
     return parse(exchange, BODY_MAP)
 
 
-def watched(url: str) -> Watched:
+def watched(server: Served) -> Watched:
     """Return what `/metrics` says now."""
-    text = httpx.get(f"{url}/metrics", timeout=30).text
+    text = httpx.get(server.metrics, timeout=30).text
     rows, sums = 0.0, {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -122,11 +154,11 @@ def watched(url: str) -> Watched:
     return Watched(rows, sums, text)
 
 
-def settled(url: str, rows: float) -> Watched:
+def settled(server: Served, rows: float) -> Watched:
     """Return what `/metrics` says once it has so many rows, or after some seconds."""
     end = time.monotonic() + 10.0
     while True:
-        found = watched(url)
+        found = watched(server)
         if found.rows >= rows or time.monotonic() > end:
             return found
         time.sleep(0.1)

@@ -17,6 +17,7 @@ PACKAGES = {
     "bentoml": ["bentoml>=1.4"],
     "mlserver": ["mlserver>=1.7"],
     "triton": ["tritonclient[grpc]>=2.50"],
+    "torchserve": ["setuptools<81", "torch", "torch-model-archiver", "torchserve>=0.12", "pyyaml"],
 }
 SHARED = {"generate": "fastapi"}
 """Server -> the one whose environment it runs in."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -22,7 +21,7 @@ from mlmon_exporter import Monitor
 from tests.e2e.servers import free_port, program, wait_until
 from tests.e2e.test_proxy import is_open
 
-from .drive import write_reference
+from .drive import proxied, write_reference
 from .environments import python
 from .grpc_rows import CASES, Sent
 from .linear import FEATURES, outputs
@@ -78,17 +77,11 @@ def _watched(server: str, way: str, reference: Path, folder: Path) -> Iterator[t
         with _serving(server, reference, folder) as ports:
             yield ports
         return
-    port, metrics_port = free_port(), free_port()
-    config = folder / "mlmon.toml"
-    config.write_text(f'[[models]]\nname = "linear"\nreference = "{reference}"\n')
-    command = [sys.executable, "-m", "mlmon_exporter.cli", "proxy", "--config", str(config)]
-    command += ["--port", str(port), "--metrics-port", str(metrics_port)]
-    with ExitStack() as stack:
-        upstream, _ = stack.enter_context(_serving(server, None, folder))
-        command += ["--upstream", f"127.0.0.1:{upstream}"]
-        log = folder / "proxy.log"
-        stack.enter_context(program(command, lambda: is_open(port), log, seconds=120))
-        yield port, metrics_port
+    with (
+        _serving(server, None, folder) as (upstream, _),
+        proxied(upstream, reference, folder) as ports,
+    ):
+        yield ports
 
 
 def _problems(
