@@ -35,11 +35,14 @@ UNKNOWN_PATIENCE = 20
 """After so many answers without an output of the reference's, the log says so."""
 
 _REPOSITORY = "/v2/repository/"
+_NAMED = re.compile(r"/(?:v[12]/models|predictions)/([^/:]+)")
+"""The model in a path of KServe's, Triton's, TF Serving's or TorchServe's."""
 _GRAPHQL = re.compile(r"\s*(?:\{|(?:query|mutation|subscription|fragment)\b[^{]{0,300}\{)")
 _GRAPHQL_KEYS = frozenset(("query", "variables", "operationName", "extensions"))
 
 TEXTS = {
     "other_protocol": "speaks GraphQL, JSON-RPC or a model repository's protocol",
+    "another_model": "names another model in its path",
     "unknown_columns": "holds too few of the reference's features",
     "secret": "holds what is called a password or a token: nothing is learned from it",
     "unclear_route": "is one of several that may be the model's: nothing is learned from it",
@@ -61,6 +64,8 @@ class Predictions:
         self._known: dict[str, tuple[ModelReference, frozenset[str], frozenset[str]]] = {}
         self._told: set[tuple[str, str]] = set()
         self._unknown_outputs: dict[str, int] = {}
+        self._named: dict[str, set[str]] = {}
+        """Model without routes -> the first names that paths had for it: two at most."""
 
     def has(self, exchange: Exchange, name: str, batch: Batch) -> bool:
         """Return whether the rows of an exchange are predictions of this model."""
@@ -77,7 +82,7 @@ class Predictions:
         Then `has` says so of each, whatever its values are, and one call speaks for all of them.
         """
         reference = self._models[name].reference
-        if reference is None or _REPOSITORY in path:
+        if reference is None or _REPOSITORY in path or self._names_another(path, name):
             return False
         known, outputs = self._columns(name, reference)
         needed = 1 if len(known) <= FEW_COLUMNS else NEEDED
@@ -90,6 +95,8 @@ class Predictions:
     def _refusal(self, exchange: Exchange, name: str, batch: Batch) -> str | None:
         if _REPOSITORY in exchange.path:
             return "other_protocol"
+        if self._names_another(exchange.path, name):
+            return "another_model"
         reference = self._models[name].reference
         if reference is None:
             return self._not_learned(exchange, name, batch)
@@ -102,6 +109,25 @@ class Predictions:
         if outputs and batch.predictions:
             self._check_outputs(name, _has_output(batch.predictions, outputs))
         return None
+
+    def _names_another(self, path: str, name: str) -> bool:
+        """Return whether a path names a model that is not this one, which others have named.
+
+        Where none does, the model has one name here and one in the paths.
+        """
+        found = _NAMED.search(path) if self._learned_from[name] is not None else None
+        if found is None:
+            return False
+        seen = self._named.setdefault(name, set())
+        if (found[1] not in seen and len(seen) < 2) or found[1] == name:
+            seen.add(found[1])
+        if name not in seen and len(seen) > 1 and self._is_new(name, "another_model"):
+            logger.warning(
+                "mlmon: model %s: the paths of requests name the models %s, and all are counted "
+                "as one; name each in [[models]], or set routes",
+                *(name, ", ".join(sorted(seen))),
+            )
+        return name in seen and found[1] != name
 
     def _columns(
         self, name: str, reference: ModelReference

@@ -76,6 +76,41 @@ def test_posts_that_are_no_predictions_are_counted_by_route(
     assert watched.post("/predict", ROW)
 
 
+TENSORS = [{"name": n, "shape": [1], "datatype": "FP64", "data": [1.0]} for n in ("age", "rooms")]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/models/{}:predict", {"instances": [ROW]}),
+        ("/v2/models/{}/versions/1/infer", {"inputs": TENSORS}),
+        ("/predictions/{}", ROW),
+    ],
+)
+def test_a_path_that_names_another_model_is_not_this_ones(
+    known: ModelReference, path: str, body: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    watched = Watched(known)
+    routed = Watched(known, routes=[path.format("{name}")])
+    assert watched.post(path.format("m"), body)
+    assert not watched.post(path.format("n"), body)
+    assert watched.counts == {(path.format("n"), "another_model"): 1}
+    assert watched.post(path.format("m"), body)
+    assert all(routed.post(path.format(name), body) for name in "mnm")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_a_model_may_have_another_name_in_its_paths_but_two_are_told(
+    known: ModelReference, caplog: pytest.LogCaptureFixture
+) -> None:
+    watched, body = Watched(known), {"instances": [ROW]}
+    assert all(watched.post(f"/v1/models/{name}:predict", body) for name in "aaa")
+    assert caplog.records == []
+    assert all(watched.post(f"/v1/models/{name}:predict", body) for name in "bcab")
+    [record] = caplog.records
+    assert "name the models a, b, and all are counted as one" in record.getMessage()
+
+
 @pytest.mark.parametrize(
     ("body", "is_one"),
     [

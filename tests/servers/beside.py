@@ -63,6 +63,10 @@ CALLS: Mapping[str, list[Call]] = {
         of_rows("gzip_in_parts", "/lines", RECORDS, GZIP),
     ],
     "litserve": [of_rows("stream", "/predict", {"instances": RECORDS})],
+    "kserve": [
+        of_rows("predict", "/v1/models/linear:predict", {"instances": RECORDS}),
+        Call("another_model", "/v1/models/other:predict", _json({"instances": RECORDS})),
+    ],
     "torchserve": [
         of_rows("predict", "/predictions/linear", {"instances": RECORDS}),
         of_rows("of_a_version", "/predictions/linear/1.0", {"instances": RECORDS}),

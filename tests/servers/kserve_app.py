@@ -46,6 +46,7 @@ if __name__ == "__main__":
         from mlmon_exporter import instrument
 
         instrument(app, model="linear", reference=reference[0])
-    model = Linear("linear")
-    model.load()
-    ModelServer(http_port=int(port), enable_grpc=False, enable_docs_url=False).start([model])
+    models = [Linear("linear"), Linear("other")]
+    for model in models:
+        model.load()
+    ModelServer(http_port=int(port), enable_grpc=False, enable_docs_url=False).start(models)
