@@ -24,6 +24,8 @@ BOARD_VARIABLES = {
     "operations": (*PLACE, "instance", "model", "version"),
 }
 """Board -> the variables that an alert's labels may set."""
+ROWS_KNOWN, OUTCOMES_KNOWN = "mlmon_dependence_known", "mlmon_outcome_dependence_known"
+"""Metrics of what is known of dependence in time."""
 THE_MODEL = "{{ $labels.model }}{{ with $labels.version }} {{ . }}{{ end }} ({{ $labels.job }})"
 """The model of an alert in its text; most have no version."""
 
@@ -95,7 +97,7 @@ def latched(settings: Settings, name: str, by: str) -> str:
     return f"group by ({by}) (last_over_time({firing}[{settings.span('15m')}]))"
 
 
-def unless_independent(settings: Settings, known: str = "mlmon_dependence_known") -> str:
+def unless_independent(settings: Settings, *known: str) -> str:
     """Return the end of an expression that leaves out replicas which take rows for independent.
 
     Days that differ and neighbours that are alike look like a change to their thresholds. The
@@ -103,6 +105,7 @@ def unless_independent(settings: Settings, known: str = "mlmon_dependence_known"
 
     Args:
         settings: Options of the rules.
-        known: The metric that says so.
+        known: The metrics that must not say so.
     """
-    return f"unless on ({MODEL}, instance) {settings.select(known)} == 0"
+    selected = map(settings.select, known)
+    return " ".join(f"unless on ({MODEL}, instance) {each} == 0" for each in selected)

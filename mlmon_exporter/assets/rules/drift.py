@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
 from mlmon_exporter.core.settings import LEARNED
 
-from .alert import THE_MODEL, Alert, unless_independent
+from .alert import ROWS_KNOWN, THE_MODEL, Alert, unless_independent
 from .settings import PLACE, VERSION, Settings
 
 LABELS = ("job", "model", "version")
@@ -42,7 +42,7 @@ def _drifted(settings: Settings, role: Role, what: str) -> Alert:
         expr=f"""\
 max by ({VERSION}, {role.label}) (
   {verdicts}
-  {unless_independent(settings)}
+  {unless_independent(settings, ROWS_KNOWN)}
 ) == 1""",
         labels=(*LABELS, role.label),
         hold="15m",
@@ -88,6 +88,7 @@ def _over(settings: Settings, role: Role) -> str:
     rows = settings.select(f"{role.label}:{role.prefix}_rows:1h")
     threshold = settings.select(f"{role.prefix}_psi_threshold")
     verdicts = settings.select(f"{role.prefix}_drifted")
+    verdicts = f"{verdicts} {unless_independent(settings, ROWS_KNOWN)}"
     # The replica with the most rows has the threshold nearest to that of all rows; of windows, the
     # greatest counts, since the fleet's hour need not be one of theirs.
     return f"""\
@@ -95,7 +96,7 @@ def _over(settings: Settings, role: Role) -> str:
     {psi} > max by ({by}) (min by ({by}, window) ({threshold}))
     and {psi} > {NOISE_FACTOR} * {noise}
     and {rows} >= {LEAST_ROWS}
-    and max by ({by}) (min by ({by}, instance) ({verdicts} {unless_independent(settings)})) == 1
+    and max by ({by}) (min by ({by}, instance) ({verdicts})) == 1
   )"""
 
 

@@ -6,7 +6,7 @@ equal groups chance alone brings a ratio under 0.8 in up to one window of twenty
 
 from __future__ import annotations
 
-from .alert import THE_MODEL, Alert, unless_independent
+from .alert import OUTCOMES_KNOWN, ROWS_KNOWN, THE_MODEL, Alert, unless_independent
 from .settings import VERSION, Settings
 
 PARITY = f"{VERSION}, segment_feature"
@@ -20,15 +20,16 @@ def alerts(settings: Settings) -> list[Alert]:
     return [_four_fifths(settings), _odds(settings)]
 
 
+def _of_known(settings: Settings, parity: str) -> str:
+    return f"{settings.select(parity)} {unless_independent(settings, ROWS_KNOWN, OUTCOMES_KNOWN)}"
+
+
 def _four_fifths(settings: Settings) -> Alert:
-    ratio = settings.select("mlmon_demographic_parity_significant_ratio")
+    ratio = _of_known(settings, "mlmon_demographic_parity_significant_ratio")
     return Alert(
         name="MlmonFourFifthsRule",
         severity="warning",
-        expr=(
-            f"min by ({PARITY}) ({ratio} {unless_independent(settings)}) "
-            f"< {settings.parity_objective:g}"
-        ),
+        expr=f"min by ({PARITY}) ({ratio}) < {settings.parity_objective:g}",
         labels=LABELS,
         hold="1h",
         keep="1h",
@@ -44,11 +45,11 @@ def _four_fifths(settings: Settings) -> Alert:
 
 
 def _odds(settings: Settings) -> Alert:
-    difference = settings.select("mlmon_equalized_odds_significant_difference")
+    difference = _of_known(settings, "mlmon_equalized_odds_significant_difference")
     return Alert(
         name="MlmonEqualizedOdds",
         severity="warning",
-        expr=f"max by ({PARITY}) ({difference} {unless_independent(settings)}) > {ODDS_GAP:g}",
+        expr=f"max by ({PARITY}) ({difference}) > {ODDS_GAP:g}",
         labels=LABELS,
         hold="1h",
         keep="1h",

@@ -5,7 +5,7 @@ Jobs that send it run nightly or weekly, so a day is compared with the same day 
 
 from __future__ import annotations
 
-from .alert import THE_MODEL, Alert, latched, unless_independent
+from .alert import OUTCOMES_KNOWN, ROWS_KNOWN, THE_MODEL, Alert, latched, unless_independent
 from .settings import MODEL, TARGET, VERSION, Settings
 
 LEAST_ROWS = 100
@@ -94,6 +94,7 @@ or
 
 def _uneven(settings: Settings) -> Alert:
     parity = settings.select("mlmon_ground_truth_parity_ratio")
+    known = unless_independent(settings, ROWS_KNOWN, OUTCOMES_KNOWN)
     coverage = settings.select("mlmon_ground_truth_coverage_ratio", 'predicted_class=""')
     rows = settings.select("mlmon_prediction_rows_total")
     return Alert(
@@ -101,7 +102,7 @@ def _uneven(settings: Settings) -> Alert:
         severity="warning",
         # Low coverage is no fault where outcomes take their time: then it was low a week ago.
         expr=f"""\
-min by ({VERSION}) ({parity} {unless_independent(settings)}) < {LEAST_PARITY:g}
+min by ({VERSION}) ({parity} {known}) < {LEAST_PARITY:g}
 or
 max by ({VERSION}) ({coverage})
 /

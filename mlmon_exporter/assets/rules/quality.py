@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from mlmon_exporter.core.outcomes.quality import QUALITY
 
-from .alert import THE_MODEL, Alert, unless_independent
+from .alert import OUTCOMES_KNOWN, THE_MODEL, Alert, unless_independent
 from .settings import VERSION, Settings
 
 WINDOW = f"{VERSION}, window"
@@ -24,7 +24,6 @@ SEGMENT_NAMED = (
 """The segment of an alert in its text; nothing for all rows."""
 DECIDING = {name: quality.sign for name, quality in QUALITY.items() if quality.error is not None}
 """The qualities that have thresholds -> 1 where more is better, -1 where less is."""
-KNOWN = "mlmon_outcome_dependence_known"
 EXPECTED = ("accuracy", "roc_auc")
 """The estimated qualities whose fall means the same for all models: both are from 0 to 1."""
 EXPECTED_DROP = 0.05
@@ -69,9 +68,7 @@ def _worse(settings: Settings, name: str, matchers: str = "", word: str = "") ->
 def _dropped(settings: Settings) -> Alert:
     def worst(name: str) -> str:
         of = "min" if DECIDING[name] > 0 else "max"
-        return (
-            f"{of} by ({SEGMENT}) ({_worse(settings, name)} {unless_independent(settings, KNOWN)})"
-        )
+        return f"{of} by ({SEGMENT}) ({_worse(settings, name)} {unless_independent(settings, OUTCOMES_KNOWN)})"
 
     return Alert(
         name="MlmonQualityDrop",
@@ -92,7 +89,7 @@ def _dropped(settings: Settings) -> Alert:
 def _fleet_dropped(settings: Settings) -> Alert:
     def share(name: str) -> str:
         worse = _worse(settings, name, OVERALL, "bool ")
-        return f"avg by ({WINDOW}) ({worse} {unless_independent(settings, KNOWN)})"
+        return f"avg by ({WINDOW}) ({worse} {unless_independent(settings, OUTCOMES_KNOWN)})"
 
     info = settings.select("mlmon_model_info")
     return Alert(
@@ -154,7 +151,7 @@ def _concept_drifted(settings: Settings) -> Alert:
         expr=f"""\
 max by ({VERSION}) (
   {settings.select("mlmon_concept_drifted")}
-  {unless_independent(settings, KNOWN)}
+  {unless_independent(settings, OUTCOMES_KNOWN)}
 ) == 1""",
         labels=LABELS,
         hold="15m",
@@ -189,7 +186,7 @@ max by ({VERSION}) (
     > {CALIBRATION_RISE:g}
   )
   and {rows} >= {LEAST_OUTCOMES}
-  {unless_independent(settings, KNOWN)}
+  {unless_independent(settings, OUTCOMES_KNOWN)}
 ) > {CALIBRATION_RISE:g}""",
         labels=LABELS,
         hold="30m",
@@ -208,7 +205,7 @@ def _versions_differ(settings: Settings) -> Alert:
         found = settings.select(f"mlmon_quality_{name}_difference")
         threshold = settings.select(f"mlmon_quality_{name}_difference_threshold")
         differs = f"{found} and abs({found}) > {threshold}"
-        return f"avg by ({VERSION}) ({differs} {unless_independent(settings, KNOWN)})"
+        return f"avg by ({VERSION}) ({differs} {unless_independent(settings, OUTCOMES_KNOWN)})"
 
     return Alert(
         name="MlmonVersionsDiffer",

@@ -11,6 +11,7 @@ SEX = {**HERE, "segment_feature": "sex"}
 OF_SEX = {"job": "models", "model": "income", "version": "1", "segment_feature": "sex"}
 LONG = "x120"
 INDEPENDENT = dependence("income", "0")
+OUTCOMES_INDEPENDENT = dependence("income", "0", metric="mlmon_outcome_dependence_known")
 
 
 def parity(ratio: str, instance: str = "a", window: str = "24h") -> dict[str, str]:
@@ -31,6 +32,7 @@ def _four_fifths() -> Iterator[Case]:
     yield case("silent: chance explains all gaps", parity("1"))
     yield case("silent: one segment", parity("_"))
     yield case("silent: thresholds take rows for independent", parity("0.5") | INDEPENDENT)
+    yield case("silent: outcomes are taken for independent", parity("0.5") | OUTCOMES_INDEPENDENT)
     yield case("silent: for half an hour", parity("1x60 0.5"))
 
 
@@ -50,6 +52,7 @@ def _odds() -> Iterator[Case]:
     yield case("silent: chance explains all gaps", odds("0"))
     yield case("silent: no outcomes", odds("_"))
     yield case("silent: thresholds take rows for independent", odds("0.3") | INDEPENDENT)
+    yield case("silent: outcomes are taken for independent", odds("0.3") | OUTCOMES_INDEPENDENT)
 
 
 FAIRNESS = CaseFile(["optional/mlmon-fairness.yml"], [*_four_fifths(), *_odds()])

@@ -199,6 +199,12 @@ UNEVEN = [
         parity("24h", "0.4") | dependence("bike", "0"),
         8 * HOURS,
     ),
+    Case(
+        "MlmonGroundTruthUneven",
+        "silent: outcomes are taken for independent",
+        parity("24h", "0.4") | dependence("bike", "0", metric="mlmon_outcome_dependence_known"),
+        8 * HOURS,
+    ),
     Case("MlmonGroundTruthUneven", "silent: nearly as often", parity("24h", "0.9"), 8 * HOURS),
 ]
 COVERED = series("mlmon_ground_truth_coverage_ratio", predicted_class="", window="24h", **BIKE)
