@@ -66,9 +66,11 @@ def _worse(settings: Settings, name: str, matchers: str = "", word: str = "") ->
 
 
 def _dropped(settings: Settings) -> Alert:
+    known = unless_independent(settings, OUTCOMES_KNOWN)
+
     def worst(name: str) -> str:
         of = "min" if DECIDING[name] > 0 else "max"
-        return f"{of} by ({SEGMENT}) ({_worse(settings, name)} {unless_independent(settings, OUTCOMES_KNOWN)})"
+        return f"{of} by ({SEGMENT}) ({_worse(settings, name)} {known})"
 
     return Alert(
         name="MlmonQualityDrop",
