@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,16 @@ class Verdict(NamedTuple):
     """0 unchanged, 1 at the threshold."""
     value: float
     threshold: float
+
+
+class Run(NamedTuple):
+    """The last panes of a window whose score is over the threshold."""
+
+    start: float
+    """Unix seconds; NaN without any."""
+    panes: int
+    is_begun: bool
+    """A calm pane precedes them."""
 
 
 @dataclass(frozen=True)
@@ -97,23 +108,23 @@ class ColumnView:
         """Return when the drift of now began, Unix seconds, as well as panes show; NaN if none do.
 
         The panes over the threshold up to now begin there, in the shortest window that has a calm
-        one before them; else in the window that reaches back the farthest.
+        one before them; else in the window that reaches back the farthest, where that is more than
+        the pane that is being filled.
         """
-        runs = [self._run(window) for window in self.drifted_windows()]
-        begun = [start for start, is_begun in runs if is_begun]
-        starts = [start for start, _ in runs if not math.isnan(start)]
-        return begun[0] if begun else min(starts, default=math.nan)
+        runs = [run for run in map(self._run, self.drifted_windows()) if run.panes]
+        begun = [run.start for run in runs if run.is_begun]
+        long = [run.start for run in runs if run.panes > 1]
+        if begun or not runs:
+            return begun[0] if begun else math.nan
+        return min(long) if long else max(run.start for run in runs)
 
-    def _run(self, window: str) -> tuple[float, bool]:
-        """Return when the last panes over the threshold begin, and whether a calm one precedes."""
+    def _run(self, window: str) -> Run:
+        """Return the last panes over the threshold of a window."""
         severities = self.history(self.verdict(window).test, window).severity.tolist()
         panes = zip(severities, self.summaries[window].pane_starts.tolist(), strict=True)
-        start = math.nan
-        for severity, at in reversed([*panes]):
-            if severity <= 1.0:
-                return start, not math.isnan(start)
-            start = start if math.isnan(severity) else at
-        return start, False
+        scored = [pane for pane in panes if not math.isnan(pane[0])]
+        over = [*takewhile(lambda pane: pane[0] > 1.0, reversed(scored))]
+        return Run(over[-1][1] if over else math.nan, len(over), len(over) < len(scored))
 
     def scored_panes(self, window: str) -> int:
         """Return how many panes of a window have the score that its verdict rests on."""

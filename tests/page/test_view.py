@@ -76,6 +76,15 @@ def test_the_shortest_window_with_a_calm_pane_says_when_a_drift_began(tmp_path: 
     assert NOW - 600.0 <= colour.since() <= NOW - 300.0
 
 
+def test_a_server_that_has_only_just_started_saw_no_drift_before(tmp_path: Path) -> None:
+    monitor = Monitor(Config(**configured(tmp_path, features=FEATURES)))
+    columns = rows(300, 1, shift=1.0, features=FEATURES)
+    monitor.observe(columns, {"score": columns.pop("score")}, model="bike-demand", now=NOW)
+    colour = view(monitor).find("bike-demand", "2026-11", "feature", "colour")
+    assert colour is not None
+    assert NOW - 300.0 < colour.since() <= NOW
+
+
 def test_the_score_that_is_shown_says_most(filled: View) -> None:
     colour = filled.find("bike-demand", "2026-11", "feature", "colour")
     assert colour is not None
