@@ -39,6 +39,13 @@ def test_the_site_has_each_page_and_each_public_name(site: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_pictures_of_each_page_are_there(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        for source in re.findall(r'(?:src|srcset)="([^":]+\.(?:png|svg))"', page.read_text()):
+            assert (page.parent / source).exists(), f"{page.name}: {source}"
+
+
+@pytest.mark.slow
 def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     loaded = re.compile(r"<(?:script|img|link)[^>]*(?:src|href)=\"(https?:[^\"]+)")
     found = {url for page in site.rglob("*.html") for url in loaded.findall(page.read_text())}
