@@ -14,7 +14,7 @@ from .html import Child, Html, element, text
 from .labels import FAULTS, QUALITIES, Label, score_label
 from .links import Context
 from .outcome_view import ALL, Coverage, Segment, VersionOutcomes
-from .view import ColumnView, Fault, ModelView, View
+from .view import ColumnView, Fault, ModelView, View, worst_window
 
 SHOWN = 10
 """Lines of worse qualities; drifted columns get twice as many."""
@@ -82,12 +82,18 @@ def trouble_line(view: View) -> Html | None:
 
 def _drifted_row(column: ColumnView, context: Context) -> Html:
     windows = column.drifted_windows()
-    worst = max((column.verdict(window) for window in windows), key=lambda v: v.severity)
+    window = worst_window(column)
+    worst, moved = column.verdict(window), column.moved(window)
     score = TESTS[worst.test].score
     link = context.links.column(column, context.window)
     return element(
         "tr",
-        element("th", cut_name(column.name, link), scope="row"),
+        element(
+            "th",
+            cut_name(column.name, link),
+            element("small", str(moved)) if moved else None,
+            scope="row",
+        ),
         element("td", cut_name(column.model), class_="wide"),
         element("td", ", ".join(windows), class_="wide"),
         element("td", score_label(score).title),

@@ -17,7 +17,7 @@ from .document import cut_name, legend, name_of, tiles, warning_mark, window_cho
 from .drawings import chart, pair
 from .html import Child, Html, element, text
 from .links import Context
-from .view import ColumnView, View
+from .view import ColumnView, View, worst_window
 
 SHIFT = 0.5
 """Standard deviations of a mean of which the page says after how long it is seen."""
@@ -43,7 +43,7 @@ def of_column(view: View, column: ColumnView, context: Context) -> list[Child]:
                 window_choice(view.windows, context.window, addresses),
                 class_="bar",
             ),
-            element("p", _verdict(column)),
+            element("p", _verdict(column, context.window)),
             class_="verdict",
         ),
         *column_parts(column, context),
@@ -55,7 +55,7 @@ def column_section(column: ColumnView, context: Context, anchor: str) -> Html:
     return element(
         "section",
         element("h2", name_of(column.name)),
-        element("p", _verdict(column), class_="soft"),
+        element("p", _verdict(column, context.window), class_="soft"),
         [part for part in _parts(column, context) if part is not None],
         id=anchor,
         class_="column",
@@ -74,11 +74,14 @@ def _parts(column: ColumnView, context: Context) -> Iterator[Html | None]:
     yield _quantiles(column)
 
 
-def _verdict(column: ColumnView) -> Html:
+def _verdict(column: ColumnView, window: str) -> Html:
     about = f"{column.kind.capitalize()} {column.side} of "
     version = text(" · version ", name_of(column.version)) if column.version else ""
     windows = column.drifted_windows()
+    moved: Child = None
     if windows:
+        shown = window if window in windows else worst_window(column)
+        moved = text(str(column.moved(shown)), f" in {shown}. ")
         state: Child = element(
             "span", warning_mark(True), f"Drifted in {' and '.join(windows)}", class_="over-text"
         )
@@ -86,7 +89,9 @@ def _verdict(column: ColumnView) -> Html:
         state = "Not drifted"
     else:
         state = "Too few rows to tell"
-    return text(state, ". ", about, name_of(column.model), version, ".")
+    share = "" if math.isnan(column.importance) else formatting.percent(column.importance)
+    weight = f" It has {share} of the importance." if share else None
+    return text(state, ". ", moved, about, name_of(column.model), version, ".", weight)
 
 
 def _scores(column: ColumnView) -> Html:

@@ -21,7 +21,7 @@ from .links import Context
 from .outcome_view import ModelOutcomes
 from .quality_section import quality_section
 from .ranking import ranked_table
-from .view import ColumnView, ModelView, VersionView, View, ranked, worst_severity
+from .view import ColumnView, ModelView, VersionView, View, ranked, worst_impact
 
 SHOWN = 10
 """Columns of a model on the first page; up to three times as many if they drifted."""
@@ -70,7 +70,7 @@ def verdict(view: View, models: Sequence[ModelView], context: Context) -> Html:
 
 def _worst(drifted: Sequence[ColumnView], models: Sequence[ModelView], now: float) -> Html:
     """Name the column that drifted the most, and since when it has."""
-    worst = max(drifted, key=worst_severity)
+    worst = max(drifted, key=worst_impact)
     of = text(" of ", name_of(worst.model)) if len(models) > 1 else None
     most = " the most" if len(drifted) > 1 else ""
     since = worst.since()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from mlmon_exporter.core.drift.tests import TESTS
@@ -28,23 +29,26 @@ def ranked_table(
     Small screens leave most calm columns out of a table `is_short`: others are a link away.
     """
     drawn = _drawn_window(columns, context)
+    is_weighed = not all(math.isnan(column.importance) for column in columns)
     rows = []
     for i, column in enumerate(columns):
-        rows.append(_ranked_row(column, context, drawn, is_short and i >= ON_PHONES))
+        is_more = is_short and i >= ON_PHONES
+        rows.append(_ranked_row(column, context, drawn, is_more, is_weighed))
         context.pause()
-    widths = ["", "score", "number", "number", "number", "picture", "picture"]
+    widths = ["", "score", *["number"] * (3 + is_weighed), "picture", "picture"]
     head = table_head(
         "Name",
         "Score",
         "n:Value",
         "n:Threshold",
         "n:Rows",
+        *(["n:Importance"] if is_weighed else []),
         f"Last {drawn}",
         "Reference and now",
     )
     return element(
         "table",
-        element("caption", element("b", title), "most drifted first"),
+        element("caption", element("b", title), _order(is_weighed=is_weighed)),
         element("colgroup", [element("col", class_=width or None) for width in widths]),
         head,
         element("tbody", rows),
@@ -63,7 +67,13 @@ def _drawn_window(columns: Sequence[ColumnView], context: Context) -> str:
     return max(points, key=lambda window: points[window])
 
 
-def _ranked_row(column: ColumnView, context: Context, drawn_window: str, is_more: bool) -> Html:
+def _order(*, is_weighed: bool) -> str:
+    return "most drifted, times importance, first" if is_weighed else "most drifted first"
+
+
+def _ranked_row(
+    column: ColumnView, context: Context, drawn_window: str, is_more: bool, is_weighed: bool
+) -> Html:
     window = context.window
     found = column.verdict(window)
     summary = column.summaries[window]
@@ -81,6 +91,9 @@ def _ranked_row(column: ColumnView, context: Context, drawn_window: str, is_more
         element("td", warning_mark(found.is_drifted), values[0], class_="n value"),
         element("td", values[1], class_="n limit"),
         element("td", formatting.count(summary.rows), class_="n wide"),
+        element("td", formatting.percent(column.importance), class_="n wide")
+        if is_weighed
+        else None,
         element("td", drawn, class_="drawn"),
         element("td", bars(*shares, "Shares per bin, reference and now"), class_="drawn"),
         class_="over" if found.is_drifted else "more" if is_more else None,

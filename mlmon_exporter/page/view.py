@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlmon_exporter.core.drift.history import ScoreHistory, Snapshot, WindowSummary
+from mlmon_exporter.core.drift.moved import Move
 from mlmon_exporter.core.drift.tests import TESTS
 from mlmon_exporter.core.records import Requests
 
@@ -131,6 +132,22 @@ class ColumnView:
         test = self.verdict(window).test
         return int(np.isfinite(self.history(test, window).severity).sum()) if test else 0
 
+    @property
+    def importance(self) -> float:
+        """Share of the importance of all features, 0 to 1; NaN where it is not known."""
+        return float(self._any.bars.importance[self.index])
+
+    def impact(self, window: str) -> float:
+        """Return severity times importance over its mean; NaN without a score."""
+        return self.verdict(window).severity * self._any.bars.weight(self.index)
+
+    def moved(self, window: str) -> Move | None:
+        """Return what moved in a window, for its words; None unless it drifted there."""
+        verdict = self.verdict(window)
+        if not verdict.is_drifted:
+            return None
+        return self.summaries[window].moved(self.index, verdict.test, verdict.value)
+
     def drifted_windows(self) -> list[str]:
         """Return the windows in which the column drifted, shortest first."""
         return [window for window in self.summaries if self.number("drifted", window) == 1.0]
@@ -208,10 +225,10 @@ class View:
 
     @property
     def drifted(self) -> list[ColumnView]:
-        """The columns that drifted in any window, worst first."""
+        """The columns that drifted in any window, by severity times importance."""
         columns = (column for model in self.models for column in model.columns)
         drifted = [column for column in columns if column.drifted_windows()]
-        return sorted(drifted, key=lambda column: -worst_severity(column))
+        return sorted(drifted, key=lambda column: -worst_impact(column))
 
     def find(self, model: str, version: str, side: str, name: str) -> ColumnView | None:
         """Return a column by its names, None if there is none."""
@@ -223,19 +240,23 @@ class View:
         return None
 
 
-def worst_severity(column: ColumnView) -> float:
-    """Return the greatest severity of a column over its windows and scores, 0 without any."""
-    windows = column.summaries
-    return max((s for window in windows for s in column.severities(window).values()), default=0.0)
+def worst_window(column: ColumnView) -> str:
+    """Return the window, of those that drifted, in which a column's severity is greatest."""
+    return max(column.drifted_windows(), key=lambda window: column.verdict(window).severity)
+
+
+def worst_impact(column: ColumnView) -> float:
+    """Return the greatest impact of a column over its windows, 0 without any."""
+    found = [column.impact(window) for window in column.summaries]
+    return max((impact for impact in found if not math.isnan(impact)), default=0.0)
 
 
 def ranked(columns: Iterable[ColumnView], window: str) -> list[ColumnView]:
-    """Return columns, the drifted ones first, then by severity; those without a score last."""
+    """Return columns, the drifted ones first, then by impact; those without a score last."""
 
     def rank(column: ColumnView) -> tuple[bool, float]:
-        verdict = column.verdict(window)
-        severity = -1.0 if math.isnan(verdict.severity) else verdict.severity
-        return (not verdict.is_drifted, -severity)
+        impact = column.impact(window)
+        return (not column.verdict(window).is_drifted, 1.0 if math.isnan(impact) else -impact)
 
     return sorted(columns, key=rank)
 

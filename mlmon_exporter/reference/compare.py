@@ -7,7 +7,7 @@ verdicts are those of a server whose window holds these rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -59,6 +59,10 @@ class ColumnCheck(NamedTuple):
 
     A name for drift that scores found: no test, so no false alarms.
     """
+    moved: str = ""
+    """Words for what moved; empty unless it drifted."""
+    importance: float = math.nan
+    """Share of the importance of all features, 0 to 1; NaN where it is not known."""
 
 
 class QualityCheck(NamedTuple):
@@ -200,7 +204,7 @@ def _result(snapshot: Snapshot, model: Model, rows: int, seen: set[str]) -> Comp
     columns = [
         check for summary in snapshot.summaries for check in _columns(summary, numbers, model)
     ]
-    columns.sort(key=lambda c: (not c.is_drifted, -c.severity if c.severity == c.severity else 1.0))
+    columns.sort(key=_rank_by(columns))
     qualities = [*_qualities(numbers)]
     qualities.sort(key=lambda check: not check.is_worse)
     absent = {*model.feature_names(), *model.output_names()} - seen
@@ -212,6 +216,18 @@ def _result(snapshot: Snapshot, model: Model, rows: int, seen: set[str]) -> Comp
     ]
     window = model.settings.windows[-1].label
     return Comparison(rows, window, tuple(columns), tuple(qualities), snapshot)
+
+
+def _rank_by(checks: Sequence[ColumnCheck]) -> Callable[[ColumnCheck], tuple[bool, float]]:
+    """Return the order of checks: drifted ones first, then by severity times importance."""
+    known = sum(not math.isnan(check.importance) for check in checks)
+
+    def rank(check: ColumnCheck) -> tuple[bool, float]:
+        weight = 1.0 if math.isnan(check.importance) else check.importance * known
+        impact = check.severity * weight
+        return (not check.is_drifted, 1.0 if math.isnan(impact) else -impact)
+
+    return rank
 
 
 Numbers = Mapping[tuple[str, tuple[str, ...]], float]
@@ -240,7 +256,10 @@ def _columns(summary: WindowSummary, numbers: Numbers, model: Model) -> Iterator
         is_drifted = drifted == 1.0
         constant = is_drifted and _is_constant(summary, j, numbers)
         yield ColumnCheck(
-            side, name, score, value, bar, severities[test], is_drifted, is_constant=constant
+            *(side, name, score, value, bar, severities[test], is_drifted),
+            is_constant=constant,
+            moved=str(summary.moved(j, test, value) or "") if is_drifted else "",
+            importance=float(summary.bars.importance[j]),
         )
 
 

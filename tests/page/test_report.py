@@ -51,7 +51,11 @@ def test_what_drifted_has_a_section(monitor: Monitor) -> None:
     sections = re.findall(
         r'<section id="column-\d+" class="column"><h2><bdi[^>]*>(.*?)</bdi>', page
     )
-    assert sections[:4] == ["score", "humidity", "colour", "temperature"]
+    assert sections[0] == "score"
+    # By importance, too, so in no order of severity alone.
+    assert {*sections[1:4]} == {"humidity", "colour", "temperature"}
+    assert re.search(r"[\d.]+ % of rows are above [\d.]+, [\d.]+ % in the reference in 24h", page)
+    assert re.search(r"It has [\d.]+ % of the importance", page)
 
 
 def test_two_versions_at_once_are_told_apart(tmp_path: Path) -> None:

@@ -38,15 +38,18 @@ def test_every_model_has_its_features_and_outputs(filled: View) -> None:
     assert filled.windows == ("1h", "24h")
 
 
-def test_drifted_columns_come_first_and_then_by_severity(filled: View) -> None:
+def test_drifted_columns_come_first_and_then_by_severity_times_importance(filled: View) -> None:
     order = ranked(filled.models[0].versions[0].features, "24h")
     verdicts = [column.verdict("24h") for column in order]
     drifted = [bool(verdict.is_drifted) for verdict in verdicts]
     assert drifted == sorted(drifted, reverse=True)
     assert sum(drifted) == 3
-    calm = [verdict.severity for verdict in verdicts[3:]]
-    assert calm == sorted(calm, reverse=True)
-    assert all(severity < 1 for severity in calm)
+    known = len(order)
+    assert sum(column.importance for column in order) == pytest.approx(1.0)
+    impacts = [known * c.importance * v.severity for c, v in zip(order, verdicts, strict=True)]
+    for part in (impacts[:3], impacts[3:]):
+        assert part == sorted(part, reverse=True)
+    assert all(verdict.severity < 1 for verdict in verdicts[3:])
 
 
 def test_a_drift_began_with_the_panes_over_the_threshold_up_to_now(filled: View) -> None:

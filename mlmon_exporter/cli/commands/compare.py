@@ -144,7 +144,7 @@ def _table(found: Comparison) -> Table:
     for name in ("value", "threshold"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    table.add_column("inactive because")
+    table.add_column("why")
     sections = {
         side: [_column_row(check) for check in found.columns if check.side == side]
         for side in ("feature", "output")
@@ -167,7 +167,13 @@ def _shown(rows: Sequence[tuple[str, ...]]) -> Iterable[tuple[str, ...]]:
 
 def _column_row(check: ColumnCheck) -> tuple[str, ...]:
     verdict = _verdict(check.is_drifted, "constant" if check.is_constant else "drifted")
-    return (escape(check.name), check.score, *_numbers(check), verdict, escape(check.inactive))
+    return (
+        escape(check.name),
+        check.score,
+        *_numbers(check),
+        verdict,
+        escape(check.moved or check.inactive),
+    )
 
 
 def _quality_row(check: QualityCheck) -> tuple[str, ...]:

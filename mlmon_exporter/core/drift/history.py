@@ -22,6 +22,7 @@ from mlmon_exporter.core.windows.tally import Tally
 from mlmon_exporter.core.windows.window import Memo, PaneKey, WindowedTallies
 
 from .context import ScoringContext
+from .moved import TAIL, Move, greatest_move, into_tails
 from .readings import ColumnReadings, Role
 from .tests import SCORES, TESTS, Comparison, threshold
 
@@ -40,6 +41,13 @@ class Bars(NamedTuple):
     """Per column, shares of the reference's rows, 0 to 1; NaN where it has no rows."""
     quantiles: tuple[Floats, ...]
     """Per column, the reference's values at `QUANTILES`; NaN for a category."""
+    importance: Floats
+    """Per column, its share of the features' importance, 0 to 1; NaN where it is not known."""
+
+    def weight(self, j: int) -> float:
+        """Return the importance of column `j` over the mean of all; 1 where it is not known."""
+        own = float(self.importance[j])
+        return 1.0 if np.isnan(own) else own * int((~np.isnan(self.importance)).sum())
 
 
 class ScoreHistory(NamedTuple):
@@ -72,6 +80,14 @@ class WindowSummary(NamedTuple):
     """Unix seconds, oldest first; one for each pane of the window, with rows or without."""
     history: Mapping[str, ScoreHistory]
     """Threshold's name -> its score, pane by pane."""
+
+    def moved(self, j: int, test: str, value: float) -> Move | None:
+        """Return what moved in column `j`, given the threshold that was crossed and its score."""
+        bars = self.bars
+        if test == TAIL:
+            return into_tails(value, bars.reference[j])
+        sides = bars.reference[j], self.current[j]
+        return greatest_move(bars.kinds[j], bars.intervals[j], *sides, test)
 
 
 class Snapshot(NamedTuple):
@@ -209,6 +225,7 @@ def reference_bars(matrix: ReferenceMatrix) -> Bars:
         tuple(b.intervals for b in bins),
         tuple(map(_shares, counts)),
         tuple(quantiles),
+        np.array([column.importance for column in matrix.references]),
     )
 
 

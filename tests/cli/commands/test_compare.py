@@ -46,7 +46,7 @@ def known(folder: Path) -> Path:
 
 def test_a_table_says_what_has_drifted(known: Path) -> None:
     text = succeeded("compare", "same.csv", "--reference", known, "--ground-truth", "cnt")
-    assert "feature score value threshold verdict inactive because" in text
+    assert "feature score value threshold verdict why" in text
     assert re.search(r"output prediction \w+ 0", text)
     assert re.search(r"quality all rows \w+", text)
     assert "1 000 rows as a window of 24h against" in text
