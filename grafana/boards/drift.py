@@ -91,14 +91,21 @@ def _ranked() -> Panel:
     def worst(metric: str) -> str:
         return greatest(f"mlmon_feature_{metric}", HERE, BY)
 
+    drift, share = over_threshold(FEATURE, MODEL, BY), _importance()
+    mean_one = f"{share} * on (version) group_left () count by (version) ({share})"
+    impact = f"{drift}\n* on ({BY}) ({mean_one})\nor\n{drift}"
     link = "mlmon-drift?var-model=${model}&var-feature=${__value.raw}&var-window=${window}"
     return table(
-        "Features, the most drifted first",
-        "Drift is the worst score of a feature divided by its threshold: over 1 it has drifted. A "
-        "click on a feature shows it below.",
+        "Features, those first that drifted and matter",
+        "Drift is the worst score of a feature divided by its threshold: over 1 it has drifted. "
+        "Impact is drift times the feature's importance for the predictions, over the mean "
+        "importance; drift itself where the reference knows none. A click on a feature shows it "
+        "below.",
         [Key("feature", "Feature", link, width=170), Key("version", "Version", width=80)],
         [
-            Column("Drift", over_threshold(FEATURE, MODEL, BY), "none", 2, OVER, is_bar=True),
+            Column("Impact", impact, "none", 2, width=70),
+            Column("Drift", drift, "none", 2, OVER, is_bar=True),
+            Column("Importance", share, "percentunit", 0, width=95),
             Column("PSI", worst("psi"), "none", 3, width=60),
             Column("PSI threshold", worst("psi_threshold"), "none", 3, width=110),
             Column("KS", worst("ks_statistic"), "none", 3, width=60),
@@ -108,6 +115,10 @@ def _ranked() -> Panel:
             Column("Rows", total("mlmon_feature_window_rows", HERE, BY), width=70),
         ],
     )
+
+
+def _importance() -> str:
+    return greatest("mlmon_feature_importance_ratio", MODEL, BY)
 
 
 def _heat() -> Panel:

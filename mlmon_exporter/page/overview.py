@@ -69,7 +69,7 @@ def verdict(view: View, models: Sequence[ModelView], context: Context) -> Html:
 
 
 def _worst(drifted: Sequence[ColumnView], models: Sequence[ModelView], now: float) -> Html:
-    """Name the column that drifted the most, and since when it has."""
+    """Name the column that drifted the most, its importance counted, and since when it has."""
     worst = max(drifted, key=worst_impact)
     of = text(" of ", name_of(worst.model)) if len(models) > 1 else None
     most = " the most" if len(drifted) > 1 else ""

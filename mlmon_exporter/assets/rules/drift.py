@@ -7,7 +7,7 @@ others back. Drift is a cause, not a symptom: it pages only if `Settings.severit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
 from mlmon_exporter.core.settings import LEARNED
@@ -50,10 +50,42 @@ max by ({VERSION}, {role.label}) (
         summary=f"{what} {column} of {{{{ $labels.model }}}} has drifted",
         description=(
             f"At least one replica of {THE_MODEL} says that {column} differs from the reference in "
-            "a window by more than chance and time bring."
+            f"a window by more than chance and time bring{_moved(settings, role)}."
         ),
         board=_board(role),
     )
+
+
+def _moved(settings: Settings, role: Role) -> str:
+    """Return a text that Prometheus completes with the bin whose share moved most."""
+    hour = settings.span("1h")
+
+    def rows(matchers: str = "%s") -> str:
+        of = settings.select(f"{role.prefix}_bin_rows_total", matchers)
+        return f"increase({of}[{hour}])"
+
+    ratio = settings.select(f"{role.prefix}_reference_ratio", "%s")
+    share = f"sum by (bin) ({rows()}) / scalar(sum({rows()}))"
+    apart = f"max by (bin, interval) ({ratio}) - on (bin) group_left () ({share})"
+    now = f"100 * sum({rows('%s,bin=%q')}) / scalar(sum({rows()}))"
+    before = f"100 * max({settings.select(f'{role.prefix}_reference_ratio', '%s,bin=%q')})"
+    percent = "query | first | value | printf `%.0f`"
+    return (
+        f"{_here((*PLACE, *LABELS[1:], role.label))}"
+        f"{{{{ with printf `topk(1, abs({apart}))` . . . | query }}}}"
+        '{{ $bin := . | first | label "bin" }}; in the last hour, '
+        f"{{{{ printf `{now}` $here $bin $here | {percent} }}}} % of rows are in "
+        '{{ . | first | label "interval" }}, '
+        f"{{{{ printf `{before}` $here $bin | {percent} }}}} % in the reference"
+        "{{ end }}{{ end }}"
+    )
+
+
+def _here(labels: Sequence[str]) -> str:
+    """Return the begin of a text in which `$here`, and the dot, match the alert's labels."""
+    matchers = ",".join(f"{label}=%q" for label in labels)
+    values = " ".join(f"$labels.{label}" for label in labels)
+    return f"{{{{ with printf `{matchers}` {values} }}}}{{{{ $here := . }}}}"
 
 
 def _fleet_drifted(settings: Settings) -> Alert:
@@ -101,17 +133,24 @@ def _over(settings: Settings, role: Role) -> str:
 
 
 def _greatest(settings: Settings) -> str:
-    """Return a text that Prometheus completes with the feature or output of the greatest PSI."""
-    labels = (*PLACE, *LABELS[1:])
-    matchers = ",".join(f"{label}=%q" for label in labels)
+    """Return a text that Prometheus completes with the feature or output that drifted most.
+
+    That is by PSI over its threshold, times the importance of a feature over the mean.
+    """
     names = '__name__=~"feature:mlmon_feature_psi:1h|output:mlmon_prediction_psi:1h"'
-    query = f"topk(1, {settings.select('', f'{names},{matchers}')})"
-    query = query.replace("\\", "\\\\").replace('"', '\\"')
-    values = " ".join(f"$labels.{label}" for label in labels)
+    limits = '__name__=~"mlmon_feature_psi_threshold|mlmon_prediction_psi_threshold"'
+    psi, limit = (settings.select("", f"{name},%s") for name in (names, limits))
+    importance = settings.select("mlmon_feature_importance_ratio", "%s")
+    column, to_column = "(feature, output)", "on (feature, output) group_left ()"
+    over = f"{psi} / {to_column} max by {column} ({limit})"
+    share = f"max by {column} ({importance})"
+    weighed = f"{over} * {to_column} ({share} * scalar(count({share})))"
+    query = f"{psi} and on {column} topk(1, {weighed} or on {column} {over})"
     name = '{{ . | first | label "feature" }}{{ . | first | label "output" }}'
     return (
-        f'{{{{ with printf "{query}" {values} | query }}}}, {name} the most '
-        "(PSI {{ . | first | value | printf `%.2f` }}){{ end }}"
+        f"{_here((*PLACE, *LABELS[1:]))}"
+        f"{{{{ with printf `{query}`{' .' * query.count('%s')} | query }}}}, {name} the most "
+        "(PSI {{ . | first | value | printf `%.2f` }}){{ end }}{{ end }}"
     )
 
 

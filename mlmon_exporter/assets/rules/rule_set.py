@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from . import data, drift, fairness, fleet, kpi, monitor, outcomes, quality, serving, targets
+from . import (
+    data,
+    drift,
+    fairness,
+    fleet,
+    importance,
+    kpi,
+    monitor,
+    outcomes,
+    quality,
+    serving,
+    targets,
+)
 from .alert import Alert
 from .alertmanager import alertmanager_file
 from .rule_files import Group, rule_file
@@ -42,6 +54,12 @@ SUBSYSTEMS = (
         "fairness",
         "Optional alerts on segments that are treated unequally: load them if you need them.",
         fairness.alerts,
+        "optional",
+    ),
+    Subsystem(
+        "importance",
+        "Optional alert on drift of features that matter: load it if it should wake somebody.",
+        importance.alerts,
         "optional",
     ),
 )

@@ -36,6 +36,9 @@ class Settings:
     parity_objective: float = 0.8
     """Least over greatest selection ratio of a feature's segments, 0 to 1. The four-fifths rule of
     the US Uniform Guidelines on Employee Selection Procedures (1978), a rule of thumb."""
+    drift_importance: float = 0.3
+    """Share of the importance of all features, 0 to 1, whose drift pages; the optional alert reads
+    it."""
     severities: Mapping[str, str] = field(default_factory=dict)
     """Alert -> severity, where it is not the default."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -57,7 +60,8 @@ class Settings:
         Raises:
             ValueError: An objective, a span or a label makes no sense.
         """
-        for name in ("availability_objective", "latency_objective", "parity_objective"):
+        shares = "availability_objective latency_objective parity_objective drift_importance"
+        for name in shares.split():
             share = getattr(self, name)
             if not 0 < share < 1:
                 raise ValueError(f"{name}: expected over 0 and under 1, got {share}")

@@ -49,6 +49,14 @@ Parity: TypeAlias = Annotated[
         IN_RULES,
     ),
 ]
+DriftImportance: TypeAlias = Annotated[
+    float,
+    _option(
+        "SHARE",
+        "Importance, 0 to 1, of features whose drift pages, if you load the optional alert.",
+        IN_RULES,
+    ),
+]
 Severity: TypeAlias = Annotated[
     list[str] | None,
     _option(

@@ -41,7 +41,7 @@ class Case:
     value: str = ""
     """How `$value` reads in the description."""
     greatest: str = ""
-    """What a query adds to the summary."""
+    """What a query adds to the text."""
 
     @property
     def fires(self) -> bool:
@@ -149,6 +149,7 @@ def case_files() -> dict[str, CaseFile]:
         data_cases,
         drift_cases,
         fairness_cases,
+        importance_cases,
         kpi_cases,
         monitor_cases,
         outcomes_cases,
@@ -171,6 +172,7 @@ def case_files() -> dict[str, CaseFile]:
         "mlmon-outcomes_test.yml": outcomes_cases.OUTCOMES,
         "mlmon-quality_test.yml": quality_cases.QUALITY,
         "mlmon-fairness_test.yml": fairness_cases.FAIRNESS,
+        "mlmon-importance_test.yml": importance_cases.IMPORTANCE,
         "mlmon-kpi_test.yml": kpi_cases.KPI,
         "mlmon-monitor_test.yml": monitor_cases.MONITOR,
         "mlmon-rules_test.yml": monitor_cases.RULES_THEMSELVES,

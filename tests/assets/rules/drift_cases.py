@@ -19,6 +19,9 @@ def _drifted(alert: str, side: Mapping[str, str], prefix: str) -> Iterator[Case]
     day = series(f"{prefix}_drifted", instance="b", **{**labels, "window": "24h"})
     of = {"job": "models", **BIKE, **side}
     yield Case(alert, "fires: one replica says so", {a: "0x60", b: "1x60"}, 30, of)
+    bins = {**both_bins(prefix, side), a: "0x90", b: "1x90"}
+    moved = "; in the last hour, 79 % of rows are in (0.46, +Inf), 8 % in the reference"
+    yield Case(alert, "fires: and says what moved", bins, 75, of, greatest=moved)
     yield Case(alert, "fires: once for both windows", {a: "0x60", b: "1x60", day: "1x60"}, 30, of)
     yield Case(alert, "silent: none does", {a: "0x60", b: "0x60"}, 30)
     yield Case(alert, "silent: for ten minutes only", {a: "0x60", b: "1x10 0x50"}, 20)
@@ -32,6 +35,21 @@ def _drifted(alert: str, side: Mapping[str, str], prefix: str) -> Iterator[Case]
     ended = {a: "0x120", b: "1x30 0x90"}
     yield Case(alert, "fires: ended fifty minutes ago", ended, 80, of)
     yield Case(alert, "silent: ended over an hour ago", ended, 100)
+
+
+def both_bins(prefix: str, side: Mapping[str, str]) -> dict[str, str]:
+    """Return the bins of a feature or output whose rows have moved up, in two replicas."""
+    found = {}
+    for number, (interval, before, now) in enumerate(
+        (("(-Inf, 0.2]", "0.5", 10), ("(0.2, 0.46]", "0.42", 11), ("(0.46, +Inf)", "0.08", 79))
+    ):
+        labels = {**BIKE, **side, "kind": "numeric", "bin": f"{number:02d}"}
+        for name in "ab":
+            rows = series(f"{prefix}_bin_rows_total", instance=name, **labels)
+            ratio = {**labels, "interval": interval}
+            found[rows] = f"0+{now}x90"
+            found[series(f"{prefix}_reference_ratio", instance=name, **ratio)] = f"{before}x90"
+    return found
 
 
 MOST = ", temp the most (PSI 0.40)"
@@ -107,6 +125,19 @@ def _together() -> Iterator[Case]:
         **_scores(column="cnt", psi="0x90"),
         **_scores("output", column="count", psi="0.3x90"),
     }
+    importance = {
+        series("mlmon_feature_importance_ratio", **BIKE, feature=feature): f"{share}x90"
+        for feature, share in {"temp": "0.8", "wind": "0.1", "cnt": "0.1"}.items()
+    }
+    yield Case(
+        "MlmonFleetDrift",
+        "fires: and names the feature of the greatest PSI times importance",
+        both | importance,
+        45,
+        OF_BIKE,
+        "3",
+        MOST,
+    )
     yield Case(
         "MlmonFleetDrift",
         "fires: once for all features and outputs that drift",
