@@ -104,7 +104,7 @@ class Predictions:
         if features and batch.features:
             if not _holds(batch.features, features, 1 if len(features) <= FEW_COLUMNS else NEEDED):
                 return _other_protocol(batch.features) or "unknown_columns"
-        elif not _has_output(batch.predictions, outputs):
+        elif outputs.isdisjoint(batch.predictions):  # of a body that was not read: by name alone
             return "unknown_columns"
         if outputs and batch.predictions:
             self._check_outputs(name, _has_output(batch.predictions, outputs))

@@ -76,6 +76,13 @@ def test_posts_that_are_no_predictions_are_counted_by_route(
     assert watched.post("/predict", ROW)
 
 
+def test_a_body_that_does_not_fit_is_a_row_only_if_its_answer_names_an_output() -> None:
+    watched = Watched(ModelReference(of_rows("a", "b", "c"), of_rows("y"), 0.0, "file"))
+    assert not watched.post("/queue/join", {"data": ["typed text"]}, {"event_id": "e"})
+    assert watched.counts == {("/queue/join", "unknown_columns"): 1}
+    assert watched.post("/predict", {"data": ["typed text"]}, {"y": 0.5})
+
+
 TENSORS = [{"name": n, "shape": [1], "datatype": "FP64", "data": [1.0]} for n in ("age", "rooms")]
 
 

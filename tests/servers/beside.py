@@ -26,6 +26,8 @@ class Call(NamedTuple):
     times: int = 5
     sums: Mapping[str, float] = {}
     """Feature or output -> the sum of its values that is seen."""
+    is_fixed: bool = True
+    """Each answer is the same: no times or ids in it."""
 
 
 def _json(value: Any) -> bytes:
@@ -52,6 +54,10 @@ CALLS: Mapping[str, list[Call]] = {
         Call("graphql", "/graphql", _json({"query": f'{{ greeting(name: "{MARKER}") }}'})),
         Call("json_rpc", "/rpc", _json({"jsonrpc": "2.0", "id": 1, "params": {"q": MARKER}})),
     ],
+    "gradio": [
+        of_rows("predict", "/predict", RECORDS),
+        Call("call", "/ui/gradio_api/call/greet", _json({"data": [MARKER]}), is_fixed=False),
+    ],
     "generate": [
         Call("tgi", "/generate", _json(TOLD), 1),
         Call("tgi_stream", "/generate_stream", _json(TOLD), 1),
@@ -77,4 +83,4 @@ CALLS: Mapping[str, list[Call]] = {
         of_rows("stream", "/stream", {"rows": RECORDS}),
     ],
 }
-"""Server -> its calls. `fastapi` has README's own line, without `routes`."""
+"""Server -> its calls. `fastapi` and `gradio` have README's own line, without `routes`."""

@@ -13,6 +13,7 @@ PACKAGES = {
     "mlflow": ["mlflow>=3"],
     "fastapi": ["fastapi", "python-multipart", "strawberry-graphql[fastapi]>=0.240", "uvicorn"],
     "django": ["django>=5", "uvicorn"],
+    "gradio": ["gradio>=5"],
     "litserve": ["litserve>=0.2"],
     "bentoml": ["bentoml>=1.4"],
     "mlserver": ["mlserver>=1.7"],
