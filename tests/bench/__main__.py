@@ -97,7 +97,7 @@ def _print_costs() -> None:
         ("scrape, 1000 features x 2 windows, all changed, ms", scrape["all changed"], "250"),
         ("scrape, nothing changed, ms", scrape["nothing changed"], "60"),
         ("lines of that scrape", scrape["lines"], ""),
-        ("memory a feature, 2 windows, KiB", kibibytes_per_feature(), "128"),
+        ("memory a feature, 2 windows, KiB", kibibytes_per_feature(), "96"),
         ("importing `instrument` after FastAPI, by NumPy's import", imports["instrument"], "0.3"),
         ("importing and calling it, by the same", imports["monitor"], ""),
         ("flushes of 8 workers x 200 features, % of a core", 100 * shared.flush_share, "3"),

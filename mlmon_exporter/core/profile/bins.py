@@ -60,7 +60,7 @@ class NumericBins:
         """Cells, missing included."""
         return len(self.edges) + 2
 
-    @cached_property
+    @property
     def bin_of_cell(self) -> NDArray[np.intp]:
         """Index of the bin of each cell: ascending, then `unseen` where it exists, then missing."""
         bins = np.append(np.searchsorted(self.bin_edges, self.edges), len(self.bin_edges))
@@ -276,8 +276,9 @@ _BOOLEAN_TYPES = frozenset((bool, np.bool_))
 
 def bin_order(bins: Bins) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the cells in the order of their bins, and where among them each bin begins."""
-    order = np.argsort(bins.bin_of_cell, kind="stable")
-    starts = np.searchsorted(bins.bin_of_cell[order], np.arange(len(bins.bin_names)))
+    bin_of_cell = bins.bin_of_cell
+    order = np.argsort(bin_of_cell, kind="stable")
+    starts = np.searchsorted(bin_of_cell[order], np.arange(len(bins.bin_names)))
     return order.astype(np.intp), starts.astype(np.intp)
 
 

@@ -27,8 +27,6 @@ class Grid(NamedTuple):
     """True for cells of one value."""
     atoms: Floats
     """That value; of other cells anything."""
-    ends: Floats
-    """The edges between infinities."""
 
     @classmethod
     def of(cls, edges: Floats, atoms: Floats) -> Self:
@@ -36,7 +34,7 @@ class Grid(NamedTuple):
         cells = edges.searchsorted(atoms)
         is_atom, values = np.zeros(len(edges) + 1, dtype=bool), np.zeros(len(edges) + 1)
         is_atom[cells], values[cells] = True, atoms
-        return cls(edges, is_atom, values, np.concatenate(([-np.inf], edges, [np.inf])))
+        return cls(edges, is_atom, values)
 
 
 class Curve(NamedTuple):
@@ -147,7 +145,8 @@ def quantiles_of(grid: Grid, counts: Counts, shares: Floats, smooth: Floats) -> 
     total = below[-1]
     ranks = np.minimum((shares * total).astype(np.int64), total - 1)
     found = below.searchsorted(ranks, side="right")
-    low, high, rows = grid.ends[found], grid.ends[found + 1], counts[found]
+    ends = np.concatenate(([-np.inf], grid.edges, [np.inf]))
+    low, high, rows = ends[found], ends[found + 1], counts[found]
     with np.errstate(over="ignore", invalid="ignore"):
         even = low + (high - low) * ((ranks - below[found] + rows + 0.5) / rows)
     is_even = (rows <= EVEN_SHARE * total) & np.isfinite(even)

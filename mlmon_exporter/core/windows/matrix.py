@@ -131,14 +131,19 @@ class ReferenceMatrix:
         )
 
 
-def bin_order_of(layout: Layout) -> tuple[Index, Index]:
-    """Return all cells in the order of their bins, and where among them each bin begins."""
+def bin_order_of(layout: Layout) -> tuple[Index | slice, Index]:
+    """Return all cells in the order of their bins, and where among them each bin begins.
+
+    A slice of all, where they are in that order as they stand.
+    """
     orders, firsts = [np.empty(0, dtype=np.intp)], [np.empty(0, dtype=np.intp)]
     for bins, start in zip(layout.bins, layout.cell_starts, strict=False):
         order, first = bin_order(bins)
         orders.append(order + start)
         firsts.append(first + start)
-    return np.concatenate(orders), np.concatenate(firsts)
+    order = np.concatenate(orders)
+    is_as_it_stands = np.array_equal(order, np.arange(len(order)))
+    return slice(None) if is_as_it_stands else order, np.concatenate(firsts)
 
 
 def _outside(below: Counts, start: Index, missing: Index, inner: Index) -> Counts:

@@ -155,6 +155,27 @@ def test_a_packed_digest_is_the_same_digest(engine: str) -> None:
     assert (packed.rows, plain.rows) == (3000, 4000)
 
 
+@pytest.mark.parametrize("rows", [0, 1, 200, 5_000, 300_000])
+def test_packing_changes_no_byte_that_is_written(rows: int) -> None:
+    values = np.random.default_rng(0).standard_normal(rows)
+    digest = FastDigest()
+    digest.add(values)
+    written = digest.to_bytes()
+    digest.pack()
+    assert digest.to_bytes() == written
+    if rows >= 200:  # weights of one or two bytes, not of eight
+        assert len(digest._packed) < 0.68 * len(written)
+
+
+@given(st.lists(st.floats(0.001, 1e12), min_size=1, max_size=40))
+def test_so_it_does_whatever_the_weights_are(weights: list[float]) -> None:
+    means = np.arange(float(len(weights)))
+    digest = FastDigest.from_centroids(means, np.array(weights), PANE_CENTROIDS)
+    written = digest.to_bytes()
+    digest.pack()
+    assert digest.to_bytes() == written
+
+
 def test_an_empty_digest_can_be_packed(engine: str) -> None:
     digest = digest_of(engine, np.empty(0))
     digest.pack()
