@@ -40,13 +40,14 @@ ROOMS: Mapping[str, str] = {
     "core.stats": "core.coerce",
     "core.profile": "core.coerce core.labels core.records core.settings core.stats",
     "core.counts": "core.labels core.records",
+    "core.derived": "core.profile",
     "core.windows": "core.coerce core.profile core.settings core.stats",
     "core.drift": "core.labels core.profile core.records core.settings core.stats core.windows",
-    "core.outcomes": "core.coerce core.counts core.drift core.keys core.labels "
+    "core.outcomes": "core.coerce core.counts core.derived core.drift core.keys core.labels "
     "core.profile core.records core.settings core.stats core.windows",
     "core.learner": "core.outcomes core.profile core.records core.settings",
-    "core.versions": "core.counts core.drift core.keys core.outcomes core.records core.settings "
-    "core.windows",
+    "core.versions": "core.counts core.derived core.drift core.keys core.outcomes core.records "
+    "core.settings core.windows",
     "core.model": "core.counts core.drift core.learner core.outcomes core.profile core.records "
     "core.settings core.versions",
     # what stands around it
@@ -89,6 +90,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "cli/timeline.py": "cli/commands/test_backtest.py",
     "core/outcomes/profile.py": "core/outcomes/test_reference.py",
     "core/outcomes/scored_rows.py": "core/outcomes/test_quality.py",
+    "core/windows/tallier.py": "core/windows/test_buffer.py",
     "monitor/interceptor.py": "sources/grpc/test_interceptor.py",
     "page/backtest.py": "cli/commands/test_backtest.py",
     "page/ranking.py": "page/test_view.py",
@@ -96,6 +98,8 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "reference/data/registry.py": "reference/data/test_files.py",
     "reference/compare_files.py": "cli/commands/test_compare.py",
     "reference/log_files.py": "cli/commands/test_backtest.py",
+    "reference/passes.py": "reference/test_reference.py",
+    "reference/roles.py": "reference/test_from_files.py",
     "reference/warnings.py": "cli/commands/test_build_reference.py",
     "sources/grpc": "sources/grpc/test_interceptor.py",
     "sources/proxy/frames.py": "sources/proxy/test_http2.py",

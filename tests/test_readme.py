@@ -22,7 +22,7 @@ def test_the_table_of_metrics_is_the_table_in_the_code() -> None:
     ours = {name: (kind, text) for name, (kind, text) in METRICS.items()}
     theirs = {name: (kind, text) for name, kind, text in rows}
     for name in METRICS:
-        pair = name.replace("mlmon_prediction_", "mlmon_feature_")
+        pair = re.sub("mlmon_(prediction|derived)_", "mlmon_feature_", name)
         # Each quality has its companions, which are shown for accuracy alone.
         companions = r"quality_\w+?(_difference_threshold|_difference|_threshold)?$"
         pair = re.sub(companions, r"quality_accuracy\1", pair)

@@ -25,7 +25,8 @@ from mlmon_exporter import Monitor, Reference
 from mlmon_exporter.formats import csv_text
 from mlmon_exporter.formats.body_map import BodyMap
 from mlmon_exporter.reference.data.files import DataFiles
-from mlmon_exporter.reference.from_files import Roles, reference_from_files
+from mlmon_exporter.reference.from_files import reference_from_files
+from mlmon_exporter.reference.roles import Roles
 
 Column = list[Any]
 Source = Callable[[Column], Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
+from mlmon_exporter.core.drift.readings import DERIVED, FEATURES, OUTPUTS, Role
 
 from .promql import MODEL, WINDOW, greatest
 
@@ -39,6 +39,7 @@ class Side(NamedTuple):
 
 
 FEATURE, OUTPUT = Side(FEATURES, "feature"), Side(OUTPUTS, "prediction")
+TOGETHER = Side(DERIVED, "derived column")
 
 
 def over_threshold(side: Side, where: str, by: str) -> str:

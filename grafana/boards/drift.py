@@ -8,9 +8,9 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from . import column_panels
 from .board import Board, Choice, Line, Row, dashboard
-from .column import FEATURE, over_threshold
+from .column import FEATURE, TOGETHER, over_threshold
 from .panels import quantity, states
-from .promql import MODEL, WINDOW, greatest, total
+from .promql import MODEL, WINDOW, greatest, of_all, total
 from .queries import Query
 from .tables import OVER, Column, Key, table
 
@@ -24,6 +24,7 @@ BOARD = Board(
     choices=(
         Choice("window", "Window", "mlmon_feature_window_rows{{{where}}}"),
         Choice("feature", "Feature", "mlmon_feature_window_rows{{{where}}}"),
+        Choice("derived", "Derived column", "mlmon_derived_window_rows{{{where}}}"),
     ),
 )
 HERE = f"{MODEL}, {WINDOW}"
@@ -39,7 +40,15 @@ def board() -> Dashboard:
     )
     one = Row("One feature: $feature", column_panels.lines(FEATURE))
     other = Row("Other scores: $feature", [column_panels.other_scores(FEATURE)], is_collapsed=True)
-    return dashboard(BOARD, [features, one, other])
+    together = Row(
+        "Features together: $model", [Line(8, [_heat_together(), _carriers()], (14, 10))]
+    )
+    derived = Row(
+        "One column derived from features: $derived",
+        [*column_panels.lines(TOGETHER), column_panels.other_scores(TOGETHER)],
+        is_collapsed=True,
+    )
+    return dashboard(BOARD, [features, together, one, other, derived])
 
 
 def _numbers() -> Iterator[Panel]:
@@ -129,4 +138,33 @@ def _heat() -> Panel:
         "none",
         Query(over_threshold(FEATURE, MODEL, BY), "{{feature}} {{version}}"),
         STEPS_OF_TIME,
+    )
+
+
+def _heat_together() -> Panel:
+    return states(
+        "Drift of columns derived from features over time",
+        "They tell how features go together, which no single one shows: a correlation that flips, "
+        "two that are swapped. Worst score divided by its threshold: orange is over it.",
+        "none",
+        Query(over_threshold(TOGETHER, MODEL, "version, derived"), "{{derived}} {{version}}"),
+        STEPS_OF_TIME,
+    )
+
+
+def _carriers() -> Panel:
+    least = f'{MODEL}, derived="least_explained"'
+    rows = f"increase(mlmon_derived_bin_rows_total{{{least}}}[$__range])"
+    now = of_all(f"sum by (bin) ({rows})", f"sum ({rows})")
+    before = f"avg by (bin) (mlmon_derived_reference_ratio{{{least}}})"
+    return table(
+        "Features that the others explain least",
+        "Share of the rows, in the time shown, in which a feature is farthest from what the others "
+        "lead to expect. When features no longer go together, those that rise carry the change.",
+        [Key("bin", "Feature")],
+        [
+            Column("Change", f"{now}\n- on (bin)\n{before}", "percentunit", 1, is_bar=True),
+            Column("Now", now, "percentunit", 1, width=80),
+            Column("Reference", before, "percentunit", 1, width=90),
+        ],
     )

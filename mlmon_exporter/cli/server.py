@@ -71,6 +71,7 @@ class Reader(Monitor):
             outcomes=found.outcomes,
             model=model,
             created=found.created,
+            derived=found.derived,
         )
 
 

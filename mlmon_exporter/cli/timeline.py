@@ -22,7 +22,7 @@ SHADES = "░▒▓█"
 CALM, UNKNOWN = "·", " "
 SHOWN_TRACKS, SHOWN_ALARMS = 20, 30
 NAME_WIDTH = 24
-ABOUT = ("feature", "output", "quality", "segment_feature", "segment")
+ABOUT = ("feature", "output", "derived", "quality", "segment_feature", "segment")
 """Labels that say what of a model an alert is about."""
 
 

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 FEATURES, OUTPUTS, RESIDUALS, SEGMENTS = range(4)
-"""The sides of a model."""
 FEATURE_STRETCHES, OUTPUT_STRETCHES, RESIDUAL_STRETCHES = range(4, 7)
+DERIVED, DERIVED_STRETCHES = range(7, 9)
+"""The sides of a model."""
 STRETCHES = {
     FEATURE_STRETCHES: FEATURES,
     OUTPUT_STRETCHES: OUTPUTS,
     RESIDUAL_STRETCHES: RESIDUALS,
+    DERIVED_STRETCHES: DERIVED,
 }
 """Sides that hold stretches of traffic, of all versions together -> the side that they are of."""
 ALL_VERSIONS = "*"

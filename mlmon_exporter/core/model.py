@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .counts.version_uses import OTHER_VERSION
@@ -183,10 +184,12 @@ class Model:
         old = self.reference
         if old is None:
             return None
-        features, outputs = self.versions.served(version, now, seconds, keeps_bins=keeps_bins)
-        if not any(column.rows for column in (*features, *outputs)):
+        served = self.versions.served(version, now, seconds, keeps_bins=keeps_bins)
+        if not any(column.rows for columns in served for column in columns):
             return None
-        return ModelReference(features, outputs, now, old.source, old.outcomes)
+        features, outputs, columns = served
+        derived = old.derived and replace(old.derived, columns=columns)
+        return ModelReference(features, outputs, now, old.source, old.outcomes, derived=derived)
 
     def readings(
         self, now: float, pause: Callable[[], None] = lambda: None

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .table import METRICS, Table
+from mlmon_exporter.core.drift.readings import ROLES
 
-SIDES = ("mlmon_feature", "mlmon_prediction")
+from .table import METRICS, Table
 
 
 def _of_columns(names: str) -> frozenset[str]:
-    return frozenset(f"{side}_{name}" for side in SIDES for name in names.split())
+    return frozenset(f"{role.prefix}_{name}" for role in ROLES for name in names.split())
 
 
 _NOT_DECIDING = _of_columns("quantile js_distance wasserstein_ratio l_infinity")

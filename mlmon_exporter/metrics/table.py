@@ -17,9 +17,13 @@ Table = Mapping[str, MetricType]
 """Metrics by name, in the order in which they are shown."""
 
 
+WORDS = {"derived": "column derived from features"}
+"""Part of a metric's name -> the words for it, where they differ."""
+
+
 def _columns(of: str) -> dict[str, MetricType]:
-    """Return the metrics of one side of a model, which features and predictions share."""
-    prefix, what = f"mlmon_{of}", of
+    """Return the metrics of one side of a model, which all that have columns share."""
+    prefix, what = f"mlmon_{of}", WORDS.get(of, of)
     return {
         f"{prefix}_value": MetricType("histogram", f"Values of each numeric {what}; bounds are the reference's bin edges"),
         f"{prefix}_bin_rows_total": MetricType("counter", f"Rows of each {what} in each bin of the reference"),
@@ -134,6 +138,7 @@ METRICS: dict[str, MetricType] = {
     "mlmon_feature_importance_ratio": MetricType("gauge", "Share of the importance of all features for the predictions that the feature has, 0 to 1, in the reference"),
     "mlmon_drifted_features_ratio": MetricType("gauge", "Share of the model's features that drifted, 0 to 1"),
     **_columns("prediction"),
+    **_columns("derived"),
     "mlmon_reference_rows": MetricType("gauge", "Rows the reference was built from, or learned from so far"),
     "mlmon_reference_timestamp_seconds": MetricType("gauge", "Unix time when the reference was built"),
     "mlmon_reference_learning": MetricType("gauge", "1 while the reference is being learned from the first rows, else 0"),

@@ -22,7 +22,7 @@ from .links import Context, QueryLinks
 from .recent import Recent
 from .report import report_of
 from .style import POLICY
-from .view import View, view_of
+from .view import SIDES, View, view_of
 
 Source = Callable[[Pause], Snapshot]
 
@@ -103,7 +103,7 @@ def _page(
         return 200, "mlmon-exporter", [], overview.first(view, context)
     name = query["model"]
     model = next((model for model in view.models if model.name == name), None)
-    side = next((side for side in ("feature", "output") if side in query), None)
+    side = next((side for side in SIDES if side in query), None)
     if model is not None and side is None:
         return (
             200,

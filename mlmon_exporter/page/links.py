@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 from urllib.parse import urlencode
 
-from .view import ColumnView, ModelView
+from .view import SIDES, ColumnView, ModelView
 
 
 class Links(Protocol):
@@ -72,7 +72,7 @@ class QueryLinks:
         return self._link("", help=name)
 
 
-QUERY_KEYS = ("model", "version", "feature", "output", "window", "paused", "help")
+QUERY_KEYS = ("model", "version", *SIDES, "window", "paused", "help")
 
 
 class AnchorLinks:

@@ -12,6 +12,7 @@ from mlmon_exporter.core.records import Requests
 
 from . import formatting
 from .alerts import alerts_section, fault_list, quality_alerts
+from .derived import carried
 from .document import legend, name_of, tiles, warning_mark, window_choice
 from .fairness_section import fairness_section, kpi_section, kpi_table
 from .help import TROUBLESHOOTING
@@ -29,19 +30,25 @@ SHOWN = 10
 
 def verdict(view: View, models: Sequence[ModelView], context: Context) -> Html:
     """Return the verdict over models in a line, and the number of columns that it covers."""
-    columns = [column for model in models for column in model.columns]
+    derived = [column for model in models for column in model.columns if column.is_derived]
+    columns = [column for model in models for column in model.columns if not column.is_derived]
     drifted = [column for column in columns if column.drifted_windows()]
+    joint = sum(bool(column.drifted_windows()) for column in derived)
     scored = [c for c in columns if any(c.verdict(w).test for w in c.summaries)]
     is_worse = bool(quality_alerts(view, models))
+    also = ", and quality is worse" if is_worse else ""
     if drifted:
         all_ = formatting.counted(len(columns), "column")
-        also = ", and quality is worse" if is_worse else ""
+        also = (", and how features go together" if joint else "") + also
         line: Child = text(
             warning_mark(True),
             f"{formatting.count(len(drifted))} of {all_} drifted",
             _worst(drifted, models, view.now),
             also,
         )
+    elif joint:
+        said = "No column alone has drifted, but how features go together has"
+        line = text(warning_mark(True), said, also)
     elif is_worse:
         line = text(warning_mark(True, "worse"), "Quality is worse than chance explains")
     elif scored and view.trouble:
@@ -132,7 +139,7 @@ def _about(model: ModelView) -> str:
 
 def _numbers(model: ModelView, context: Context, _shown: int | None) -> Html:
     rows = sum(version.rows(context.window) for version in model.versions)
-    columns = list(model.columns)
+    columns = [column for column in model.columns if not column.is_derived]
     drifted = sum(bool(column.verdict(context.window).is_drifted) for column in columns)
     entries: list[tuple[str, Child]] = [
         *_requests(model.requests),
@@ -177,13 +184,20 @@ def _versions(model: ModelView, context: Context, shown: int | None) -> Iterator
 
 
 def _version(version: VersionView, context: Context, shown: int | None) -> Iterator[Html]:
-    for title, columns in (("Outputs", version.outputs), ("Features", version.features)):
+    sides = (
+        ("Outputs", version.outputs),
+        ("Features", version.features),
+        ("Features together", version.derived),
+    )
+    for title, columns in sides:
         if columns:
             order = ranked(columns, context.window)
             if shown is not None:
                 drifted = sum(bool(c.verdict(context.window).is_drifted) for c in order)
                 order = order[: max(shown, min(drifted, 3 * shown))]
             yield ranked_table(title, order, context, is_short=shown is not None)
+    if version.derived:
+        yield from filter(None, [carried(version.derived, context.window)])
 
 
 Part = Callable[[ModelView, Context, int | None], Child]

@@ -62,7 +62,7 @@ def _with_section(view: View, window: str) -> Iterator[ColumnView]:
     """Give the columns that have a section: those that drifted, and the next `CALM_SHOWN`."""
     for model in view.models:
         for version in model.versions:
-            for side in (version.outputs, version.features):
+            for side in (version.outputs, version.features, version.derived):
                 calm = 0
                 for column in ranked(side, window):
                     is_drifted = bool(column.drifted_windows())

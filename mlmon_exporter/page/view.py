@@ -13,12 +13,15 @@ import numpy as np
 
 from mlmon_exporter.core.drift.history import ScoreHistory, Snapshot, WindowSummary
 from mlmon_exporter.core.drift.moved import Move
+from mlmon_exporter.core.drift.readings import DERIVED, ROLES
 from mlmon_exporter.core.drift.tests import TESTS
 from mlmon_exporter.core.records import Requests
 
 from .numbers import Block, Labels, Numbers
 from .outcome_view import ModelOutcomes
 from .recent import Faults, fault_counts
+
+SIDES = tuple(role.label for role in ROLES)
 
 
 class Verdict(NamedTuple):
@@ -68,8 +71,13 @@ class ColumnView:
 
     @property
     def side(self) -> str:
-        """`feature` or `output`."""
+        """One of `SIDES`."""
         return self._any.role.label
+
+    @property
+    def is_derived(self) -> bool:
+        """True of a function of features, which is not counted among them."""
+        return self._any.role is DERIVED
 
     @property
     def name(self) -> str:
@@ -160,10 +168,11 @@ class VersionView:
     version: str
     features: tuple[ColumnView, ...]
     outputs: tuple[ColumnView, ...]
+    derived: tuple[ColumnView, ...]
 
     @property
     def columns(self) -> tuple[ColumnView, ...]:
-        return (*self.features, *self.outputs)
+        return (*self.features, *self.outputs, *self.derived)
 
     def rows(self, window: str) -> float:
         """Return the rows in a window."""
@@ -298,9 +307,7 @@ def _sides(summaries: Iterable[WindowSummary]) -> Sides:
 def _model(numbers: Numbers, info: Labels, sides: Sides, requests: Requests | None) -> ModelView:
     name, configured, task, reference = info
     versions = [
-        VersionView(
-            version, *(_columns(numbers, of.get(side, {})) for side in ("feature", "output"))
-        )
+        VersionView(version, *(_columns(numbers, of.get(side, {})) for side in SIDES))
         for (model, version), of in sides.items()
         if model == name
     ]

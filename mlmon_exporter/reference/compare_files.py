@@ -11,7 +11,8 @@ from mlmon_exporter.core.settings import ModelSettings
 
 from .compare import Comparison, Part, compare
 from .data.files import DataError, DataFiles
-from .from_files import Progress, absent, reading
+from .from_files import Progress, reading
+from .roles import absent
 
 
 def compare_files(

@@ -1,16 +1,15 @@
-"""A reference from data files: which part each column plays, and the reading of them."""
+"""A reference from data files, read in passes."""
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from mlmon_exporter.config.keys import Config, Duration
 from mlmon_exporter.core.coerce import times
+from mlmon_exporter.core.derived.reference import DerivedReference
 from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, RowTimes, outcome_reference
 from mlmon_exporter.core.outcomes.reference import OutcomeReference
 from mlmon_exporter.core.profile.column import ColumnReference
@@ -19,12 +18,14 @@ from mlmon_exporter.core.profile.importance import with_importance
 from mlmon_exporter.core.profile.kept_bins import in_bins_of
 from mlmon_exporter.core.profile.profiler import KindError
 from mlmon_exporter.core.profile.variation import stretch_lengths
-from mlmon_exporter.core.settings import Choice, SegmentFeature
-from mlmon_exporter.formats.parquet import is_index
+from mlmon_exporter.core.settings import SegmentFeature
 
-from .data.files import Column, DataError, DataFiles, TypeConflictError
+from .data.files import DataError, DataFiles, TypeConflictError
+from .derived import derived_reference
 from .importance import check, measured
+from .passes import Clock
 from .reference import Reference
+from .roles import Roles
 from .rows import between, check_width, with_text_sizes
 
 T = TypeVar("T")
@@ -32,93 +33,9 @@ T = TypeVar("T")
 Progress = Callable[[float], None]
 """Called with the share of the work that is done, 0 to 1."""
 DEFAULT_WINDOWS: tuple[Duration, ...] = Config.model_fields["windows"].default
-MOST_FEATURES: int = Config.model_fields["max_features"].default
 ENGINE = "fastdigest"
 VARIATION_BYTES = 2**18
 """Memory of the stretches of one column, for each of their lengths."""
-
-
-COLUMN_ROLES = "prediction ground_truth time_column segment categorical ignore features".split()
-
-
-class Roles(NamedTuple):
-    """Parts that columns play. Each field has the name of the command's option."""
-
-    prediction: tuple[str, ...] = ()
-    ground_truth: tuple[str, ...] = ()
-    time_column: tuple[str, ...] = ()
-    segment: tuple[str, ...] = ()
-    """Features by which rows are sliced."""
-    categorical: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    features: tuple[str, ...] = ()
-    """All columns without another part if empty."""
-    edges: Mapping[str, tuple[float, ...]] = MappingProxyType({})
-    """Segment feature -> the edges of its ranges, where it is not sliced by value."""
-    choice: Choice = Choice()
-    """The user's settings of the task."""
-    begin: float = -math.inf
-    """Unix seconds: earlier rows are left out."""
-    end: float = math.inf
-    """Unix seconds: rows of this time or later are left out."""
-    max_features: int = MOST_FEATURES
-    """The server's setting."""
-    importance: Mapping[str, float] | None = None
-    """Feature -> its weight; measured if None."""
-
-    def check(self, files: DataFiles) -> None:
-        """Raise DataError where a named column is absent, or plays two parts."""
-        columns = files.columns
-        for option in COLUMN_ROLES:
-            for name in getattr(self, option):
-                if name not in columns:
-                    raise DataError(f"{files.path}: {_option(option)}: {absent(name, columns)}")
-        if len(self.time_column) > 1:
-            raise DataError(
-                f"--time-column: expected one column, got {', '.join(self.time_column)}"
-            )
-        features = (*self.features, *self.segment)
-        for option in ("prediction", "ground_truth", "time_column", "ignore"):
-            for name in getattr(self, option):
-                if name in features:
-                    part = "features" if name in self.features else "segment"
-                    raise DataError(
-                        f"{files.path}: {_option(option)}: {name!r} is named in --{part}, too; "
-                        "name it in one of them"
-                    )
-        truths = self.ground_truth if self.has_outcomes else ()
-        for name in (*features, *self.prediction, *self.time_column, *truths):
-            if columns[name].kind == "other":
-                raise DataError(
-                    f"{files.path}: {name}: expected numbers or texts, got {columns[name].type}"
-                )
-
-    @property
-    def has_outcomes(self) -> bool:
-        """Ground truths are compared with predictions."""
-        return len(self.ground_truth) == 1 and bool(self.prediction)
-
-    def features_of(self, columns: Mapping[str, Column]) -> tuple[str, ...]:
-        """Return the names of the features, in the data's order or as they were named."""
-        if self.features:
-            return tuple(dict.fromkeys((*self.features, *self.segment)))
-        taken = {*self.prediction, *self.ground_truth, *self.time_column, *self.ignore}
-        taken |= {name for name in columns if is_index(name)} - {*self.segment}
-        taken |= {name for name, column in columns.items() if column.is_meta}
-        return tuple(n for n, c in columns.items() if n not in taken and c.kind != "other")
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def absent(name: str, columns: Iterable[str]) -> str:
-    """Return what to say of a column that is not there, with the one that was meant."""
-    known = list(columns)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {shown}"
-    return f"there is no column {name!r}; {hint}"
 
 
 def reference_from_files(
@@ -147,7 +64,8 @@ def reference_from_files(
     outcome_passes = (3 + len(roles.time_column)) if roles.has_outcomes else 0
     is_measured = roles.importance is None and bool(roles.prediction)
     each_passes = (4 if roles.time_column else 2) + is_measured
-    passes = len(groups) * each_passes + outcome_passes
+    derived_passes = (4 if roles.time_column else 2) if roles.joint else 0
+    passes = len(groups) * each_passes + outcome_passes + derived_passes
     build = _Build(files, roles, windows, lambda: on_progress(min(1.0, files.progress / passes)))
     parts = [build.reference(group) for group in groups]
     named = {*roles.features, *roles.segment}
@@ -157,7 +75,10 @@ def reference_from_files(
     outputs = [column for part in parts for column in part.outputs]
     columns = [*build.weighed(columns, outputs, groups)]
     outcomes = build.outcomes(columns, outputs) if roles.has_outcomes else None
-    return Reference(columns, outputs, outcomes=outcomes, model=model)
+    made = Reference(columns, outputs, outcomes=outcomes, model=model)
+    if roles.joint:
+        made.derived = build.derived(made.for_model("").features)
+    return made
 
 
 def reference_like(
@@ -192,7 +113,9 @@ def reference_like(
         [in_bins_of(column, old) for column, old in zip(new, olds, strict=True)]
         for new, olds in ((built.features, like.features), (built.outputs, like.outputs))
     )
-    return Reference(features, outputs, outcomes=built.outcomes, model=like.model)
+    return Reference(
+        features, outputs, outcomes=built.outcomes, model=like.model, derived=built.derived
+    )
 
 
 def reading(files: Sequence[DataFiles], read: Callable[[], T], times: Sequence[str] = ()) -> T:
@@ -313,6 +236,14 @@ class _Build:
         chunks = partial(self._told, [*names])
         return self._read(lambda: outcome_reference(chunks, of_rows, ENGINE))
 
+    def derived(self, features: Sequence[ColumnReference]) -> DerivedReference | None:
+        """Build the derived columns, given the reference of all features."""
+        names = [column.name for column in features]
+        read = dict.fromkeys((*(n for n in names if n in self._files.columns), *sources(names)))
+        chunks = with_text_sizes(partial(self._told, [*read]), names)
+        clock = Clock(self._time_column, self._windows) if self._time_column else None
+        return self._read(lambda: derived_reference(features, chunks, clock, ENGINE))
+
     def _told(self, names: Sequence[str]) -> Iterator[Chunk]:
         """Give all rows, their categories with codes, and tell of progress."""
         for chunk in self._chunks(names, with_codes=True):
@@ -328,5 +259,6 @@ class _Build:
             windows=self._windows,
             max_features=self._roles.max_features,
             importance={},
+            joint=False,
             progress=lambda rows: self._on_chunk(),
         )

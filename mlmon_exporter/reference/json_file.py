@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
+from mlmon_exporter.core.derived.reference import DerivedReference
 from mlmon_exporter.core.outcomes.reference import OutcomeReference
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.form import column_from_dict, column_to_dict
+
+T = TypeVar("T")
 
 FORMAT = "mlmon-reference"
 FORMAT_VERSION = 1
@@ -30,6 +34,7 @@ class Content(NamedTuple):
     """Unix seconds."""
     seconds: float = 0.0
     """Time that its rows were seen in; 0 if not known."""
+    derived: DerivedReference | None = None
 
 
 def write(content: Content) -> bytes:
@@ -46,6 +51,8 @@ def write(content: Content) -> bytes:
         form["seconds"] = content.seconds
     if content.outcomes is not None:
         form["outcomes"] = content.outcomes.to_dict()
+    if content.derived is not None:
+        form["derived"] = content.derived.to_dict()
     return orjson.dumps(form)
 
 
@@ -62,8 +69,10 @@ def read(data: bytes, engine: str) -> Content:
     seconds = form.get("seconds", 0.0)
     if not isinstance(seconds, int | float) or not 0 <= seconds < YEAR_10000:
         raise ValueError(f"seconds: expected 0 or more, got {seconds!r}")
-    outcomes = _outcomes(form.get("outcomes"), outputs, engine)
-    return Content(features, outputs, outcomes, str(form.get("model", "")), created, seconds)
+    outcomes = _part(form, "outcomes", partial(OutcomeReference.from_dict, engine=engine), outputs)
+    derived = _part(form, "derived", partial(DerivedReference.from_dict, engine=engine), features)
+    model = str(form.get("model", ""))
+    return Content(features, outputs, outcomes, model, created, seconds, derived)
 
 
 def _form(data: bytes) -> dict[str, Any]:
@@ -105,14 +114,18 @@ def _column(side: str, index: int, form: Any, engine: str) -> ColumnReference:
         raise ValueError(f"{side}[{index}] ({form.get('name', '?')}): {error}") from error
 
 
-def _outcomes(
-    form: Any, outputs: Sequence[ColumnReference], engine: str
-) -> OutcomeReference | None:
-    if form is None:
+def _part(
+    form: Mapping[str, Any],
+    key: str,
+    read: Callable[[Any, Sequence[ColumnReference]], T],
+    columns: Sequence[ColumnReference],
+) -> T | None:
+    """Return a part that is made of some columns; None if there is none."""
+    if form.get(key) is None:
         return None
     try:
-        return OutcomeReference.from_dict(form, outputs, engine)
+        return read(form[key], columns)
     except KeyError as error:
-        raise ValueError(f"outcomes: expected the key {error}") from error
+        raise ValueError(f"{key}: expected the key {error}") from error
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ValueError(f"outcomes: {error}") from error
+        raise ValueError(f"{key}: {error}") from error

@@ -12,9 +12,10 @@ from mlmon_exporter.core.outcomes.pending import GroundTruth
 from .data.files import DataError, DataFiles
 from .data.folders import files_of
 from .data.outcomes import OutcomeColumns, outcomes_in
-from .from_files import Progress, absent, reading
+from .from_files import Progress, reading
 from .later_truths import LaterTruths, truths_of
 from .replay import Columns, LogColumns, Replay, replay
+from .roles import absent
 
 OPTIONS = {
     "time": "--time-column",

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from mlmon_exporter.config.keys import Config, ConfigError, Duration
 from mlmon_exporter.core.coerce import times
-from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, RowTimes, outcome_reference
+from mlmon_exporter.core.derived.reference import DerivedReference
+from mlmon_exporter.core.drift.readings import ROLES
+from mlmon_exporter.core.outcomes.profile import OutcomeColumns, RowTimes, outcome_reference
 from mlmon_exporter.core.outcomes.quality import quality
 from mlmon_exporter.core.outcomes.reference import ModelReference, OutcomeReference
 from mlmon_exporter.core.profile.column import ColumnReference
@@ -21,12 +21,13 @@ from mlmon_exporter.core.profile.from_digest import reference_from_digest
 from mlmon_exporter.core.profile.merge import merge_sides
 from mlmon_exporter.core.profile.profiler import Profiler
 from mlmon_exporter.core.profile.text_profile import without_long_names
-from mlmon_exporter.core.profile.variation import Variation
 from mlmon_exporter.core.settings import Choice
 
 from .compare import Comparison, chosen, compare
+from .derived import derived_reference, merge_derived
 from .importance import weighed
 from .json_file import MOST_BYTES, Content, read, write
+from .passes import Clock, profiled, with_variation
 from .rows import check_names, check_width, rows_of, with_all, with_text_sizes
 from .settings import Segment, model_settings, segment_feature
 
@@ -46,6 +47,7 @@ class Reference:
         model: str = "",
         created: float | None = None,
         seconds: float = 0.0,
+        derived: DerivedReference | None = None,
     ) -> None:
         self.features = tuple(features)
         self.outputs = tuple(outputs)
@@ -53,10 +55,16 @@ class Reference:
         self.model = model
         self.created = time.time() if created is None else created
         self.seconds = seconds
+        self.derived = derived
 
     def __repr__(self) -> str:
         features, outputs = len(self.features), len(self.outputs)
         return f"<Reference {self.model!r}: {features} features, {outputs} outputs>"
+
+    @property
+    def sides(self) -> dict[str, tuple[ColumnReference, ...]]:
+        """Columns by side: `feature`, `output` and `derived`."""
+        return dict(zip((role.label for role in ROLES), self.for_model("").sides, strict=True))
 
     @property
     def rows(self) -> int:
@@ -94,6 +102,7 @@ class Reference:
         importance: Mapping[str, float] | None = None,
         progress: Callable[[int], None] = lambda rows: None,
         like: Reference | None = None,
+        joint: bool = True,
     ) -> Self:
         """Build a reference in two passes over the data, in constant memory.
 
@@ -126,6 +135,8 @@ class Reference:
                 its cells: parts of the data that are built `like` one reference add up exactly to
                 the whole that is built `like` it. `features`, `predictions`, `categorical` and
                 `max_categories` are settled by it, and a column that is not there is missing.
+            joint: Derive columns that tell how features go together, where two or more are
+                numbers and rows are enough; see `JointColumns`.
 
         Raises:
             ValueError: There are no rows, columns differ in length or are too many, a named one is
@@ -152,12 +163,14 @@ class Reference:
             check_width(chosen, max_features)
             return chosen, outputs
 
-        columns = _profiled(profilers, chunks, names_of, progress)
+        columns = profiled(profilers, chunks, names_of, progress)
         chunks = with_text_sizes(chunks, [column.name for side in columns for column in side])
-        row_times = None
+        row_times = clock = None
         if time_column is not None:
             seconds = [Duration.parse(w).seconds if isinstance(w, str) else w for w in windows]
-            columns = _with_variation(columns, chunks, time_column, seconds)
+            clock = Clock(time_column, seconds)
+            both = with_variation([*columns[0], *columns[1]], chunks, clock)
+            columns = [both[: len(columns[0])], both[len(columns[0]) :]]
             row_times = RowTimes(lambda rows: times(rows[time_column]), seconds)
         of_rows = OutcomeColumns(
             ground_truth or "",
@@ -169,7 +182,12 @@ class Reference:
         )
         columns[0] = weighed(columns, chunks, importance, like.features if like else None)
         outcomes = outcome_reference(chunks, of_rows, engine, like.outcomes if like else None)
-        return cls(*columns, outcomes=outcomes, model=model)
+        made = cls(*columns, outcomes=outcomes, model=model)
+        if joint:
+            known = made.for_model("").features
+            derived = like.derived if like is not None else None
+            made.derived = derived_reference(known, chunks, clock, engine, derived)
+        return made
 
     @classmethod
     def from_tdigests(cls, features: Mapping[str, Any], *, model: str = "") -> Self:
@@ -236,14 +254,14 @@ class Reference:
     def to_bytes(self) -> bytes:
         """Return the file's bytes, JSON."""
         known = self.outcomes, self.model, self.created, self.seconds
-        return write(Content(self.features, self.outputs, *known))
+        return write(Content(self.features, self.outputs, *known, self.derived))
 
     @classmethod
     def from_bytes(cls, data: bytes, engine: str = "fastdigest") -> Self:
         """Read the file's bytes; raises ValueError that names the key."""
         c = read(data, engine)
         made = cls(c.features, c.outputs, outcomes=c.outcomes, model=c.model, created=c.created)
-        made.seconds = c.seconds
+        made.seconds, made.derived = c.seconds, c.derived
         return made
 
     def __add__(self, other: Reference) -> Reference:
@@ -259,6 +277,7 @@ class Reference:
             outcomes=outcomes,
             model=self.model or other.model,
             created=max(self.created, other.created),
+            derived=merge_derived(self.derived, other.derived),
         )
 
     def compare(
@@ -297,47 +316,4 @@ class Reference:
             for side in (self.features, self.outputs)
         )
         made = ModelReference(features, outputs, self.created, source, self.outcomes)
-        return made._replace(seconds=self.seconds)
-
-
-def _profiled(
-    profilers: Sequence[Profiler],
-    chunks: Callable[[], Iterable[Chunk]],
-    names_of: Callable[[Mapping[str, Any]], Sequence[list[str]]],
-    progress: Callable[[int], None],
-) -> list[tuple[ColumnReference, ...]]:
-    """Return the columns that each profiler makes of rows, counted anew where that is exact."""
-    for step in (Profiler.profile, Profiler.count):
-        rows = 0
-        for columns, count in chunks():
-            for profiler, names in zip(profilers, names_of(columns), strict=True):
-                is_first = step is Profiler.profile
-                step(profiler, {n: columns[n] for n in names} if is_first else columns, count)
-            rows += count
-            progress(count)
-        if not rows:
-            raise ValueError("reference: expected rows, got none")
-        for profiler in profilers:
-            profiler.check()
-        if all(profiler.is_exact for profiler in profilers):
-            break
-    return [profiler.references() for profiler in profilers]
-
-
-def _with_variation(
-    sides: Sequence[Sequence[ColumnReference]],
-    chunks: Callable[[], Iterable[Chunk]],
-    time_column: str,
-    window_seconds: Sequence[float],
-) -> list[tuple[ColumnReference, ...]]:
-    columns = [column for side in sides for column in side]
-    seen = (times(rows[time_column]) for rows, _ in chunks())
-    ends = [(np.nanmin(part), np.nanmax(part)) for part in seen if not np.isnan(part).all()]
-    if not ends:
-        raise ValueError(f"reference: {time_column}: expected times, got none")
-    first, last = min(low for low, _ in ends), max(high for _, high in ends)
-    variation = Variation(columns, window_seconds, first, last)
-    for rows, _ in chunks():
-        variation.count(rows, times(rows[time_column]))
-    varied = variation.columns()
-    return [varied[: len(sides[0])], varied[len(sides[0]) :]]
+        return made._replace(seconds=self.seconds, derived=self.derived)

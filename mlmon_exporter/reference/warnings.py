@@ -13,8 +13,8 @@ from mlmon_exporter.core.profile.variation import LEAST_ROWS
 from mlmon_exporter.formats.parquet import is_index
 
 from .data.files import Column, DataFiles
-from .from_files import Roles
 from .reference import Reference
+from .roles import Roles
 
 FEW_ROWS = 1000
 NEARLY_ALL = 0.999

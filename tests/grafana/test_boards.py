@@ -224,7 +224,7 @@ def test_every_metric_on_a_board_exists_and_every_recorded_one_is_recorded() -> 
 def test_every_expression_parses(
     tmp_path: Path, program: str, require_binary: Callable[[str], str]
 ) -> None:
-    names = "cluster namespace job instance model version feature output"
+    names = "cluster namespace job instance model version feature output derived"
     values = dict.fromkeys(names.split(), ".+") | DURATIONS
     rules = [
         {"record": f"x:y:{i}", "expr": filled(target.expr, values)}

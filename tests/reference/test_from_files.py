@@ -19,8 +19,9 @@ from mlmon_exporter.config.keys import Duration
 from mlmon_exporter.core.profile.form import column_to_dict
 from mlmon_exporter.reference.data import files as data_files
 from mlmon_exporter.reference.data.files import DataError, DataFiles
-from mlmon_exporter.reference.from_files import Roles, reference_from_files
+from mlmon_exporter.reference.from_files import reference_from_files
 from mlmon_exporter.reference.reference import Reference
+from mlmon_exporter.reference.roles import Roles
 from mlmon_exporter.reference.warnings import file_warnings
 from tests.reference.data.written import (
     FORMATS,

@@ -14,6 +14,7 @@ import pytest
 from mlmon_exporter import Config, Monitor, Reference
 from mlmon_exporter.cli.demo.datasets import DATA
 from mlmon_exporter.core.drift.alarms import Account
+from mlmon_exporter.core.drift.readings import ROLES
 from mlmon_exporter.reference.data.files import DataFiles
 from mlmon_exporter.reference.replay import SIGNS, LogColumns, Replay, replay
 from mlmon_exporter.reference.rows import each_row
@@ -108,6 +109,9 @@ def replayed(reference: Reference, config: Config, log: Mapping[str, Any], **mor
 Live = dict[tuple[str, str], list[list[float]]]
 
 
+SIDES = {f"{role.prefix.removeprefix('mlmon_')}_drifted": role.label for role in ROLES}
+
+
 class Watcher:
     """Rises and falls of verdicts in a live monitor's readings."""
 
@@ -121,8 +125,8 @@ class Watcher:
         for reading in found.values():
             labels = reading.labels
             name = reading.name.removeprefix("mlmon_")
-            if name in ("feature_drifted", "prediction_drifted") and reading.value:
-                side = "feature" if "feature" in labels else "output"
+            if name in SIDES and reading.value:
+                side = SIDES[name]
                 risen.add((side, labels[side]))
             if name == "concept_drifted" and reading.value:
                 risen.add(("quality", "concept"))

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter import Reference
+from mlmon_exporter.core.derived.reference import as_columns
 from mlmon_exporter.core.drift.context import ScoringContext
 from mlmon_exporter.core.drift.dependence import LiveDependence
 from mlmon_exporter.core.drift.tests import Comparison, count_tests, score
@@ -53,6 +54,8 @@ class Stream:
     """Standard deviations by which all features move after `shift_after` days."""
     shift_after: float = 4.0
     look_seconds: float = 900.0
+    is_joint: bool = False
+    """Columns derived from the features are watched in their place."""
 
 
 class Rise(NamedTuple):
@@ -78,10 +81,11 @@ class Look(NamedTuple):
 
 def rises(stream: Stream, seed: int, *, is_known: bool = True) -> list[Rise]:
     """Run a stream once; return each verdict that became 1 while dependence was known, or not."""
-    found, was = [], dict.fromkeys((w.label for w in WINDOWS), np.zeros(stream.features, bool))
+    found: list[Rise] = []
+    was: dict[str, NDArray[np.bool_]] = {}
     for look in looks(stream, seed):
         drifted = (look.results["drifted"] == 1.0) & (look.is_known == is_known)
-        new = np.flatnonzero(drifted & ~was[look.window])
+        new = np.flatnonzero(drifted & ~was.get(look.window, np.zeros_like(drifted)))
         found += [Rise(look.seconds / DAY, look.window, f"x{j}") for j in new]
         was[look.window] = drifted
     return found
@@ -96,13 +100,18 @@ def looks(stream: Stream, seed: int) -> Iterator[Look]:
         is_learned = (hour >= 0) & (hour < 3)
         of_reference = of_reference[is_learned]
         columns = {name: values[is_learned] for name, values in columns.items()}
-    matrix = ReferenceMatrix(_reference(stream, of_reference, columns).features)
+    reference = _reference(stream, of_reference, columns)
+    matrix = ReferenceMatrix(reference.sides["derived" if stream.is_joint else "feature"])
     times, columns = rows_of(stream, stream.days, rng)
     began = times >= stream.begins * HOUR
     if stream.shift:
         by = stream.shift * (times >= stream.shift_after * DAY)
         columns = {name: values + by * np.std(values) for name, values in columns.items()}
     columns = {name: values[began] for name, values in columns.items()}
+    if stream.is_joint and reference.derived is not None:
+        function = reference.derived.function
+        block = np.array([columns[column.name] for column in reference.features])
+        columns = as_columns(function, function.bind(reference.features)(block))
     counts, rows = _counts(stream, matrix.layout, times[began], columns)
     tests = count_tests(matrix) * len(WINDOWS)
     context = ScoringContext("soak", "", WINDOWS, Policy(), tests)

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlmon_exporter import Config, Monitor, Reference
+from mlmon_exporter.core.drift.readings import ROLES
 from mlmon_exporter.core.records import Batch, Histograms, Readings
 
 from .streams import DAY, Change, Columns, Shape, ticks
 
 START = 1_700_006_400.0  # midnight UTC
 LOOK_SECONDS = 900.0
+DRIFTED = tuple(f"{role.prefix}_drifted" for role in ROLES)
 NEVER_SECONDS = 3600.0
 """Longer than a run takes: the simulation flushes by its own clock."""
 
@@ -32,6 +34,8 @@ class Cell:
     engine: str = "fastdigest"
     days: float = 30.0
     workers: int = 1
+    joint: bool = True
+    """Columns are derived that tell how features go together."""
 
 
 class Look(NamedTuple):
@@ -82,18 +86,18 @@ class Host:
             monitor.close()
 
     def drifted(self, now: float) -> frozenset[tuple[str, str]]:
-        """Return feature and window of each verdict that is 1."""
+        """Return column and window of each verdict that is 1, on features and derived columns."""
         return frozenset(
             (block.labels[i][2], block.labels[i][3])
             for block in self.blocks(now)
-            if block.name == "mlmon_feature_drifted" and isinstance(block, Readings)
+            if block.name in DRIFTED and isinstance(block, Readings)
             for i in np.flatnonzero(np.asarray(block.values) == 1.0)
         )
 
 
 def build_host(cell: Cell, reference: Columns, path: str) -> Host:
     """Return monitors with one reference, as a user would build it."""
-    Reference.build(reference, engine=cell.engine).save(path)
+    Reference.build(reference, engine=cell.engine, joint=cell.joint).save(path)
     shared: dict[str, Any] = {}
     if cell.workers > 1:
         folder = tempfile.mkdtemp(dir=Path(path).parent)

@@ -76,13 +76,19 @@ INHIBITIONS = (
     Inhibition(
         "One ticket for the model: none for each of its features and outputs.",
         _named("MlmonFleetDrift"),
-        'alertname=~"Mlmon(Feature|Prediction)Drift"',
+        'alertname=~"Mlmon(Feature|Prediction|Joint)Drift"',
         VERSION,
     ),
     Inhibition(
         "A page for the model: no ticket for each of its numbers.",
         _named("MlmonFleetQualityDrop"),
         _named("MlmonQualityDrop"),
+        VERSION,
+    ),
+    Inhibition(
+        "A feature that drifted alone no longer goes with the others either.",
+        _named("MlmonFeatureDrift"),
+        _named("MlmonJointDrift"),
         VERSION,
     ),
     Inhibition(

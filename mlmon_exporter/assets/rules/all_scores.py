@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
+from mlmon_exporter.core.drift.readings import ROLES, Role
 
 from .fleet_expressions import (
     PER_COLUMN,
@@ -70,7 +70,7 @@ DEFAULT = Plan()
 def all_groups(plan: Plan = DEFAULT) -> list[Group[Rule]]:
     """Return the rules: for each side of a model, what all windows share, then each window."""
     groups = []
-    for role in (FEATURES, OUTPUTS):
+    for role in ROLES:
         side = _Side(role, plan)
         groups.append(Group(f"mlmon-{role.label}-bins", plan.every, list(_shared(side))))
         for window in plan.windows:

@@ -1,15 +1,18 @@
 """Alerts on drift, and on references.
 
-A replica's own verdict, `mlmon_..._drifted`, makes a ticket for each feature or output; scores of
+A replica's own verdict, `mlmon_..._drifted`, makes a ticket for each column; scores of
 the whole fleet (`fleet.py`) beside the exported thresholds make one for the model, which holds the
 others back. Drift is a cause, not a symptom: it pages only if `Settings.severities` says so.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
+from mlmon_exporter.core.derived.joint import LEAST_EXPLAINED
+from mlmon_exporter.core.drift.readings import DERIVED, FEATURES, OUTPUTS, ROLES, Role
 from mlmon_exporter.core.settings import LEARNED
 
 from .alert import ROWS_KNOWN, THE_MODEL, Alert, unless_independent
@@ -21,6 +24,8 @@ LEAST_ROWS = 1000
 NOISE_FACTOR = 3
 """Least ratio of the fleet's PSI to what chance brings once in a thousand windows."""
 STALE_DAYS = 180
+CARRIERS, LEAST_RISE = 3, 0.02
+"""Features that are named as carrying joint drift, at most, and the least rise of their share."""
 
 
 def alerts(settings: Settings) -> list[Alert]:
@@ -28,6 +33,7 @@ def alerts(settings: Settings) -> list[Alert]:
     return [
         _drifted(settings, FEATURES, "Feature"),
         _drifted(settings, OUTPUTS, "Prediction"),
+        _joint(settings),
         _fleet_drifted(settings),
         *_reference_alerts(settings),
     ]
@@ -88,11 +94,46 @@ def _here(labels: Sequence[str]) -> str:
     return f"{{{{ with printf `{matchers}` {values} }}}}{{{{ $here := . }}}}"
 
 
+def _joint(settings: Settings) -> Alert:
+    """One alert for a model, since the columns derived from its features drift together."""
+    one = _drifted(settings, DERIVED, "Joint")
+    return replace(
+        one,
+        expr=f"count by ({VERSION}) (\n{textwrap.indent(one.expr, '  ')}\n)",
+        labels=LABELS,
+        summary="Features of {{ $labels.model }} go together otherwise than in the reference",
+        description=(
+            f"At least one replica of {THE_MODEL} says so by {{{{ $value }}}} of the columns that "
+            f"are derived from all features.{_carriers(settings)} None of these need have drifted "
+            "alone."
+        ),
+    )
+
+
+def _carriers(settings: Settings) -> str:
+    """Return a text that Prometheus completes with the features that carry the change."""
+    rows, shares = (
+        settings.select(f"{DERIVED.prefix}_{what}", f'{DERIVED.label}="{LEAST_EXPLAINED}",%s')
+        for what in ("bin_rows_total", "reference_ratio")
+    )
+    rise = f"increase({rows}[{settings.span('1h')}])"
+    query = (
+        f"topk({CARRIERS}, sum by (bin) ({rise}) / scalar(sum({rise})) "
+        f"- avg by (bin) ({shares}) > {LEAST_RISE})"
+    )
+    names = "{{ range $i, $each := . }}{{ if $i }}, {{ end }}{{ $each.Labels.bin }}{{ end }}"
+    return (
+        f"{_here((*PLACE, *LABELS[1:]))}{{{{ with printf `{query}` . . . | query }}}} "
+        f"Least explained by the others, and more often than before: {names}."
+        "{{ end }}{{ end }}"
+    )
+
+
 def _fleet_drifted(settings: Settings) -> Alert:
     """One alert for a model, however many features and outputs drift, so that none is added."""
     # A reference that was learned from an afternoon knows no night.
     learned = settings.select("mlmon_model_info", f'reference="{LEARNED}"')
-    drifted = "\n  or\n".join(_over(settings, role) for role in (FEATURES, OUTPUTS))
+    drifted = "\n  or\n".join(_over(settings, role) for role in ROLES)
     return Alert(
         name="MlmonFleetDrift",
         severity="warning",
@@ -106,7 +147,7 @@ unless on ({VERSION}) {learned}""",
         keep="30m",
         summary=f"{{{{ $labels.model }}}} has drifted in the whole fleet{_greatest(settings)}",
         description=(
-            f"Over all replicas of {THE_MODEL}, {{{{ $value }}}} of its features and outputs have "
+            f"Over all replicas of {THE_MODEL}, {{{{ $value }}}} of its columns have "
             "a PSI over the threshold in the last hour, and a replica agrees in all its windows."
         ),
         board="drift",
@@ -133,20 +174,21 @@ def _over(settings: Settings, role: Role) -> str:
 
 
 def _greatest(settings: Settings) -> str:
-    """Return a text that Prometheus completes with the feature or output that drifted most.
+    """Return a text that Prometheus completes with the column that drifted most.
 
     That is by PSI over its threshold, times the importance of a feature over the mean.
     """
-    names = '__name__=~"feature:mlmon_feature_psi:1h|output:mlmon_prediction_psi:1h"'
-    limits = '__name__=~"mlmon_feature_psi_threshold|mlmon_prediction_psi_threshold"'
-    psi, limit = (settings.select("", f"{name},%s") for name in (names, limits))
+    names = "|".join(f"{role.label}:{role.prefix}_psi:1h" for role in ROLES)
+    limits = "|".join(f"{role.prefix}_psi_threshold" for role in ROLES)
+    psi, limit = (settings.select("", f'__name__=~"{name}",%s') for name in (names, limits))
     importance = settings.select("mlmon_feature_importance_ratio", "%s")
-    column, to_column = "(feature, output)", "on (feature, output) group_left ()"
+    column = f"({', '.join(role.label for role in ROLES)})"
+    to_column = f"on {column} group_left ()"
     over = f"{psi} / {to_column} max by {column} ({limit})"
     share = f"max by {column} ({importance})"
     weighed = f"{over} * {to_column} ({share} * scalar(count({share})))"
     query = f"{psi} and on {column} topk(1, {weighed} or on {column} {over})"
-    name = '{{ . | first | label "feature" }}{{ . | first | label "output" }}'
+    name = "".join(f'{{{{ . | first | label "{role.label}" }}}}' for role in ROLES)
     return (
         f"{_here((*PLACE, *LABELS[1:]))}"
         f"{{{{ with printf `{query}`{' .' * query.count('%s')} | query }}}}, {name} the most "
@@ -155,7 +197,7 @@ def _greatest(settings: Settings) -> str:
 
 
 def _board(role: Role) -> str:
-    return "drift" if role is FEATURES else "quality"
+    return "quality" if role is OUTPUTS else "drift"
 
 
 def _reference_alerts(settings: Settings) -> Iterator[Alert]:

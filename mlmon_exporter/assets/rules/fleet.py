@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, Role
+from mlmon_exporter.core.drift.readings import ROLES, Role
 
 from . import all_scores
 from .fleet_expressions import OF_BINS, SUM, half_added, noise, psi
@@ -45,8 +45,10 @@ ABOUT = f"""\
 Drift over all replicas of a model: rows are added up over the fleet first, and scored after.
 Made by `python -m mlmon_exporter.assets.rules` from fleet.py there; change that, not this file.
 
-feature:... is about the model's features, output:... about its predictions. Labels are {VERSION},
-and feature or output. Scores are absent while no row came; ..._rows:<window> says how many came.
+feature:... is about the model's features, output:... about its predictions, derived:... about
+columns derived from features. Labels are {VERSION},
+and feature, output or derived. Scores are absent while no row came; ..._rows:<window> says how many
+came.
 Replicas must have the same reference: rows in the bins of different ones do not add up."""
 
 
@@ -67,13 +69,13 @@ def _of_jobs(rule: Rule, settings: Settings) -> Rule:
 
 
 def fleet_groups(settings: Settings = DEFAULTS) -> list[Group[Rule]]:
-    """Return the rules for PSI of an hour, of features and of outputs.
+    """Return the rules for PSI of an hour, of the columns of each side.
 
     To read an hour of each counter takes longest. Prometheus evaluates groups at the same time, so
     features are read in several groups, by the last letter of their names, and scored in another.
     """
     every = settings.span("1m")
-    features, outputs = _Side(FEATURES), _Side(OUTPUTS)
+    features, *others = map(_Side, ROLES)
     parts = [
         Group(f"mlmon-feature-bins-{part}", every, [*_read(features, settings, matcher, part)])
         for part, matcher in PARTS.items()
@@ -82,10 +84,13 @@ def fleet_groups(settings: Settings = DEFAULTS) -> list[Group[Rule]]:
         Group("mlmon-feature-suspects", every, [_suspects(features)]),
         *parts,
         Group("mlmon-feature-1h", every, [*_scores(features)]),
-        Group(
-            "mlmon-output-1h",
-            every,
-            [_suspects(outputs), *_read(outputs, settings), *_scores(outputs)],
+        *(
+            Group(
+                f"mlmon-{side.what}-1h",
+                every,
+                [_suspects(side), *_read(side, settings), *_scores(side)],
+            )
+            for side in others
         ),
     ]
 

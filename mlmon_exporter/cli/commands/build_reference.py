@@ -18,13 +18,12 @@ from mlmon_exporter.formats import BodyMap
 from mlmon_exporter.reference.data.files import DataError, DataFiles
 from mlmon_exporter.reference.from_files import (
     DEFAULT_WINDOWS,
-    MOST_FEATURES,
-    Roles,
     reference_from_files,
     reference_like,
 )
 from mlmon_exporter.reference.importance import weights_in
 from mlmon_exporter.reference.reference import Reference
+from mlmon_exporter.reference.roles import MOST_FEATURES, Roles
 from mlmon_exporter.reference.settings import segment_feature
 from mlmon_exporter.reference.warnings import file_warnings, reference_warnings, time_warnings
 
@@ -89,6 +88,10 @@ Windows: TypeAlias = Annotated[
 MaxFeatures: TypeAlias = Annotated[
     int, typer.Option(min=1, help="As in mlmon.toml: a server takes no reference of more.")
 ]
+Joint: TypeAlias = Annotated[
+    bool,
+    typer.Option(help="Derive columns that tell how features go together, as joint_distance."),
+]
 Begin: TypeAlias = Annotated[str, option("Only rows from this time on.", "TIME")]
 End: TypeAlias = Annotated[str, option("Only rows before this time.", "TIME")]
 FromState: TypeAlias = Annotated[
@@ -150,6 +153,7 @@ def build_reference(
     windows: Windows = WINDOWS,
     max_features: MaxFeatures = MOST_FEATURES,
     importance: Importance = None,
+    joint: Joint = True,
     like: Like = None,
     from_state: FromState = False,
     window: ServedWindow = "",
@@ -184,6 +188,7 @@ def build_reference(
         features=names(features),
         max_features=max_features,
         importance=_weights(importance),
+        joint=joint,
         **_span(begin, end, time_column),
     )
     lengths = durations(windows)
@@ -218,7 +223,7 @@ def _save(
     with user_errors():
         reference.save(file)
     console = Console()
-    console.print(column_table({"feature": reference.features, "output": reference.outputs}))
+    console.print(column_table(reference.sides))
     for line in sensitivity(reference, lengths) if lengths else ():
         console.print(line, soft_wrap=True)
     print_warnings(console, warnings)

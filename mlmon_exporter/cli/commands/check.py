@@ -157,7 +157,7 @@ def _show(
         f"built {old} ago",
         soft_wrap=True,
     )
-    console.print(column_table({"feature": reference.features, "output": reference.outputs}))
+    console.print(column_table(reference.sides))
     for line in sensitivity(reference, settings.windows, settings, rows_per_day):
         console.print(f"  {line}", soft_wrap=True)
     return [

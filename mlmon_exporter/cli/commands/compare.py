@@ -147,7 +147,7 @@ def _table(found: Comparison) -> Table:
     table.add_column("why")
     sections = {
         side: [_column_row(check) for check in found.columns if check.side == side]
-        for side in ("feature", "output")
+        for side in ("feature", "output", "derived")
     }
     sections["quality"] = [*map(_quality_row, found.qualities)]
     for title, rows in sections.items():

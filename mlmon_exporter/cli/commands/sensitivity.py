@@ -40,7 +40,7 @@ def sensitivity(
     """
     settings = Config() if settings is None else settings
     columns = [c for c in reference.features if c.kind == "numeric" and c.sd > 0]
-    sides = (reference.features, reference.outputs)
+    sides = reference.sides.values()
     tests = len(windows) * sum(count_tests(ReferenceMatrix(side)) for side in sides)
     for window in windows if columns else ():
         at = level(window.seconds, settings.false_alarm_every.seconds, tests)

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from mlmon_exporter.core.records import Block, Readings
 
-from .readings import FEATURES, OUTPUTS, Role
+from .readings import ROLES, Role
 from .tests import TESTS
 
 Floats = NDArray[np.float64]
 
 DAY_SECONDS = 86400.0
 QUALITY = "quality"
-"""Side of verdicts on outcomes, beside `feature` and `output`."""
+"""Side of verdicts on outcomes, beside the labels of `ROLES`."""
 CONCEPT = "concept"
 
 
@@ -280,7 +280,7 @@ def _window(block: Readings) -> str:
 
 
 def _of_columns(index: _Index) -> Iterator[_Verdicts]:
-    for role in (FEATURES, OUTPUTS):
+    for role in ROLES:
         for (name, version, window), block in index.items():
             if name == f"{role.prefix}_drifted":
                 yield _Verdicts(

@@ -38,6 +38,9 @@ class Role(NamedTuple):
 
 FEATURES = Role("mlmon_feature", "feature")
 OUTPUTS = Role("mlmon_prediction", "output")
+DERIVED = Role("mlmon_derived", "derived")
+ROLES = (FEATURES, OUTPUTS, DERIVED)
+"""All sides that have columns."""
 
 
 class ReferenceReadings:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from mlmon_exporter.core.derived.reference import DerivedReference
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.form import column_from_dict, column_to_dict
 from mlmon_exporter.core.profile.merge import merge_columns
@@ -150,15 +151,22 @@ class ModelReference(NamedTuple):
     """Features and outputs whose missing share alone was learned."""
     seconds: float = 0.0
     """Time that its rows were seen in, where it was learned; 0 if not known."""
+    derived: DerivedReference | None = None
+    """None where rows or features were too few, or the reference is older than derived columns."""
+
+    @property
+    def sides(self) -> tuple[tuple[ColumnReference, ...], ...]:
+        """Features, outputs and derived columns: the order of `ROLES`."""
+        return self.features, self.outputs, self.derived.columns if self.derived else ()
 
     @property
     def knows_time(self) -> bool:
         """Natural variation was measured: rows had times, and enough of them."""
-        return any(column.variation for column in (*self.features, *self.outputs))
+        return any(column.variation for side in self.sides for column in side)
 
     @property
     def rows(self) -> int:
-        return max((column.rows for column in (*self.features, *self.outputs)), default=0)
+        return max((column.rows for side in self.sides for column in side), default=0)
 
 
 def _united(

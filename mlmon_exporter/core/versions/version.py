@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mlmon_exporter.core import keys
+from mlmon_exporter.core.derived.reference import Derive
 from mlmon_exporter.core.drift.context import ScoringContext
 from mlmon_exporter.core.drift.dependence import LiveDependence
 from mlmon_exporter.core.drift.history import ColumnHistory, WindowSummary
-from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, ColumnReadings, Role
+from mlmon_exporter.core.drift.readings import OUTPUTS, ROLES, ColumnReadings, Role
 from mlmon_exporter.core.drift.tests import count_tests
 from mlmon_exporter.core.outcomes.predicted import PredictedRows
 from mlmon_exporter.core.outcomes.readings import (
@@ -28,14 +29,22 @@ from mlmon_exporter.core.settings import LEARNED, ModelSettings
 from mlmon_exporter.core.windows.buffer import RowBuffer
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.stretches import Stretches
+from mlmon_exporter.core.windows.tallier import Derivation, Tallier
+from mlmon_exporter.core.windows.tally import Tally
 from mlmon_exporter.core.windows.window import TallyLayout, WindowedTallies
 
 Source = Callable[[float], Iterable[Block]]
 """Gives all readings of one kind at a time, Unix seconds."""
 
 
+COLUMNS: Mapping[int, Role] = dict(
+    zip((keys.FEATURES, keys.OUTPUTS, keys.DERIVED), ROLES, strict=True)
+)
+"""Sides that have columns -> their role in readings."""
+
+
 class Side(NamedTuple):
-    """Features, outputs, residuals or segments of one version."""
+    """Features, outputs, derived columns, residuals or segments of one version."""
 
     counted: WindowedTallies[Any]
     """Counts of this process; where state is shared, those since the last flush."""
@@ -47,20 +56,22 @@ class VersionSetup(NamedTuple):
     """Settings and references that the versions of a model have in common."""
 
     settings: ModelSettings
-    features: ReferenceMatrix
-    outputs: ReferenceMatrix
+    matrices: Mapping[int, ReferenceMatrix]
+    """By the sides of `COLUMNS`."""
+    derive: Derive | None
+    """Function from rows of features to those of derived columns, if there are any."""
     scorer: OutcomeScorer | None
     """None where the model has no task."""
     outcomes: ReferenceOutcomes | None
     """None where the reference has no outcomes of the task."""
     dependences: Mapping[int, LiveDependence]
-    """FEATURES, OUTPUTS or RESIDUALS -> how its rows depend on each other, where live traffic must
+    """Side of `COLUMNS`, or RESIDUALS -> how its rows depend on each other, where live traffic must
     say."""
 
     @property
     def tests(self) -> int:
         """Number of tests of a version in all windows."""
-        tests = count_tests(self.features) + count_tests(self.outputs)
+        tests = sum(map(count_tests, self.matrices.values()))
         if self.outcomes is not None:
             tests += self.outcomes.tests + 1
         if self.scorer is not None:
@@ -82,8 +93,7 @@ class Version:
         self.sources: list[Source] = []
         self._history: list[ColumnHistory] = []
         self._predicted: PredictedRows | None = None
-        self._features = self._columns(keys.FEATURES, FEATURES, setup.features)
-        self._outputs = self._columns(keys.OUTPUTS, OUTPUTS, setup.outputs)
+        self._features, self._outputs = self._buffers()
         if setup.scorer is not None:
             self._add_outcomes(setup.scorer, setup.outcomes)
 
@@ -95,8 +105,19 @@ class Version:
         self.sides[side] = Side(counted, loaded)
         return self.sides[side]
 
-    def _columns(self, side: int, role: Role, matrix: ReferenceMatrix) -> RowBuffer:
-        settings = self._setup.settings
+    def _buffers(self) -> tuple[RowBuffer, RowBuffer]:
+        """Return the buffers of features, from which other columns are derived, and of outputs."""
+        setup = self._setup
+        engine = setup.settings.engine if setup.settings.with_quantiles else ""
+        features, outputs, derived = (
+            (setup.matrices[side], engine, *self._columns(side)) for side in COLUMNS
+        )
+        derivation = setup.derive and Derivation(setup.derive, Tallier(*derived))
+        return RowBuffer(*features, derivation), RowBuffer(*outputs)
+
+    def _columns(self, side: int) -> tuple[WindowedTallies[Tally], Stretches | None]:
+        """Start a side, and give readings of it; return where its rows are to be tallied."""
+        matrix, role = self._setup.matrices[side], COLUMNS[side]
         counted, loaded = self._side(side, matrix.layout)
         dependence = self._setup.dependences.get(side)
         if matrix.references:
@@ -106,13 +127,11 @@ class Version:
                 role,
                 self._context,
                 dependence,
-                with_histograms=settings.with_histograms or role is OUTPUTS,
+                with_histograms=self._setup.settings.with_histograms or role is OUTPUTS,
             )
             self.sources.append(readings.at)
             self._history.append(ColumnHistory(loaded, matrix, role, self._context, readings))
-        engine = settings.engine if settings.with_quantiles else ""
-        stretches = dependence.stretches if dependence is not None else None
-        return RowBuffer(matrix, engine, counted, stretches)
+        return counted, dependence.stretches if dependence is not None else None
 
     def _add_outcomes(self, scorer: OutcomeScorer, reference: ReferenceOutcomes | None) -> None:
         layout, context = scorer.layout, self._context
@@ -128,7 +147,10 @@ class Version:
             self.sources.append(errors.at)
         calibration = reference.calibration if reference is not None else None
         if calibration is not None:
-            outputs, layouts = self.sides[keys.OUTPUTS].loaded, self._setup.outputs.layout
+            outputs, layouts = (
+                self.sides[keys.OUTPUTS].loaded,
+                self._setup.matrices[keys.OUTPUTS].layout,
+            )
             score = scorer.task.outputs[scorer.task.scores[0]]
             estimates = EstimateReadings(outputs, layouts, score, calibration, context)
             self.sources.append(estimates.at)
@@ -173,12 +195,13 @@ def setup_of(
     settings: ModelSettings, reference: ModelReference, scorer: OutcomeScorer | None
 ) -> VersionSetup:
     """Return what the versions of a model with this reference have in common."""
-    features, outputs = map(ReferenceMatrix, (reference.features, reference.outputs))
-    matrices = {keys.FEATURES: features, keys.OUTPUTS: outputs}
+    derived = reference.derived
+    matrices = dict(zip(COLUMNS, map(ReferenceMatrix, reference.sides), strict=True))
+    derive = derived.bind(reference.features) if derived is not None else None
     dependences = {} if reference.knows_time else _dependences(settings, reference, matrices)
     dependences |= _dependence_of_residuals(scorer)
     outcomes = _reference_outcomes(reference, scorer)
-    return VersionSetup(settings, features, outputs, scorer, outcomes, dependences)
+    return VersionSetup(settings, matrices, derive, scorer, outcomes, dependences)
 
 
 def _dependences(

@@ -203,12 +203,16 @@ class Versions:
                 yield partial(differences, champion.quality, version.quality)
 
     def served(self, name: str, now: float, seconds: float, *, keeps_bins: bool) -> list[Columns]:
-        """Return references of features and of outputs, of a version's window of `seconds`."""
+        """Return references of features, outputs and derived columns.
+
+        They are those of a version's window of `seconds`.
+        """
         at = [window.seconds for window in self._settings.windows].index(seconds)
-        matrices = {keys.FEATURES: self._setup.features, keys.OUTPUTS: self._setup.outputs}
         sides = self._version(name).sides
-        tallies = {side: sides[side].loaded.merged(now)[at] for side in matrices}
-        return [served_columns(m, tallies[i], keeps_bins=keeps_bins) for i, m in matrices.items()]
+        return [
+            served_columns(matrix, sides[side].loaded.merged(now)[at], keeps_bins=keeps_bins)
+            for side, matrix in self._setup.matrices.items()
+        ]
 
     def history(self, now: float) -> Iterator[WindowSummary]:
         """Give a summary of each side of all versions in each window; readings come first."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, repeat
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,24 +16,19 @@ from mlmon_exporter.core.coerce import matrix as as_matrix
 from mlmon_exporter.core.coerce import vector
 from mlmon_exporter.core.profile.bins import CategoryBins
 from mlmon_exporter.core.settings import BUFFER_ROWS
-from mlmon_exporter.core.stats.design_effect import RequestRows, Scale, merged, of_sizes
 
 from .matrix import ReferenceMatrix
 from .stretches import Stretches
-from .tally import Layout, Tally, tally_columns
+from .tallier import VALUES_AT_ONCE, Alike, Derivation, FullBuffer, Pause, Tallier, merged_alike
+from .tally import Layout, Tally
 from .window import WindowedTallies
 
 Floats = NDArray[np.float64]
-Pause = Callable[[], None]
 
 BATCH = 64
 """Small requests of one row that are read together, in half of the time; fewer of long rows."""
 SMALL_BYTES = 16 * 1024
 """Larger requests are read at once: waiting for others, they would take memory."""
-MOST_FULL = 8
-"""Full buffers that may wait; a thread that fills another waits for them."""
-VALUES_AT_ONCE = 8192
-"""Values that are read or summed without a pause: a fraction of a millisecond."""
 
 
 def _go_on() -> None:
@@ -95,98 +90,6 @@ class RowEncoder:
         return block
 
 
-class _FullBuffer(NamedTuple):
-    """Rows of one pane that wait to be tallied."""
-
-    columns: Floats
-    """Shape (columns, rows)."""
-    now: float
-    """Unix seconds."""
-    requests: Sequence[tuple[int, int]]
-    """First row, and number of rows, of each request of several rows."""
-    long_requests: RequestRows | None
-
-
-class Tallier:
-    """Tallies full buffers into windows, one thread at a time. Thread-safe."""
-
-    def __init__(
-        self,
-        matrix: ReferenceMatrix,
-        engine: str,
-        tallies: WindowedTallies[Tally],
-        stretches: Stretches | None,
-    ) -> None:
-        self._layout = matrix.layout
-        self._engine = engine
-        self._tallies = tallies
-        self._stretches = stretches
-        self._scale = Scale(matrix.is_numeric, matrix.ranks)
-        self._full: deque[_FullBuffer] = deque()
-        self._tallying = threading.Lock()
-        self._waiters = 0
-        self._counting = threading.Lock()
-        """Guards the number of waiters."""
-
-    def put(self, full: _FullBuffer) -> None:
-        """Have a buffer tallied later."""
-        self._full.append(full)
-
-    def tally_if_idle(self, pause: Pause) -> None:
-        """Tally what waits, unless another thread is at it and not too much waits."""
-        if self._full and self._tallying.acquire(blocking=len(self._full) > MOST_FULL):
-            try:
-                self._tally(pause)
-            finally:
-                self._tallying.release()
-
-    def drain(self, pause: Pause) -> None:
-        """Tally all that waits; another thread that tallies pauses no more until it is done."""
-        if not self._tallying.acquire(blocking=False):
-            with self._counting:
-                self._waiters += 1
-            self._tallying.acquire()
-            with self._counting:
-                self._waiters -= 1
-        try:
-            self._tally(pause)
-        finally:
-            self._tallying.release()
-
-    def _tally(self, pause: Pause) -> None:
-        def pause_unless_awaited() -> None:
-            if not self._waiters:
-                pause()
-
-        while self._full:
-            # Removed first: rows that cannot be tallied must not come again.
-            full = self._full.popleft()
-            tally = tally_columns(self._layout, full.columns, self._engine, pause_unless_awaited)
-            tally.requests = self._requests(full, pause_unless_awaited)
-            self._tallies.add(tally, full.now, totals=tally.without_digests())
-            if self._stretches is not None:
-                self._stretches.add(tally, full.now)
-
-    def _requests(self, full: _FullBuffer, pause: Pause) -> RequestRows | None:
-        """Return how alike the rows of each request are."""
-        if not full.requests:
-            return full.long_requests
-        columns, sizes = full.columns, [size for _, size in full.requests]
-        if sum(sizes) < columns.shape[1]:
-            which = np.concatenate([np.arange(at, at + size) for at, size in full.requests])
-            columns = columns[:, which]
-        return merged(self.requests_of(columns, sizes, pause), full.long_requests)
-
-    def requests_of(self, columns: Floats, sizes: Sequence[int], pause: Pause) -> RequestRows:
-        """Return how alike the rows of requests of these sizes are, whose rows stand in order."""
-        sums = np.empty((4, len(columns)))
-        step = 1 + VALUES_AT_ONCE // columns.shape[1]
-        for j in range(0, len(columns), step):
-            sums[:, j : j + step] = self._scale.sums(columns[j : j + step], sizes, j)
-            pause()
-        return of_sizes(sizes, sums)
-
-
 class RowBuffer:
     """Rows of all columns that wait to be tallied together: one sort and one digest update.
 
@@ -200,11 +103,15 @@ class RowBuffer:
         engine: str,
         tallies: WindowedTallies[Tally],
         stretches: Stretches | None = None,
+        derived: Derivation | None = None,
     ) -> None:
-        """Tally into windows, and into stretches where dependence in time is measured."""
+        """Tally into windows, and what is derived from the rows into those of another side.
+
+        Stretches are tallied where dependence in time is measured.
+        """
         self.tallies = tallies
         self._encoder = RowEncoder(matrix.layout)
-        self._tallier = Tallier(matrix, engine, tallies, stretches)
+        self._tallier = Tallier(matrix, engine, tallies, stretches, derived)
         self._lock = threading.Lock()
         self._single: deque[tuple[Mapping[str, Any], float]] = deque()
         """Single rows that are not read yet, and when they were seen."""
@@ -215,7 +122,7 @@ class RowBuffer:
         self._now = self._from = self._until = 0.0
         self._requests: list[tuple[int, int]] = []
         """First row in the buffer, and number of rows, of each request of several rows."""
-        self._long_requests: RequestRows | None = None
+        self._long_requests: Alike = ()
         """Of requests longer than the buffer."""
 
     @property
@@ -254,11 +161,11 @@ class RowBuffer:
         elif rows:
             block = self._encoder.columns(columns, rows, pause)
             is_long = is_request and rows > BUFFER_ROWS
-            alike = self._tallier.requests_of(block, [rows], pause) if is_long else None
+            alike = self._tallier.alike(block, [rows], pause) if is_long else ()
             with self._lock:
                 self._add_single_rows()
                 self._add_block(block, now, is_request)
-                self._long_requests = merged(self._long_requests, alike)
+                self._long_requests = merged_alike(self._long_requests, alike)
         self._tallier.tally_if_idle(pause)
 
     def add_many(
@@ -331,6 +238,6 @@ class RowBuffer:
     def _swap_out(self) -> None:
         if self._filled:
             columns = self._rows[: self._filled].T.copy()
-            full = _FullBuffer(columns, self._now, self._requests, self._long_requests)
+            full = FullBuffer(columns, self._now, self._requests, self._long_requests)
             self._tallier.put(full)
-            self._filled, self._requests, self._long_requests = 0, [], None
+            self._filled, self._requests, self._long_requests = 0, [], ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from mlmon_exporter.core.drift.readings import ROLES
+
 from .alert_cases import Case, CaseFile, dependence, series
 from .fleet_traffic import label_text
 
@@ -52,6 +54,39 @@ def both_bins(prefix: str, side: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def _joint() -> Iterator[Case]:
+    alert = "MlmonJointDrift"
+
+    def verdicts(instance: str, values: str, column: str = "joint_residual") -> dict[str, str]:
+        labels = {**BIKE, "derived": column, "window": "1h"}
+        return {series("mlmon_derived_drifted", instance=instance, **labels): values}
+
+    a, b = verdicts("a", "0x60"), verdicts("b", "1x60")
+    other = verdicts("a", "1x60", "last_component")
+    yield Case(alert, "fires: one replica says so", {**a, **b}, 30, OF_BIKE, "1")
+    yield Case(alert, "fires: once for all derived columns", {**b, **other}, 30, OF_BIKE, "2")
+    yield Case(alert, "silent: none does", {**a, **verdicts("b", "0x60")}, 30)
+    yield Case(alert, "silent: for ten minutes only", {**a, **verdicts("b", "1x10 0x50")}, 20)
+    yield Case(alert, "silent: too few rows to say", {**a, **verdicts("b", "_x60")}, 30)
+    unknown = {series("mlmon_dependence_known", instance="b", **BIKE): "0x60"}
+    yield Case(alert, "silent: thresholds take rows for independent", {**a, **b, **unknown}, 30)
+    least = {**BIKE, "derived": "least_explained", "kind": "categorical"}
+    carried = {}
+    for name, rows, share in (("temp", 50, "0.2"), ("wind", 30, "0.2"), ("hour", 20, "0.6")):
+        labels = {**least, "bin": name}
+        carried[series("mlmon_derived_bin_rows_total", **labels)] = f"0+{rows}x90"
+        carried[series("mlmon_derived_reference_ratio", **labels)] = f"{share}x90"
+    yield Case(
+        alert,
+        "fires: names the features whose share rose",
+        {**verdicts("b", "1x90"), **carried},
+        80,
+        OF_BIKE,
+        "1",
+        " Least explained by the others, and more often than before: temp, wind.",
+    )
+
+
 MOST = ", temp the most (PSI 0.40)"
 
 
@@ -68,7 +103,7 @@ def _scores(
     column: str = "temp",
 ) -> dict[str, str]:
     """Return what is known of a feature or output that drifts; `b` is another replica."""
-    prefix = {"feature": "mlmon_feature", "output": "mlmon_prediction"}[what]
+    prefix = {role.label: role.prefix for role in ROLES}[what]
     labels = {**BIKE, what: column}
     hour, day = ({**labels, "window": window} for window in ("1h", "24h"))
     of_hour, of_b, of_day = thresholds
@@ -154,9 +189,10 @@ DRIFT = CaseFile(
     [
         *_drifted("MlmonFeatureDrift", {"feature": "temp"}, "mlmon_feature"),
         *_drifted("MlmonPredictionDrift", {"output": "cnt"}, "mlmon_prediction"),
+        *_joint(),
     ],
 )
-FLEET = CaseFile(RULES, [*_fleet("feature"), *_fleet("output"), *_together()])
+FLEET = CaseFile(RULES, [*_fleet("feature"), *_fleet("output"), *_fleet("derived"), *_together()])
 
 LEARNING, LEARNING_B = (series("mlmon_reference_learning", instance=i, **BIKE) for i in "ab")
 ROWS = series("mlmon_reference_rows", **BIKE)

@@ -15,6 +15,7 @@ from mlmon_exporter.assets.rules.all_scores import Plan, Window, all_groups
 from mlmon_exporter.assets.rules.fleet import FILE, SUSPECT, fleet_file, fleet_groups
 from mlmon_exporter.assets.rules.fleet_expressions import MOST_BINS
 from mlmon_exporter.assets.rules.rule_files import rule_file
+from mlmon_exporter.core.drift.readings import ROLES
 from mlmon_exporter.core.profile.bins import OWN_BIN_SHARE, choose_bin_edges
 from mlmon_exporter.core.stats import scores
 from mlmon_exporter.metrics.table import METRICS
@@ -94,10 +95,8 @@ def test_a_fleet_has_not_drifted_where_no_replica_is_suspected() -> None:
 
 def test_names_are_level_metric_operations() -> None:
     for record in RECORDED:
-        assert re.fullmatch(
-            r"(feature(_bin)?:mlmon_feature|output(_bin)?:mlmon_prediction)_[a-z_]+:[a-z0-9]+",
-            record,
-        )
+        sides = "|".join(f"{role.label}(_bin)?:{role.prefix}" for role in ROLES)
+        assert re.fullmatch(rf"({sides})_[a-z_]+:[a-z0-9]+", record)
 
 
 def test_what_is_used_is_exposed_or_recorded_before() -> None:

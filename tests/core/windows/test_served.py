@@ -76,13 +76,17 @@ def test_new_bins_have_equal_shares_of_what_was_served(old: Reference) -> None:
     assert np.add.reduceat(kept.counts[:-1], kept.bins.bin_starts[:-1]).max() > 0.2 * kept.values
 
 
+DRIFTED = ("mlmon_feature_drifted", "mlmon_prediction_drifted")
+
+
 def drifted(reference: Reference, data: dict[str, Any]) -> set[str]:
+    """Features and outputs that drifted."""
     model = model_of(reference)
     serve(model, data)
     return {
         labels[2]
         for block in model.readings(NOW)
-        if isinstance(block, Readings) and block.name.endswith("_drifted")
+        if isinstance(block, Readings) and block.name in DRIFTED
         for labels, value in zip(block.labels, block.values, strict=True)
         if value == 1.0
     }

@@ -18,7 +18,8 @@ import pytest
 from mlmon_exporter.core.profile.categories import MOST_NAMED
 from mlmon_exporter.reference.data.arrow import categories_of, kind_of, numbers_of
 from mlmon_exporter.reference.data.files import DataError, DataFiles
-from mlmon_exporter.reference.from_files import Roles, reference_from_files
+from mlmon_exporter.reference.from_files import reference_from_files
+from mlmon_exporter.reference.roles import Roles
 from tests.reference.data.written import (
     HOUR,
     NAN,

@@ -21,8 +21,9 @@ from mlmon_exporter.reference.data import files as data_files
 from mlmon_exporter.reference.data import readers as file_readers
 from mlmon_exporter.reference.data.arrow import times_of
 from mlmon_exporter.reference.data.files import DataError, DataFiles, TypeConflictError
-from mlmon_exporter.reference.from_files import Roles, reference_from_files
+from mlmon_exporter.reference.from_files import reference_from_files
 from mlmon_exporter.reference.reference import Reference
+from mlmon_exporter.reference.roles import Roles
 from tests.reference.data.written import (
     FORMATS,
     HOUR,

@@ -12,7 +12,8 @@ import pyarrow.parquet
 import pytest
 
 from mlmon_exporter.reference.data.files import DataError, DataFiles
-from mlmon_exporter.reference.from_files import Roles, reference_from_files
+from mlmon_exporter.reference.from_files import reference_from_files
+from mlmon_exporter.reference.roles import Roles
 from tests.reference.data.written import (
     ROWS,
     damaged,

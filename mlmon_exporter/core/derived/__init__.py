@@ -1,0 +1,1 @@
+"""Columns derived from a row's features: functions fitted on the reference."""
