@@ -103,7 +103,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "reference/warnings.py": "cli/commands/test_build_reference.py",
     "sources/grpc": "sources/grpc/test_interceptor.py",
     "sources/proxy/frames.py": "sources/proxy/test_http2.py",
-    "sources/proxy/listening.py": "sources/proxy/test_http2.py",
     "sources/sink.py": "sources/asgi/test_middleware.py",
     "sources/turn.py": "sources/proxy/test_http1.py",
 }

@@ -86,7 +86,7 @@ class Http1Ear:
             turn = self._turns.popleft()
             turn.has_left = has_left
             if turn.is_asked:
-                self._on_turn(turn)
+                self._end(turn)
 
     def forget(self) -> None:
         """Let go the turns that are under way: nobody will hear them end."""
@@ -124,7 +124,14 @@ class Http1Ear:
         """End the oldest turn: its answer is whole."""
         turn = self._turns.popleft()
         turn.is_answered = True
-        self._on_turn(turn)
+        self._end(turn)
+
+    def _end(self, turn: Turn) -> None:
+        try:
+            self._on_turn(turn)
+        except Exception:
+            self._on_forget(turn)
+            raise
 
     def become_tunnel(self) -> None:
         """Hear no more: what follows an accepted upgrade is not HTTP/1.1."""
