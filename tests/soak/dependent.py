@@ -223,6 +223,7 @@ def streams() -> Iterator[Stream]:
         yield Stream(process, 14.0, is_timed=False)
     for rows_a_day in (200.0, 20_000.0):
         yield Stream("independent", rows_a_day=rows_a_day)
+    yield Stream("independent", rows_a_day=200_000.0, features=2, is_timed=False)
     for process in ("independent", "AR(1) .99", "nights +1.5 sd"):
         yield Stream(process, features=30)
     yield Stream("independent", is_timed=False, learned_from=3.0, reference_days=2.0)
