@@ -44,7 +44,7 @@ def ours(change: str, rows_a_day: float, seed: int, request_rows: int = 1) -> De
 
 def _cell(rows_a_day: float, request_rows: int = 1) -> Cell:
     shape = Shape(FEATURES, request_rows=request_rows, alike=0.0)
-    return Cell(shape, rows_a_day, 100_000, days=CALM_DAYS + 8.0)
+    return Cell(shape, rows_a_day, 100_000, days=CALM_DAYS + 12.0)
 
 
 def exact_ks(change: str, rows_a_day: float, seed: int, floor: float = KS_FLOOR) -> Delay:

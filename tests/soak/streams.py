@@ -155,5 +155,6 @@ CHANGES: Mapping[str, tuple[Change, str]] = {
     "new category 2 %": (new_category(0.02), "x4"),
     "missing 1 to 5 %": (missing(0.05), "x1"),
     "+1 sd over a week": (slow_drift(1.0), "x0"),
+    "+1 sd over four weeks": (slow_drift(1.0, 28.0), "x0"),
 }
 """Name -> the change and the feature that it changes."""
