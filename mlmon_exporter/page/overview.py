@@ -21,7 +21,7 @@ from .labels import GROUND_TRUTHS
 from .links import Context
 from .outcome_view import ModelOutcomes
 from .quality_section import quality_section
-from .ranking import ranked_table
+from .ranking import ON_PHONES, ranked_table
 from .view import ColumnView, ModelView, VersionView, View, ranked, worst_impact
 
 SHOWN = 10
@@ -111,6 +111,11 @@ def model_section(
         shown: Number of columns shown for each version; all by default.
     """
     parts = [part(model, context, shown) for part in MODEL_PARTS]
+    if shown is not None:
+        parts = [
+            element("div", made, class_="wide") if made and part in DETAILS else made
+            for part, made in zip(MODEL_PARTS, parts, strict=True)
+        ]
     link = context.links.model(model.name)
     return element(
         "section",
@@ -167,15 +172,16 @@ def _requests(requests: Requests | None) -> Iterator[tuple[str, Child]]:
 
 
 def _versions(model: ModelView, context: Context, shown: int | None) -> Iterator[Html]:
-    for version in model.versions:
+    for i, version in enumerate(model.versions):
         if len(model.versions) > 1:
             rows = formatting.counted(version.rows(context.window), "row")
             yield element(
                 "h3", "Version ", name_of(version.version), element("small", f" · {rows}")
             )
-        yield from _version(version, context, shown)
+        parts = [*_version(version, context, shown)]
+        yield element("div", parts, class_="wide") if i and shown is not None else text(parts)
     more = None
-    if shown is not None and any(len(v.features) > shown for v in model.versions):
+    if shown is not None and any(len(v.features) > ON_PHONES for v in model.versions):
         every = formatting.counted(max(len(v.features) for v in model.versions), "feature")
         link = context.links.model(model.name)
         more = element("p", element("a", f"All {every} of ", name_of(model.name), href=link))
@@ -209,6 +215,8 @@ MODEL_PARTS: tuple[Part, ...] = (
     _versions,
 )
 """Parts of a model's section, in order; each may be None."""
+DETAILS: tuple[Part, ...] = (quality_section, fairness_section, kpi_section)
+"""Parts that the first page leaves out on small screens: what is worse is in its verdicts."""
 
 
 def feedback_section(view: View) -> Html | None:

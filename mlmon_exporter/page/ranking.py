@@ -16,7 +16,7 @@ from .links import Context
 from .view import ColumnView
 
 ON_PHONES = 3
-"""Columns of a shortened table on a small screen; more if they drifted."""
+"""Columns of a shortened table on a small screen; the verdicts name all that drifted."""
 LEAST_POINTS = 3
 """A line of fewer points says less than one of a shorter window."""
 
@@ -26,7 +26,7 @@ def ranked_table(
 ) -> Html:
     """Return the table of ranked columns under a title such as `Features`.
 
-    Small screens leave most calm columns out of a table `is_short`: others are a link away.
+    Small screens leave most columns out of a table `is_short`: others are a link away.
     """
     drawn = _drawn_window(columns, context)
     is_weighed = not all(math.isnan(column.importance) for column in columns)
@@ -96,5 +96,5 @@ def _ranked_row(
         else None,
         element("td", drawn, class_="drawn"),
         element("td", bars(*shares, "Shares per bin, reference and now"), class_="drawn"),
-        class_="over" if found.is_drifted else "more" if is_more else None,
+        class_=" ".join(["over"] * bool(found.is_drifted) + ["more"] * is_more) or None,
     )
