@@ -86,7 +86,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "cli/commands/serve.py": "cli/test_server.py",
     "cli/commands/web.py": "cli/commands/test_send_alert.py",
     "cli/demo": "cli/demo/test_run.py",
-    "cli/proxy.py": "e2e/test_proxy.py",
     "cli/timeline.py": "cli/commands/test_backtest.py",
     "core/outcomes/profile.py": "core/outcomes/test_reference.py",
     "core/outcomes/scored_rows.py": "core/outcomes/test_quality.py",

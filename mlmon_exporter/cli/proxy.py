@@ -80,8 +80,9 @@ async def _several(
     config: Config, ports: Ports, workers: int, announce: Callable[[str], None]
 ) -> None:
     """Keep worker processes running, and serve what they count together."""
-    if not ports.address.port and ports.address.path is None:
-        raise ConfigError("--port: expected a port for several workers to share, got 0")
+    if not ports.address.port:  # a Unix socket is the last worker's that listens there
+        where = ports.address.path or "0"
+        raise ConfigError(f"--port: expected a TCP port that workers can share, got {where}")
     running = {_start_worker(config, ports) for _ in range(workers)}
     reader = Reader(config)
     announce(_line(ports, ports.address.port))
