@@ -28,10 +28,12 @@ def split(content: bytes, max_bytes: int) -> list[bytes]:
     """Return the messages of a body, decoded; together they are `max_bytes` at most.
 
     Raises:
-        FormatError: As `codings.decode`.
+        FormatError: As `codings.decode`; `malformed` where this is no such body.
     """
     messages, at, left = [], 0, max_bytes
     while at < len(content):
+        if content[at] >= len(CODINGS):
+            raise FormatError("malformed", "body: expected the coding of a message")
         start = at + _PREFIX
         end = start + int.from_bytes(content[at + 1 : start])
         coding = CODINGS[content[at]].decode()

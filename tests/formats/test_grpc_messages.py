@@ -35,6 +35,11 @@ def test_together_they_are_no_longer_than_a_body_may_be(coding: bytes) -> None:
         split(body, 1199)
 
 
+def test_what_is_no_body_of_messages_is_an_error() -> None:
+    with pytest.raises(FormatError, match="expected the coding of a message"):
+        split(b"\x03\0\0\0\0", 1000)
+
+
 def test_a_message_that_is_not_compressed_as_it_says_is_an_error() -> None:
     with pytest.raises(FormatError, match="expected compressed bytes"):
         split(framed(b"no gzip", b"gzip"), 1000)

@@ -49,7 +49,7 @@ from mlmon_exporter.state.values import (
     worker_value,
 )
 
-from . import data_files, events, state_files
+from . import data_files, events, rpc, state_files
 
 M = TypeVar("M", bound=Mergeable)
 
@@ -404,4 +404,5 @@ INPUTS: Mapping[str, Input] = {
     "outcome-file": Input(data_files.outcome_seeds, data_files.outcome_rule),
     "feedback": Input(feedback_seeds, feedback_rule),
     "events": Input(events.seeds, events.rule),
+    "grpc": Input(rpc.seeds, rpc.rule),
 }
