@@ -115,6 +115,7 @@ def _write(file: TextIO, services: int, suspected: float, end: int) -> None:
     ]
     family("mlmon_feature_psi", windows)
     family("mlmon_feature_psi_threshold", ((labels, 0.1) for labels, _ in windows))
+    family("mlmon_feature_window_rows", ((labels, 5000.0) for labels, _ in windows))
     file.write("# EOF\n")
 
 

@@ -19,6 +19,7 @@ from .fleet_expressions import (
     ks_statistic,
     noise,
     psi,
+    recent,
     value_change,
 )
 from .rule_files import Group, Rule
@@ -100,7 +101,7 @@ class _Side:
 
 def _shared(side: _Side) -> Iterator[Rule]:
     """Rules that all windows read: the reference, and rows a second."""
-    what, reference, ratio = side.what, side.reference, f"{side.prefix}_reference_ratio"
+    what, reference, ratio = side.what, side.reference, recent(f"{side.prefix}_reference_ratio")
     yield Rule(
         reference,
         f"""\

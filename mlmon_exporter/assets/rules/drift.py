@@ -16,6 +16,7 @@ from mlmon_exporter.core.drift.readings import DERIVED, FEATURES, OUTPUTS, ROLES
 from mlmon_exporter.core.settings import LEARNED
 
 from .alert import ROWS_KNOWN, THE_MODEL, Alert, unless_independent
+from .fleet_expressions import RECENT, recent
 from .settings import PLACE, VERSION, Settings
 
 LABELS = ("job", "model", "version")
@@ -156,11 +157,17 @@ unless on ({VERSION}) {learned}""",
 
 def _over(settings: Settings, role: Role) -> str:
     by = f"{VERSION}, {role.label}"
-    psi = settings.select(f"{role.label}:{role.prefix}_psi:1h")
-    noise = settings.select(f"{role.label}:{role.prefix}_psi_noise:1h")
-    rows = settings.select(f"{role.label}:{role.prefix}_rows:1h")
-    threshold = settings.select(f"{role.prefix}_psi_threshold")
-    verdicts = settings.select(f"{role.prefix}_drifted")
+    recorded, exported = f"{role.label}:{role.prefix}", role.prefix
+    psi, noise, rows, threshold, verdicts = (
+        recent(settings.select(name), settings.span(RECENT))
+        for name in (
+            f"{recorded}_psi:1h",
+            f"{recorded}_psi_noise:1h",
+            f"{recorded}_rows:1h",
+            f"{exported}_psi_threshold",
+            f"{exported}_drifted",
+        )
+    )
     verdicts = f"{verdicts} {unless_independent(settings, ROWS_KNOWN)}"
     # The replica with the most rows has the threshold nearest to that of all rows; of windows, the
     # greatest counts, since the fleet's hour need not be one of theirs.

@@ -7,10 +7,14 @@ of the replicas' own scores is another number.
 A recorded series `level:metric:operations` keeps the place, `model` and `version` and carries no
 `instance`. Where its metric part is the name of a gauge of ours, it is the same score.
 
-By default only features are scored of which a replica has a PSI over half of its threshold. Others
-do not drift over the fleet: PSI is convex in the current shares, and those of the fleet are a mean
-of the replicas'. So a fleet without drift records nothing, where it would record more than is
-scraped. Of a model that drifts in all of its features, those are scored that do so the most.
+By default only features are scored whose replicas have a PSI over half of the threshold, in the
+mean by rows. Others do not drift over the fleet: PSI is convex in the current shares, so that of
+all rows is no more than this mean. So a fleet without drift records nothing, where it would record
+more than is scraped. Of a model that drifts in all of its features, those are scored that do so
+the most: of all rows, so that one odd replica hides nothing.
+
+A replica whose scrape fails is as it was: gauges are the last of five minutes. Else a score would
+end, or change, with each scrape that fails, and the alerts on it would wait anew.
 """
 
 from __future__ import annotations
@@ -21,13 +25,13 @@ from collections.abc import Iterator
 from mlmon_exporter.core.drift.readings import ROLES, Role
 
 from . import all_scores
-from .fleet_expressions import OF_BINS, SUM, half_added, noise, psi
+from .fleet_expressions import OF_BINS, RECENT, SUM, half_added, noise, psi, recent
 from .rule_files import Group, Rule, rule_file
 from .settings import DEFAULTS, VERSION, Settings
 
 SUSPECT = 0.5
-"""PSI of a replica, in thresholds: windows of replicas and rules do not align. A threshold rises as
-rows get fewer, so that a night does not make a suspect of each feature."""
+"""Mean PSI of replicas, in thresholds: windows of replicas and rules do not align. A threshold
+rises as rows get fewer, so that a night does not make a suspect of each feature."""
 MOST_SUSPECTS = 10
 """Features that are scored of a model: enough to tell that it drifts, and by which."""
 PARTS = {
@@ -65,7 +69,7 @@ def fleet_file(settings: Settings = DEFAULTS) -> str:
 
 def _of_jobs(rule: Rule, settings: Settings) -> Rule:
     expr = SERIES.sub(lambda found: settings.select(found[1], found[2] or ""), rule.expr)
-    return rule._replace(expr=expr)
+    return rule._replace(expr=expr.replace(f"[{RECENT}]", f"[{settings.span(RECENT)}]"))
 
 
 def fleet_groups(settings: Settings = DEFAULTS) -> list[Group[Rule]]:
@@ -111,16 +115,21 @@ class _Side:
 
 
 def _suspects(side: _Side) -> Rule:
-    greatest = f"max by ({side.column}) ({side.prefix}_psi / {side.prefix}_psi_threshold)"
+    psi, threshold, rows = (
+        recent(f"{side.prefix}_{name}") for name in ("psi", "psi_threshold", "window_rows")
+    )
     return Rule(
         side.suspects,
         f"""\
 topk by ({VERSION}) (
   {MOST_SUSPECTS},
-  {greatest} > {SUSPECT}
+  max by ({side.column}) (
+    sum by ({side.column}, window) ({psi} / {threshold} * {rows})
+    / sum by ({side.column}, window) ({rows})
+  ) > {SUSPECT}
 )""",
         f"Each {side.what} that may have drifted over the fleet, but no more than {MOST_SUSPECTS} "
-        "of a model:\nthe greatest PSI of a replica, in thresholds.",
+        "of a model:\nthe mean PSI of its replicas by rows, in thresholds.",
     )
 
 
@@ -130,7 +139,8 @@ def _read(side: _Side, settings: Settings, matcher: str = "", part: str = "") ->
     labels = {"part": part} if part else None
     increase = f"increase({side.prefix}_bin_rows_total{which}[{settings.span('1h')}])"
     of_suspects = f"and on ({side.column}) {side.suspects}"
-    shares = f"avg by ({side.by_bin}) ({side.prefix}_reference_ratio{which} {of_suspects})"
+    ratio = recent(f"{side.prefix}_reference_ratio{which}")
+    shares = f"avg by ({side.by_bin}) ({ratio} {of_suspects})"
     yield Rule(
         side.in_bins,
         f"sum by ({side.by_bin}) ({increase} {of_suspects})",

@@ -21,9 +21,17 @@ NOISE_Z = 3.0902
 # `by` all others, and keeps what a ruler adds.
 OF_BINS = "without (kind, bin, part)"
 SUM = f"sum {OF_BINS}"
+RECENT = "5m"
 PER_COLUMN = "ignoring (kind, bin) group_left ()"
+
+
+def recent(series: str, span: str = RECENT) -> str:
+    """Return the last value of each series in a span, though a scrape has failed since."""
+    return f"last_over_time({series}[{span}])"
+
+
 PER_MODEL = f"on ({VERSION}) group_left ()"
-REFERENCE_ROWS = f"avg by ({VERSION}) (mlmon_reference_rows)"
+REFERENCE_ROWS = f"avg by ({VERSION}) ({recent('mlmon_reference_rows')})"
 
 
 def half_added(reference: str, of_model: str = PER_MODEL) -> str:

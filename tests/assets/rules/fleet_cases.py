@@ -68,6 +68,8 @@ HOUR_CASES = [
     Case("few rows", [Column("temp", [25, 25, 25, 25, 0], [Replica([1, 0, 0, 0, 0])])]),
     Case("a replica restarts twice", temp(Replica(UP, restarts=[50, 71]), Replica(DOWN))),
     Case("a replica starts late", temp(Replica(UP), Replica(DOWN, start=62))),
+    Case("the scrape fails now, and did before", temp(Replica(UP, failed=[40, 41, 90]))),
+    Case("one replica's scrape fails", temp(Replica(UP, failed=[70, 90]), Replica(DOWN))),
     Case("a replica leaves", temp(Replica(UP), Replica(DOWN, end=70))),
     Case(
         "values go missing: PSI sees it, KS compares what is there",
@@ -183,7 +185,20 @@ def hour_test() -> str:
     """Return the test of the rules as they ship, which need a series of each bin."""
     cases = [case for case in HOUR_CASES if NO_SERIES not in _rows_of(case)]
     scored = [_test(case, DEFAULT_SCORES) for case in cases]
-    return promtool_test([*scored, *_unscored(DEFAULT_SCORES), _most_suspects()], "30m")
+    limits = [_most_suspects(), _odd_replica()]
+    return promtool_test([*scored, *_unscored(DEFAULT_SCORES), *limits], "30m")
+
+
+def _odd_replica() -> dict[str, Yaml]:
+    """Return the test of a replica with few rows that has all features moved but one."""
+    odd = [Replica(UP, own_psi=0.0), Replica([0.1, *[0] * 10], own_psi=9.0)]
+    columns = [replace(temp(*odd)[0], name=f"f{number:02d}") for number in range(MOST_SUSPECTS + 1)]
+    drifted = temp(Replica(UP, own_psi=0.2), Replica([0.1, *[0] * 10], own_psi=0.0))[0]
+    case = Case("an odd replica hides no drift of all rows", [*columns, drifted])
+    expr = 'feature:mlmon_feature_psi:1h{feature="temp"} > bool 0'
+    samples: list[Yaml] = [{"labels": drifted.labels, "value": 1}]
+    check = {"expr": expr, "eval_time": f"{case.at}m", "exp_samples": samples}
+    return _test_of(case.name, case, [check])
 
 
 def _most_suspects() -> dict[str, Yaml]:

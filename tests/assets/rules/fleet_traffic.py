@@ -7,6 +7,7 @@ replicas that start late, at 0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,9 +36,19 @@ class Replica:
     end: int = NEVER
     """Its last sample."""
     quiet_after: int = NEVER
+    failed: Sequence[int] = ()
+    """Minutes at which its scrape fails."""
+    own_psi: float | None = None
+    """PSI that it says it has, where that is not the column's."""
 
     def is_up(self, minute: int) -> bool:
         return self.start <= minute <= self.end
+
+    def seen(self, value: float, minute: int) -> float | None:
+        """Return a sample: NaN where its series ends for now, None where there is none."""
+        if minute in self.failed:
+            return math.nan
+        return value if self.is_up(minute) else None
 
     def counter(self, bin_number: int, minutes: int) -> Samples:
         """Return samples of a bin's counter, none at all if it has no series."""
@@ -48,7 +59,7 @@ class Replica:
                 total = 0.0
             if self.start < minute <= self.quiet_after:
                 total += self.rows[bin_number]
-            samples.append(total if self.is_up(minute) else None)
+            samples.append(self.seen(total, minute))
         return [] if np.isnan(self.rows[bin_number]) else samples
 
     def rows_of_hour(self, now: int) -> Floats:
@@ -119,7 +130,10 @@ class Column:
             model = {**self.of_model, "instance": f"replica-{number}"}
             yield f"mlmon_reference_rows{label_text(model)}", constant(total, replica, minutes)
             scored = label_text({**model, self.side: self.name, "window": "1h"})
-            yield f"{self.prefix}_psi{scored}", constant(self.own_psi, replica, minutes)
+            own = self.own_psi if replica.own_psi is None else replica.own_psi
+            yield f"{self.prefix}_psi{scored}", constant(own, replica, minutes)
+            rows = float(HOUR * np.nansum(replica.rows))
+            yield f"{self.prefix}_window_rows{scored}", constant(rows, replica, minutes)
             yield f"{self.prefix}_psi_threshold{scored}", constant(0.1, replica, minutes)
             for bin_number, name in enumerate(self.bins):
                 bin_ = {**model, self.side: self.name, "kind": self.kind, "bin": name}
@@ -131,7 +145,7 @@ class Column:
 
 
 def constant(value: float, replica: Replica, minutes: int) -> str:
-    return notation([value if replica.is_up(m) else None for m in range(minutes + 1)])
+    return notation([replica.seen(value, minute) for minute in range(minutes + 1)])
 
 
 ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
@@ -143,13 +157,18 @@ def label_text(labels: Mapping[str, str]) -> str:
 
 
 def notation(samples: Samples) -> str:
-    """Return samples as promtool reads them: `5+2x3` is 5 7 9 11, `_x2` is two without a value."""
+    """Return samples as promtool reads them: `5+2x3` is 5 7 9 11, `_x2` is two without a value.
+
+    NaN ends the series.
+    """
     parts, start = [], 0
     while start < len(samples):
         end = _end_of_run(samples, start)
         first, last = samples[start], samples[end - 1]
         if first is None or last is None:
             parts.append(f"_x{end - start}")
+        elif math.isnan(first):
+            parts.append("stale")
         else:
             step = (last - first) / max(end - start - 1, 1)
             parts.append(f"{first:.15g}{step:+.15g}x{end - start - 1}")

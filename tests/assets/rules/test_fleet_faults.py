@@ -36,7 +36,10 @@ FAULTS = {
     "scores without rows": (f"({ROWS} > 0)", f"({ROWS} >= 0)"),
     "no half row": (f"({IN_BINS} + 0.5)", f"({IN_BINS} + 0.0001)"),
     "no half rows in the total": (f"+ 0.5 * {BINS})", f"+ 0 * {BINS})"),
-    "no half row in the reference": ("_reference_rows) + 0.5\n", "_reference_rows) + 0\n"),
+    "no half row in the reference": (
+        "_reference_rows[5m])) + 0.5\n",
+        "_reference_rows[5m])) + 0\n",
+    ),
     "natural logarithm": ("log2", "ln"),
     "another chance": ("3.0902", "2.5758"),
     "a degree of freedom more": (f"({BINS} - 1)", f"({BINS} - 0)"),
@@ -74,7 +77,10 @@ DEFAULT_FAULTS = {
         "namespace, model, version, feature",
     ),
     "no half row": (f"({IN_BINS} + 0.5)", f"({IN_BINS} + 0.1)"),
-    "no half row in the reference": ("_reference_rows) + 0.5\n", "_reference_rows) + 0.1\n"),
+    "no half row in the reference": (
+        "_reference_rows[5m])) + 0.5\n",
+        "_reference_rows[5m])) + 0.1\n",
+    ),
     "no half rows in the total": (f"+ 0.5 * {COUNTED}", f"+ 0.4 * {COUNTED}"),
     "no half rows in the reference's total": (f"(0.5 * {COUNTED}", f"(0.4 * {COUNTED}"),
     "nearly all are suspects": ("> 0.5\n", "> 0.1\n"),
