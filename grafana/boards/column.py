@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mlmon_exporter.core.drift.readings import DERIVED, FEATURES, OUTPUTS, Role
 
-from .promql import MODEL, WINDOW, greatest
+from .promql import MODEL, WINDOW, by_place, greatest
 
 SCORES = {
     "PSI": ("psi", "psi_threshold"),
@@ -49,7 +49,7 @@ def over_threshold(side: Side, where: str, by: str) -> str:
         both = f"{where}, {WINDOW}"
         share = f"{side.prefix}_{score}{{{both}}} / {side.prefix}_{threshold}{{{both}}}"
         parts.append(f'label_replace({share}, "score", "{name}", "", "")')
-    return f"max by ({by}) (\n  " + "\n  or\n  ".join(parts) + "\n)"
+    return f"max by ({by_place(by)}) (\n  " + "\n  or\n  ".join(parts) + "\n)"
 
 
 def where_of(side: Side) -> str:

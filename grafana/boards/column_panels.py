@@ -9,13 +9,25 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from .board import Line
 from .column import SCORES, Side, over_threshold, where_of, windowed
 from .panels import Axis, bars, heat, quantity, series
-from .promql import RECORDED_MODEL, WINDOW, either, greatest, of_all, quotient, rate
+from .promql import (
+    BY_PLACE,
+    RECORDED_MODEL,
+    VERSION,
+    WINDOW,
+    either,
+    greatest,
+    of_all,
+    over_all,
+    quotient,
+    rate,
+)
 from .queries import Query
 from .tables import OVER
 
 UNDER = "The dashed line is what it stays under while the {} is unchanged."
 NOT_A_NUMBER = "Only numbers have this"
 TOO_FEW = "Too few rows"
+BINS = f"{BY_PLACE}, bin"
 NEEDS_FULL = "Needs detail = full"
 
 
@@ -68,8 +80,8 @@ def _distribution(side: Side) -> Panel:
     prefix, label = side.prefix, side.label
     where = where_of(side)
     rows = f"increase({prefix}_bin_rows_total{{{where}}}[$window])"
-    share = of_all(f"sum by (bin) ({rows})", f"sum ({rows})")
-    reference = f"avg by (bin) ({prefix}_reference_ratio{{{where}}})"
+    share = of_all(f"sum by ({BINS}) ({rows})", f"sum by ({BY_PLACE}) ({rows})")
+    reference = f"avg by ({BINS}) ({prefix}_reference_ratio{{{where}}})"
     return bars(
         f"${label}: reference against the window",
         "Share of rows in each bin: of the reference, and of all replicas' rows in the window. "
@@ -82,11 +94,11 @@ def _distribution(side: Side) -> Panel:
     )
 
 
-def _with_interval(side: Side, of_bins: str) -> str:
+def _with_interval(side: Side, of_bins: str, by: str = BINS) -> str:
     """Return an expression by `bin` with what each bin covers in the label `interval`."""
-    info = f"group by (bin, interval) ({side.prefix}_reference_ratio{{{where_of(side)}}})"
+    info = f"group by ({by}, interval) ({side.prefix}_reference_ratio{{{where_of(side)}}})"
     # Versions with two references have two intervals for a bin, which cannot both be joined.
-    return f"({of_bins})\n* on (bin) group_left (interval) topk by (bin) (1, {info})"
+    return f"({of_bins})\n* on ({by}) group_left (interval) topk by ({by}) (1, {info})"
 
 
 def _worst(side: Side) -> Panel:
@@ -164,7 +176,7 @@ def _against(side: Side, name: str, legend: str) -> list[Query]:
 
 def _fleet(side: Side) -> Panel:
     where, prefix = f"{RECORDED_MODEL}, {side.picked}", side.prefix
-    by = f"job, model, version, {side.label}"
+    by = f"{BY_PLACE}, model, version, {side.label}"
     recorded = greatest(f"{side.label}:{prefix}_psi:1h", where, by)
     noise = greatest(f"{side.label}:{prefix}_psi_noise:1h", where, by)
     shown = f"{where_of(side)}, {WINDOW}"
@@ -181,12 +193,12 @@ def _fleet(side: Side) -> Panel:
 
 def _shares(side: Side) -> Panel:
     rows, where = f"{side.prefix}_bin_rows_total", where_of(side)
-    share = of_all(rate(rows, where, "bin"), rate(rows, where))
+    share = of_all(over_all(rows, where, "bin"), over_all(rows, where))
     return series(
         "Shares of bins over time",
         "Share of rows in each bin. Bands that widen or vanish show what changed, and when.",
         "percentunit",
-        Query(_with_interval(side, share), "{{interval}}"),
+        Query(_with_interval(side, share, "bin"), "{{interval}}"),
         axis=Axis(most=1, is_stacked=True),
     )
 
@@ -207,7 +219,7 @@ def _quantiles(side: Side) -> Panel:
 def _by_histogram(side: Side, share: float) -> str:
     buckets = rate(f"{side.prefix}_value_bucket", where_of(side), "version, le")
     shown = windowed(side, "quantile")
-    return f"histogram_quantile({share}, {buckets})\nunless on (version) {shown}"
+    return f"histogram_quantile({share}, {buckets})\nunless on ({VERSION}) {shown}"
 
 
 def _values(side: Side) -> Panel:
@@ -250,7 +262,10 @@ def _bad_rows(side: Side) -> Panel:
         "is a category never seen, or lies beyond the reference's least and greatest value.",
         "rowsps",
         *(
-            Query(rate(f"{side.prefix}_{kind}_total", where_of(side)), kind.replace("_", " "))
+            Query(
+                rate(f"{side.prefix}_{kind}_total", where_of(side), BY_PLACE),
+                kind.replace("_", " "),
+            )
             for kind in kinds
         ),
         axis=Axis(least_top=1),

@@ -9,8 +9,9 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 from . import column_panels
 from .board import Board, Choice, Line, Row, dashboard
 from .column import FEATURE, TOGETHER, over_threshold
+from .column_panels import BINS
 from .panels import quantity, states
-from .promql import MODEL, WINDOW, greatest, of_all, total
+from .promql import BY_PLACE, MODEL, VERSION, WINDOW, by_place, greatest, of_all, total
 from .queries import Query
 from .tables import OVER, Column, Key, table
 
@@ -56,7 +57,7 @@ def _numbers() -> Iterator[Panel]:
         "Features drifted",
         "Features of which some score is over its threshold, in some replica.",
         "none",
-        Query(f"sum by (version) ({greatest('mlmon_feature_drifted', HERE, BY)})", "{{version}}"),
+        Query(f"sum by ({VERSION}) ({greatest('mlmon_feature_drifted', HERE, BY)})", "{{version}}"),
         steps=[(1, "orange")],
     )
     yield quantity(
@@ -70,7 +71,9 @@ def _numbers() -> Iterator[Panel]:
         "Rows in the window",
         "Rows that the scores are made of, over all replicas.",
         "short",
-        Query(f"max by (version) ({total('mlmon_feature_window_rows', HERE, BY)})", "{{version}}"),
+        Query(
+            f"max by ({VERSION}) ({total('mlmon_feature_window_rows', HERE, BY)})", "{{version}}"
+        ),
     )
     yield quantity(
         "Rows of the reference",
@@ -101,8 +104,8 @@ def _ranked() -> Panel:
         return greatest(f"mlmon_feature_{metric}", HERE, BY)
 
     drift, share = over_threshold(FEATURE, MODEL, BY), _importance()
-    mean_one = f"{share} * on (version) group_left () count by (version) ({share})"
-    impact = f"{drift}\n* on ({BY}) ({mean_one})\nor\n{drift}"
+    mean_one = f"{share} * on ({VERSION}) group_left () count by ({VERSION}) ({share})"
+    impact = f"{drift}\n* on ({by_place(BY)}) ({mean_one})\nor\n{drift}"
     link = "mlmon-drift?var-model=${model}&var-feature=${__value.raw}&var-window=${window}"
     return table(
         "Features, those first that drifted and matter",
@@ -110,7 +113,12 @@ def _ranked() -> Panel:
         "Impact is drift times the feature's importance for the predictions, over the mean "
         "importance; drift itself where the reference knows none. A click on a feature shows it "
         "below.",
-        [Key("feature", "Feature", link, width=170), Key("version", "Version", width=80)],
+        [
+            Key("feature", "Feature", link, width=170),
+            Key("namespace", "Namespace", width=100),
+            Key("job", "Job", width=80),
+            Key("version", "Version", width=80),
+        ],
         [
             Column("Impact", impact, "none", 2, width=70),
             Column("Drift", drift, "none", 2, OVER, is_bar=True),
@@ -155,15 +163,19 @@ def _heat_together() -> Panel:
 def _carriers() -> Panel:
     least = f'{MODEL}, derived="least_explained"'
     rows = f"increase(mlmon_derived_bin_rows_total{{{least}}}[$__range])"
-    now = of_all(f"sum by (bin) ({rows})", f"sum ({rows})")
-    before = f"avg by (bin) (mlmon_derived_reference_ratio{{{least}}})"
+    now = of_all(f"sum by ({BINS}) ({rows})", f"sum by ({BY_PLACE}) ({rows})")
+    before = f"avg by ({BINS}) (mlmon_derived_reference_ratio{{{least}}})"
     return table(
         "Features that the others explain least",
         "Share of the rows, in the time shown, in which a feature is farthest from what the others "
         "lead to expect. When features no longer go together, those that rise carry the change.",
-        [Key("bin", "Feature")],
         [
-            Column("Change", f"{now}\n- on (bin)\n{before}", "percentunit", 1, is_bar=True),
+            Key("bin", "Feature"),
+            Key("namespace", "Namespace", width=100),
+            Key("job", "Job", width=80),
+        ],
+        [
+            Column("Change", f"{now}\n- on ({BINS})\n{before}", "percentunit", 1, is_bar=True),
             Column("Now", now, "percentunit", 1, width=80),
             Column("Reference", before, "percentunit", 1, width=90),
         ],

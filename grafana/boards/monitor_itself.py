@@ -13,6 +13,7 @@ from .queries import Query
 from .tables import Column, Key, table
 
 BY = f"{BY_PLACE}, model, version"
+TARGET = f"{BY_PLACE}, instance"
 INSTANCE = "{{instance}}"
 
 
@@ -20,7 +21,7 @@ def rows() -> list[Row]:
     """Return the rows."""
     panels = [*_faults(), *_monitor()]
     return [
-        Row("Models and references", [Line(7, [_references(), _servers()], (14, 10))]),
+        Row("Models and references", [Line(6, [_references()]), Line(6, [_servers()])]),
         Row(
             "The monitor itself",
             [Line(8, panels[:4]), Line(8, panels[4:8]), Line(8, panels[8:])],
@@ -85,15 +86,17 @@ def _of_model(metric: str) -> str:
 
 
 def _servers() -> Panel:
-    keys = "instance, digest, state"
+    keys = f"{TARGET}, digest, state"
     info = f"group by ({keys}) (mlmon_build_info{{{SERVERS}}})"
     started = greatest("process_start_time_seconds", SERVERS, "instance")
-    written = f"min by (instance) (mlmon_state_writable{{{SERVERS}}})"
+    written = f"min by ({TARGET}) (mlmon_state_writable{{{SERVERS}}})"
     flushed = greatest("mlmon_last_flush_timestamp_seconds", SERVERS, "instance")
     return table(
         "Servers",
         "What runs where. State is memory, shared between workers, or unshared by mistake.",
         [
+            Key("namespace", "Namespace", width=100),
+            Key("job", "Job", width=80),
             Key("instance", "Instance"),
             Key("digest", "Digest", width=95),
             Key("state", "State", width=80),
@@ -101,19 +104,19 @@ def _servers() -> Panel:
         [
             Column(
                 "Started",
-                f"1000 * {started}\n* on (instance) group_right () {info}",
+                f"1000 * {started}\n* on ({TARGET}) group_right () {info}",
                 "dateTimeFromNow",
                 width=120,
             ),
             Column(
                 "All taken in",
-                f"1000 * {flushed}\n* on (instance) group_right () {info}",
+                f"1000 * {flushed}\n* on ({TARGET}) group_right () {info}",
                 "dateTimeFromNow",
                 width=130,
             ),
             Column(
                 "State written",
-                f"{written}\n* on (instance) group_right () {info}",
+                f"{written}\n* on ({TARGET}) group_right () {info}",
                 "bool_yes_no",
                 steps=[(0, "red"), (1, "transparent")],
                 width=100,
@@ -186,7 +189,7 @@ def _monitor() -> Iterator[Panel]:
         "Share of bodies that are read",
         "sample_ratio, or less since bodies came faster than they could be read.",
         "percentunit",
-        Query(f"min by (instance) (mlmon_sample_ratio{{{SERVERS}}})", INSTANCE),
+        Query(f"min by ({TARGET}) (mlmon_sample_ratio{{{SERVERS}}})", INSTANCE),
         axis=Axis(least_top=1),
     )
     yield series(
@@ -194,13 +197,13 @@ def _monitor() -> Iterator[Panel]:
         "Time that the last scrape took to compute scores, and that Prometheus took to scrape.",
         "s",
         Query(greatest("mlmon_readings_duration_seconds", SERVERS, "instance"), INSTANCE),
-        Query(f"max by (instance) (scrape_duration_seconds{{{SERVERS}}})", f"scrape {INSTANCE}"),
+        Query(f"max by ({TARGET}) (scrape_duration_seconds{{{SERVERS}}})", f"scrape {INSTANCE}"),
     )
     yield series(
         "Series",
         "Series that each scrape brings: grows with models, features and categories.",
         "short",
-        Query(f"max by (instance) (scrape_samples_scraped{{{SERVERS}}})", INSTANCE),
+        Query(f"max by ({TARGET}) (scrape_samples_scraped{{{SERVERS}}})", INSTANCE),
     )
     state = greatest("mlmon_state_size_bytes", SERVERS, "instance")
     none = f"0 * {greatest('mlmon_build_info', SERVERS, 'instance')}"

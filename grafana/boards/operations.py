@@ -11,7 +11,7 @@ from mlmon_exporter.assets.rules.settings import DEFAULTS
 from . import monitor_itself, traffic_rows
 from .board import Board, Line, Row, dashboard
 from .panels import Axis, Style, fixed, heat, quantity, series
-from .promql import MODELS, SERVERS, or_zero, quantile, rate, total
+from .promql import MODELS, SERVERS, or_zero, over_all, quantile, rate, total
 from .queries import Query
 from .traffic_rows import BY, DURATION, MOST_ERRORS, NAMED, SECONDS, errors
 
@@ -86,7 +86,7 @@ def _rates() -> Iterator[Panel]:
         "Requests a second: ok, client error, server error, disconnected by the client, or "
         "interrupted within the answer.",
         "reqps",
-        Query(rate(requests, MODELS, "outcome, status"), "{{outcome}} {{status}}"),
+        Query(over_all(requests, MODELS, "outcome, status"), "{{outcome}} {{status}}"),
         axis=Axis(is_stacked=True),
         styles=[Style(f"/^{outcome}/", fixed(color)) for outcome, color in OUTCOMES.items()],
     )

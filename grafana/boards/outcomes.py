@@ -9,6 +9,7 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from .board import Line, Row
 from .panels import Axis, Style, fixed, series
 from .promql import (
+    BY_PLACE,
     MODEL,
     RECORDED_MODEL,
     SERVERS,
@@ -24,6 +25,7 @@ from .quality_rows import ALL_ROWS, NO_CLASSES, NO_OUTCOMES
 from .queries import Query
 
 KPI = "version, kpi"
+ROWS = f"{BY_PLACE}, model, version"
 OUTCOMES = {
     "matched": "green",
     "duplicate": "blue",
@@ -100,16 +102,16 @@ def business() -> Row:
 
 
 def _business() -> Iterator[Panel]:
-    by = f"job, model, {KPI}"
+    by = f"{BY_PLACE}, model, {KPI}"
     recorded = greatest("kpi:mlmon_kpi_events_per_row:ratio1h", RECORDED_MODEL, by)
     events, rows = (
         f"sum by ({labels}) (increase({metric}{{{MODEL}}}[$window]))"
         for labels, metric in (
             (by, "mlmon_kpi_events_total"),
-            ("job, model, version", "mlmon_prediction_rows_total"),
+            (ROWS, "mlmon_prediction_rows_total"),
         )
     )
-    live = quotient(events, rows).replace("\n/\n", "\n/ on (job, model, version) group_left ()\n")
+    live = quotient(events, rows).replace("\n/\n", f"\n/ on ({ROWS}) group_left ()\n")
     yield series(
         "Events per predicted row",
         "Events of each business number for each row that its version predicted in the last hour, "

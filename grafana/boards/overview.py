@@ -45,7 +45,7 @@ def board() -> Dashboard:
     return dashboard(
         BOARD,
         [
-            Row("Now", [Line(4, list(_numbers())), Line(6, [_models()])]),
+            Row("Now", [Line(4, list(_numbers())), Line(8, [_models()])]),
             Row("What needs a look", [Line(9, [_worst_features(), _firing()], (13, 11))]),
             Row("Requests", [Line(8, list(_requests()))]),
             Row("Drift", [Line(8, list(_drift()))]),
@@ -115,25 +115,25 @@ def _models() -> Panel:
                 drifted("mlmon_feature_drifted", "feature"),
                 "none",
                 0,
-                width=130,
+                width=125,
             ),
             Column(
-                "Prediction drift", over_threshold(OUTPUT, MODELS, BY), "none", 2, OVER, width=130
+                "Prediction drift", over_threshold(OUTPUT, MODELS, BY), "none", 2, OVER, width=120
             ),
             Column("Quality", _quality(), "none", 2, OVER, width=90),
-            Column("Requests", rate("mlmon_requests_total", MODELS, BY), "reqps", 1, width=110),
+            Column("Requests", rate("mlmon_requests_total", MODELS, BY), "reqps", 1, width=90),
             Column(
                 "Errors", errors(MODELS, BY), "percentunit", 2, [(MOST_ERRORS, "red")], width=80
             ),
             Column(
-                "p99", quantile(0.99, DURATION, MODELS, BY), "s", 1, [(SECONDS, "red")], width=100
+                "p99", quantile(0.99, DURATION, MODELS, BY), "s", 1, [(SECONDS, "red")], width=85
             ),
-            Column("Rows", rate("mlmon_prediction_rows_total", MODELS, BY), "rowsps", 1, width=120),
+            Column("Rows", rate("mlmon_prediction_rows_total", MODELS, BY), "rowsps", 1, width=100),
             Column(
                 "Reference built",
                 f"1000 * {greatest('mlmon_reference_timestamp_seconds', MODELS, BY)}",
                 "dateTimeFromNow",
-                width=140,
+                width=115,
             ),
         ],
     )
@@ -154,9 +154,9 @@ def _worst_features() -> Panel:
         "click shows the feature.",
         [
             Key("feature", "Feature", link),
-            Key("namespace", "Namespace"),
-            Key("job", "Job"),
-            Key("model", "Model"),
+            Key("namespace", "Namespace", width=100),
+            Key("job", "Job", width=95),
+            Key("model", "Model", width=120),
             Key("version", "Version", width=80),
         ],
         [
@@ -173,7 +173,7 @@ def _worst_features() -> Panel:
 
 
 def _firing() -> Panel:
-    about = "sum by (alertname, severity, namespace, job, model)"
+    about = f"sum by (alertname, severity, {BY_PLACE}, model)"
     none = '"alertname", "Nothing fires", "", ""'
     return table(
         "Alerts firing",
@@ -181,7 +181,7 @@ def _firing() -> Panel:
         [
             Key("alertname", "Alert", width=200),
             Key("severity", "Severity", width=80, colors=SEVERITIES),
-            Key("namespace", "Namespace", width=90),
+            Key("namespace", "Namespace", width=100),
             Key("job", "Job", width=90),
             Key("model", "Model", width=110),
         ],

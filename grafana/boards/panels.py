@@ -29,6 +29,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from .promql import BY_PLACE
 from .queries import BUCKETS, NEWEST, OVER_TIME, SOURCE, Query, letter, metrics_of, target
 from .transformations import merged, organized, sorted_by
 
@@ -101,7 +102,6 @@ THRESHOLD = Style(
     {
         **fixed(WORST),
         "custom.lineStyle": {"fill": "dash", "dash": [8, 6]},
-        "custom.fillOpacity": 0,
     },
 )
 """What is named a threshold is a dashed red line."""
@@ -110,13 +110,15 @@ BESIDE = Style(
     {
         **fixed(REFERENCE),
         "custom.lineStyle": {"fill": "dash", "dash": [2, 6]},
-        "custom.fillOpacity": 0,
     },
 )
 """What is named a reference is a dotted gray line."""
 PLAIN_AXIS = Axis()
 MOST_LINES = 20
 """Lines of a query at a time: of 300 services, those with the greatest values."""
+
+MOST_NUMBERS = 4
+"""Numbers side by side in a panel, where services have models of one name."""
 
 
 def series(
@@ -132,7 +134,7 @@ def series(
     panel = (
         timeseries.Panel()
         .line_width(1)
-        .fill_opacity(8)
+        .fill_opacity(0)  # of twenty lines, areas would be one
         .show_points(options.VisibilityMode.NEVER)
         .legend(_legend())
         .tooltip(_tooltip())
@@ -186,6 +188,8 @@ def quantity(
     )
     if decimals is not None:
         panel.decimals(decimals)
+    if BY_PLACE in query.expr:
+        query = query._replace(expr=f"topk({MOST_NUMBERS}, {query.expr})")
     return finished(panel, Words(title, about, unit, none), [query])
 
 
@@ -218,7 +222,7 @@ def bars(
         .tooltip(_tooltip())
         .with_transformation(merged())
         .with_transformation(sorted_by(order, descending=False))
-        .with_transformation(organized(renamed, hidden=["Time", order]))
+        .with_transformation(organized(renamed, hidden=["Time", order, *BY_PLACE.split(", ")]))
     )
     colors = zip(queries, (REFERENCE, BAD), strict=True)
     styles = [Style(f"/^{text}$/", fixed(color)) for text, color in colors]
@@ -241,6 +245,7 @@ def states(
         .legend(_legend())
         .tooltip(_tooltip())
     )
+    query = query._replace(expr=f"topk({2 * MOST_LINES}, {query.expr})")
     return finished(panel, Words(title, about, unit, none), [query])
 
 

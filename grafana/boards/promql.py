@@ -10,7 +10,9 @@ import re
 
 PLACE = 'cluster=~"$cluster", namespace=~"$namespace", job=~"$job"'
 BY_PLACE = "cluster, namespace, job"
-"""Labels that tell services apart: two of them may serve a model of one name."""
+"""Labels that tell services apart: two of them may serve a model of one name. What is grouped is
+grouped by them, too."""
+VERSION = f"{BY_PLACE}, version"
 SERVERS = f'{PLACE}, instance=~"$instance"'
 MODELS = f'{SERVERS}, model=~"$model", version=~"$version"'
 """For boards with several models."""
@@ -27,9 +29,9 @@ FIRING = (
 )
 """Alerts of ours that fire. Some are about no model, and one about there being no job."""
 ROLLOUT = f"""\
-group by (model, version, reference) (mlmon_model_info{{{MODELS}}})
+group by ({BY_PLACE}, model, version, reference) (mlmon_model_info{{{MODELS}}})
 unless
-group by (model, version, reference) (mlmon_model_info{{{MODELS}}} offset 5m)"""
+group by ({BY_PLACE}, model, version, reference) (mlmon_model_info{{{MODELS}}} offset 5m)"""
 """Models whose version or reference was not there five minutes ago. The gauge is always 1, so
 `changes` would see nothing: another version is another series."""
 
@@ -37,6 +39,12 @@ group by (model, version, reference) (mlmon_model_info{{{MODELS}}} offset 5m)"""
 def rate(metric: str, where: str, by: str = "") -> str:
     """Return a counter's increase a second, summed."""
     return f"sum{_by(by)} (rate({metric}{{{where}}}[$__rate_interval]))"
+
+
+def over_all(metric: str, where: str, by: str = "") -> str:
+    """Return the same over all services that are chosen, for what is drawn as one whole."""
+    clause = f" by ({by})" if by else ""
+    return f"sum{clause} (rate({metric}{{{where}}}[$__rate_interval]))"
 
 
 def greatest(metric: str, where: str, by: str = "") -> str:
@@ -61,7 +69,8 @@ def quotient(part: str, whole: str) -> str:
 
 def of_all(part: str, whole: str) -> str:
     """Return the share of each bin; absent where there are no rows."""
-    return f"{part}\n/ on () group_left ()\n({whole} > 0)"
+    on = BY_PLACE if BY_PLACE in whole else ""
+    return f"{part}\n/ on ({on}) group_left ()\n({whole} > 0)"
 
 
 def quantile(share: float, histogram: str, where: str, by: str = "") -> str:
@@ -91,5 +100,11 @@ def either(recorded: str, gauge: str) -> str:
     return f"{recorded}\nor\n{gauge}"
 
 
+def by_place(labels: str) -> str:
+    """Return labels to group by, those of the place first. A heatmap has one distribution."""
+    is_complete = "job" in labels.split(", ") or labels == "le"
+    return labels if is_complete else f"{BY_PLACE}, {labels}"
+
+
 def _by(labels: str) -> str:
-    return f" by ({labels})" if labels else ""
+    return f" by ({by_place(labels)})" if labels else ""

@@ -13,7 +13,7 @@ from . import column_panels, outcomes, quality_rows, segments
 from .board import Board, Choice, Line, Row, dashboard
 from .column import OUTPUT, over_threshold
 from .panels import Axis, quantity, series
-from .promql import MODEL, WINDOW, greatest, rate
+from .promql import MODEL, VERSION, WINDOW, greatest, rate
 from .queries import Query
 
 UID = "mlmon-quality"
@@ -69,7 +69,7 @@ def _outputs() -> Iterator[Panel]:
         "Outputs drifted",
         "Outputs of which some score is over its threshold, in some replica.",
         "none",
-        Query(f"sum by (version) ({drifted})", "{{version}}"),
+        Query(f"sum by ({VERSION}) ({drifted})", "{{version}}"),
         steps=[(1, "orange")],
     )
     yield series(

@@ -10,7 +10,7 @@ from mlmon_exporter.core.outcomes.quality import QUALITY
 
 from .board import Line, Row
 from .panels import Axis, quantity, series
-from .promql import MODEL, greatest, least, total
+from .promql import MODEL, by_place, greatest, least, total
 from .queries import Query
 from .tables import OVER
 
@@ -46,7 +46,7 @@ def over_threshold(where: str, by: str) -> str:
         quality, bar = (f"mlmon_quality_{name}{what}{{{where}}}" for what in ("", "_threshold"))
         share = f"{quality} / {bar}" if _is_loss(name) else f"(1 - {quality}) / (1 - {bar})"
         parts.append(f'label_replace({share}, "quality", "{name}", "", "")')
-    return f"max by ({by}) (\n  " + "\n  or\n  ".join(parts) + "\n)"
+    return f"max by ({by_place(by)}) (\n  " + "\n  or\n  ".join(parts) + "\n)"
 
 
 def worst(prefix: str, name: str, where: str, by: str = "version") -> str:

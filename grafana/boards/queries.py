@@ -11,6 +11,8 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from mlmon_exporter.metrics.table import METRICS
 
+from .promql import BY_PLACE
+
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 OVER_TIME, NEWEST = PromQueryFormat.TIME_SERIES, PromQueryFormat.TABLE
 BUCKETS = PromQueryFormat.HEATMAP
@@ -32,10 +34,20 @@ def target(index: int, query: Query, form: PromQueryFormat) -> prometheus.Dataqu
     found = prometheus.Dataquery().ref_id(letter(index)).expr(query.expr).format(form)
     found.datasource(SOURCE)
     if query.legend:
-        found.legend_format(query.legend)
+        found.legend_format(_with_place(query))
     if query.exemplars:
         found.exemplar(True)
     return found.instant() if form is NEWEST else found.range()
+
+
+def _with_place(query: Query) -> str:
+    """Return the legend with the service's name, after the version's if it is there."""
+    legend = query.legend
+    if BY_PLACE not in query.expr or "{{job}}" in legend or "{{instance}}" in legend:
+        return legend
+    before, version, after = legend.rpartition("{{version}}")
+    named = f"{before}{version}" if version else after
+    return f"{named} {{{{namespace}}}} {{{{job}}}}{after if version else ''}"
 
 
 def letter(index: int) -> str:

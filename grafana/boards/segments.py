@@ -62,6 +62,8 @@ def _segments(here: str) -> Panel:
         [
             Key("segment_feature", "Feature", width=110),
             Key("segment", "Segment"),
+            Key("namespace", "Namespace", width=100),
+            Key("job", "Job", width=80),
             Key("version", "Version", width=80),
         ],
         [

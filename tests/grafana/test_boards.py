@@ -19,6 +19,7 @@ from mlmon_exporter.assets.rules import kpi
 from mlmon_exporter.assets.rules.fleet import fleet_groups
 from mlmon_exporter.assets.rules.settings import DEFAULTS
 from mlmon_exporter.metrics.table import METRICS
+from tests.places import merged
 
 from .boards import (
     BOARDS,
@@ -218,6 +219,45 @@ def test_every_metric_on_a_board_exists_and_every_recorded_one_is_recorded() -> 
         used = set(re.findall(r"\b\w+:\w+:\w+", bare))
         assert used <= recorded, name
         assert families(expr) <= METRICS.keys(), name
+
+
+OVER_ALL = {
+    # Numbers over all that is chosen, as their descriptions say.
+    *("Servers down", "Requests", "Server errors", "Within 0.5 s", "In progress"),
+    *("Features drifted", "Outputs drifted", "Pages firing", "Tickets firing"),
+    # Drawn as one whole.
+    *("Latency", "Values over time", "Shares of bins over time"),
+    "Requests by outcome and status",
+}
+AND_ALL = {
+    # The line `all`, beside those of each service.
+    *("Observations dropped", "Bodies that could not be read", "Bodies that are no predictions"),
+    *("Faults of the monitor", "Writes of the state that failed", "Labels over their cap"),
+}
+
+
+def test_services_with_one_model_name_are_two_lines_and_rows_everywhere() -> None:
+    seen = set()
+    for target in targets():
+        title = target.panel["title"]
+        found = [*merged(target.expr)]
+        if found:
+            seen.add(title)
+            assert title in OVER_ALL or title in AND_ALL, (target.name, found)
+        elif target.query["format"] == "time_series" and title not in OVER_ALL | AND_ALL:
+            legend = target.query.get("legendFormat", "")
+            assert "{{job}}" in legend or "{{instance}}" in legend, target.name
+    assert seen == OVER_ALL | AND_ALL
+    for title in AND_ALL - {"Faults of the monitor", "Observations dropped"}:
+        assert any(t.panel["title"] == title and not [*merged(t.expr)] for t in targets())
+
+
+def test_annotations_and_choices_keep_services_apart() -> None:
+    for board in BOARDS.values():
+        for annotation in board["annotations"]["list"]:
+            assert not [*merged(annotation["expr"])]
+        for variable in variables(board).values():
+            assert not [*merged(variable["query"])]
 
 
 @pytest.mark.parametrize("program", ["promtool"])
