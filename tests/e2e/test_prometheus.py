@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import pytest
 from fastapi import Body, FastAPI
 
 from mlmon_exporter import Reference, instrument
+from mlmon_exporter.assets.rules.serving import budgets, native_recordings
+from mlmon_exporter.assets.rules.settings import Settings
 from mlmon_exporter.metrics.table import METRICS
 from tests.asgi import get
+from tests.newest_prometheus import newest_binary
 
 from .servers import Prometheus, prometheus, serving, wait_until
 
@@ -96,3 +100,52 @@ def test_prometheus_with_its_defaults_scrapes_everything_without_an_error(
                 for suffix in ("_bucket", "_count", "_sum"):
                     family = family if family in METRICS else name.removesuffix(suffix)
                 assert family in METRICS
+
+
+NATIVE = """
+global: {{scrape_interval: 1s}}
+scrape_configs:
+  - job_name: models
+    convert_classic_histograms_to_nhcb: true
+    static_configs: [{{targets: ["{target}"]}}]
+"""
+
+
+def test_the_newest_prometheus_may_make_histograms_native_and_sees_no_created_times(
+    tmp_path: Path,
+) -> None:
+    binary, app = newest_binary("prometheus"), FastAPI()
+
+    @app.post("/predict")
+    def predict(body: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008 - FastAPI's way
+        time.sleep(body["seconds"])
+        return {"predictions": [0.5]}
+
+    instrument(app, model="m", routes=["/predict"])
+    features = "--enable-feature=native-histograms"
+    native = native_recordings(Settings())[0].rules[0].expr
+    with serving(app) as url:
+        config = NATIVE.format(target=url.removeprefix("http://"))
+        with prometheus(binary, tmp_path / "prometheus", config, features) as server:
+            scraped(server)  # the histogram at 0
+            with httpx.Client(base_url=url, timeout=60) as client:
+                for seconds in (*[0.0] * 6, 0.6, 0.6):
+                    client.post("/predict", json={"instances": [{"x": 1}], "seconds": seconds})
+            answered = "histogram_count(mlmon_request_duration_seconds) == 8"
+            wait_until(lambda: server.query(answered), what="a scrape of all requests")
+            now = time.time()
+            [(_, all_)] = server.query(
+                "histogram_count(sum(rate(mlmon_request_duration_seconds[5m])))", now
+            )
+            [(labels, slow)] = server.query(native, now)
+            assert (labels["job"], labels["model"]) == ("models", "m")
+            # A busy machine may make quick requests slow.
+            [(_, within)] = server.query(
+                "histogram_count(mlmon_request_duration_seconds)"
+                " * histogram_fraction(-Inf, 0.5, mlmon_request_duration_seconds)"
+            )
+            assert 2 <= 8 - within <= 8
+            assert slow / all_ == pytest.approx((8 - within) / 8)
+            # The rule on classic histograms is absent, and not 0.
+            assert server.query(budgets(Settings())[1].bad) == []
+            assert server.query('{__name__=~"mlmon_.+_created"}') == []

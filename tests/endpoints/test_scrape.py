@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -35,6 +37,24 @@ def test_the_format_is_what_the_scraper_asks_for() -> None:
     assert packed.headers["content-encoding"] == "gzip"
     assert int(packed.headers["content-length"]) < len(packed.content) / 4
     monitor.close()
+
+
+def test_counters_of_workers_and_restarts_go_on_without_a_time_of_creation(
+    tmp_path: Path,
+) -> None:
+    asked = {"accept": "application/openmetrics-text;version=1.0.0"}
+    shown: list[float] = []
+    for _ in ("first start", "restart"):
+        workers = [Monitor(model="m", state_dir=str(tmp_path / "state")) for _ in range(2)]
+        for worker in workers:
+            worker.observe({"x": [1.0]})
+            text = get(worker.metrics_app(), "/", asked).text
+            assert "_created" not in text
+            found = re.findall(r"^mlmon_prediction_rows_total{.*} (.*)$", text, re.MULTILINE)
+            shown += map(float, found)
+        for worker in workers:
+            worker.close()
+    assert shown == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

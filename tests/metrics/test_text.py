@@ -86,6 +86,15 @@ def test_open_metrics_says_what_prometheus_client_says() -> None:
     assert read(ours) == read(theirs)
 
 
+def test_created_times_are_absent_since_a_state_outlives_processes() -> None:
+    """The time of a worker's start would tell Prometheus of a counter that began anew."""
+    registry = CollectorRegistry()
+    registry.register(MlmonCollector(lambda pause: blocks(), unexpected))
+    ours = render(blocks(), is_open_metrics=True) + render(blocks())
+    theirs = generate_latest(registry) + generate_open_metrics(registry)
+    assert "_created" not in ours + theirs.decode()
+
+
 def test_exemplars_are_in_open_metrics_only() -> None:
     line = f'le="0.1"}} 3 # {{span_id="{"b" * 16}",trace_id="{"a" * 32}"}} 0.02 1700000000.500'
     assert line in render(blocks(), is_open_metrics=True)
