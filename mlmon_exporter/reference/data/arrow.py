@@ -139,15 +139,15 @@ def categories_of(
     if codes is None and len(rows) > MOST_NAMED:
         top = np.sort(np.argpartition(rows, -MOST_NAMED)[-MOST_NAMED:])
         values, rows = values.take(pa.array(top)), rows[top]
-    names, is_named = [], np.zeros(len(rows), dtype=bool)
     # Far quicker than `to_pylist`; a null among numbers is NaN.
-    for i, value in enumerate(values.to_numpy(zero_copy_only=False).tolist()):
-        if is_missing(value) or value in missing or (are_numbers and value in NULL_SPELLINGS):
-            continue
-        name = _named(value, are_numbers)
-        if name is not None:
-            names.append(name)
-            is_named[i] = True
+    found = values.to_numpy(zero_copy_only=False).tolist()
+    for i in np.flatnonzero(are_numbers | ~_are_own_names(values, missing)).tolist():
+        value = found[i]
+        is_absent = is_missing(value) or value in missing
+        is_absent = is_absent or (are_numbers and value in NULL_SPELLINGS)
+        found[i] = None if is_absent else _named(value, are_numbers)
+    names = [name for name in found if name is not None]
+    is_named = np.fromiter((name is not None for name in found), bool, len(found))
     other = total - int(rows.sum())
     absent = int(rows[~is_named].sum()) + len(column) - total
     if codes is not None:
@@ -156,6 +156,15 @@ def categories_of(
         ]
     counted = tuple(rows[is_named].tolist())
     return CategoryCounts(tuple(names), counted, absent, other, codes, spelt)
+
+
+def _are_own_names(values: Any, missing: Collection[str]) -> NDArray[np.bool_]:
+    """Tell which texts `category_name` leaves as they are, as it does nearly all."""
+    if not is_text(values.type):
+        return np.zeros(len(values), dtype=bool)
+    others = pc.is_in(values, pa.array([*TRUTHS, *missing], values.type))
+    found = pc.and_not(pc.match_substring_regex(values, r"\A[!-~]"), others)
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _spell_numbers(values: Any) -> NDArray[np.bool_]:

@@ -14,8 +14,12 @@ import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from mlmon_exporter.core.coerce import is_missing
 from mlmon_exporter.core.profile.categories import MOST_NAMED
+from mlmon_exporter.core.profile.names import category_name
 from mlmon_exporter.reference.data.arrow import categories_of, kind_of, numbers_of
 from mlmon_exporter.reference.data.files import DataError, DataFiles
 from mlmon_exporter.reference.from_files import reference_from_files
@@ -96,6 +100,17 @@ def test_values_become_categories_by_name(name: str, with_codes: bool) -> None:
         assert {name: by_row.count(name) for name in by_row} == expected
     else:
         assert counted.codes is None
+
+
+TEXTS = st.text(st.sampled_from("aA1.-~ \t\x1c\u00a0\u2003é"), max_size=4)
+
+
+@given(st.lists(TEXTS | st.sampled_from(["true", "FALSE", "False", "NA", "a~", "nan"])))
+def test_texts_are_named_together_as_one_by_one(texts: list[str]) -> None:
+    absent = ("NA", "a~")
+    named = [None if is_missing(t) or t in absent else category_name(t) for t in texts]
+    counted = categories_of(pa.array(texts, pa.string()), absent)
+    assert joined([counted]) == {name: named.count(name) for name in named}
 
 
 def test_dictionaries_may_differ_between_chunks() -> None:
