@@ -144,7 +144,9 @@ def _show_lines(console: Console, stage: Stage, verdict: Verdict) -> None:
     """Print a line when the season, what drifted or what is worse changes, or a page arrives."""
     shown: object = None
     arrived = 0
-    while not stage.is_over:
+    is_over = False
+    while not is_over:
+        is_over = stage.is_over  # and a last look, at the page that ends it
         scene = stage.scene()
         for delivery in scene.deliveries[arrived:]:
             console.print(delivery_text(delivery), soft_wrap=True)
