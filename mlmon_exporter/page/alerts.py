@@ -91,7 +91,7 @@ def _drifted_row(column: ColumnView, context: Context) -> Html:
         element(
             "th",
             cut_name(column.name, link),
-            element("small", str(moved)) if moved else None,
+            element("small", str(moved), class_="wide") if moved else None,
             scope="row",
         ),
         element("td", cut_name(column.model), class_="wide"),

@@ -201,7 +201,10 @@ def _version(version: VersionView, context: Context, shown: int | None) -> Itera
             if shown is not None:
                 drifted = sum(bool(c.verdict(context.window).is_drifted) for c in order)
                 order = order[: max(shown, min(drifted, 3 * shown))]
-            yield ranked_table(title, order, context, is_short=shown is not None)
+            table = ranked_table(title, order, context, is_short=shown is not None)
+            is_detail = shown is not None and columns is version.derived
+            # What drifted is in the verdicts, which phones show whole.
+            yield element("div", table, class_="wide") if is_detail else table
     if version.derived:
         yield from filter(None, [carried(version.derived, context.window)])
 

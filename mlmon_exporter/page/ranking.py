@@ -15,7 +15,7 @@ from .labels import score_label
 from .links import Context
 from .view import ColumnView
 
-ON_PHONES = 3
+ON_PHONES = 2
 """Columns of a shortened table on a small screen; the verdicts name all that drifted."""
 LEAST_POINTS = 3
 """A line of fewer points says less than one of a shorter window."""
