@@ -115,7 +115,7 @@ def _models() -> Panel:
                 drifted("mlmon_feature_drifted", "feature"),
                 "none",
                 0,
-                width=125,
+                width=135,
             ),
             Column(
                 "Prediction drift", over_threshold(OUTPUT, MODELS, BY), "none", 2, OVER, width=120
@@ -133,7 +133,7 @@ def _models() -> Panel:
                 "Reference built",
                 f"1000 * {greatest('mlmon_reference_timestamp_seconds', MODELS, BY)}",
                 "dateTimeFromNow",
-                width=115,
+                width=125,
             ),
         ],
     )
