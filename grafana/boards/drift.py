@@ -8,9 +8,9 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from . import column_panels
 from .board import Board, Choice, Line, Row, dashboard
-from .column import FEATURE, TOGETHER, over_threshold
+from .column import FEATURE, TOGETHER, over_threshold, where_of
 from .column_panels import BINS
-from .panels import quantity, states
+from .panels import quantity, series, states
 from .promql import BY_PLACE, MODEL, VERSION, WINDOW, by_place, greatest, of_all, total
 from .queries import Query
 from .tables import OVER, Column, Key, table
@@ -40,6 +40,7 @@ def board() -> Dashboard:
         [Line(4, list(_numbers())), Line(13, [_ranked(), _heat()], (16, 8))],
     )
     one = Row("One feature: $feature", column_panels.lines(FEATURE))
+    earlier = Row("Against earlier periods: $feature", [Line(8, [_earlier()])], is_collapsed=True)
     other = Row("Other scores: $feature", [column_panels.other_scores(FEATURE)], is_collapsed=True)
     together = Row(
         "Features together: $model", [Line(8, [_heat_together(), _carriers()], (14, 10))]
@@ -49,7 +50,7 @@ def board() -> Dashboard:
         [*column_panels.lines(TOGETHER), column_panels.other_scores(TOGETHER)],
         is_collapsed=True,
     )
-    return dashboard(BOARD, [features, together, one, other, derived])
+    return dashboard(BOARD, [features, together, one, earlier, other, derived])
 
 
 def _numbers() -> Iterator[Panel]:
@@ -132,6 +133,35 @@ def _ranked() -> Panel:
             Column("Rows", total("mlmon_feature_window_rows", HERE, BY), width=70),
         ],
     )
+
+
+def _earlier() -> Panel:
+    queries = [
+        Query(_psi_to(offset), f"{name} {{{{version}}}}")
+        for name, offset in {"a week ago": "1w", "the day before": "1d"}.items()
+    ]
+    reference = f"{MODEL}, {FEATURE.picked}, {WINDOW}"
+    return series(
+        "PSI of a day against earlier days, and of the window against the reference",
+        "What rises against the day before and last week changed suddenly; what rises against the "
+        "reference alone changed slowly, or long ago. Of all replicas, from the counters of bins.",
+        "none",
+        *queries,
+        Query(greatest("mlmon_feature_psi", reference, "version"), "reference {{version}}"),
+    )
+
+
+def _psi_to(offset: str) -> str:
+    """Return PSI of the last day's rows against those of a day that ended earlier."""
+    where, version = where_of(FEATURE), by_place("version")
+
+    def share(before: str = "") -> str:
+        counted = f"increase(mlmon_feature_bin_rows_total{{{where}}}[1d]{before})"
+        rows = f"(sum by ({version}, bin) ({counted}) + 0.5)"
+        return f"({rows} / on ({version}) group_left () sum by ({version}) {rows})"
+
+    now, then = share(), share(f" offset {offset}")
+    return f"sum by ({version}) (({now} - {then}) * ln({now} / {then}))"
 
 
 def _importance() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import (
     data,
@@ -14,13 +14,14 @@ from . import (
     kpi,
     monitor,
     outcomes,
+    periods,
     quality,
     serving,
     targets,
 )
 from .alert import Alert
 from .alertmanager import alertmanager_file
-from .rule_files import Group, rule_file
+from .rule_files import Group, Rule, rule_file
 from .settings import DEFAULTS, Settings
 
 MADE_BY = "Made by `python -m mlmon_exporter.assets.rules` from {module} there: change that file."
@@ -34,6 +35,8 @@ class Subsystem(NamedTuple):
     alerts: Callable[[Settings], Sequence[Alert]]
     folder: str = "alerting"
     """`optional` for files that Prometheus loads only if it is configured to."""
+    recordings: Callable[[Settings], Group[Rule]] | None = None
+    """Recording rules of the same file, which the alerts read."""
 
     @property
     def path(self) -> str:
@@ -62,6 +65,7 @@ SUBSYSTEMS = (
         importance.alerts,
         "optional",
     ),
+    Subsystem("periods", periods.RECORDED, periods.alerts, "optional", periods.recordings),
 )
 
 
@@ -79,8 +83,10 @@ def files(settings: Settings = DEFAULTS) -> dict[str, str]:
 
 def _alerting(subsystem: Subsystem, settings: Settings) -> str:
     rules = [alert.rule(settings, subsystem.name) for alert in subsystem.alerts(settings)]
-    group = Group(f"mlmon-{subsystem.name}-alerts", settings.span("1m"), rules)
-    return rule_file([group], _about(subsystem.about, subsystem.name))
+    groups: list[Group[Any]] = [Group(f"mlmon-{subsystem.name}-alerts", settings.span("1m"), rules)]
+    if subsystem.recordings is not None:
+        groups.insert(0, subsystem.recordings(settings))
+    return rule_file(groups, _about(subsystem.about, subsystem.name))
 
 
 def _about(text: str, module: str) -> str:
