@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -54,6 +53,8 @@ class Faults:
     def __init__(self) -> None:
         self.is_reached = threading.Event()
         self.has_left = threading.Event()
+        self.is_told = False
+        """The server itself says when the client has left."""
 
     def sync(self, request: bytes, context: Any) -> bytes:
         if request == b"abort":
@@ -63,6 +64,9 @@ class Faults:
         if request == b"code":
             context.set_code(grpc.StatusCode.UNAVAILABLE)
         if request == b"wait":
+            self.is_told = hasattr(context, "add_callback")
+            if self.is_told:
+                context.add_callback(self.has_left.set)
             self.is_reached.set()
             self.has_left.wait(30)
         if request == b"metadata":
@@ -331,7 +335,7 @@ def test_a_client_that_cancels_has_left(kind: str, monitor: Monitor, method: str
 
 
 def _after_leaving(server: Served) -> None:
-    time.sleep(0.2)  # until the server knows: nothing on this side tells
+    server.faults.has_left.wait(30 if server.faults.is_told else 0.2)
     server.faults.has_left.set()
 
 
