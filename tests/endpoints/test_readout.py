@@ -9,6 +9,7 @@ from pathlib import Path
 from starlette.responses import StreamingResponse
 
 from mlmon_exporter import Monitor
+from mlmon_exporter.core.counts.health import COUNTERS
 from mlmon_exporter.metrics.table import METRICS
 from tests.asgi import get, post_all
 from tests.monitor.served import row, served, value
@@ -87,8 +88,9 @@ def test_a_scrape_shows_every_metric_of_the_table(reference: str, tmp_path: Path
     post_all(app, "/stream", [{}, {"words": 3}])
     text = get(app, "/metrics").text
     missing = [name for name in METRICS if f"# TYPE {name} " not in text]
-    # What came true is shown once there is a task, or a number comes.
-    assert all(re.search(OUTCOMES, name) for name in missing), missing
+    # What came true is shown once there is a task, or a number comes; a fault once it happens.
+    expected = rf"{OUTCOMES}|mlmon_feature_importance|outcome_dependence|{'|'.join(COUNTERS)}"
+    assert all(re.search(expected, name) for name in missing), missing
     monitor.close()
 
 
