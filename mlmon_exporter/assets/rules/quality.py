@@ -24,10 +24,6 @@ SEGMENT_NAMED = (
 """The segment of an alert in its text; nothing for all rows."""
 DECIDING = {name: quality.sign for name, quality in QUALITY.items() if quality.error is not None}
 """The qualities that have thresholds -> 1 where more is better, -1 where less is."""
-EXPECTED = ("accuracy", "roc_auc")
-"""The estimated qualities whose fall means the same for all models: both are from 0 to 1."""
-EXPECTED_DROP = 0.05
-"""Under the reference. The estimate of accuracy is off by 0.006 on average (docs/quality.md)."""
 CALIBRATION_RISE = 0.1
 """Of the calibration error over the reference's: about a grade of ten on the scale of chances."""
 LEAST_OUTCOMES = 1000
@@ -39,25 +35,25 @@ def alerts(settings: Settings) -> list[Alert]:
     return [
         _dropped(settings),
         _fleet_dropped(settings),
-        _expected_to_drop(settings),
         _concept_drifted(settings),
         _uncalibrated(settings),
         _versions_differ(settings),
     ]
 
 
-def _named(names: Iterable[str], expression: Callable[[str], str]) -> str:
+def by_quality(names: Iterable[str], expression: Callable[[str], str]) -> str:
     """Return the expressions of several qualities as one, told apart by the label `quality`."""
     return "\nor\n".join(
         f'label_replace({expression(name)}, "quality", "{name}", "", "")' for name in names
     )
 
 
-def _indented(text: str) -> str:
+def indented(text: str) -> str:
+    """Return the lines of an expression two spaces further right."""
     return "  " + text.replace("\n", "\n  ")
 
 
-def _worse(settings: Settings, name: str, matchers: str = "", word: str = "") -> str:
+def worse(settings: Settings, name: str, matchers: str = "", word: str = "") -> str:
     """Return a quality where it is beyond its threshold; with the word `bool`, 1 there, else 0."""
     quality, threshold = (
         settings.select(f"mlmon_quality_{name}{what}", matchers) for what in ("", "_threshold")
@@ -70,12 +66,12 @@ def _dropped(settings: Settings) -> Alert:
 
     def worst(name: str) -> str:
         of = "min" if DECIDING[name] > 0 else "max"
-        return f"{of} by ({SEGMENT}) ({_worse(settings, name)} {known})"
+        return f"{of} by ({SEGMENT}) ({worse(settings, name)} {known})"
 
     return Alert(
         name="MlmonQualityDrop",
         severity="warning",
-        expr=_named(DECIDING, worst),
+        expr=by_quality(DECIDING, worst),
         labels=(*LABELS, "segment_feature", "segment", "quality"),
         hold="15m",
         keep="1h",
@@ -90,8 +86,8 @@ def _dropped(settings: Settings) -> Alert:
 
 def _fleet_dropped(settings: Settings) -> Alert:
     def share(name: str) -> str:
-        worse = _worse(settings, name, OVERALL, "bool ")
-        return f"avg by ({WINDOW}) ({worse} {unless_independent(settings, OUTCOMES_KNOWN)})"
+        known = unless_independent(settings, OUTCOMES_KNOWN)
+        return f"avg by ({WINDOW}) ({worse(settings, name, OVERALL, 'bool ')} {known})"
 
     info = settings.select("mlmon_model_info")
     return Alert(
@@ -99,7 +95,7 @@ def _fleet_dropped(settings: Settings) -> Alert:
         severity="critical",
         expr=f"""\
 min by ({VERSION}, quality) (
-{_indented(_named(DECIDING, share))}
+{indented(by_quality(DECIDING, share))}
 ) >= 0.5
 and on ({VERSION}) group by ({VERSION}) ({info})""",
         labels=(*LABELS, "quality"),
@@ -110,37 +106,6 @@ and on ({VERSION}) group by ({VERSION}) ({info})""",
             f"The {{{{ $labels.quality }}}} of {THE_MODEL} over all rows is beyond what chance "
             "brings, in every window, in {{ $value | humanizePercentage }} of the replicas that "
             "have enough outcomes."
-        ),
-        board="quality",
-    )
-
-
-def _expected_to_drop(settings: Settings) -> Alert:
-    def fall(name: str) -> str:
-        reference = settings.select(f"mlmon_reference_quality_{name}", OVERALL)
-        estimate = settings.select(f"mlmon_estimated_quality_{name}")
-        return f"max by ({WINDOW}) ({reference} - on ({OWN}) group_right () {estimate})"
-
-    known = _worse(settings, "accuracy", OVERALL, "bool ")
-    return Alert(
-        name="MlmonEstimatedQualityDrop",
-        severity="info",
-        # No guess where ground truth of the same window says that all is well.
-        expr=f"""\
-min by ({VERSION}, quality) (
-  (
-{_indented(_indented(_named(EXPECTED, fall)))}
-  )
-  unless on ({WINDOW}) max by ({WINDOW}) ({known}) == 0
-) > {EXPECTED_DROP:g}""",
-        labels=(*LABELS, "quality"),
-        hold="1h",
-        keep="1h",
-        summary="{{ $labels.model }} is expected to do worse than its reference",
-        description=(
-            f"By its scores, the {{{{ $labels.quality }}}} of {THE_MODEL} is to be expected "
-            "{{ $value | printf `%.2f` }} under the reference's: inputs are harder than they were. "
-            "Ground truth has not come yet, or agrees."
         ),
         board="quality",
     )
@@ -212,7 +177,7 @@ def _versions_differ(settings: Settings) -> Alert:
     return Alert(
         name="MlmonVersionsDiffer",
         severity="warning",
-        expr=_named(DECIDING, difference),
+        expr=by_quality(DECIDING, difference),
         labels=(*LABELS, "quality"),
         hold="1h",
         keep="1h",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from . import (
     data,
     drift,
+    estimates,
     fairness,
     fleet,
     importance,
@@ -57,6 +58,12 @@ SUBSYSTEMS = (
         "fairness",
         "Optional alerts on segments that are treated unequally: load them if you need them.",
         fairness.alerts,
+        "optional",
+    ),
+    Subsystem(
+        "estimates",
+        "Optional alert on quality to be expected: load it where ground truth comes late.",
+        estimates.alerts,
         "optional",
     ),
     Subsystem(

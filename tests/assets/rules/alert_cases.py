@@ -172,6 +172,7 @@ def case_files() -> dict[str, CaseFile]:
         "mlmon-targets_test.yml": targets_cases.TARGETS,
         "mlmon-outcomes_test.yml": outcomes_cases.OUTCOMES,
         "mlmon-quality_test.yml": quality_cases.QUALITY,
+        "mlmon-estimates_test.yml": quality_cases.ESTIMATES,
         "mlmon-fairness_test.yml": fairness_cases.FAIRNESS,
         "mlmon-importance_test.yml": importance_cases.IMPORTANCE,
         "mlmon-periods_test.yml": period_cases.PERIODS,

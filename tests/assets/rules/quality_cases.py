@@ -198,5 +198,6 @@ def _versions() -> Iterator[Case]:
 RULES = ["alerting/mlmon-quality.yml"]
 QUALITY = CaseFile(
     RULES,
-    [*_drops(), *_pages(), *_estimates(), *_concepts(), *_calibration(), *_versions()],
+    [*_drops(), *_pages(), *_concepts(), *_calibration(), *_versions()],
 )
+ESTIMATES = CaseFile(["optional/mlmon-estimates.yml"], [*_estimates()])

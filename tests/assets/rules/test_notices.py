@@ -71,7 +71,7 @@ def test_pages_are_apart_from_tickets_and_heartbeats_are_neither() -> None:
         firing("MlmonFleetQualityDrop", 0, 900, quality="rmse"),
         firing("MlmonConceptDrift", 0, 900),
         firing("MlmonWatchdog", 0, math.inf),
-        firing("MlmonEstimatedQualityDrop", 0, 900, quality="accuracy"),
+        firing("MlmonCalibrationOff", 0, 900, severity="info"),
     ) == [
         ("page", 30, 900, ["MlmonFleetQualityDrop"]),
         ("ticket", 30, 900, ["MlmonConceptDrift"]),
