@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from mlmon_exporter import __version__
 from mlmon_exporter.core.counts.counts import Counts
@@ -104,7 +104,7 @@ class Readout:
         started = time.perf_counter()
         self._intake.catch_up()
         blocks = [*self.blocks(time.time(), pause, is_scrape=True), *self._own()]
-        self._look(blocks, time.time())
+        self._look(time.time())
         yield from blocks
         duration = time.perf_counter() - started
         yield Readings("mlmon_readings_duration_seconds", (), ((),), [duration])
@@ -116,15 +116,15 @@ class Readout:
         blocks = [*self.blocks(moment, pause), *self._own()]
         summaries = [p for model in self._models.values() for p in model.history(moment, pause)]
         trouble = str(self.trouble(moment) or "")
-        traffic = self._look(blocks, moment).since(blocks, moment)
+        traffic = self._look(moment).since(blocks, moment)
         return Snapshot(moment, blocks, summaries, trouble, traffic, socket.gethostname())
 
-    def _look(self, blocks: Sequence[Block], now: float) -> Traffic:
-        """Return the looks at traffic; one at these numbers among them, if no state has them."""
+    def _look(self, now: float) -> Traffic:
+        """Return the looks at traffic; one at `now` among them, if no state has them."""
         shared = self._upkeep.shared
         if shared is not None:
             return shared.traffic
-        self._traffic.look(blocks, now)
+        self._traffic.look(self._counts.requests.readings(now), now)
         return self._traffic
 
     def trouble(self, now: float) -> Trouble | None:
