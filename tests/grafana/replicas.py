@@ -39,7 +39,7 @@ reference = "{folder}/churn.json"
 routes = ["/churn"]
 """
 OUTPUTS = {"bike": ["rentals"], "churn": ["label", "probability"]}
-FEATURES = {"bike": ["season", "temp"], "churn": ["plan", "spent (EUR/day)"]}
+FEATURES = {"bike": ["season", "temp", "wind"], "churn": ["plan", "spent (EUR/day)", "visits"]}
 VERSIONS = {"a": "2026-11", "b": "2026-12"}
 """A rollout: each replica serves another version of the regression."""
 CHALLENGER = "next"
@@ -61,7 +61,8 @@ def bike_rows(count: int, shift: float) -> Rows:
     seasons = rng.choice(["winter", "spring", "autumn"], count)
     rentals = rng.random(count)
     truth = rentals + rng.normal(0, 0.1, count)
-    return {"season": seasons, "temp": temp, "rentals": rentals, TRUTH: truth}
+    wind = rng.gamma(2.0, 3.0, count)
+    return {"season": seasons, "temp": temp, "wind": wind, "rentals": rentals, TRUTH: truth}
 
 
 def churn_rows(count: int) -> Rows:
@@ -71,6 +72,7 @@ def churn_rows(count: int) -> Rows:
     return {
         "plan": rng.choice(["free", "paid"], count),
         "spent (EUR/day)": rng.lognormal(size=count),
+        "visits": rng.poisson(3.0, count).astype(float),
         "label": np.where(share > 0.5, "stays", "leaves"),
         "probability": share,
         TRUTH: np.where(share > rng.random(count), "stays", "leaves"),

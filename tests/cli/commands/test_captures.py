@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlmon_exporter.core.derived.joint import JointColumns
 from tests.command_line import error, run, succeeded
 
 T0 = 1_763_000_000.0
@@ -53,7 +54,8 @@ def test_compare_reads_captured_calls_by_the_names_of_the_reference(logs: Path) 
     calm, drifted = (run("compare", log, *arguments) for log in ("new.jsonl", "shifted.jsonl"))
     assert (calm.exit_code, drifted.exit_code) == (0, 1)
     checks = {c["name"]: c["is_drifted"] for c in json.loads(drifted.stdout)["columns"]}
-    assert checks == {"age": True, "fare": False, "prediction": False}
+    derived = dict.fromkeys(JointColumns.names, True)
+    assert checks == {"age": True, "fare": False, "prediction": False} | derived
 
 
 def test_a_backtest_of_captured_calls_alarms_where_they_changed(logs: Path) -> None:
@@ -61,7 +63,7 @@ def test_a_backtest_of_captured_calls_alarms_where_they_changed(logs: Path) -> N
     ran = run("backtest", "new.jsonl", "shifted.jsonl", *arguments, "--json")
     account = json.loads(ran.stdout)["settings"]["as configured"]
     assert account["rows"] == 5000
-    assert {alarm["name"] for alarm in account["alarms"]} == {"age"}
+    assert {alarm["name"] for alarm in account["alarms"]} == {"age", *JointColumns.names}
     assert 0 < account["alarms"][0]["begin"] - (T0 + 7000 * STEP) <= 6 * 3600
 
 

@@ -123,7 +123,8 @@ def test_shared_luck_raises_no_verdict_and_untimed_it_would(kind: str) -> None:
     assert run(reference_of(past), now).rises <= 1
     if kind == "ar.99":
         untimed = reference_of(past, is_timed=False)
-        assert run(untimed, now, is_known=False).rises > 5
+        # As independent rows would vary: an alarm more often than is promised for a month.
+        assert run(untimed, now, is_known=False).rises > 1
         # Live traffic shows it, in a week.
         assert run(untimed, now).rises <= 1
 
