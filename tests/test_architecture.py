@@ -45,10 +45,9 @@ ROOMS: Mapping[str, str] = {
     "core.drift": "core.labels core.profile core.records core.settings core.stats core.windows",
     "core.outcomes": "core.coerce core.counts core.derived core.drift core.keys core.labels "
     "core.profile core.records core.settings core.stats core.windows",
-    "core.learner": "core.outcomes core.profile core.records core.settings",
     "core.versions": "core.counts core.derived core.drift core.keys core.outcomes core.records "
     "core.settings core.windows",
-    "core.model": "core.counts core.drift core.learner core.outcomes core.profile core.records "
+    "core.model": "core.counts core.drift core.outcomes core.profile core.records "
     "core.settings core.versions",
     # what stands around it
     "config": "",

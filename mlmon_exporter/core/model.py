@@ -9,7 +9,7 @@ from typing import Any
 
 from .counts.version_uses import OTHER_VERSION
 from .drift.history import WindowSummary
-from .learner import Learner
+from .outcomes.learner import Learner
 from .outcomes.reference import ModelReference
 from .outcomes.scorer import OutcomeScorer, Tallies, outcome_scorer
 from .profile import free_text

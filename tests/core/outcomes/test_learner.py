@@ -11,6 +11,7 @@ import pytest
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.outcomes.reference import ModelReference
 from mlmon_exporter.core.records import Batch
+from tests.core.build import references
 from tests.core.served_rows import (
     NOW,
     SETTINGS,
@@ -21,8 +22,6 @@ from tests.core.served_rows import (
     samples,
     single_rows,
 )
-
-from .build import references
 
 
 def test_the_first_rows_become_the_reference_and_are_not_scored() -> None:

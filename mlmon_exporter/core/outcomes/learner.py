@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
 
-from .outcomes.reference import ModelReference
-from .profile.bins import CategoryBins
-from .profile.categories import MOST_NAMED, without_names
-from .profile.column import ColumnReference
-from .profile.profiler import Profiler
-from .records import Batch, Column
-from .settings import BUFFER_ROWS, LEARNED, NAMED_ROWS, ModelSettings
+from mlmon_exporter.core.profile.bins import CategoryBins
+from mlmon_exporter.core.profile.categories import MOST_NAMED, without_names
+from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.profiler import Profiler
+from mlmon_exporter.core.records import Batch, Column
+from mlmon_exporter.core.settings import BUFFER_ROWS, LEARNED, NAMED_ROWS, ModelSettings
+
+from .reference import ModelReference
 
 
 class Learner:
