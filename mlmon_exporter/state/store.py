@@ -25,6 +25,9 @@ from .errors import LostError, StoreError, UnreadableError, is_damage, reason_of
 FILE = "mlmon.sqlite"
 SCHEMA_VERSION = 1
 """Of the tables and of the values in them: a program leaves a file of a later version alone."""
+LOG_PAGES = 256
+"""Pages of the write-ahead log that are moved into the file together: a disk that is full of log
+has no room for the file, and stays full."""
 WAIT_SECONDS = 2.0
 """Longest wait of a transaction for another process's."""
 LOCKED_WAIT_SECONDS = 0.2
@@ -253,6 +256,7 @@ class Store:
                 )
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA synchronous = NORMAL")
+                self._connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
                 self._migrate(self._connection)
         return self._connection
 
