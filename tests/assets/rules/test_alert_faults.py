@@ -116,8 +116,12 @@ FAULTS = {
         "count by (VERSION) (",
         "count by (VERSION, feature) (",
     ),
-    "drift by chance": ("MlmonFleetDrift", "> 3 * feature", "> 0 * feature"),
-    "drift of few rows": ("MlmonFleetDrift", "_rows:1h >= 1000", "_rows:1h >= 0"),
+    "drift by chance": (
+        "MlmonFleetDrift",
+        "> 3 * last_over_time(feature",
+        "> 0 * last_over_time(feature",
+    ),
+    "drift of few rows": ("MlmonFleetDrift", "_rows:1h[5m]) >= 1000", "_rows:1h[5m]) >= 0"),
     "the threshold of a new replica": (
         "MlmonFleetDrift",
         f"(min by ({FEATURE}, window)",
@@ -125,13 +129,13 @@ FAULTS = {
     ),
     "the threshold of the calmest window": (
         "MlmonFleetDrift",
-        f"{PSI}:1h > max by ({FEATURE})",
-        f"{PSI}:1h > min by ({FEATURE})",
+        f"{PSI}:1h[5m]) > max by ({FEATURE})",
+        f"{PSI}:1h[5m]) > min by ({FEATURE})",
     ),
     "features alone": (
         "MlmonFleetDrift",
-        "output:mlmon_prediction_psi:1h > max",
-        "output:mlmon_prediction_psi:1h > 9 * max",
+        "output:mlmon_prediction_psi:1h[5m]) > max",
+        "output:mlmon_prediction_psi:1h[5m]) > 9 * max",
     ),
     "a replica that learns": ("MlmonReferenceMissing", "min by", "max by"),
     "learning without rows": ("MlmonReferenceMissing", "_rows) > 0", "_rows) >= 0"),
