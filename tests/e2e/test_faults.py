@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -179,11 +180,13 @@ def disk_full(server: Server) -> Iterator[None]:
 @contextmanager
 def read_only(server: Server) -> Iterator[None]:
     """The same files, on a read-only mount: the kernel turns a disk with faults into one."""
-    copy = server.folder / "copy"
-    shutil.copytree(server.state, copy)
-    with mounted("--bind", str(copy), str(server.state)):
-        subprocess.run(["mount", "-o", "remount,bind,ro", server.state], check=True)
-        yield
+    copy = tempfile.mkdtemp(dir=server.folder)
+    shutil.copytree(server.state, copy, dirs_exist_ok=True)
+    # Read-only before anybody opens a file there for writing: then it could not be made so.
+    with mounted("--bind", copy, copy):
+        subprocess.run(["mount", "-o", "remount,bind,ro", copy], check=True)
+        with mounted("--bind", copy, str(server.state)):
+            yield
 
 
 @contextmanager
