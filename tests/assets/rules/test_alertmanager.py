@@ -71,7 +71,9 @@ def test_what_is_not_ours_goes_to_the_root(amtool: str) -> None:
 
 
 def test_each_alert_is_of_a_severity_that_is_routed() -> None:
-    assert {alert.severity for _, alert in TABLE.values()} == RECEIVERS.keys() == SEVERITIES.keys()
+    assert RECEIVERS.keys() == SEVERITIES.keys()
+    # `info` is of nobody unless somebody gives it to an alert.
+    assert {alert.severity for _, alert in TABLE.values()} == SEVERITIES.keys() - {"info"}
 
 
 def matched(matcher: str) -> set[str]:
