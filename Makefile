@@ -33,7 +33,7 @@ oldest: build/oldest/.made ## Run the tests in process with the oldest dependenc
 # measures calls them as the rest does; both take long. Old ones are called in ways that newer ones
 # of their own dependencies warn of. Most of what is installed is never imported, so not compiled.
 IN_PROCESS := tests $(addprefix --ignore=tests/,assets/rules bench cli/demo e2e examples formats/test_fuzz.py \
-	grafana hostile page/test_browser.py soak test_false_alarms.py)
+	grafana hostile page/test_browser.py soak test_blocks.py test_false_alarms.py)
 build/oldest/.made: pyproject.toml tests/oldest.py $(VENV)/.test
 	$(BIN)/python -m venv --clear build/oldest/venv
 	$(BIN)/python -m tests.oldest > build/oldest/constraints.txt

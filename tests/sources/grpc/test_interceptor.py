@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -149,8 +150,13 @@ class Served:
 
     def expect(self, expected: dict[tuple[str, ...], float]) -> None:
         """Await these counts: a proxy hears of an answer after the client has it."""
+
+        def are_counted() -> bool:
+            gc.collect()  # an RPC that the server has dropped counts when Python finds it
+            return self.counted() == expected
+
         with suppress(TimeoutError):
-            wait_until(lambda: self.counted() == expected, 30)
+            wait_until(are_counted, 30)
         assert self.counted() == expected
 
     def total(self, name: str) -> float:
@@ -317,6 +323,7 @@ def test_a_stream_that_fails_counts_its_last_request_as_failed(kind: str, monito
         )
 
 
+@pytest.mark.flaky(reruns=2)  # gRPC may lose the race between a reset and an answer
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_a_client_that_cancels_has_left(kind: str, monitor: Monitor, method: str) -> None:
     if kind == "aio, sync handlers" and method == STREAMED:
