@@ -11,6 +11,7 @@ from mlmon_exporter.core.keys import row_ids
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.records import Batch, Exchange, SingleRows
 from mlmon_exporter.formats.frames import columns_of, is_frame
+from mlmon_exporter.runtime.garbage import uncollected
 from mlmon_exporter.runtime.pace import Pace
 
 from .bodies import BodyReader
@@ -46,7 +47,7 @@ class Consumer:
             one by one.
         """
         self._requests.count_waiting()
-        read = self._reader.read_alike(waiting, self._predictions.are_plain)
+        read = uncollected(self._reader.read_alike, waiting, self._predictions.are_plain)
         if read is None:
             self.take(waiting.exchange(), pace)
             return (0,)
@@ -62,7 +63,7 @@ class Consumer:
         """Take in an exchange by itself; only answers of status 2xx count as predictions."""
         if not 200 <= exchange.status < 300:
             return
-        read = self._reader.read(exchange)
+        read = uncollected(self._reader.read, exchange)
         if read is None:
             return
         name, batch = read

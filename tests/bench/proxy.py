@@ -1,7 +1,9 @@
 """A server that answers at once, by itself and behind the proxy: `make bench ARGS=proxy`.
 
-It takes about five minutes, two of them for the proxy's memory; `make bench ARGS="proxy 30"` looks
-at that for 30. It needs wrk, which takes a twentieth of a core where a client in Python takes one.
+Beside it a relay that passes bytes and looks at none, which is the least that Python can do, and
+HAProxy. It takes about six minutes, two of them for the proxy's memory; `make bench
+ARGS="proxy 30"` looks at that for 30. It needs wrk, which takes a twentieth of a core where a
+client in Python takes one.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -31,11 +34,27 @@ from .peers import reference_file
 from .proxy_app import EVENT
 
 CONNECTIONS = 8
-ROUNDS, SECONDS = 8, 5.0
+ROUNDS, SECONDS = 8, 3.0
 STREAMS = 200
 MINUTES = 2.0
 FEATURES = 30
 GIBIBYTE = 2**30
+RELAY = "relay of bytes alone"
+HAPROXY = """
+global
+    nbthread 1
+defaults
+    mode http
+    timeout client 60s
+    timeout server 60s
+    timeout connect 5s
+frontend clients
+    bind 127.0.0.1:{port}
+    default_backend server
+backend server
+    http-reuse always
+    server one 127.0.0.1:{server}
+"""
 _RATE = re.compile(r"Requests/sec:\s+([\d.]+)")
 _HALF = re.compile(r"^\s+50%\s+([\d.]+)(us|ms|s)", re.MULTILINE)
 _FAILED = re.compile(r"Non-2xx.*|Socket errors.*")
@@ -49,6 +68,8 @@ class Ports(NamedTuple):
     proxy: int
     metrics: int
     process: int
+    peers: Mapping[str, tuple[int, int]]
+    """Port and process of others in front of the same server: what any relay costs here."""
 
 
 class Load(NamedTuple):
@@ -74,8 +95,32 @@ def running(folder: Path) -> Iterator[Ports]:
     with (
         program(app, lambda: is_open(server), folder / "server.log"),
         program(command, lambda: is_open(port) and is_open(metrics), folder / "log") as proxy,
+        _peers(folder, server) as peers,
     ):
-        yield Ports(server, port, metrics, proxy.pid)
+        yield Ports(server, port, metrics, proxy.pid, peers)
+
+
+@contextmanager
+def _peers(folder: Path, server: int) -> Iterator[Mapping[str, tuple[int, int]]]:
+    """Run a relay that looks at nothing, and HAProxy where it is installed."""
+    plain, other, haproxy = free_port(), free_port(), shutil.which("haproxy")
+    commands = {
+        RELAY: (plain, [sys.executable, "-m", "tests.bench.relay", f"{server}", f"{plain}"])
+    }
+    if haproxy is not None:
+        settings = folder / "haproxy.cfg"
+        settings.write_text(HAPROXY.format(port=other, server=server))
+        commands["HAProxy"] = (other, [haproxy, "-db", "-f", str(settings)])
+    with ExitStack() as stack:
+        yield {
+            name: (
+                port,
+                stack.enter_context(
+                    program(command, partial(is_open, port), folder / f"{port}.log")
+                ).pid,
+            )
+            for name, (port, command) in commands.items()
+        }
 
 
 def load(folder: Path, port: int, seconds: float, connections: int = CONNECTIONS) -> Load:
@@ -144,7 +189,7 @@ def table(minutes: float = MINUTES, rounds: int = ROUNDS, seconds: float = SECON
         with running(folder) as ports:
             rows = [*_throughput(folder, ports, rounds, seconds), _streams(ports)]
             print(
-                "\n| proxy in front of a server that answers at once | server | proxy | ratio",
+                "\n| in front of a server that answers at once | server | through it | ratio",
                 end="",
             )
             print(" | goal |\n|---|---|---|---|---|")
@@ -158,26 +203,30 @@ Row = tuple[str, float, float, str, str]
 
 
 def _throughput(folder: Path, ports: Ports, rounds: int, seconds: float) -> Iterator[Row]:
-    """Ask both in turns; the ratio is the median of those of the rounds."""
-    targets = {"bare": ports.server, "proxied": ports.proxy}
-    for connections, bar in ((CONNECTIONS, "0.90"), (1, "")):
-        found: dict[str, list[Load]] = {name: [] for name in targets}
-        spent, asked = 0.0, 0
-        for port in targets.values():
-            load(folder, port, 1.0, connections)
-        for turn in range(rounds):
-            for name in targets if turn % 2 else reversed(targets):
-                before = cpu_seconds(ports.process)
-                found[name].append(load(folder, targets[name], seconds, connections))
-                if name == "proxied":
-                    spent += cpu_seconds(ports.process) - before
-                    asked += found[name][-1].requests
+    """Ask all in turns; the ratio is the median of those of the rounds."""
+    targets = {"proxy": (ports.proxy, ports.process), **ports.peers}
+    for connections in (CONNECTIONS, 1):
         of = f"{connections} connections" if connections > 1 else "1 connection"
-        yield _row(f"requests a second, {of}", [load.rate for load in found["bare"]],
-                   [load.rate for load in found["proxied"]], bar)  # fmt: skip
-        yield _row(f"p50 ms, {of}", [load.half_ms for load in found["bare"]],
-                   [load.half_ms for load in found["proxied"]], "1.25" if bar else "")  # fmt: skip
-        yield f"CPU of the proxy a request, us, {of}", np.nan, 1e6 * spent / asked, "", ""
+        goals = {"rate": "0.90", "half_ms": "1.25"} if connections > 1 else {}
+        bare: list[Load] = []
+        found: dict[str, list[Load]] = {name: [] for name in targets}
+        spent = dict.fromkeys(targets, 0.0)
+        for port in (ports.server, *(port for port, _ in targets.values())):
+            load(folder, port, 1.0, connections)
+        for _ in range(rounds):
+            bare.append(load(folder, ports.server, seconds, connections))
+            for name, (port, process) in targets.items():
+                before = cpu_seconds(process)
+                found[name].append(load(folder, port, seconds, connections))
+                spent[name] += cpu_seconds(process) - before
+        for name in targets:
+            for what, key in (("requests a second", "rate"), ("p50 ms", "half_ms")):
+                without, through = (
+                    [getattr(each, key) for each in loads] for loads in (bare, found[name])
+                )
+                yield _row(f"{what}, {of}: {name}", without, through, goals.get(key, ""))
+            asked = sum(each.requests for each in found[name])
+            yield f"CPU a request, us, {of}: {name}", np.nan, 1e6 * spent[name] / asked, "", ""
 
 
 def _row(what: str, bare: list[float], proxied: list[float], goal: str) -> Row:

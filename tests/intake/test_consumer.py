@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mlmon_exporter import Monitor
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.settings import ModelSettings
 from mlmon_exporter.intake.consumer import batch_of
+from mlmon_exporter.runtime.pace import Pace
+from tests.formats.bodies import exchange
+from tests.intake.waiting import waiting
 
 MODEL = Model(ModelSettings(name="m", outputs=("price",)), None)
 
@@ -36,3 +42,23 @@ def test_columns_of_different_lengths_are_refused() -> None:
 
 def test_no_columns_are_no_rows() -> None:
     assert batch_of(MODEL, {}, None, None, None).rows == 0
+
+
+def test_rows_of_a_large_body_set_off_no_collection_of_the_apps_garbage() -> None:
+    rows = 20 * gc.get_threshold()[0]
+    asked = json.dumps({"instances": [{"x": 1.0}] * rows}).encode()
+    told = json.dumps({"predictions": [0.5] * rows}).encode()
+    collected: list[str] = []
+
+    def note(phase: str, information: dict[str, int]) -> None:
+        collected.append(phase)
+
+    with Monitor(model="m") as monitor:
+        one = waiting([exchange(asked, told)])
+        gc.collect()
+        gc.callbacks.append(note)
+        try:
+            monitor._consumer(one, Pace())
+        finally:
+            gc.callbacks.remove(note)
+    assert not collected
