@@ -153,8 +153,7 @@ class Intake:
             with self._lock:
                 if self._thread is None:
                     self._start()
-        elif self._is_asleep or is_filling:
-            self._is_asleep = False  # once is enough
+        elif (self._is_asleep or is_filling) and not self._wake.is_set():  # once is enough
             self._wake.set()
 
     def _start(self) -> None:

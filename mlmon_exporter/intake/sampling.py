@@ -6,6 +6,9 @@ from mlmon_exporter.core.records import ExchangeFields
 from mlmon_exporter.core.stats.sampling import place
 
 LEAST_SHARE = 1 / 1024
+GOLDEN = 1e6 * (5**0.5 - 1) / 2
+"""Exchanges without an id are spread by their microsecond: its multiples of the golden ratio fall
+evenly, whatever the distance from one to the next."""
 
 
 class Sampling:
@@ -36,4 +39,4 @@ class Sampling:
 
 def _place(fields: ExchangeFields) -> float:
     arrived, prediction_id = fields[0], fields[5]
-    return place(prediction_id or repr(arrived))
+    return place(prediction_id) if prediction_id else arrived % 1024.0 * GOLDEN % 1.0

@@ -37,7 +37,13 @@ def test_the_share_returns_to_the_ratio_and_never_falls_to_zero() -> None:
     assert sampling.share == 0.75
 
 
-def test_exchanges_without_an_id_are_chosen_by_their_time() -> None:
-    sampling = Sampling(0.5)
-    taken = [sampling.is_chosen(fields("", 1.8e9 + i / 1000)) for i in range(2000)]
-    assert sum(taken) == pytest.approx(1000, abs=120)
+@pytest.mark.parametrize("apart", [1e-5, 0.001, 1 / 3, 0.5, 1.0, 60.0])
+@pytest.mark.parametrize("share", [0.5, 1 / 16])
+def test_exchanges_without_an_id_are_chosen_evenly_by_their_time(
+    apart: float, share: float
+) -> None:
+    sampling = Sampling(share)
+    for first in (0, 1000):
+        times = [1.8e9 + i * apart for i in range(first, first + 1000)]
+        taken = [sampling.is_chosen(fields("", time)) for time in times]
+        assert sum(taken) == pytest.approx(1000 * share, abs=160 * share + 20)
