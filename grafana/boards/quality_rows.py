@@ -31,7 +31,7 @@ NAMES = {
 NO_OUTCOMES = "Needs ground truth"
 NO_CLASSES = "Needs ground truth of a classification"
 NO_QUALITY = "Needs ground truth{}"
-NO_ESTIMATE = "Needs two classes with probabilities"
+NO_ESTIMATE = "Needs ground truth in the reference"
 NO_DIFFERENCE = "Needs ground truth of a second version{}"
 BESIDE = "The dotted line is the reference's, the dashed one what chance alone brings at worst."
 
@@ -199,15 +199,17 @@ def _mape(here: str) -> Panel:
 
 def _expected(here: str) -> Iterator[Panel]:
     blind = (
-        "What is to be expected of the scores in the window, without ground truth, by how often "
-        "each score was right in the reference. It follows a change of the inputs. It is blind to "
-        "concept drift: where the same inputs lead to other outcomes it stays as it was, so it "
-        "never replaces ground truth."
+        "What is to be expected in the window, without ground truth: of a classification by how "
+        "often each score was right in the reference, of a regression by how large errors were at "
+        "such inputs and predictions. It follows a change of the inputs. It is blind to concept "
+        "drift: where the same inputs lead to other outcomes it stays as it was, so it never "
+        "replaces ground truth."
     )
     groups = {
         "Accuracy and area": ("accuracy", "roc_auc"),
         "Precision, recall and F1": ("precision", "recall", "f1"),
         "Losses": ("log_loss", "brier"),
+        "Errors of a regression": ("rmse", "mae"),
     }
     for title, names in groups.items():
         found = [
@@ -221,7 +223,7 @@ def _expected(here: str) -> Iterator[Panel]:
             blind,
             "none",
             *found,
-            axis=Axis() if title == "Losses" else SHARE,
+            axis=Axis() if all(map(_is_loss, names)) else SHARE,
             none=NO_ESTIMATE,
         )
 

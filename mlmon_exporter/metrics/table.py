@@ -88,10 +88,20 @@ def _qualities() -> dict[str, MetricType]:
             "gauge",
             f"The greatest distance of mlmon_quality_{name}_difference from 0 that chance explains if both versions are alike",
         )
-    for name in ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier"):
+    for name in (
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "roc_auc",
+        "log_loss",
+        "brier",
+        "rmse",
+        "mae",
+    ):
         found[f"mlmon_estimated_quality_{name}"] = MetricType(
             "gauge",
-            f"mlmon_quality_{name} expected from the scores alone, without ground truth; blind to concept drift",
+            f"mlmon_quality_{name} expected from inputs and predictions alone, without ground truth; blind to concept drift",
         )
     return found
 

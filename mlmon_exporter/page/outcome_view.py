@@ -22,8 +22,8 @@ RATES = ("selection", "true_positive", "false_positive")
 LEAST_PARITY = 0.8
 """As in the alert MlmonGroundTruthUneven."""
 LOW_COVERAGE = 0.5
-ESTIMATED = "mlmon_estimated_quality_accuracy"
-"""Present whenever any quality is estimated."""
+ESTIMATED = ("mlmon_estimated_quality_accuracy", "mlmon_estimated_quality_mae")
+"""One of these is present whenever any quality is estimated."""
 
 
 class Quality(NamedTuple):
@@ -108,7 +108,7 @@ class VersionOutcomes:
         return any(not math.isnan(self.quality(name, "").reference) for name in QUALITY)
 
     def estimate(self, name: str, window: str) -> float:
-        """Return the estimate of a quality from the scores alone."""
+        """Return the estimate of a quality from inputs and predictions alone."""
         return self.numbers.get(f"mlmon_estimated_quality_{name}", self.model, self.version, window)
 
     def rows(self, window: str, segment: Segment = ALL) -> float:
@@ -204,7 +204,7 @@ class ModelOutcomes:
         """Versions with an outcome or a prediction in a window, the configured one first."""
         names = dict.fromkeys(
             labels[1]
-            for name in ("mlmon_quality_rows", "mlmon_segment_rows", ESTIMATED)
+            for name in ("mlmon_quality_rows", "mlmon_segment_rows", *ESTIMATED)
             for labels, value in self.numbers.rows(name).items()
             if labels[0] == self.model and value > 0
         )

@@ -18,8 +18,8 @@ from .view import ModelView
 LEADING = ("accuracy", "f1", "roc_auc", "mae", "rmse", "r2")
 """Qualities that fit into a table of segments."""
 BLIND = (
-    "expected from the scores alone, without ground truth. It is blind to concept drift: if the "
-    "same inputs lead to other outcomes, it does not change."
+    "expected from inputs and predictions, without ground truth. It is blind to concept drift: if "
+    "the same inputs lead to other outcomes, it does not change."
 )
 SINCE = "since the start"
 

@@ -10,8 +10,15 @@ from typing import TypeVar
 from mlmon_exporter.config.keys import Config, Duration
 from mlmon_exporter.core.coerce import times
 from mlmon_exporter.core.derived.reference import DerivedReference
-from mlmon_exporter.core.outcomes.profile import Chunk, OutcomeColumns, RowTimes, outcome_reference
+from mlmon_exporter.core.outcomes.profile import (
+    Chunk,
+    OutcomeColumns,
+    RowTimes,
+    outcome_reference,
+    with_expected,
+)
 from mlmon_exporter.core.outcomes.reference import OutcomeReference
+from mlmon_exporter.core.outcomes.task import REGRESSION
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.free_text import input_names, sources
 from mlmon_exporter.core.profile.importance import with_importance
@@ -61,7 +68,7 @@ def reference_from_files(
     lengths = stretch_lengths(window.seconds for window in windows)
     varied = len(lengths) * VARIATION_BYTES if roles.time_column else 0
     groups = files.groups([*features, *roles.prediction], more_bytes=varied)
-    outcome_passes = (3 + len(roles.time_column)) if roles.has_outcomes else 0
+    outcome_passes = (4 + len(roles.time_column)) if roles.has_outcomes else 0
     is_measured = roles.importance is None and bool(roles.prediction)
     each_passes = (4 if roles.time_column else 2) + is_measured
     derived_passes = (4 if roles.time_column else 2) if roles.joint else 0
@@ -76,8 +83,11 @@ def reference_from_files(
     columns = [*build.weighed(columns, outputs, groups)]
     outcomes = build.outcomes(columns, outputs) if roles.has_outcomes else None
     made = Reference(columns, outputs, outcomes=outcomes, model=model)
+    known = made.for_model("").features
+    if outcomes is not None:
+        made.outcomes = build.with_expected(outcomes, known, outputs)
     if roles.joint:
-        made.derived = build.derived(made.for_model("").features)
+        made.derived = build.derived(known)
     return made
 
 
@@ -236,11 +246,31 @@ class _Build:
         chunks = partial(self._told, [*names])
         return self._read(lambda: outcome_reference(chunks, of_rows, ENGINE))
 
+    def with_expected(
+        self,
+        outcomes: OutcomeReference,
+        features: Sequence[ColumnReference],
+        outputs: Sequence[ColumnReference],
+    ) -> OutcomeReference:
+        """Return the outcomes of a regression with expected losses."""
+        if outcomes.choice.kind != REGRESSION:
+            return outcomes
+        chunks = self._chunks_of((*features, *outputs), self._roles.ground_truth)
+        of_rows = OutcomeColumns(self._roles.ground_truth[0], features, outputs)
+        return self._read(lambda: with_expected(chunks, of_rows, outcomes))
+
+    def _chunks_of(
+        self, columns: Sequence[ColumnReference], more: Sequence[str] = ()
+    ) -> Callable[[], Iterable[Chunk]]:
+        """Return chunks that have a value for each row of these columns, and more."""
+        names = [column.name for column in columns]
+        own = (name for name in names if name in self._files.columns)
+        read = dict.fromkeys((*own, *sources(names), *more))
+        return with_text_sizes(partial(self._told, [*read]), names)
+
     def derived(self, features: Sequence[ColumnReference]) -> DerivedReference | None:
         """Build the derived columns, given the reference of all features."""
-        names = [column.name for column in features]
-        read = dict.fromkeys((*(n for n in names if n in self._files.columns), *sources(names)))
-        chunks = with_text_sizes(partial(self._told, [*read]), names)
+        chunks = self._chunks_of(features)
         clock = Clock(self._time_column, self._windows) if self._time_column else None
         return self._read(lambda: derived_reference(features, chunks, clock, ENGINE))
 

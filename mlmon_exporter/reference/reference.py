@@ -12,7 +12,12 @@ from mlmon_exporter.config.keys import Config, ConfigError, Duration
 from mlmon_exporter.core.coerce import times
 from mlmon_exporter.core.derived.reference import DerivedReference
 from mlmon_exporter.core.drift.readings import ROLES
-from mlmon_exporter.core.outcomes.profile import OutcomeColumns, RowTimes, outcome_reference
+from mlmon_exporter.core.outcomes.profile import (
+    OutcomeColumns,
+    RowTimes,
+    outcome_reference,
+    with_expected,
+)
 from mlmon_exporter.core.outcomes.quality import quality
 from mlmon_exporter.core.outcomes.reference import ModelReference, OutcomeReference
 from mlmon_exporter.core.profile.column import ColumnReference
@@ -183,8 +188,11 @@ class Reference:
         columns[0] = weighed(columns, chunks, importance, like.features if like else None)
         outcomes = outcome_reference(chunks, of_rows, engine, like.outcomes if like else None)
         made = cls(*columns, outcomes=outcomes, model=model)
+        known = made.for_model("").features
+        if outcomes is not None and like is None:
+            of_rows = of_rows._replace(features=known)
+            made.outcomes = with_expected(chunks, of_rows, outcomes)
         if joint:
-            known = made.for_model("").features
             derived = like.derived if like is not None else None
             made.derived = derived_reference(known, chunks, clock, engine, derived)
         return made

@@ -45,7 +45,12 @@ def test_the_estimate_says_that_it_is_blind_and_does_not_follow_the_concept(show
     assert first[0] == ["Quality", "Reference", "1h", "24h", "Estimate"]
     accuracy = next(row for row in first if row[0].startswith("Accuracy"))
     assert abs(float(accuracy[4]) - float(accuracy[1])) < 0.02
-    assert "blind" not in page(shown, model=RENTALS)
+
+
+def test_a_regression_has_an_estimate_of_its_error(shown: View) -> None:
+    rentals = tables(page(shown, model=RENTALS), "quality")[0]
+    error = next(row for row in rentals if "MAE" in row[0])
+    assert abs(float(error[4]) / float(error[1]) - 1) < 0.5
 
 
 def test_concept_drift_has_a_verdict(shown: View, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class DayQuality(NamedTuple):
     value: float
     threshold: float
     estimate: float
-    """The value that the scores alone led to expect."""
+    """The value that inputs and predictions alone led to expect."""
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,8 @@ class ColumnReadings:
         self._followed = Followed(dependence) if dependence is not None else None
         self.live: NaturalVariation | None = None
         """Natural variation in place of the reference's, when it was last scored."""
+        self.tallies: list[Tally] = []
+        """Of each window when it was last scored."""
         self._matrix = matrix
         self._role = role
         self._context = context
@@ -116,6 +118,10 @@ class ColumnReadings:
         yield from self._totals.get(self._tallies.generation, lambda: [*self._of_totals()])
         for readings in self._windows.get(self._tallies.revision(now), lambda: self._scored(now)):
             yield from readings
+
+    def revision(self, now: float) -> tuple[int, ...]:
+        """Return a key that changes whenever `at` may give something else."""
+        return self._tallies.revision(now)
 
     def scores(self, k: int) -> Mapping[str, Floats]:
         """Return the scores and thresholds of window `k` that `at` last gave, by name."""
@@ -159,7 +165,7 @@ class ColumnReadings:
         )
 
     def _scored(self, now: float) -> list[list[Readings]]:
-        tallies = self._tallies.merged(now)
+        tallies = self.tallies = self._tallies.merged(now)
         if self._followed is not None:
             effects = self._matrix.effects(tallies[-1])
             self.live, is_anew = self._followed.at(now, effects)

@@ -21,13 +21,14 @@ from mlmon_exporter.core.profile.profiler import Profiler
 from mlmon_exporter.core.settings import MOST_SEGMENTS, Choice, SegmentFeature
 
 from .classes import in_order
+from .expected import LossFit
 from .reference import OutcomeReference
 from .residuals import RESIDUAL, residuals_of
 from .scored_rows import scored_rows, tally_outcomes
 from .scorer import AT_ONCE, OutcomeScorer
 from .segments import Segments, feature_segments
 from .tallies import SegmentSums, SegmentTally, segment_indexes
-from .task import CLASSIFICATION, OutcomeRows, choose_task, kind_of, values_of
+from .task import CLASSIFICATION, REGRESSION, OutcomeRows, choose_task, kind_of, values_of
 from .variation import OutcomeVariation
 
 Floats = NDArray[np.float64]
@@ -65,6 +66,10 @@ class _Block(NamedTuple):
     """Labels of the segments of each row."""
     times: Floats
     """Unix seconds; NaN where the time is not known."""
+    columns: Mapping[str, Any]
+    """Those of the chunk that the rows are of."""
+    at: NDArray[np.intp]
+    """The rows of that chunk."""
 
 
 def outcome_reference(
@@ -114,6 +119,30 @@ def outcome_reference(
             variation.count(block.rows, block.times)
         residuals_column = variation.column()
     return replace(start, tally=tally, residuals=residuals_column)
+
+
+def with_expected(
+    chunks: Callable[[], Iterable[Chunk]], columns: OutcomeColumns, outcomes: OutcomeReference
+) -> OutcomeReference:
+    """Return a regression's outcomes with the losses that rows lead to expect, in a pass.
+
+    Args:
+        chunks: Gives the rows anew, with all features.
+        columns: What the outcomes are made of.
+        outcomes: Those of the rows.
+    """
+    names = [column.name for column in columns.outputs]
+    task, sums = outcomes.task(columns.outputs, names), outcomes.sums(columns.outputs)
+    if task is None or sums is None or task.kind != REGRESSION:
+        return outcomes
+    scorer, fit = OutcomeScorer(task, Segments(()), 0.0), LossFit(columns.features, columns.outputs)
+    for block in _blocks(chunks, columns, scorer):
+        rows = len(next(iter(block.columns.values())))
+        every = slice(None, None, 1 + rows // fit.rows_at_once)
+        errors = np.abs(block.rows.truth - block.rows.predicted)
+        fit.add(block.columns, block.at[every], errors[every])
+    means = np.array([sums.mean(name)[0] for name in ("absolutes", "squares")])
+    return replace(outcomes, expected=fit.fitted(means))
 
 
 def _counted(
@@ -180,13 +209,16 @@ def _blocks(
             part = slice(start, start + AT_ONCE)
             found, problems = outcomes.reader.read(values[part], read[columns.truth][part])
             if not any(problems):
-                yield _Block(found, labels[part], times[part])
+                at = np.arange(start, start + len(problems))
+                yield _Block(found, labels[part], times[part], rows, at)
                 continue
             kept = [i for i, problem in enumerate(problems) if problem is None]
             yield _Block(
                 OutcomeRows(*(array[kept] for array in found)),
                 [labels[start + i] for i in kept],
                 times[part][kept],
+                rows,
+                start + np.array(kept, dtype=np.intp),
             )
 
 

@@ -1,4 +1,4 @@
-"""Numbers of a version's outcomes: quality, its thresholds, estimates, fairness and residuals."""
+"""Numbers of a version's outcomes: quality, its thresholds, fairness and residuals."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from mlmon_exporter.core.stats.scatter import doubt
 from mlmon_exporter.core.stats.thresholds import TYPICAL
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
 from mlmon_exporter.core.windows.natural import NaturalVariation
-from mlmon_exporter.core.windows.tally import Layout, Tally
+from mlmon_exporter.core.windows.tally import Tally
 from mlmon_exporter.core.windows.window import Memo, WindowedTallies
 
 from .coverage import coverage
-from .estimate import ESTIMATED, Calibration, calibration_of, estimates, middles
 from .fairness import PARITIES, Rates, parities, rates
 from .latch import Latch
 from .quality import QUALITY, quality
@@ -60,11 +59,6 @@ class ReferenceOutcomes:
         """Laws of the losses, by quality."""
         is_regression = self.sums.layout.task.kind == REGRESSION
         return loss_laws(self._residuals, is_regression=is_regression)
-
-    @cached_property
-    def calibration(self) -> Calibration | None:
-        """Calibration of the scores; None if they have no outcomes."""
-        return calibration_of(self.sums)
 
     def variances(
         self, seconds: float, level: float, live: NaturalVariation | None = None
@@ -234,43 +228,6 @@ class QualityReadings:
         for parity in PARITIES:
             values = np.array([each[parity] for each in of_features])
             yield Readings(f"mlmon_{parity}", names, self._by_feature[k], values)
-
-
-class EstimateReadings:
-    """Quality to expect of the scores in each window; the same objects while no count changes."""
-
-    def __init__(
-        self,
-        outputs: WindowedTallies[Tally],
-        layout: Layout,
-        score: str,
-        calibration: Calibration,
-        context: ScoringContext,
-    ) -> None:
-        """Estimate from the output that is named `score`, in tallies of this layout."""
-        self._outputs = outputs
-        self._calibration = calibration
-        self._context = context
-        column = layout.names.index(score)
-        start, end = layout.cell_starts[column : column + 2]
-        self._cells = slice(start, end - 1)
-        self._scores = middles(layout.bins[column])
-        self._kept: Memo[list[Readings]] = Memo()
-
-    def at(self, now: float) -> list[Readings]:
-        """Return all readings at `now`, Unix seconds."""
-        return self._kept.get(self._outputs.revision(now), lambda: [*self._all(now)])
-
-    def _all(self, now: float) -> Iterator[Readings]:
-        for k, tally in enumerate(self._outputs.merged(now)):
-            rows = tally.counts[self._cells].astype(np.float64)
-            if rows.sum() < self._context.policy.min_window_rows:
-                rows = np.zeros(len(rows))
-            found = estimates(self._calibration, self._scores, rows)
-            labels = self._context.window_labels[k]
-            for name in ESTIMATED:
-                metric = f"mlmon_estimated_quality_{name}"
-                yield Readings(metric, WINDOW_LABELS, labels, [found[name]])
 
 
 class ResidualReadings:

@@ -17,6 +17,7 @@ from mlmon_exporter.core.stats.centroids import MOST_ROWS
 from mlmon_exporter.core.stats.roc import RocCurve
 
 from .classes import in_order
+from .expected import ExpectedLosses
 from .segments import FeatureSegments, Segments
 from .tallies import SegmentLayout, SegmentSums, SegmentTally, aligned
 from .task import CLASSIFICATION, REGRESSION, Task, choose_task
@@ -40,6 +41,8 @@ class OutcomeReference:
     tally: SegmentTally
     residuals: ColumnReference | None
     """The column of residuals, log losses, or 0 and 1."""
+    expected: ExpectedLosses | None = None
+    """Losses of a regression by the values of a row; of older references, and few rows, None."""
 
     def task(self, outputs: Sequence[ColumnReference], names: Sequence[str]) -> Task | None:
         """Return the task, given the references of the outputs."""
@@ -62,6 +65,8 @@ class OutcomeReference:
     def merge(self, other: OutcomeReference, outputs: Sequence[ColumnReference]) -> Self:
         """Return the outcomes of both sides' rows, given the references of all outputs.
 
+        Losses that were fitted apart do not add up: those of the side with more rows are kept.
+
         Raises:
             ValueError: Their tasks differ.
         """
@@ -81,7 +86,10 @@ class OutcomeReference:
         merged.merge(aligned(other.tally, other.layout(theirs), wanted))
         known = [side.residuals for side in (self, other) if side.residuals is not None]
         residuals = merge_columns(*known) if len(known) > 1 else next(iter(known), None)
-        return replace(together, tally=merged, residuals=residuals)
+        is_larger = self.tally.rows >= other.tally.rows
+        fits = (self.expected, other.expected) if is_larger else (other.expected, self.expected)
+        expected = fits[0] or fits[1]
+        return replace(together, tally=merged, residuals=residuals, expected=expected)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form in which reference files hold outcomes."""
@@ -100,6 +108,7 @@ class OutcomeReference:
                 for (i, number), curve in self.tally.curves.items()
             ],
             "error": column_to_dict(self.residuals) if self.residuals is not None else None,
+            "expected": self.expected.to_dict() if self.expected is not None else None,
         }
 
     @classmethod
@@ -128,6 +137,7 @@ class OutcomeReference:
             float(form["center"]),
             tally,
             residuals or None,
+            ExpectedLosses.from_dict(form["expected"]) if form.get("expected") else None,
         )
         task = made.task(outputs, [column.name for column in outputs])
         if task is None or not all(isinstance(s.feature, str) for s in made.segments):

@@ -12,9 +12,9 @@ from mlmon_exporter.core.drift.dependence import LiveDependence
 from mlmon_exporter.core.drift.history import ColumnHistory, WindowSummary
 from mlmon_exporter.core.drift.readings import OUTPUTS, ROLES, ColumnReadings, Role
 from mlmon_exporter.core.drift.tests import count_tests
+from mlmon_exporter.core.outcomes.estimated import Estimate, EstimateReadings, estimate_of
 from mlmon_exporter.core.outcomes.predicted import PredictedRows
 from mlmon_exporter.core.outcomes.readings import (
-    EstimateReadings,
     QualityReadings,
     ReferenceOutcomes,
     ResidualReadings,
@@ -64,6 +64,8 @@ class VersionSetup(NamedTuple):
     """None where the model has no task."""
     outcomes: ReferenceOutcomes | None
     """None where the reference has no outcomes of the task."""
+    estimate: Estimate | None
+    """Quality of rows without outcomes; None where the reference does not tell."""
     dependences: Mapping[int, LiveDependence]
     """Side of `COLUMNS`, or RESIDUALS -> how its rows depend on each other, where live traffic must
     say."""
@@ -92,6 +94,7 @@ class Version:
         )
         self.sources: list[Source] = []
         self._history: list[ColumnHistory] = []
+        self._readings: dict[int, ColumnReadings] = {}
         self._predicted: PredictedRows | None = None
         self._features, self._outputs = self._buffers()
         if setup.scorer is not None:
@@ -129,6 +132,7 @@ class Version:
                 dependence,
                 with_histograms=self._setup.settings.with_histograms or role is OUTPUTS,
             )
+            self._readings[side] = readings
             self.sources.append(readings.at)
             self._history.append(ColumnHistory(loaded, matrix, role, self._context, readings))
         return counted, dependence.stretches if dependence is not None else None
@@ -145,14 +149,8 @@ class Version:
             residuals = self._side(keys.RESIDUALS, scorer.residuals.layout).loaded
             errors = ResidualReadings(residuals, scorer.residuals, context, dependence)
             self.sources.append(errors.at)
-        calibration = reference.calibration if reference is not None else None
-        if calibration is not None:
-            outputs, layouts = (
-                self.sides[keys.OUTPUTS].loaded,
-                self._setup.matrices[keys.OUTPUTS].layout,
-            )
-            score = scorer.task.outputs[scorer.task.scores[0]]
-            estimates = EstimateReadings(outputs, layouts, score, calibration, context)
+        if self._setup.estimate is not None:
+            estimates = EstimateReadings(self._readings, self._setup.estimate, context)
             self.sources.append(estimates.at)
 
     def add(
@@ -201,7 +199,10 @@ def setup_of(
     dependences = {} if reference.knows_time else _dependences(settings, reference, matrices)
     dependences |= _dependence_of_residuals(scorer)
     outcomes = _reference_outcomes(reference, scorer)
-    return VersionSetup(settings, matrices, derive, scorer, outcomes, dependences)
+    sums = outcomes.sums if outcomes is not None else None
+    least_rows = settings.policy.min_window_rows
+    estimate = estimate_of(matrices, sums, reference.outcomes, least_rows)
+    return VersionSetup(settings, matrices, derive, scorer, outcomes, estimate, dependences)
 
 
 def _dependences(
