@@ -11,6 +11,7 @@ jobs already use, some hundred times slower; its dictionary form is the one that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol, Self
 
 import fastdigest
@@ -19,6 +20,7 @@ import tdigest
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import LARGEST
+from mlmon_exporter.core.settings import BUFFER_ROWS
 
 from .centroids import MOST_ROWS, check, quantiles_of, taken_together
 
@@ -45,6 +47,10 @@ class Digest(Protocol):
 
     def add(self, values: Floats) -> None:
         """Add finite values, a 1-D array of any length."""
+
+    @classmethod
+    def of_ascending(cls, values: Floats) -> Self:
+        """Return a pane's digest of finite values in ascending order."""
 
     def merge(self, other: Self) -> None:
         """Add all that `other` holds; `other` stays as it is."""
@@ -111,6 +117,18 @@ class FastDigest:
             # A list, made for it, is read in half the time of an array.
             self._digest.batch_update(values.tolist())
 
+    @classmethod
+    def of_ascending(cls, values: Floats) -> FastDigest:
+        digest = cls()
+        if PANE_CENTROIDS < len(values) <= BUFFER_ROWS:
+            # The engine's own centroids, summed up here in a quarter of its time.
+            starts, sizes, weights = _clusters(len(values))
+            means = np.add.reduceat(values, starts) / sizes
+            digest._used().batch_update(means.tolist(), weights)
+        else:
+            digest.add(values)
+        return digest
+
     def merge(self, other: FastDigest) -> None:
         self._digest = self._used()
         self._digest.merge_inplace(other._used())
@@ -136,6 +154,20 @@ class FastDigest:
             means, weights = np.repeat(means, parts), np.repeat(weights / parts, parts)
             digest._used().batch_update(means, weights)  # type: ignore[arg-type]
         return digest
+
+
+@lru_cache(maxsize=128)
+def _clusters(rows: int) -> tuple[NDArray[np.intp], Floats, list[float]]:
+    """Return the first row, the size and again the size of each centroid of ascending values.
+
+    Which values the engine takes together depends on their number alone. Of `BUFFER_ROWS` at most,
+    the outermost stay alone, and no two centroids would fit into one: given them, it keeps them.
+    """
+    digest = fastdigest.TDigest(PANE_CENTROIDS)
+    digest.batch_update([*map(float, range(rows))])
+    weights = [weight for _, weight in digest.centroids]
+    sizes = np.array(weights)
+    return (np.cumsum(sizes) - sizes).astype(np.intp), sizes, weights
 
 
 def _narrow(data: bytes) -> bytes:
@@ -238,6 +270,12 @@ class PureDigest:
             batch.batch_update(values[order].tolist())
             pairs = [(pair["m"], pair["c"]) for pair in batch.centroids_to_list()]
             self._take(*np.array(pairs, dtype=np.float64).T)
+
+    @classmethod
+    def of_ascending(cls, values: Floats) -> PureDigest:
+        digest = cls()
+        digest.add(values)
+        return digest
 
     def merge(self, other: PureDigest) -> None:
         self._take(*other.centroids())

@@ -178,7 +178,6 @@ def tally_columns(
             finite = summable(finite)
             tally.sums[j] = finite.sum()
             if new_digest is not None:
-                digest = tally.digests[j] = new_digest()
-                digest.add(finite)
+                tally.digests[j] = new_digest.of_ascending(finite)
         pause()
     return tally

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from mlmon_exporter.core.settings import BUFFER_ROWS
 from mlmon_exporter.core.stats import digests
 from mlmon_exporter.core.stats.centroids import MOST_ROWS
 from mlmon_exporter.core.stats.digests import (
@@ -312,3 +313,14 @@ def test_bytes_of_other_rows_than_their_centroids_are_refused(rows: float) -> No
     assert data.count(mass) == 1
     with pytest.raises(ValueError, match="expected finite centroids that hold all rows"):
         FastDigest.from_bytes(data.replace(mass, struct.pack("<d", rows)))
+
+
+@pytest.mark.parametrize("rows", [0, 1, PANE_CENTROIDS, PANE_CENTROIDS + 1, 300, BUFFER_ROWS - 1])
+@pytest.mark.parametrize("decimals", [0, 1, 12])
+def test_ascending_values_have_the_centroids_that_the_engine_makes_of_them(
+    rows: int, decimals: int
+) -> None:
+    values = np.sort(np.random.default_rng(rows).standard_cauchy(rows).round(decimals))
+    made, known = FastDigest.of_ascending(values), digest_of("fastdigest", values)
+    for ours, theirs in zip(made.centroids(), known.centroids(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
