@@ -34,7 +34,8 @@ PRINCIPAL_SHARE = 0.65
 LEAST_VARIANCE = 1e-3
 """Lesser variances count as this: features that are copies of each other, but for rounding."""
 MOST_INPUTS = 128
-"""Features that take part, the first in the reference's order: time grows with their square."""
+"""Features that take part, the first in the reference's order: time grows with their square.
+A power of 2: see `_greatest`."""
 LEAST_ROWS = 1000
 DECIMALS = 6
 """Of derived values: the order of sums differs between machines, and so may the last digits."""
@@ -96,17 +97,18 @@ class JointColumns:
         unexplained = precision / np.where(spread > 0, spread, 1.0)[:, None]
 
         def derived(block: Floats) -> Floats:
-            rows = scores(block) - self.center[:, None]
+            rows = scores(block)
+            rows -= self.center[:, None]
             components = _product(self.axes, rows)
-            squares = np.square(components)
-            least = np.abs(_product(unexplained, rows)).argmax(axis=0)
-            found = (
-                np.sqrt(squares.sum(axis=0)),
-                np.sqrt(squares[self.principal :].sum(axis=0)),
-                components[-1],
-                np.where(np.isnan(rows[0]), np.nan, least),
-            )
-            return np.round(found, DECIMALS)
+            found = np.empty((len(self.names), rows.shape[1]))
+            found[2] = components[-1]
+            squares = np.square(components, out=components)
+            found[1] = squares[self.principal :].sum(axis=0)
+            found[0] = squares[: self.principal].sum(axis=0) + found[1]
+            np.sqrt(found[:2], out=found[:2])
+            found[3] = _greatest(_product(unexplained, rows))
+            found[3, np.isnan(rows[0])] = np.nan
+            return np.round(found, DECIMALS, out=found)
 
         return derived
 
@@ -188,3 +190,13 @@ def _product(matrix: Floats, rows: Floats) -> Floats:
     for start in range(0, rows.shape[1], step):
         found[:, start : start + step] = matrix @ rows[:, start : start + step]
     return found
+
+
+def _greatest(values: Floats) -> NDArray[np.int64]:
+    """Return which row has the value farthest from 0, by column: of nearly equal ones the first."""
+    # The row's number takes the place of the last bits: a maximum alone takes a third of the time.
+    bits = np.abs(values).view(np.int64)
+    bits &= -MOST_INPUTS
+    bits |= np.arange(MOST_INPUTS - 1, MOST_INPUTS - 1 - len(values), -1)[:, None]
+    first: NDArray[np.int64] = MOST_INPUTS - 1 - (bits.max(axis=0) & (MOST_INPUTS - 1))
+    return first

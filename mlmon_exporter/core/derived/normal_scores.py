@@ -8,7 +8,7 @@ Missing and unseen values count as 0, the middle: scores of their own column tel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Self
@@ -157,24 +157,35 @@ def scorer(
         raise ValueError(f"derived columns: expected the feature {absent[0]!r}, got none")
     at = [known[each.name] for each in inputs]
     knots = [each.bind(features[i]) for each, i in zip(inputs, at, strict=True)]
-    missing = np.array([[_missing_cell(features[i])] for i in at])
+    bent = [(j, *each) for j, each in enumerate(knots) if len(each[0]) != 2]
+    lines = np.array([_line(*each) for each in knots]).reshape(-1, 4)
+    low, high, slope, first = (each[:, None] for each in lines.T)
+    categories = [j for j, each in enumerate(inputs) if not each.is_numeric]
+    missing = np.array([features[at[j]].bins.cell_count - 1.0 for j in categories]).reshape(-1, 1)
 
     def scores(block: Floats) -> Floats:
         values = block[at]
-        found = np.array([*_interpolated(values, knots)]).reshape(values.shape)
-        is_missing = ~np.isfinite(values) | (values == missing)
-        found[is_missing] = 0.0
-        found[:, is_missing.all(axis=0)] = np.nan
+        # Straight lines of all columns at once, in place: `np.interp` takes five times as long.
+        found: Floats = np.maximum(values, low)
+        np.minimum(found, high, out=found)
+        found -= low
+        found *= slope
+        found += first
+        for j, places, scores in bent:
+            found[j] = np.interp(values[j], places, scores)
+        is_missing = ~np.isfinite(values)
+        is_missing[categories] |= values[categories] == missing
+        if is_missing.any():
+            found[is_missing] = 0.0
+            found[:, is_missing.all(axis=0)] = np.nan
         return found
 
     return scores
 
 
-def _interpolated(values: Floats, knots: Sequence[tuple[Floats, Floats]]) -> Iterator[Floats]:
-    for column, (places, scores) in zip(values, knots, strict=True):
-        yield np.interp(column, places, scores)
-
-
-def _missing_cell(column: ColumnReference) -> float:
-    """Return the cell number of rows without a value; NaN, which nothing equals, for numbers."""
-    return float("nan") if column.kind == "numeric" else column.bins.cell_count - 1.0
+def _line(places: Floats, scores: Floats) -> tuple[float, ...]:
+    """Return the ends of a line, its slope and its first score; zeros where knots bend it."""
+    if len(places) != 2:
+        return (0.0, 0.0, 0.0, 0.0)
+    (low, high), (first, last) = places.tolist(), scores.tolist()
+    return low, high, (last - first) / (high - low), first
