@@ -20,7 +20,6 @@ import tdigest
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import LARGEST
-from mlmon_exporter.core.settings import BUFFER_ROWS
 
 from .centroids import MOST_ROWS, check, quantiles_of, taken_together
 
@@ -29,6 +28,8 @@ Floats = NDArray[np.float64]
 PANE_CENTROIDS = 80
 REFERENCE_CENTROIDS = 200
 MOST_CENTROIDS = 10_000
+CLUSTERED_ROWS = 1024
+"""So many values at most are summed up for a pane's digest before the engine gets them."""
 
 _FORM = b"FASTDIG~" + (1).to_bytes(4, "little")
 """First bytes of the compiled engine's form, in the version that is read here."""
@@ -120,7 +121,7 @@ class FastDigest:
     @classmethod
     def of_ascending(cls, values: Floats) -> FastDigest:
         digest = cls()
-        if PANE_CENTROIDS < len(values) <= BUFFER_ROWS:
+        if PANE_CENTROIDS < len(values) <= CLUSTERED_ROWS:
             # The engine's own centroids, summed up here in a quarter of its time.
             starts, sizes, weights = _clusters(len(values))
             means = np.add.reduceat(values, starts) / sizes
@@ -160,8 +161,8 @@ class FastDigest:
 def _clusters(rows: int) -> tuple[NDArray[np.intp], Floats, list[float]]:
     """Return the first row, the size and again the size of each centroid of ascending values.
 
-    Which values the engine takes together depends on their number alone. Of `BUFFER_ROWS` at most,
-    the outermost stay alone, and no two centroids would fit into one: given them, it keeps them.
+    Which values the engine takes together depends on their number alone. Of `CLUSTERED_ROWS` at
+    most, the outermost stay alone, and no two centroids would fit into one: it keeps them.
     """
     digest = fastdigest.TDigest(PANE_CENTROIDS)
     digest.batch_update([*map(float, range(rows))])

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mlmon_exporter.core.settings import BUFFER_ROWS
 from mlmon_exporter.core.stats import digests
 from mlmon_exporter.core.stats.centroids import MOST_ROWS
 from mlmon_exporter.core.stats.digests import (
+    CLUSTERED_ROWS,
     ENGINES,
     PANE_CENTROIDS,
     REFERENCE_CENTROIDS,
@@ -315,7 +315,9 @@ def test_bytes_of_other_rows_than_their_centroids_are_refused(rows: float) -> No
         FastDigest.from_bytes(data.replace(mass, struct.pack("<d", rows)))
 
 
-@pytest.mark.parametrize("rows", [0, 1, PANE_CENTROIDS, PANE_CENTROIDS + 1, 300, BUFFER_ROWS - 1])
+@pytest.mark.parametrize(
+    "rows", [0, 1, PANE_CENTROIDS, PANE_CENTROIDS + 1, 300, CLUSTERED_ROWS - 1]
+)
 @pytest.mark.parametrize("decimals", [0, 1, 12])
 def test_ascending_values_have_the_centroids_that_the_engine_makes_of_them(
     rows: int, decimals: int
