@@ -203,7 +203,8 @@ def _expected(here: str) -> Iterator[Panel]:
         "often each score was right in the reference, of a regression by how large errors were at "
         "such inputs and predictions. It follows a change of the inputs. It is blind to concept "
         "drift: where the same inputs lead to other outcomes it stays as it was, so it never "
-        "replaces ground truth."
+        "replaces ground truth. It is absent while over 5 % of rows are unlike any of the "
+        "reference."
     )
     groups = {
         "Accuracy and area": ("accuracy", "roc_auc"),

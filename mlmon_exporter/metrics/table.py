@@ -103,6 +103,10 @@ def _qualities() -> dict[str, MetricType]:
             "gauge",
             f"mlmon_quality_{name} expected from inputs and predictions alone, without ground truth; blind to concept drift",
         )
+    found["mlmon_estimate_doubt_ratio"] = MetricType(
+        "gauge",
+        "Share of the window's rows unlike any of the reference: far out in joint distance, or of a feature out of range or of an unknown category; over 0.05 no quality is estimated",
+    )
     return found
 
 

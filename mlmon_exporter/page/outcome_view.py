@@ -22,8 +22,8 @@ RATES = ("selection", "true_positive", "false_positive")
 LEAST_PARITY = 0.8
 """As in the alert MlmonGroundTruthUneven."""
 LOW_COVERAGE = 0.5
-ESTIMATED = ("mlmon_estimated_quality_accuracy", "mlmon_estimated_quality_mae")
-"""One of these is present whenever any quality is estimated."""
+DOUBT = "mlmon_estimate_doubt_ratio"
+"""Present whenever a quality is estimated, or would be without doubt."""
 
 
 class Quality(NamedTuple):
@@ -110,6 +110,10 @@ class VersionOutcomes:
     def estimate(self, name: str, window: str) -> float:
         """Return the estimate of a quality from inputs and predictions alone."""
         return self.numbers.get(f"mlmon_estimated_quality_{name}", self.model, self.version, window)
+
+    def doubt(self, window: str) -> float:
+        """Return the share of rows unlike any of the reference; NaN where nothing is estimated."""
+        return self.numbers.get(DOUBT, self.model, self.version, window)
 
     def rows(self, window: str, segment: Segment = ALL) -> float:
         """Return the number of rows with ground truth; NaN if absent."""
@@ -204,9 +208,9 @@ class ModelOutcomes:
         """Versions with an outcome or a prediction in a window, the configured one first."""
         names = dict.fromkeys(
             labels[1]
-            for name in ("mlmon_quality_rows", "mlmon_segment_rows", *ESTIMATED)
+            for name in ("mlmon_quality_rows", "mlmon_segment_rows", DOUBT)
             for labels, value in self.numbers.rows(name).items()
-            if labels[0] == self.model and value > 0
+            if labels[0] == self.model and (value > 0 or name == DOUBT)
         )
         order = sorted(names, key=lambda version: version != self.configured)
         return tuple(VersionOutcomes(self.numbers, self.model, version) for version in order)

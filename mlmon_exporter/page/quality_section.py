@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from mlmon_exporter.core.outcomes.estimated import DOUBTFUL
 from mlmon_exporter.core.outcomes.quality import QUALITY
 
 from . import formatting
@@ -104,8 +105,16 @@ def _qualities(version: VersionOutcomes, context: Context, shown: int | None) ->
         element("table", table_head("Quality", *heads), element("tbody", rows), class_="quality"),
         element("p", f"Estimate of {context.window}: {BLIND}", class_="soft")
         if is_estimated
-        else None,
+        else _doubt(version.doubt(context.window), context.window),
     )
+
+
+def _doubt(share: float, window: str) -> Html | None:
+    """Return why a quality is not estimated; None where it never is, or rows are few."""
+    if not share > DOUBTFUL:
+        return None
+    said = f"No estimate of {window}: {formatting.percent(share)} of its rows are unlike any of "
+    return element("p", warning_mark(True, "doubt"), said, "the reference.", class_="soft")
 
 
 def _coverage_rows(

@@ -53,6 +53,16 @@ def test_a_regression_has_an_estimate_of_its_error(shown: View) -> None:
     assert abs(float(error[4]) / float(error[1]) - 1) < 0.5
 
 
+def test_no_estimate_is_shown_of_rows_unlike_any_of_the_reference(tmp_path: Path) -> None:
+    monitor = Monitor(Config(**options(tmp_path)))
+    hours = {"hour": [99.0] * 400}
+    ids = [str(i) for i in range(400)]
+    monitor.observe(hours, [100.0] * 400, model=RENTALS, prediction_ids=ids, now=NOW)
+    text = page(view(monitor), model=RENTALS)
+    assert "No estimate of 24h: 100 % of its rows are unlike any of the reference." in text
+    assert "blind" not in text
+
+
 def test_concept_drift_has_a_verdict(shown: View, tmp_path: Path) -> None:
     assert "No concept drift." in page(shown, model=RENTALS)
     monitor = Monitor(Config(**options(tmp_path)))

@@ -7,15 +7,21 @@ blind to concept drift: where the same inputs lead to other outcomes, they stay 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.profile.bins import Bins, CategoryBins
 from mlmon_exporter.core.stats import roc
+from mlmon_exporter.core.stats.roc import RocCurve
 
+from .hits import ClassHits
 from .losses import LEAST_PROBABILITY
-from .tallies import SegmentSums
-from .task import HALF
+from .quality import quality
+from .segments import Segments
+from .tallies import SegmentLayout, SegmentSums
+from .task import HALF, Task
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -116,3 +122,57 @@ def estimates(calibration: Calibration, scores: Floats, rows: Floats) -> dict[st
 
 def _share(part: float, whole: float) -> float:
     return float(part / whole) if whole else float("nan")
+
+
+class ClassCalibrations:
+    """Expected outcomes of many classes: how they go with predicted classes and with scores."""
+
+    def __init__(self, task: Task, hits: ClassHits, reference: SegmentSums) -> None:
+        """Take the reference's hits, and its curves of all rows.
+
+        A class is as likely as its score was right, and is predicted and right as often as at
+        that score; without scores, both as often as it was predicted. Source: Guo et al. (2017),
+        On Calibration of Modern Neural Networks, on one class against the rest.
+        """
+        self._layout = SegmentLayout(task, Segments())
+        rows = hits.confusion.sum(axis=1, keepdims=True)
+        self._confusion = hits.confusion / np.maximum(rows, 1.0)
+        self._curves = [
+            [
+                Calibration(points, HALF)
+                for points in (reference.points(0, k), hits.curves[k].points)
+            ]
+            for k in range(self._layout.curves)
+        ]
+
+    def estimates(self, made: Floats, scores: Sequence[tuple[Floats, Floats]]) -> dict[str, float]:
+        """Return the expected qualities of rows.
+
+        Args:
+            made: Rows predicted to be of each class, and of others.
+            scores: For each class its scores, ascending, and the number of rows with each; none
+                where predictions have no probabilities.
+
+        Returns:
+            Each of `ESTIMATED` that is defined, but for the log loss: the least of probabilities
+            decide it, which share a cell.
+        """
+        expected = self._layout.new()
+        sums = SegmentSums(self._layout, expected)
+        rows = made.sum()
+        true, hits = made @ self._confusion, made * np.diag(self._confusion)
+        for k, (each, counts) in enumerate(scores):
+            own = counts * (rows / counts.sum() if counts.any() else np.nan)
+            chance, hit = (own * curve.chances(each) for curve in self._curves[k])
+            true[k], hits[k] = chance.sum(), min(hit.sum(), made[k])
+            points = np.column_stack((each, chance, own - chance))
+            expected.curves[0, k] = RocCurve(points)
+            squares = chance * np.square(1 - each) + (own - chance) * np.square(each)
+            sums["brier"][0] += squares.sum()
+        names = ["rows", "correct", *["scored"] * bool(scores)]
+        for name, value in zip(names, (rows, hits.sum(), rows), strict=False):
+            sums[name][0] = value
+        for name, values in (("true", true), ("predicted", made), ("hits", hits)):
+            sums.each(name)[0] = values
+        found = quality(sums)
+        return {n: float(found[n][0]) for n in ESTIMATED if n in found and n != "log_loss"}

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core import keys
+from mlmon_exporter.core.derived.joint import DISTANCE
 from mlmon_exporter.core.drift.context import WINDOW_LABELS, ScoringContext
 from mlmon_exporter.core.drift.readings import ColumnReadings
 from mlmon_exporter.core.records import Readings
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
-from mlmon_exporter.core.windows.tally import Tally
 from mlmon_exporter.core.windows.window import Memo
 
-from .estimate import calibration_of, estimates, middles
+from .estimate import ClassCalibrations, calibration_of, estimates, middles
 from .expected import ExpectedLosses
+from .hits import ClassHits
+from .readings import QualityReadings
 from .reference import OutcomeReference
 from .tallies import SegmentSums
 from .task import REGRESSION, Task
@@ -24,17 +27,19 @@ from .task import REGRESSION, Task
 Floats = NDArray[np.float64]
 Matrices = Mapping[int, ReferenceMatrix]
 """By the sides that have columns."""
-Tallies = Mapping[int, Tally]
-"""Of one window, by those sides."""
+Tallies = Mapping[int, Any]
+"""Of one window: those sides, and SEGMENTS."""
 Estimate = Callable[[Tallies], Mapping[str, float]]
 """Gives each quality of a window, NaN where it is not defined."""
+Tallied = ColumnReadings | QualityReadings
+"""Readings whose tallies estimates are made of."""
+DOUBTFUL = 0.05
+"""With a greater share of rows unlike any of the reference nothing is estimated: so far off can
+those rows alone make an estimate of accuracy."""
 
 
 def estimate_of(
-    matrices: Matrices,
-    sums: SegmentSums | None,
-    outcomes: OutcomeReference | None,
-    least_rows: float,
+    matrices: Matrices, sums: SegmentSums | None, outcomes: OutcomeReference | None
 ) -> Estimate | None:
     """Return the estimate of a model's quality, None where the reference does not allow for one.
 
@@ -42,16 +47,18 @@ def estimate_of(
         matrices: The references of all columns.
         sums: Outcomes of the reference in the layout of the windows.
         outcomes: The same as the reference has them.
-        least_rows: Of a window; with fewer, nothing is estimated.
     """
     if sums is None or outcomes is None:
         return None
-    if sums.layout.task.kind == REGRESSION:
-        return _of_losses(matrices, outcomes.expected, least_rows) if outcomes.expected else None
-    return _of_scores(matrices, sums, least_rows)
+    task = sums.layout.task
+    if task.kind == REGRESSION:
+        return _of_losses(matrices, outcomes.expected) if outcomes.expected else None
+    if len(task.scores) == 1:
+        return _of_scores(matrices, sums)
+    return _of_classes(matrices, sums, outcomes.hits) if outcomes.hits else None
 
 
-def _of_losses(matrices: Matrices, expected: ExpectedLosses, least_rows: float) -> Estimate:
+def _of_losses(matrices: Matrices, expected: ExpectedLosses) -> Estimate:
     sides = {
         side: expected.of_cells(matrices[side].references) for side in (keys.FEATURES, keys.OUTPUTS)
     }
@@ -59,8 +66,7 @@ def _of_losses(matrices: Matrices, expected: ExpectedLosses, least_rows: float) 
     def estimate(tallies: Tallies) -> Mapping[str, float]:
         means = expected.means.copy()
         for side, losses in sides.items():
-            rows = tallies[side].rows
-            means += losses @ tallies[side].counts / (rows if rows >= least_rows else np.nan)
+            means += losses @ tallies[side].counts / (tallies[side].rows or np.nan)
         # Far from the reference a sum may come to be less than any loss.
         absolute, squared = np.where(means > 0, means, np.nan).tolist()
         return {"mae": absolute, "rmse": float(np.sqrt(squared))}
@@ -68,7 +74,7 @@ def _of_losses(matrices: Matrices, expected: ExpectedLosses, least_rows: float) 
     return estimate
 
 
-def _of_scores(matrices: Matrices, sums: SegmentSums, least_rows: float) -> Estimate | None:
+def _of_scores(matrices: Matrices, sums: SegmentSums) -> Estimate | None:
     calibration, task = calibration_of(sums), sums.layout.task
     if calibration is None:
         return None
@@ -76,7 +82,23 @@ def _of_scores(matrices: Matrices, sums: SegmentSums, least_rows: float) -> Esti
 
     def estimate(tallies: Tallies) -> Mapping[str, float]:
         rows = tallies[keys.OUTPUTS].counts[cells].astype(np.float64)
-        return estimates(calibration, scores, rows if rows.sum() >= least_rows else 0 * rows)
+        return estimates(calibration, scores, rows)
+
+    return estimate
+
+
+def _of_classes(matrices: Matrices, sums: SegmentSums, hits: ClassHits) -> Estimate | None:
+    layout = sums.layout
+    numbers = range(layout.curves)
+    if any(number not in hits.curves for number in numbers):
+        return None
+    calibrations = ClassCalibrations(layout.task, hits, sums)
+    each = [_score_cells(matrices[keys.OUTPUTS], layout.task, number) for number in numbers]
+
+    def estimate(tallies: Tallies) -> Mapping[str, float]:
+        made = SegmentSums(layout, tallies[keys.SEGMENTS]).each("made")[0]
+        counts = tallies[keys.OUTPUTS].counts.astype(np.float64)
+        return calibrations.estimates(made, [(scores, counts[cells]) for cells, scores in each])
 
     return estimate
 
@@ -89,14 +111,42 @@ def _score_cells(outputs: ReferenceMatrix, task: Task, number: int) -> tuple[sli
     return slice(start, end - 1), middles(layout.bins[column])
 
 
+def unlike(matrices: Matrices, tallies: Tallies) -> float:
+    """Return the share of a window's rows that are unlike any of the reference, 0 to 1.
+
+    The greatest of: rows beyond the 99.9 percentile of the joint distance; of a feature, values
+    that are out of the reference's range, or of a category that it never had. NaN without rows.
+    """
+    found = [0.0]
+    for side in (keys.FEATURES, keys.DERIVED):
+        matrix, tally = matrices[side], tallies.get(side)
+        if tally is None or not tally.rows:
+            continue
+        sums = matrix.sums_of_counts(tally)
+        rows = sums.unseen + np.where(matrix.is_numeric, sums.outside, 0)
+        for j, column in enumerate(matrix.references):
+            if side == keys.FEATURES and not column.looks and not column.is_id_like:
+                found.append(rows[j] / tally.rows)
+            elif column.name == DISTANCE and side == keys.DERIVED:
+                start, end = matrix.layout.cell_starts[j : j + 2]
+                beyond = tally.counts[start + column.tail_cells[1] : end - 1]
+                found.append(beyond.sum() / tally.rows)
+    return float(max(found))
+
+
 class EstimateReadings:
     """Quality to expect of the rows in each window; the same objects while no count changes."""
 
     def __init__(
-        self, sides: Mapping[int, ColumnReadings], estimate: Estimate, context: ScoringContext
+        self,
+        sides: Mapping[int, Tallied],
+        matrices: Matrices,
+        estimate: Estimate,
+        context: ScoringContext,
     ) -> None:
-        """Estimate from the columns of these sides, whose readings come first."""
+        """Estimate from the tallies of these sides, whose readings come first."""
         self._sides = sides
+        self._matrices = matrices
         self._estimate = estimate
         self._context = context
         self._kept: Memo[list[Readings]] = Memo()
@@ -109,6 +159,12 @@ class EstimateReadings:
     def _all(self) -> Iterator[Readings]:
         for k, labels in enumerate(self._context.window_labels):
             tallies = {side: readings.tallies[k] for side, readings in self._sides.items()}
+            outputs: Any = tallies[keys.OUTPUTS]
+            predicted = self._matrices[keys.OUTPUTS].sums_of_counts(outputs).values
+            is_small = predicted.max(initial=0) < self._context.policy.min_window_rows
+            doubt = np.nan if is_small else unlike(self._matrices, tallies)
+            yield Readings("mlmon_estimate_doubt_ratio", WINDOW_LABELS, labels, [doubt])
             for name, value in self._estimate(tallies).items():
+                shown = value if doubt <= DOUBTFUL else np.nan
                 metric = f"mlmon_estimated_quality_{name}"
-                yield Readings(metric, WINDOW_LABELS, labels, [value])
+                yield Readings(metric, WINDOW_LABELS, labels, [shown])

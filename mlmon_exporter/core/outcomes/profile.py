@@ -22,6 +22,7 @@ from mlmon_exporter.core.settings import MOST_SEGMENTS, Choice, SegmentFeature
 
 from .classes import in_order
 from .expected import LossFit
+from .hits import ClassHits
 from .reference import OutcomeReference
 from .residuals import RESIDUAL, residuals_of
 from .scored_rows import scored_rows, tally_outcomes
@@ -103,7 +104,8 @@ def outcome_reference(
     known = [like.residuals] if like is not None and like.residuals is not None else []
     profiler = Profiler(engine, like=known)
     blocks = partial(_blocks, chunks, columns, scorer)
-    tally, first, last = _counted(blocks(), scorer, profiler)
+    hits = ClassHits.of(task)
+    tally, first, last = _counted(blocks(), scorer, profiler, hits)
     if not tally.rows:
         return None
     if not profiler.is_exact:
@@ -118,7 +120,7 @@ def outcome_reference(
         for block in blocks():
             variation.count(block.rows, block.times)
         residuals_column = variation.column()
-    return replace(start, tally=tally, residuals=residuals_column)
+    return replace(start, tally=tally, residuals=residuals_column, hits=hits)
 
 
 def with_expected(
@@ -146,15 +148,20 @@ def with_expected(
 
 
 def _counted(
-    blocks: Iterable[_Block], scorer: OutcomeScorer, profiler: Profiler
+    blocks: Iterable[_Block], scorer: OutcomeScorer, profiler: Profiler, hits: ClassHits | None
 ) -> tuple[SegmentTally, float, float]:
-    """Return the tally of rows, and the times of the first and the last; NaN if not known."""
+    """Return the tally of rows, and the times of the first and the last; NaN if not known.
+
+    The rows are added to hits, too.
+    """
     tally = scorer.layout.new()
     first = last = np.nan
     for block in blocks:
         scored = scored_rows(scorer.layout, block.rows)
         which = segment_indexes(scorer.layout, block.segments)
         tally.merge(tally_outcomes(scorer.layout, scored, which))
+        if hits is not None:
+            hits.add(block.rows, scorer.task)
         profiler.profile({RESIDUAL: scored.residuals}, len(scored.residuals))
         first = np.fmin.reduce(block.times, initial=first)
         last = np.fmax.reduce(block.times, initial=last)

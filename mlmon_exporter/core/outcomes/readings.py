@@ -124,6 +124,15 @@ class QualityReadings:
         for name, values in self._reference.quality.items():
             yield Readings(f"mlmon_reference_quality_{name}", names, labels, values)
 
+    @property
+    def tallies(self) -> list[SegmentTally]:
+        """Those of each window that was last read."""
+        return [sums.tally for sums in self.sums]
+
+    def revision(self, now: float) -> tuple[int, ...]:
+        """Return a key that changes whenever `at` may give something else."""
+        return self._tallies.revision(now)
+
     def at(self, now: float) -> Iterator[Readings]:
         """Give all readings at `now`, Unix seconds."""
         yield from self._of_reference

@@ -18,6 +18,7 @@ from mlmon_exporter.core.stats.roc import RocCurve
 
 from .classes import in_order
 from .expected import ExpectedLosses
+from .hits import ClassHits
 from .segments import FeatureSegments, Segments
 from .tallies import SegmentLayout, SegmentSums, SegmentTally, aligned
 from .task import CLASSIFICATION, REGRESSION, Task, choose_task
@@ -43,6 +44,8 @@ class OutcomeReference:
     """The column of residuals, log losses, or 0 and 1."""
     expected: ExpectedLosses | None = None
     """Losses of a regression by the values of a row; of older references, and few rows, None."""
+    hits: ClassHits | None = None
+    """Of many classes, or of classes without probabilities; None of older references."""
 
     def task(self, outputs: Sequence[ColumnReference], names: Sequence[str]) -> Task | None:
         """Return the task, given the references of the outputs."""
@@ -66,6 +69,7 @@ class OutcomeReference:
         """Return the outcomes of both sides' rows, given the references of all outputs.
 
         Losses that were fitted apart do not add up: those of the side with more rows are kept.
+        Hits are dropped where one side has them not, or for other classes.
 
         Raises:
             ValueError: Their tasks differ.
@@ -89,7 +93,10 @@ class OutcomeReference:
         is_larger = self.tally.rows >= other.tally.rows
         fits = (self.expected, other.expected) if is_larger else (other.expected, self.expected)
         expected = fits[0] or fits[1]
-        return replace(together, tally=merged, residuals=residuals, expected=expected)
+        hits = self.hits.merge(other.hits) if self.hits and other.hits else None
+        if together.classes != self.classes or together.classes != other.classes:
+            hits = None
+        return replace(together, tally=merged, residuals=residuals, expected=expected, hits=hits)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form in which reference files hold outcomes."""
@@ -109,6 +116,7 @@ class OutcomeReference:
             ],
             "error": column_to_dict(self.residuals) if self.residuals is not None else None,
             "expected": self.expected.to_dict() if self.expected is not None else None,
+            "hits": self.hits.to_dict() if self.hits is not None else None,
         }
 
     @classmethod
@@ -143,6 +151,8 @@ class OutcomeReference:
         if task is None or not all(isinstance(s.feature, str) for s in made.segments):
             raise ValueError("outcomes: expected columns of the reference, got others")
         made.layout(task).check(tally)
+        if form.get("hits"):
+            made = replace(made, hits=ClassHits.from_dict(form["hits"], len(task.classes)))
         return made
 
 

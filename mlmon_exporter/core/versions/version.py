@@ -12,7 +12,7 @@ from mlmon_exporter.core.drift.dependence import LiveDependence
 from mlmon_exporter.core.drift.history import ColumnHistory, WindowSummary
 from mlmon_exporter.core.drift.readings import OUTPUTS, ROLES, ColumnReadings, Role
 from mlmon_exporter.core.drift.tests import count_tests
-from mlmon_exporter.core.outcomes.estimated import Estimate, EstimateReadings, estimate_of
+from mlmon_exporter.core.outcomes.estimated import Estimate, EstimateReadings, Tallied, estimate_of
 from mlmon_exporter.core.outcomes.predicted import PredictedRows
 from mlmon_exporter.core.outcomes.readings import (
     QualityReadings,
@@ -150,8 +150,9 @@ class Version:
             errors = ResidualReadings(residuals, scorer.residuals, context, dependence)
             self.sources.append(errors.at)
         if self._setup.estimate is not None:
-            estimates = EstimateReadings(self._readings, self._setup.estimate, context)
-            self.sources.append(estimates.at)
+            sides: Mapping[int, Tallied] = {**self._readings, keys.SEGMENTS: self.quality}
+            matrices, estimate = self._setup.matrices, self._setup.estimate
+            self.sources.append(EstimateReadings(sides, matrices, estimate, context).at)
 
     def add(
         self, batch: Batch, now: float, pause: Callable[[], None], request_bytes: int | None
@@ -200,8 +201,7 @@ def setup_of(
     dependences |= _dependence_of_residuals(scorer)
     outcomes = _reference_outcomes(reference, scorer)
     sums = outcomes.sums if outcomes is not None else None
-    least_rows = settings.policy.min_window_rows
-    estimate = estimate_of(matrices, sums, reference.outcomes, least_rows)
+    estimate = estimate_of(matrices, sums, reference.outcomes)
     return VersionSetup(settings, matrices, derive, scorer, outcomes, estimate, dependences)
 
 
