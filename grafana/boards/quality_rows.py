@@ -100,7 +100,21 @@ def rows(here: str) -> list[Row]:
 def expected(here: str) -> Row:
     """Return what is said before ground truth comes."""
     title = "Quality to be expected, before ground truth comes: blind to concept drift"
-    return Row(title, [Line(8, list(_expected(here)))], is_collapsed=True)
+    lines = [Line(8, list(_expected(here))), Line(6, [_doubt(here)])]
+    return Row(title, lines, is_collapsed=True)
+
+
+def _doubt(here: str) -> Panel:
+    share = greatest("mlmon_estimate_doubt_ratio", here, "version")
+    return series(
+        "Rows unlike any of the reference",
+        "Greatest share of rows that are far out in joint distance, out of a feature's range, or "
+        "of an unknown category. Over 5 % no quality is estimated: nothing is known of such "
+        "rows.",
+        "percentunit",
+        Query(share, "unlike {{version}}"),
+        none=NO_ESTIMATE,
+    )
 
 
 def versions(here: str) -> Row:
