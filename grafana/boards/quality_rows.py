@@ -239,7 +239,7 @@ def _expected(here: str) -> Iterator[Panel]:
             "none",
             *found,
             axis=Axis() if all(map(_is_loss, names)) else SHARE,
-            none=NO_ESTIMATE,
+            none=f"{NO_ESTIMATE} of a {QUALITY[names[0]].task}",
         )
 
 

@@ -150,11 +150,11 @@ def is_for_another_task(expr: str, model: str | None) -> bool:
 
 def _task(family: str) -> str | None:
     """Return the task that alone has a metric, None where others have it, too."""
-    if re.match(
-        r"mlmon_(segment|demographic|equal|estimated|ground_truth_(coverage|parity))", family
-    ):
+    if re.match(r"mlmon_(segment|demographic|equal|ground_truth_(coverage|parity))", family):
         return CLASSIFICATION
-    found = re.match(r"mlmon_(?:reference_)?quality_(\w+?)(_difference)?(_threshold)?$", family)
+    found = re.match(
+        r"mlmon_(?:reference_|estimated_)?quality_(\w+?)(_difference)?(_threshold)?$", family
+    )
     quality = QUALITY.get(found[1]) if found else None
     return quality.task if quality else None
 
