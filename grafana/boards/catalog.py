@@ -15,5 +15,9 @@ def boards() -> dict[str, Dashboard]:
     return {f"{board.uid}.json": board for board in made}
 
 
-NOT_SHOWN: Mapping[str, str] = {}
+NOT_SHOWN: Mapping[str, str] = {
+    f"mlmon_{side}_{what}_total": f'the bin "{what}" has the same rows'
+    for side in ("feature", "prediction")
+    for what in ("missing", "unseen")
+}
 """Metrics that no board shows -> why."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from grafana_foundation_sdk.models.dashboard import Panel
 
@@ -34,12 +34,19 @@ NEEDS_FULL = "Needs detail = full"
 def lines(side: Side) -> list[Line]:
     """Return all panels of one column, the most telling ones first."""
     return [
-        Line(4, list(_numbers(side))),
-        Line(10, [_distribution(side), _worst(side)]),
-        Line(8, [_psi(side), _fleet(side), _gap(side)]),
+        *of_derived(side),
         Line(8, [_missing(side), _rare(side), _bad_rows(side)]),
         Line(8, [_shares(side)]),
         Line(8, [_values(side), _quantiles(side)]),
+    ]
+
+
+def of_derived(side: Side) -> list[Line]:
+    """Return the panels of a column that is derived: no value of it comes from outside."""
+    return [
+        Line(4, list(_numbers(side))),
+        Line(10, [_distribution(side), _worst(side)]),
+        Line(8, [_psi(side), _fleet(side), _gap(side)]),
     ]
 
 
@@ -255,18 +262,18 @@ def other_scores(side: Side) -> Line:
 
 
 def _bad_rows(side: Side) -> Panel:
-    kinds: Sequence[str] = ("missing", "invalid", "unseen", "out_of_range")
+    where, rows = where_of(side), f"{side.prefix}_bin_rows_total"
     return series(
         "Rows with a fault",
-        f"Rows a second whose {side.word} is missing, is not of its kind (text for a number), "
-        "is a category never seen, or lies beyond the reference's least and greatest value.",
+        f"Rows a second whose {side.word} is missing, is a category never seen, or is not of its "
+        'kind (text for a number), which counts as missing too. With `detail = "full"` also of '
+        "those beyond the reference's least and greatest value.",
         "rowsps",
+        Query(rate(rows, f'{where}, bin="missing"', BY_PLACE), "missing"),
+        Query(rate(rows, f'{where}, bin="unseen"', BY_PLACE), "unseen"),
         *(
-            Query(
-                rate(f"{side.prefix}_{kind}_total", where_of(side), BY_PLACE),
-                kind.replace("_", " "),
-            )
-            for kind in kinds
+            Query(rate(f"{side.prefix}_{kind}_total", where, BY_PLACE), kind.replace("_", " "))
+            for kind in ("invalid", "out_of_range")
         ),
         axis=Axis(least_top=1),
     )

@@ -9,9 +9,8 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 from . import column_panels
 from .board import Board, Choice, Line, Row, dashboard
 from .column import FEATURE, TOGETHER, over_threshold, where_of
-from .column_panels import BINS
 from .panels import quantity, series, states
-from .promql import BY_PLACE, MODEL, VERSION, WINDOW, by_place, greatest, of_all, total
+from .promql import MODEL, VERSION, WINDOW, by_place, greatest, total
 from .queries import Query
 from .tables import OVER, Column, Key, table
 
@@ -47,7 +46,7 @@ def board() -> Dashboard:
     )
     derived = Row(
         "One column derived from features: $derived",
-        [*column_panels.lines(TOGETHER), column_panels.other_scores(TOGETHER)],
+        [*column_panels.of_derived(TOGETHER), column_panels.other_scores(TOGETHER)],
         is_collapsed=True,
     )
     return dashboard(BOARD, [features, together, one, earlier, other, derived])
@@ -191,22 +190,24 @@ def _heat_together() -> Panel:
 
 
 def _carriers() -> Panel:
-    least = f'{MODEL}, derived="least_explained"'
-    rows = f"increase(mlmon_derived_bin_rows_total{{{least}}}[$__range])"
-    now = of_all(f"sum by ({BINS}) ({rows})", f"sum by ({BY_PLACE}) ({rows})")
-    before = f"avg by ({BINS}) (mlmon_derived_reference_ratio{{{least}}})"
+    now, before = (
+        greatest(f"mlmon_derived_risen_{what}", HERE, "version, bin")
+        for what in ("ratio", "reference_ratio")
+    )
     return table(
-        "Features that the others explain least",
-        "Share of the rows, in the time shown, in which a feature is farthest from what the others "
-        "lead to expect. When features no longer go together, those that rise carry the change.",
+        "Features that carry it",
+        "Share of the window's rows in which a feature is farthest from what the others lead to "
+        "expect, of the features that rise while features no longer go together.",
         [
             Key("bin", "Feature"),
             Key("namespace", "Namespace", width=100),
             Key("job", "Job", width=80),
+            Key("version", "Version", width=80),
         ],
         [
-            Column("Change", f"{now}\n- on ({BINS})\n{before}", "percentunit", 1, is_bar=True),
+            Column("Change", f"{now}\n- {before}", "percentunit", 1, is_bar=True),
             Column("Now", now, "percentunit", 1, width=80),
             Column("Reference", before, "percentunit", 1, width=90),
         ],
+        none="No feature does",
     )

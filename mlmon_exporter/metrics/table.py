@@ -25,14 +25,8 @@ def _columns(of: str) -> dict[str, MetricType]:
     """Return the metrics of one side of a model, which all that have columns share."""
     prefix, what = f"mlmon_{of}", WORDS.get(of, of)
     return {
-        f"{prefix}_value": MetricType("histogram", f"Values of each numeric {what}; bounds are the reference's bin edges"),
         f"{prefix}_bin_rows_total": MetricType("counter", f"Rows of each {what} in each bin of the reference"),
-        f"{prefix}_missing_total": MetricType("counter", f"Rows without a usable value of the {what}: absent, null, NaN, empty or invalid"),
-        f"{prefix}_invalid_total": MetricType("counter", f"Rows whose {what} could not be read as its kind: text for a number, infinity, a list"),
-        f"{prefix}_unseen_total": MetricType("counter", f"Rows with a category of the {what} that the reference never had"),
-        f"{prefix}_out_of_range_total": MetricType("counter", f"Rows with a {what} below the reference's least or above its greatest value"),
         f"{prefix}_reference_ratio": MetricType("gauge", f"Share of rows that the reference expects in each bin of the {what}, 0 to 1; interval says what the bin covers"),
-        f"{prefix}_quantile": MetricType("summary", f"Value of the {what} at a quantile of the window (0.05 to 0.999)"),
         f"{prefix}_psi": MetricType("gauge", f"Population stability index of the {what} in the window against the reference, nats"),
         f"{prefix}_ks_statistic": MetricType("gauge", f"Kolmogorov-Smirnov statistic of the {what} against the reference, 0 to 1"),
         f"{prefix}_js_distance": MetricType("gauge", f"Jensen-Shannon distance, base 2, of the {what} against the reference, 0 to 1"),
@@ -48,6 +42,19 @@ def _columns(of: str) -> dict[str, MetricType]:
         f"{prefix}_tail_threshold": MetricType("gauge", f"{prefix}_tail_ratio above this value counts as drift"),
         f"{prefix}_drifted": MetricType("gauge", f"1 if any score of the {what} is over its threshold, else 0; absent with too few rows"),
         f"{prefix}_window_rows": MetricType("gauge", "Rows in the window"),
+    }  # fmt: skip
+
+
+def _values(of: str) -> dict[str, MetricType]:
+    """Return the metrics of one side of a model whose values come from outside."""
+    prefix, what = f"mlmon_{of}", of
+    return {
+        f"{prefix}_value": MetricType("histogram", f"Values of each numeric {what}; bounds are the reference's bin edges"),
+        f"{prefix}_missing_total": MetricType("counter", f"Rows without a usable value of the {what}: absent, null, NaN, empty or invalid"),
+        f"{prefix}_invalid_total": MetricType("counter", f"Rows whose {what} could not be read as its kind: text for a number, infinity, a list"),
+        f"{prefix}_unseen_total": MetricType("counter", f"Rows with a category of the {what} that the reference never had"),
+        f"{prefix}_out_of_range_total": MetricType("counter", f"Rows with a {what} below the reference's least or above its greatest value"),
+        f"{prefix}_quantile": MetricType("summary", f"Value of the {what} at a quantile of the window (0.05 to 0.999)"),
     }  # fmt: skip
 
 
@@ -148,11 +155,15 @@ METRICS: dict[str, MetricType] = {
     "process_resident_memory_bytes": MetricType("gauge", "Resident memory of all workers"),
     "process_open_fds": MetricType("gauge", "Open file descriptors of all workers"),
     "process_start_time_seconds": MetricType("gauge", "Unix time when the oldest worker started"),
+    **_values("feature"),
     **_columns("feature"),
     "mlmon_feature_importance_ratio": MetricType("gauge", "Share of the importance of all features for the predictions that the feature has, 0 to 1, in the reference"),
     "mlmon_drifted_features_ratio": MetricType("gauge", "Share of the model's features that drifted, 0 to 1"),
+    **_values("prediction"),
     **_columns("prediction"),
     **_columns("derived"),
+    "mlmon_derived_risen_ratio": MetricType("gauge", "Share of the window's rows in a category of the derived column, 0 to 1: of three at most that rose, while the model's features go together otherwise than in the reference"),
+    "mlmon_derived_risen_reference_ratio": MetricType("gauge", "The same share in the reference"),
     "mlmon_reference_rows": MetricType("gauge", "Rows the reference was built from, or learned from so far"),
     "mlmon_reference_timestamp_seconds": MetricType("gauge", "Unix time when the reference was built"),
     "mlmon_reference_learning": MetricType("gauge", "1 while the reference is being learned from the first rows, else 0"),

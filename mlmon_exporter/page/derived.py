@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from mlmon_exporter.core.derived.joint import COMPONENT, DISTANCE, LEAST_EXPLAINED, RESIDUAL
+from mlmon_exporter.core.drift.risen import Risen, risen
 
 from . import formatting
 from .document import name_of
@@ -20,21 +19,9 @@ MEANINGS = {
     LEAST_EXPLAINED: "the feature that is farthest from what the others lead to expect",
 }
 """Derived column -> its meaning in a line."""
-CARRIERS = 3
-LEAST_RISE, LEAST_ERRORS = 0.01, 4.0
-"""A feature carries a change if its share rises by so much, and by so many standard errors."""
 
 
-class Carrier(NamedTuple):
-    """A feature that stands out in more rows than in the reference."""
-
-    name: str
-    before: float
-    """Share of the rows in which it is the least explained one, 0 to 1."""
-    now: float
-
-
-def carriers(columns: Sequence[ColumnView], window: str) -> list[Carrier]:
+def carriers(columns: Sequence[ColumnView], window: str) -> list[Risen]:
     """Return the features that carry a change of how features go together, greatest rise first.
 
     Args:
@@ -46,14 +33,8 @@ def carriers(columns: Sequence[ColumnView], window: str) -> list[Carrier]:
         return []
     summary = column.summaries[window]
     bars, rows = summary.bars, summary.rows
-    shares = (side[column.index].tolist() for side in (bars.reference, summary.current))
-    each = map(Carrier, bars.intervals[column.index], *shares)
-    risen = [c for c in each if c.now - c.before > max(LEAST_RISE, LEAST_ERRORS * _error(c, rows))]
-    return sorted(risen, key=lambda carrier: carrier.before - carrier.now)[:CARRIERS]
-
-
-def _error(carrier: Carrier, rows: int) -> float:
-    return math.sqrt(max(carrier.before, 1 / max(rows, 1)) / max(rows, 1))
+    before, now = (side[column.index].tolist() for side in (bars.reference, summary.current))
+    return risen(bars.intervals[column.index], before, now, rows)
 
 
 def carried(columns: Sequence[ColumnView], window: str) -> Html | None:

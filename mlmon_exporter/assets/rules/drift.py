@@ -11,8 +11,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from mlmon_exporter.core.derived.joint import LEAST_EXPLAINED
 from mlmon_exporter.core.drift.readings import DERIVED, FEATURES, OUTPUTS, ROLES, Role
+from mlmon_exporter.core.drift.risen import MOST
 from mlmon_exporter.core.settings import LEARNED
 
 from .alert import ROWS_KNOWN, THE_MODEL, Alert, unless_independent
@@ -25,8 +25,6 @@ LEAST_ROWS = 1000
 NOISE_FACTOR = 3
 """Least ratio of the fleet's PSI to what chance brings once in a thousand windows."""
 STALE_DAYS = 180
-CARRIERS, LEAST_RISE = 3, 0.02
-"""Features that are named as carrying joint drift, at most, and the least rise of their share."""
 
 
 def alerts(settings: Settings) -> list[Alert]:
@@ -113,20 +111,21 @@ def _joint(settings: Settings) -> Alert:
 
 def _carriers(settings: Settings) -> str:
     """Return a text that Prometheus completes with the features that carry the change."""
-    rows, shares = (
-        settings.select(f"{DERIVED.prefix}_{what}", f'{DERIVED.label}="{LEAST_EXPLAINED}",%s')
-        for what in ("bin_rows_total", "reference_ratio")
+    (now, now_of), (before, before_of) = (
+        [settings.select(f"{DERIVED.prefix}_risen_{what}", to) for to in ("%s", "%s,bin=%q")]
+        for what in ("ratio", "reference_ratio")
     )
-    rise = f"increase({rows}[{settings.span('1h')}])"
-    query = (
-        f"topk({CARRIERS}, sum by (bin) ({rise}) / scalar(sum({rise})) "
-        f"- avg by (bin) ({shares}) > {LEAST_RISE})"
+    from_to = " → ".join(
+        f"{{{{ printf `max({of_one})` $here .Labels.bin | query | first | value | "
+        "humanizePercentage }}"
+        for of_one in (before_of, now_of)
     )
-    names = "{{ range $i, $each := . }}{{ if $i }}, {{ end }}{{ $each.Labels.bin }}{{ end }}"
     return (
-        f"{_here((*PLACE, *LABELS[1:]))}{{{{ with printf `{query}` . . . | query }}}} "
-        f"Least explained by the others, and more often than before: {names}."
-        "{{ end }}{{ end }}"
+        f"{_here((*PLACE, *LABELS[1:]))}"
+        f"{{{{ with printf `topk({MOST}, max by (bin) ({now} - {before}))` . . | query }}}} "
+        "Least explained by the others, and more often than before: "
+        "{{ range $i, $each := . }}{{ if $i }}, {{ end }}{{ .Labels.bin }} "
+        f"({from_to} of rows){{{{ end }}}}.{{{{ end }}}}{{{{ end }}}}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from mlmon_exporter.core.windows.window import Memo, WindowedTallies
 
 from .context import MODEL_LABELS, WINDOW_LABELS, Labels, ScoringContext
 from .dependence import Followed, LiveDependence
+from .risen import risen
 from .tests import DIGEST_SCORE, SCORES, Comparison, score
 
 Floats = NDArray[np.float64]
@@ -49,19 +51,24 @@ class ReferenceReadings:
     def __init__(self, matrix: ReferenceMatrix, role: Role, model_labels: tuple[str, str]) -> None:
         self.names = distinct_labels(matrix.layout.names)
         self.columns: Labels = tuple((*model_labels, name) for name in self.names)
+        sizes = np.diff(matrix.layout.bin_starts)
+        # A derived category has as many bins as there are features: see `_risen` for what is shown.
+        is_shown = matrix.is_numeric | (role is not DERIVED)
+        self.shown = np.repeat(is_shown, sizes)
+        """Which bins have readings."""
         bins = [
             (name, b.kind, bin_name, interval)
-            for name, b in zip(self.names, matrix.layout.bins, strict=True)
+            for name, b in compress(zip(self.names, matrix.layout.bins, strict=True), is_shown)
             for bin_name, interval in zip(b.bin_names, b.intervals, strict=True)
         ]
         self.bins: Labels = tuple((*model_labels, *bin_[:3]) for bin_ in bins)
         intervals: Labels = tuple((*model_labels, *bin_) for bin_ in bins)
         rows = np.add.reduceat(matrix.reference.bins, matrix.bin_starts)
-        sizes = np.diff(matrix.layout.bin_starts)
         ratios = matrix.reference.bins / np.repeat(np.where(rows > 0, rows, np.nan), sizes)
         names = (*MODEL_LABELS, role.label)
         by_bin = (*names, "kind", "bin", "interval")
-        self.readings = [Readings(f"{role.prefix}_reference_ratio", by_bin, intervals, ratios)]
+        shares = ratios[self.shown]
+        self.readings = [Readings(f"{role.prefix}_reference_ratio", by_bin, intervals, shares)]
         importance = np.array([column.importance for column in matrix.references])
         known = np.flatnonzero(~np.isnan(importance)).tolist()
         if known:
@@ -138,7 +145,10 @@ class ColumnReadings:
         sums = self._matrix.sums_of_counts(totals)
         prefix, labels = self._role.prefix, self._reference.columns
         by_bin = (*self._names, "kind", "bin")
-        yield Readings(f"{prefix}_bin_rows_total", by_bin, self._reference.bins, sums.bins)
+        bins = sums.bins[self._reference.shown]
+        yield Readings(f"{prefix}_bin_rows_total", by_bin, self._reference.bins, bins)
+        if self._role is DERIVED:  # the columns that they are derived from have the rest
+            return
         for what, values in (("missing", sums.missing), ("invalid", totals.invalid)):
             yield Readings(f"{prefix}_{what}_total", self._names, labels, values)
         for what, of, values in (
@@ -189,11 +199,28 @@ class ColumnReadings:
         for name, values in shown.items():
             yield Readings(f"{prefix}_{name}", names, labels, values)
         yield Readings(f"{prefix}_window_rows", names, labels, np.full(len(labels), sums.rows))
-        by_quantile = (*self._names, "quantile", "window")
-        of = self._by_quantile[k]
-        quantiles = Deferred(len(of), lambda: np.ravel(full().current.quantiles))
-        yield Readings(f"{prefix}_quantile", by_quantile, of, quantiles)
+        if self._role is not DERIVED:
+            by_quantile = (*self._names, "quantile", "window")
+            of = self._by_quantile[k]
+            quantiles = Deferred(len(of), lambda: np.ravel(full().current.quantiles))
+            yield Readings(f"{prefix}_quantile", by_quantile, of, quantiles)
+        elif (results["drifted"] == 1.0).any():
+            yield from self._risen(k, sums)
         if self._role is FEATURES and len(labels):
             ratio = float(results["drifted"].mean())
             labels = self._context.window_labels[k]
             yield Readings("mlmon_drifted_features_ratio", WINDOW_LABELS, labels, [ratio])
+
+    def _risen(self, k: int, sums: Sums) -> Iterator[Readings]:
+        """Give the categories that carry a drift, which a derived column has one of a feature."""
+        matrix, names = self._matrix, (*self._names, "bin", "window")
+        window = self._context.windows[k].label
+        for j in np.flatnonzero(~matrix.is_numeric).tolist():
+            bins = slice(*matrix.layout.bin_starts[j : j + 2])
+            sides = (matrix.reference.bins[bins], sums.bins[bins])
+            before, now = ((rows / max(rows.sum(), 1)).tolist() for rows in sides)
+            found = risen(matrix.layout.bins[j].bin_names, before, now, sums.rows)
+            of = tuple((*self._reference.columns[j], each.name, window) for each in found)
+            prefix = f"{self._role.prefix}_risen"
+            yield Readings(f"{prefix}_ratio", names, of, [each.now for each in found])
+            yield Readings(f"{prefix}_reference_ratio", names, of, [each.before for each in found])
