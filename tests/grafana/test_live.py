@@ -62,7 +62,7 @@ COMPARED = 'mlmon_quality_rmse_difference{window="1h"}'
 CONVERSION = "kpi:mlmon_kpi_events_per_row:ratio1h"
 OF_NUMBERS = {"ks_statistic", "ks_threshold", "tail_ratio", "tail_threshold"}
 OF_NUMBERS |= {"value", "quantile", "wasserstein_ratio", "out_of_range_total"}
-OF_CATEGORIES = {"unseen_ratio", "unseen_threshold", "l_infinity", "unseen_total"}
+OF_CATEGORIES = {"unseen_ratio", "unseen_threshold", "l_infinity", "unseen"}
 """What only one of both kinds of columns has: Grafana shows a word for nothing there."""
 
 
