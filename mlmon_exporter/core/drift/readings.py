@@ -55,7 +55,7 @@ class ReferenceReadings:
         # A derived category has as many bins as there are features: see `_risen` for what is shown.
         is_shown = matrix.is_numeric | (role is not DERIVED)
         self.shown = np.repeat(is_shown, sizes)
-        """Which bins have readings."""
+        """Bins that have readings."""
         bins = [
             (name, b.kind, bin_name, interval)
             for name, b in compress(zip(self.names, matrix.layout.bins, strict=True), is_shown)
