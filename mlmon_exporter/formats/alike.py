@@ -6,9 +6,9 @@ Where no value decides how a body is read, the next one is read by looking into 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from gc import is_tracked
-from itertools import chain
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from operator import itemgetter
 from typing import Any, NamedTuple, Self
 
 import orjson
@@ -18,7 +18,7 @@ from mlmon_exporter.core.records import Exchange
 from .body_map import BodyMap
 from .errors import FormatError
 from .features import HOLDERS
-from .flatten import is_nested, is_nested_record
+from .flatten import CONTAINERS, is_nested, is_nested_record
 from .message import Message
 from .parsing import BY_NAME, Parsed
 
@@ -27,9 +27,6 @@ PLAIN = frozenset(("json", "kserve_v1"))
 TELLING = frozenset((*HOLDERS, "examples", "specversion", "messages", "prompt"))
 """Keys of a request that is a row, whose values would decide how it is read."""
 VERSION = "model_version"
-
-_MARK = abs(hash(b"mlmon"))  # salted in each process, so that nobody can guess it
-_MARKS = b",%d," % _MARK
 
 
 class _Leaf:
@@ -51,13 +48,10 @@ class Form(NamedTuple):
     """The row is a list of values."""
     keys: list[str]
     """Keys of the response."""
-    outputs: Sequence[tuple[str, int]]
-    """Outputs, and the place of each among the keys."""
-
-    @property
-    def output_names(self) -> list[str]:
-        """Outputs in their order."""
-        return [name for name, _ in self.outputs]
+    output_names: list[str]
+    """Outputs in their order."""
+    places: Sequence[int]
+    """The place of each output among the keys."""
 
     @classmethod
     def of(cls, exchange: Exchange, parsed: Parsed, body_map: BodyMap) -> Self | None:
@@ -69,12 +63,12 @@ class Form(NamedTuple):
             or (body_map.features, body_map.predictions) != (None, None)
         ):
             return None
+        request, response = joined(exchange.request_chunks), joined(exchange.response_chunks)
         try:
-            asked = loads(joined(exchange.request_chunks))
-            told = loads(joined(exchange.response_chunks))
+            asked, told = loads(request), loads(response)
         except orjson.JSONDecodeError:
             return None
-        if type(asked) is not dict or type(told) is not dict or VERSION in told:
+        if type(asked) is not dict or type(told) is not dict or not told or VERSION in told:
             return None
         holder, row = _row_in(asked)
         names, keys = list(batch.features), list(told)
@@ -82,87 +76,65 @@ class Form(NamedTuple):
             found = _outputs(parsed.format, exchange.path, keys, body_map)
         except FormatError:
             return None
+        outputs, places = [name for name, _ in found], [place for _, place in found]
+        is_list = type(row) is list
         form = cls(
-            *(parsed.format, parsed.named, body_map, holder),
-            *(names, type(row) is list, keys, found),
+            *(parsed.format, parsed.named, body_map, holder, names, is_list, keys, outputs, places)
         )
-        values, outputs = form.features([asked]), form.answers([told])
-        is_read = values == [*batch.features.values()] and outputs == [*batch.predictions.values()]
-        return form if is_read else None
+        read = form.read([request], [response])
+        is_same = read == (1, [*batch.features.values()], [*batch.predictions.values()])
+        return form if is_same else None
 
     def read(
-        self, requests: Sequence[bytes], responses: Sequence[bytes]
-    ) -> tuple[list[Any], list[Any]] | None:
-        """Return the features' values of all requests, and the outputs', row after row.
+        self, requests: Iterable[bytes], responses: Iterable[bytes]
+    ) -> tuple[int, list[Any], list[Any]]:
+        """Read exchanges up to the first that has another form, or is no JSON as it stands.
 
-        None where some body has another form, or is no JSON as it stands.
+        Returns:
+            Their number, the features' values and the outputs', each row after row.
         """
-        try:
-            asked, told = loads_many(requests), loads_many(responses)
-        except orjson.JSONDecodeError:
-            return None
-        values, answers = self.features(asked), self.answers(told)
-        return None if values is None or answers is None else (values, answers)
+        # One after the other, so that what was parsed is looked at and freed while it is at hand;
+        # and in one function, since calls for each exchange would take a third of the time.
+        holder, width, keys = self.holder, len(self.names), self.keys
+        kind, pick = (list, list) if self.is_list else (dict, _picker(self.names))
+        is_deep: Callable[[Any], bool] = is_nested if self.is_list else is_nested_record
+        values: list[Any] = []
+        answers: list[Any] = []
+        with suppress(orjson.JSONDecodeError, KeyError):
+            for request, response in zip(requests, responses, strict=True):
+                row, told = orjson.loads(request), orjson.loads(response)
+                if holder is not None:
+                    held = row.get(holder) if type(row) is dict and len(row) == 1 else None
+                    row = held[0] if type(held) is list and len(held) == 1 else None
+                if type(row) is not kind or len(row) != width or is_deep(row):
+                    break
+                if type(told) is not dict or [*told] != keys:
+                    break
+                values += pick(row)
+                answers += told.values()
+        return self._known(values, answers)
 
-    def features(self, asked: Sequence[Any]) -> list[Any] | None:
-        """Return the features' values in decoded requests, row after row; None as above."""
-        rows = self._rows(asked)
-        if rows is None:
-            return None
-        if self.is_list:
-            if not _are(list, rows) or {*map(len, rows)} != {len(self.names)}:
-                return None
-            values = [*chain.from_iterable(rows)]
-            return None if is_nested(values) else values
-        is_alike = _are(dict, rows) and all(map(self.names.__eq__, map(list, rows)))
-        if not is_alike or any(map(is_nested_record, filter(is_tracked, rows))):
-            return None
-        return [*chain.from_iterable([row.values() for row in rows])]
+    def _known(self, values: list[Any], answers: list[Any]) -> tuple[int, list[Any], list[Any]]:
+        """Return what was read up to the first response of which some value is an object or list.
 
-    def _rows(self, asked: Sequence[Any]) -> Sequence[Any] | None:
-        """Return the row of each request; None where one has none or several."""
-        if self.holder is None:
-            return asked
-        if not _are(dict, asked) or {*map(len, asked)} != {1}:
-            return None
-        held = [each.get(self.holder) for each in asked]
-        return [*chain.from_iterable(held)] if _are_single(held) else None
-
-    def answers(self, told: Sequence[Any]) -> list[Any] | None:
-        """Return the outputs' values in decoded responses, row after row; None as above."""
-        if not _are(dict, told) or not all(map(self.keys.__eq__, map(list, told))):
-            return None
-        columns = [*zip(*[each.values() for each in told], strict=True)]
-        for i, values in enumerate(columns):
-            if _are_single(values):
-                columns[i] = tuple(chain.from_iterable(values))
-            elif list in map(type, values):
-                columns[i] = tuple(v[0] if type(v) is list and len(v) == 1 else v for v in values)
-            if is_nested(columns[i]):
-                return None
-        return [*chain.from_iterable(zip(*[columns[i] for _, i in self.outputs], strict=True))]
+        A list of one is its element.
+        """
+        answers = [v[0] if type(v) is list and len(v) == 1 else v for v in answers]
+        step = len(self.keys)
+        count = len(answers) // step
+        if is_nested(answers):
+            count = next(i for i, v in enumerate(answers) if type(v) in CONTAINERS) // step
+            values = values[: count * len(self.names)]
+        outputs = [
+            answers[i + place] for i in range(0, count * step, step) for place in self.places
+        ]
+        return count, values, outputs
 
 
-def _are(kind: type, values: Iterable[Any]) -> bool:
-    return {*map(type, values)} == {kind}
-
-
-def _are_single(values: Collection[Any]) -> bool:
-    """Return whether all values are lists of one element."""
-    return _are(list, values) and {*map(len, values)} == {1}
-
-
-def loads_many(bodies: Sequence[bytes]) -> list[Any]:
-    """Parse bodies that are JSON as they stand, as one array: as `loads` does one by one.
-
-    Raises:
-        orjson.JSONDecodeError: Some body is none.
-    """
-    # Bodies such as `1, 2`, or `[1` and `2]`, would shift the marks between them.
-    values = orjson.loads(b"[%b]" % _MARKS.join(bodies))
-    if len(values) != 2 * len(bodies) - 1 or values[1::2].count(_MARK) != len(bodies) - 1:
-        raise orjson.JSONDecodeError("expected one value in each body", "", 0)
-    return values[::2]  # type: ignore[no-any-return]
+def _picker(names: Sequence[str]) -> Callable[[Any], Sequence[Any]]:
+    """Return the function from a row to its values in the order of the names."""
+    # Of one name, `itemgetter` returns a value that is no sequence.
+    return itemgetter(*names) if len(names) > 1 else lambda row: [row[name] for name in names]
 
 
 def joined(chunks: Sequence[bytes]) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
-from operator import itemgetter
 from typing import NamedTuple
 
 from mlmon_exporter.config.keys import Config, ConfigError, ModelConfig
@@ -28,9 +27,6 @@ GROUP_BYTES = 64 * 1024
 MOST_SKIPPED = 256
 """At most so many bodies are skipped between two that are tried."""
 
-
-_PLACE = itemgetter(slice(1, 5))
-"""Model, route, path and status of the fields of an exchange."""
 
 ArePlain = Callable[[str, str, Collection[str], Collection[str]], bool]
 """Says of a path, a model, features and outputs if all exchanges with these are predictions."""
@@ -200,18 +196,16 @@ class BodyReader:
 def _alike(form: Form, route: _Route, waiting: Waiting) -> tuple[Sequence[int], SingleRows | None]:
     """Return the exchanges that have a form, and their rows; None if the first one has it not."""
     chosen = route.alike(waiting)
-    while chosen:
-        fields = [waiting.fields[i] for i in chosen]
-        asked, told = (map(b"".join, map(itemgetter(i), fields)) for i in (6, 7))
-        read = form.read([*asked], [*told])
-        if read is not None:
-            route.together = min(GROUP, max(route.together, 2 * len(chosen)))
-            moments, ids = ([*map(itemgetter(i), fields)] for i in (0, 5))
-            return chosen, SingleRows(form.names, read[0], form.output_names, read[1], moments, ids)
-        chosen = chosen[: len(chosen) // 4]
-        route.together = len(chosen)
-    route.together = 1
-    return (), None
+    if not chosen:
+        return (), None
+    moments, *_, ids, asked, told = zip(*(waiting.fields[i] for i in chosen), strict=True)
+    count, values, answers = form.read(map(b"".join, asked), map(b"".join, told))
+    is_whole = 0 < count == len(chosen)
+    route.together = min(GROUP, max(route.together, 2 * count)) if is_whole else max(count, 1)
+    if not count:
+        return (), None
+    sides = form.names, values, form.output_names, answers
+    return chosen[:count], SingleRows(*sides, moments[:count], ids[:count])
 
 
 def _next_on_route(fields: Sequence[ExchangeFields]) -> Sequence[int]:
@@ -220,10 +214,11 @@ def _next_on_route(fields: Sequence[ExchangeFields]) -> Sequence[int]:
     Those of other routes in between may be taken in later: routes have nothing in common, but for
     an id that is used twice, which is that of the prediction that came first.
     """
-    places = [*map(_PLACE, fields)]
+    _, *sides, _, _, _ = zip(*fields, strict=True)
+    if all(side.count(side[0]) == len(fields) for side in sides):
+        return range(len(fields))
+    places = [*zip(*sides, strict=True)]
     first = places[0]
-    if places.count(first) == len(places):
-        return range(len(places))
     chosen, passed = [], set()
     for i, place in enumerate(places):
         if place == first:

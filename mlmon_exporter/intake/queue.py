@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any
 
 from mlmon_exporter.core.counts.health import Health
@@ -251,11 +251,16 @@ class Intake:
 
     def _next_group(self) -> Waiting:
         """Return the exchanges that have waited for longest; they stay in the queue."""
-        # By their places, since a deque that grows cannot be walked through.
         self._grouped = min(self.waiting, GROUP)
-        places = [*map(self._queue.__getitem__, range(PLACES * self._grouped))]
+        places = self._first_places(PLACES * self._grouped)
         group = Waiting(places[::PLACES], places[1::PLACES], places[2::PLACES], places[3::PLACES])
         return group if self._done >= self._goal else self._share_of(group)
+
+    def _first_places(self, count: int) -> list[Any]:
+        try:
+            return [*islice(self._queue, count)]
+        except RuntimeError:  # it grew meanwhile
+            return [*map(self._queue.__getitem__, range(count))]
 
     def _share_of(self, group: Waiting) -> Waiting:
         """Return those to be read of exchanges from before the share was lowered, drop the rest."""

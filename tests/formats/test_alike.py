@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mlmon_exporter.formats import BodyMap, parse
-from mlmon_exporter.formats.alike import Form, loads_many
+from mlmon_exporter.formats.alike import Form
 
 from .bodies import exchange
 
@@ -21,6 +21,13 @@ NAMES = BodyMap(feature_names=("a", "b"), output_names=("p",))
 def form_of(asked: Any, told: Any = ANSWER, body_map: BodyMap = NAMES, **more: Any) -> Form | None:
     made = exchange(json.dumps(asked).encode(), json.dumps(told).encode(), **more)
     return Form.of(made, parse(made, body_map), body_map)
+
+
+def read(form: Form | None, *exchanges: tuple[Any, Any]) -> tuple[int, list[Any], list[Any]]:
+    assert form is not None
+    sides = zip(*exchanges, strict=True)
+    asked, told = ([json.dumps(value).encode() for value in side] for side in sides)
+    return form.read(asked, told)
 
 
 @pytest.mark.parametrize(
@@ -35,12 +42,12 @@ def form_of(asked: Any, told: Any = ANSWER, body_map: BodyMap = NAMES, **more: A
 def test_values_are_found_where_those_of_the_first_were(
     asked: Any, same: Any, features: Any
 ) -> None:
-    form = form_of(asked)
-    assert form is not None
-    assert form.features([same, asked]) == [*features.values(), 1, "x"]
+    form, known = form_of(asked), ([*features.values(), 1, "x"], [0.5, 0.5])
+    assert read(form, (same, ANSWER), (asked, ANSWER)) == (2, *known)
     others: Sequence[Any] = ([], {"a": 1}, {"instances": [ROW, ROW]}, {"rows": [[1]]})
     for other in (*others, {**same, "more": 1}):
-        assert form.features([asked, other]) is None
+        found = read(form, (same, ANSWER), (asked, ANSWER), (other, ANSWER), (same, ANSWER))
+        assert found == (2, *known)
 
 
 @pytest.mark.parametrize(
@@ -56,13 +63,13 @@ def test_values_are_found_where_those_of_the_first_were(
     ],
 )
 def test_outputs_keep_their_names(told: Any, same: Any, predictions: Any) -> None:
-    form = form_of(ROW, told)
+    form, known = form_of(ROW, told), (2, [1, "x"] * 2, [*predictions.values()] * 2)
+    assert read(form, (ROW, same), (ROW, same)) == known
     assert form is not None
-    assert form.answers([same, same]) == [*predictions.values()] * 2
     assert form.output_names == [*predictions]
     nested: Sequence[Any] = ([1, 2], {})
     for other in (0.25, {**same, "more": 1}, *(dict.fromkeys(same, value) for value in nested)):
-        assert form.answers([same, other]) is None
+        assert read(form, (ROW, same), (ROW, same), (ROW, other), (ROW, same)) == known
 
 
 @pytest.mark.parametrize(
@@ -87,14 +94,31 @@ def test_configured_places_and_other_formats_have_no_form() -> None:
     assert form_of({"inputs": [tensor]}, {"outputs": [tensor]}, path="/v2/models/m/infer") is None
 
 
-def test_bodies_are_parsed_together_as_one_by_one() -> None:
-    bodies = [b'{"a": 1}', b" [2] ", b"null", b'"x"']
-    assert loads_many(bodies) == [json.loads(body) for body in bodies]
+@pytest.mark.parametrize("row", [ROW, [1, "x"]])
+@pytest.mark.parametrize("nested", [[1], {"c": 1}])
+def test_rows_of_objects_and_lists_have_another_form(row: Any, nested: Any) -> None:
+    other = [nested, "x"] if type(row) is list else {"a": nested, "b": "x"}
+    form = form_of({"instances": [row]})
+    assert read(form, ({"instances": [other]}, ANSWER)) == (0, [], [])
 
 
-@pytest.mark.parametrize(
-    "bodies", [[b"1, 2"], [b"1, 2", b"[3", b"4]"], [b"1], [2"], [b'"a', b'b"'], [b"1", b""], [b"x"]]
-)
-def test_bodies_that_are_no_json_by_themselves_are_none_together(bodies: list[bytes]) -> None:
-    with pytest.raises(json.JSONDecodeError):
-        loads_many(bodies)
+@pytest.mark.parametrize("names", [("a",), ("a", "b")])
+def test_keys_may_come_in_another_order(names: tuple[str, ...]) -> None:
+    form = form_of(dict.fromkeys(names, 1), body_map=BodyMap(names, ("p",)))
+    row = {name: i for i, name in enumerate(names)}
+    assert read(form, (dict(reversed(row.items())), ANSWER)) == (1, [*row.values()], [0.5])
+
+
+@pytest.mark.parametrize("odd", [b"", b"1", b'{"a": 1', b'{"a": 1, "c": 2}', b'{"a": 1}, {"b": 2}'])
+@pytest.mark.parametrize("is_answer", [False, True])
+def test_exchanges_are_read_up_to_the_first_that_has_another_form(
+    odd: bytes, is_answer: bool
+) -> None:
+    form = form_of(ROW)
+    assert form is not None
+    requests = [json.dumps({"a": i, "b": None}).encode() for i in range(4)]
+    responses = [json.dumps({"predictions": [i / 2]}).encode() for i in range(4)]
+    values = [0, None, 1, None, 2, None, 3, None]
+    assert form.read(requests, responses) == (4, values, [0, 0.5, 1, 1.5])
+    (responses if is_answer else requests)[2] = odd
+    assert form.read(requests, responses) == (2, values[:4], [0, 0.5])
