@@ -25,6 +25,7 @@ from . import (
     fuzz,
     joint,
     luck,
+    public,
     rule_cost,
     schema,
     unchanged,
@@ -47,6 +48,7 @@ def main(words: list[str]) -> None:
         "changed": lambda: changed.table(RUNS),
         "joint": lambda: joint.table(RUNS),
         "estimates": lambda: estimates.table(_nannyml(), RUNS),
+        "public": lambda: public.table(_statsmodels(_nannyml()), RUNS),
         "peers": lambda: compare.tables({"peers.py": _peers(), "nannyml_rule.py": _nannyml()}),
         "concept": lambda: concept.table(_peers(), RUNS),
         "luck": lambda: luck.table(RUNS),
@@ -72,6 +74,12 @@ def _peers() -> Path:
 def _nannyml() -> Path:
     """Return the Python of an environment that has NannyML; made once."""
     return _environment(NANNYML, "nannyml.txt")
+
+
+def _statsmodels(python: Path) -> Path:
+    """Return the folder of the data that statsmodels ships, in an environment."""
+    libraries = (python.parents[1] / "lib").glob("python3*/site-packages/statsmodels/datasets")
+    return next(libraries)
 
 
 def _environment(folder: Path, requirements: str) -> Path:

@@ -59,18 +59,18 @@ class Trial(NamedTuple):
         return ("accuracy", "f1") if self.classes else ("mae", "rmse")
 
 
-def bikes(seed: int) -> Trial:
-    """Rented bikes by hour, Washington 2011 and 2012: a regression."""
+def bikes(seed: int, shifts: Mapping[str, Weigh] | None = None) -> Trial:
+    """Rented bikes by hour, Washington 2011 and 2012: a regression. Shifts are six if not given."""
     records = _records("bike_sharing_hour")
     rows: Rows = {name: np.array([float(r[name]) for r in records]) for name in (*BIKES, "cnt")}
     rows["truth"] = rows.pop("cnt")
-    parts = _parts(rows, (5500, 11500), seed)
+    parts = parts_of(rows, (5500, 11500), seed)
     model = HistGradientBoostingRegressor(max_iter=150, random_state=0)
     with threadpool_limits(1):  # several wait for each other where cores are busy
-        model.fit(_table(parts[0], BIKES), parts[0]["truth"])
+        model.fit(table_of(parts[0], BIKES), parts[0]["truth"])
         for part in parts:
-            part["predicted"] = model.predict(_table(part, BIKES))
-    return _trial(parts, BIKES_SHIFTS, BIKES, seed)
+            part["predicted"] = model.predict(table_of(part, BIKES))
+    return _trial(parts, BIKES_SHIFTS if shifts is None else shifts, BIKES, seed)
 
 
 BIKES_SHIFTS: Mapping[str, Weigh] = {
@@ -91,7 +91,7 @@ def occupations(seed: int) -> Trial:
         rows[name] = np.unique([r[name] for r in records], return_inverse=True)[1].astype(float)
     rows["truth"] = np.array([r["occupation"] for r in records])
     model = HistGradientBoostingClassifier(max_iter=40, random_state=0)
-    return _classes(_parts(rows, (8000, 18_000), seed), model, OCCUPATION_SHIFTS, seed)
+    return _classes(parts_of(rows, (8000, 18_000), seed), model, OCCUPATION_SHIFTS, seed)
 
 
 OCCUPATION_SHIFTS: Mapping[str, Weigh] = {
@@ -110,7 +110,7 @@ def digits(seed: int) -> Trial:
     rows: Rows = {f"x{i}": values for i, values in enumerate(pixels.T)}
     rows["truth"] = digit.astype(str)
     model = LogisticRegression(C=0.001, max_iter=500)
-    return _classes(_parts(rows, (150, 970), seed), model, DIGIT_SHIFTS, seed)
+    return _classes(parts_of(rows, (150, 970), seed), model, DIGIT_SHIFTS, seed)
 
 
 def _ink(rows: Rows, lines: slice, columns: slice, scale: float) -> Floats:
@@ -141,22 +141,22 @@ def _records(name: str) -> list[dict[str, str]]:
         return [*csv.DictReader(file)]
 
 
-def _parts(rows: Rows, ends: Sequence[int], seed: int) -> list[Rows]:
+def parts_of(rows: Rows, ends: Sequence[int], seed: int) -> list[Rows]:
     """Return rows at random: for training, the reference, and the traffic."""
     order = np.random.default_rng(seed).permutation(len(rows["truth"]))
     return [{n: v[own] for n, v in rows.items()} for own in np.split(order, [*ends])]
 
 
-def _table(rows: Rows, names: Sequence[str]) -> Floats:
+def table_of(rows: Rows, names: Sequence[str]) -> Floats:
     return np.column_stack([rows[name] for name in names])
 
 
 def _classes(parts: list[Rows], model: Any, shifts: Mapping[str, Weigh], seed: int) -> Trial:
     features = [name for name in parts[0] if name != "truth"]
-    model.fit(_table(parts[0], features), parts[0]["truth"])
+    model.fit(table_of(parts[0], features), parts[0]["truth"])
     classes = [str(name) for name in model.classes_]
     for part in parts:
-        chances = model.predict_proba(_table(part, features))
+        chances = model.predict_proba(table_of(part, features))
         part |= {f"chance_{name}": own for name, own in zip(classes, chances.T, strict=True)}
         part["predicted"] = model.classes_[chances.argmax(axis=1)]
     return _trial(parts, shifts, features, seed)._replace(classes=classes)
