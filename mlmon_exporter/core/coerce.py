@@ -135,11 +135,16 @@ _AS_PYTHON_READS = frozenset((float, int, bool, str, Cell))
 
 def vector(values: Sequence[Any]) -> Floats:
     """Return values of different columns as numbers, shape (values,), each as `number` reads it."""
-    try:
-        # Takes a third of the time that NumPy takes to look at each.
-        return np.frombuffer(struct.pack(f"{len(values)}d", *values), np.float64)
-    except struct.error:
-        return np.array([number(value) for value in values], np.float64)
+    # Each takes a third of the time of the next: all are numbers, or some are missing.
+    with suppress(struct.error):
+        return _packed(values)
+    with suppress(struct.error):
+        return _packed([MISSING_VALUE if value is None else value for value in values])
+    return np.array([number(value) for value in values], np.float64)
+
+
+def _packed(values: Sequence[Any]) -> Floats:
+    return np.frombuffer(struct.pack(f"{len(values)}d", *values), np.float64)
 
 
 def matrix(columns: Sequence[Sequence[Any] | NDArray[Any]], rows: int) -> Floats:
