@@ -88,11 +88,17 @@ def with_text_sizes(
             found: dict[str, Any] = {}
             for name in texts:
                 if name in columns:
-                    values = all_sizes(each_row(columns[name]))
-                    found[name + CHARACTERS], found[name + WORDS] = values
+                    found[name + CHARACTERS], found[name + WORDS] = _sizes(columns[name])
             yield {**found, **columns}, rows
 
     return sized if texts else chunks
+
+
+def _sizes(column: Any) -> NDArray[np.float64]:
+    """Return characters and words of each row, shape (2, rows): of each category just once."""
+    if isinstance(column, CategoryCounts) and column.codes is not None:
+        return all_sizes([*column.names, None])[:, column.codes]
+    return all_sizes(each_row(column))
 
 
 def between(chunks: Iterable[Chunk], time_column: str, begin: float, end: float) -> Iterator[Chunk]:

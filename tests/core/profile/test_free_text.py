@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from mlmon_exporter.core.profile.free_text import (
+    all_sizes,
     input_names,
     is_long,
     is_secret,
     is_text_name,
     measured,
+    sizes,
     sources,
 )
 
@@ -88,3 +91,11 @@ def test_characters_and_words_stand_beside_their_text() -> None:
     assert block["t.words"].tolist()[0] == 2.0
     assert math.isnan(block["t.words"][1])
     assert math.isinf(block["t.words"][2])
+
+
+def test_sizes_of_many_texts_are_those_of_each() -> None:
+    texts = ["two words", "", None, " ", "\u00e9t\u00e9\n\u3000x", "a" * 300]
+    for values in (texts, [*texts, 3, math.nan, ["one"]], []):
+        plain = [value[0] if isinstance(value, list) else value for value in values]
+        expected = np.array([*map(sizes, plain)]).reshape(-1, 2).T
+        np.testing.assert_array_equal(all_sizes(values), expected)
