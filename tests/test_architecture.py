@@ -40,14 +40,14 @@ ROOMS: Mapping[str, str] = {
     "core.stats": "core.coerce",
     "core.profile": "core.coerce core.labels core.records core.settings core.stats",
     "core.counts": "core.labels core.records",
-    "core.derived": "core.profile",
+    "core.derived": "core.coerce core.profile",
     "core.windows": "core.coerce core.profile core.settings core.stats",
     "core.drift": "core.labels core.profile core.records core.settings core.stats core.windows",
     "core.outcomes": "core.coerce core.counts core.derived core.drift core.keys core.labels "
     "core.profile core.records core.settings core.stats core.windows",
     "core.versions": "core.counts core.derived core.drift core.keys core.outcomes core.records "
     "core.settings core.windows",
-    "core.model": "core.counts core.drift core.outcomes core.profile core.records "
+    "core.model": "core.counts core.derived core.drift core.outcomes core.profile core.records "
     "core.settings core.versions",
     # what stands around it
     "config": "",

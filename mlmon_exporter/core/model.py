@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from .counts.version_uses import OTHER_VERSION
+from .derived.vector_input import VectorInput
 from .drift.history import WindowSummary
 from .outcomes.learner import Learner
 from .outcomes.reference import ModelReference
@@ -57,6 +58,8 @@ class Model:
             free_text.sources(column.name for column in side)
             for side in (reference.features, reference.outputs)
         )
+        derived = reference.derived
+        self._vectors = derived if derived is not None and derived.vectors else None
         self._scorer = outcome_scorer(self.settings, reference, self._on_overflow)
         self.versions = Versions(self.settings, reference, self._scorer, self._on_overflow)
 
@@ -75,7 +78,17 @@ class Model:
         """Names of the features in the reference's order; empty while it is being learned."""
         if self.reference is None:
             return ()
-        return free_text.input_names(column.name for column in self.reference.features)
+        names = free_text.input_names(column.name for column in self.reference.features)
+        return (*names, *(name for each in self._vector_inputs() for name in each.inputs))
+
+    def vector_names(self) -> tuple[str, ...]:
+        """Names of features that are lists or tensors of numbers."""
+        return tuple(each.name for each in self._vector_inputs() if not each.parts)
+
+    def _vector_inputs(self) -> Iterator[VectorInput]:
+        derived = self.reference.derived if self.reference is not None else None
+        for each in derived.vectors if derived is not None else ():
+            yield each.source
 
     def observe(
         self,
@@ -95,13 +108,15 @@ class Model:
         name, version = self.versions.admit(batch.version or self.settings.version, now)
         if self._texts or self._output_texts:
             batch = self._sized(batch)
+        if self._vectors is not None:
+            batch = batch._replace(features=self._vectors.measured(batch.features, batch.rows))
         version.add(batch, now, pause, request_bytes)
         return name
 
     @property
     def takes_many(self) -> bool:
-        """True if `observe_many` can be called: a reference is there, and no texts are sized."""
-        return self._learner is None and not (self._texts or self._output_texts)
+        """True if `observe_many` can be called: a reference is there, and no column is measured."""
+        return self._learner is None and not (self._texts or self._output_texts or self._vectors)
 
     def observe_many(self, rows: SingleRows, pause: Callable[[], None] = lambda: None) -> str:
         """Take in rows of the configured version as `observe` does one by one; return it."""

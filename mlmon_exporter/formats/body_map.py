@@ -17,6 +17,8 @@ class BodyMap:
     """In the order of the model's input; names the values of rows that are lists."""
     output_names: tuple[str, ...] = ()
     """In the order of the model's output; where a response has such keys, only they are read."""
+    vectors: tuple[str, ...] = ()
+    """Features that are lists or tensors of numbers: they stay whole, as one column."""
     features: str | None = None
     """Dotted path to the rows in a request, such as `payload.rows`."""
     predictions: str | None = None
@@ -35,6 +37,12 @@ class BodyMap:
         if names:
             raise FormatError("mismatched_names", f"row: expected {len(names)} values, got {width}")
         return _positions(width)
+
+    def only_vector(self, width: int) -> str | None:
+        """Return the only feature, where it is a vector: rows that are lists are no others."""
+        if width > 1 and len(self.vectors) == 1 and self.feature_names == self.vectors:
+            return self.vectors[0]
+        return None
 
     def name_outputs(self, width: int) -> Sequence[str]:
         """Return names for `width` unnamed outputs: the model's where they fit."""

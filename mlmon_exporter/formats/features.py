@@ -72,9 +72,19 @@ def _read_bare(value: Any, body_map: BodyMap, holders: int) -> Table:
 
 def _read_columns(value: Record, body_map: BodyMap) -> Table:
     first = next(iter(value.values()), None)
-    if type(first) is list and set(map(type, value.values())) == {list}:
+    if (
+        type(first) is list
+        and set(map(type, value.values())) == {list}
+        and not _is_vector(first, value, body_map)
+    ):
         return tables.from_columns(value, body_map)
     return tables.from_record(value, body_map)
+
+
+def _is_vector(first: list[Any], value: Record, body_map: BodyMap) -> bool:
+    """Return whether a list of numbers is one row's vector, and no column of single values."""
+    is_known = bool(body_map.vectors) and next(iter(value)) in body_map.vectors
+    return is_known and len(first) > 1 and type(first[0]) in (int, float)
 
 
 def _holder(value: Record) -> str | None:

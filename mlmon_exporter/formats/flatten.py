@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from gc import is_tracked
 from itertools import chain
 from typing import Any
@@ -44,17 +44,28 @@ def row_major(row: list[Any]) -> list[Any]:
     return row
 
 
-def flatten(rows: Iterable[dict[str, Any]], max_columns: int) -> list[dict[str, Any]]:
+def flatten(
+    rows: Collection[dict[str, Any]], max_columns: int, whole: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """Return flat rows; what is nested deeper than `MAX_LEVELS` stays a value.
 
     Objects add `.key` to the name, lists `[0]`, `[1]`, ... A list of one is its element, and so
     is pandas' object of one row, `{"0": 5.1}`.
+
+    Args:
+        rows: The rows.
+        max_columns: Names that they may have.
+        whole: Names whose lists stay values: vectors.
 
     Raises:
         FormatError: `too_many_features`.
     """
     # Each name is kept once, however many rows have it.
     names: dict[str, str] = {}
+    if whole:
+        kept = [{name: row[name] for name in whole if name in row} for row in rows]
+        rows = [{n: v for n, v in row.items() if n not in whole} for row in rows]
+        return [_flat(row, names, max_columns) | k for row, k in zip(rows, kept, strict=True)]
     return [_flat(row, names, max_columns) for row in rows]
 
 

@@ -53,6 +53,8 @@ def request(message: Message, body_map: BodyMap) -> Table:
     if not found:
         raise FormatError("no_columns", "inputs: expected tensors, got none")
     names = body_map.feature_names
+    if body_map.vectors:
+        return _with_vectors(found, body_map)
     if len(found) == 1 and _is_one_row(found[0], names):
         found = [found[0].as_row()]
     return _table(found, found[0].rows, body_map, names)
@@ -117,6 +119,22 @@ def _table(found: list[Tensor], rows: int, body_map: BodyMap, known: Sequence[st
     columns: dict[str, Any] = {}
     for tensor in found:
         columns.update(tensor.columns(tensor.names()))
+    return columns, rows
+
+
+def _with_vectors(found: list[Tensor], body_map: BodyMap) -> Table:
+    """Return the table of tensors some of which are vectors, by their names or as the only one."""
+    only = body_map.only_vector(found[0].width * found[0].rows) if len(found) == 1 else None
+    if only is not None:
+        found = [found[0]._replace(name=only)]
+    known = [tensor for tensor in found if tensor.name in body_map.vectors]
+    known = [tensor.as_row() if tensor.is_flat else tensor for tensor in known]
+    others = [tensor for tensor in found if tensor.name not in body_map.vectors]
+    rows = (others or known)[0].rows
+    columns = {tensor.name: tensor.whole() for tensor in known if tensor.rows == rows}
+    tables.check_rows(rows, body_map)
+    if others:
+        columns |= _table(others, rows, body_map, ())[0]
     return columns, rows
 
 

@@ -35,7 +35,7 @@ def from_rows(rows: list[Any], namer: Namer, body_map: BodyMap) -> Table:
 def from_record(record: Record, body_map: BodyMap) -> Table:
     """Return the table of one object: the object itself, unless values in it are nested."""
     if is_nested_record(record):
-        (record,) = flatten((record,), body_map.max_features)
+        (record,) = flatten((record,), body_map.max_features, body_map.vectors)
     if not 0 < len(record) <= body_map.max_features:
         check_columns(1, len(record), body_map)
     return record, 1
@@ -48,7 +48,7 @@ def from_records(records: list[Record], body_map: BodyMap) -> Table:
     if len(records) > body_map.max_rows:
         raise _wrong_rows(len(records), body_map)
     if any(map(is_nested_record, records)):
-        records = flatten(records, body_map.max_features)
+        records = flatten(records, body_map.max_features, body_map.vectors)
     columns = _aligned(records, body_map)
     if columns is None:
         names = dict.fromkeys(chain.from_iterable(records))
@@ -81,6 +81,9 @@ def from_lists(rows: list[list[Any]], namer: Namer, body_map: BodyMap) -> Table:
     width = len(rows[0])
     if len(rows) > 1 and set(map(len, rows)) != {width}:
         raise FormatError("ragged_rows", f"rows: expected {width} values in each, got others")
+    vector = body_map.only_vector(width) if namer == body_map.name_features else None
+    if vector is not None:
+        return {vector: rows[0] if len(rows) == 1 else rows}, len(rows)
     check_columns(len(rows), width, body_map)
     names = namer(width)
     if len(rows) == 1 or is_nested(rows[0]):

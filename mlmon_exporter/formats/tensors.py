@@ -45,6 +45,14 @@ class Tensor(NamedTuple):
             return dict(zip(names, scalars, strict=True))
         return {name: values[i :: self.width] for i, name in enumerate(names)}
 
+    def whole(self) -> Any:
+        """Return its values as one column of vectors."""
+        if self.rows == 1:
+            return self.values
+        if isinstance(self.values, np.ndarray):
+            return self.values.reshape(self.rows, self.width)
+        return [self.values[i : i + self.width] for i in range(0, len(self.values), self.width)]
+
 
 def from_values(name: str, shape: Any, values: NDArray[Any] | list[Any]) -> Tensor:
     """Return the tensor of flat values.

@@ -237,6 +237,7 @@ def body_map_of(config: Config, settled: ModelConfig, model: Model) -> BodyMap:
     return BodyMap(
         feature_names=model.feature_names(),
         output_names=model.output_names(),
+        vectors=model.vector_names(),
         features=settled.features,
         predictions=settled.predictions,
         max_rows=config.max_rows,

@@ -29,9 +29,12 @@ def compare_files(
     """
     inputs = sources(column.name for column in (*reference.features, *reference.outputs))
     own = [column.name for column in (*reference.features, *reference.outputs)]
+    vectors = reference.derived.vectors if reference.derived is not None else ()
+    parts_of = [name for each in vectors for name in each.source.inputs]
     columns = files.columns
     wanted = dict.fromkeys((*own, *inputs, *([] if truth is None else [truth])))
     names = [name for name in wanted if name in columns and columns[name].kind != "other"]
+    names += [name for name in parts_of if name in columns and name not in names]
     if truth is not None and truth not in names:
         raise DataError(f"{files.path}: --ground-truth: {absent(truth, columns)}")
     if not {*names} - {truth}:

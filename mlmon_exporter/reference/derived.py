@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.coerce import numbers
 from mlmon_exporter.core.derived.joint import JointColumns, JointFit, inputs_of
-from mlmon_exporter.core.derived.reference import DerivedReference, as_columns
+from mlmon_exporter.core.derived.reference import DerivedReference, as_columns, names_of
+from mlmon_exporter.core.derived.vector_input import VectorInput, numbers_of
+from mlmon_exporter.core.derived.vectors import VectorColumns, VectorFit
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.profiler import Profiler
 from mlmon_exporter.core.profile.variation import cells_of
@@ -18,8 +20,30 @@ from mlmon_exporter.core.profile.variation import cells_of
 from .passes import Chunks, Clock, with_variation
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 ROWS_AT_ONCE = 4096
+
+
+class _Functions(NamedTuple):
+    """The functions of derived columns, and the features of the first."""
+
+    joint: JointColumns | None
+    features: Sequence[ColumnReference]
+    vectors: Sequence[VectorColumns]
+
+    def of_features(self, columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
+        """Return the columns of joint drift."""
+        if self.joint is None:
+            return {}
+        derive = self.joint.bind(self.features)
+        parts = map(derive, _parts(_block(self.features, columns, rows)))
+        return as_columns(self.joint, np.concatenate([*parts], axis=1))
+
+    def of_vectors(self, columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
+        """Return the columns of all vectors."""
+        found = (row for each in self.vectors for row in each.measured(columns, rows))
+        return dict(zip(names_of(self.vectors), found, strict=True))
 
 
 def derived_reference(
@@ -28,46 +52,94 @@ def derived_reference(
     clock: Clock | None = None,
     engine: str = "fastdigest",
     like: DerivedReference | None = None,
+    vectors: Sequence[VectorInput] = (),
 ) -> DerivedReference | None:
-    """Return columns derived from features, given the rows again; None if there can be none.
+    """Return derived columns, given the rows again; None if there can be none.
+
+    Vectors are fitted to half of the rows and counted in the others: a fit to few rows of many
+    numbers suits its own rows better than new ones.
 
     Args:
-        features: The reference of the features.
+        features: The reference of the features; empty where none are to be taken together.
         chunks: The rows that it was built from.
         clock: Their times, if they are known.
         engine: A key of `digests.ENGINES`.
         like: Derived columns whose functions and cells are taken over.
+        vectors: Those that columns are to be derived from.
+
+    Raises:
+        ValueError: Rows are too few for a vector.
     """
-    inputs = inputs_of(features) if like is None else like.function.inputs
+    functions = _fitted(features, chunks, vectors) if like is None else _taken(features, like)
+    joint = functions.joint
+    if joint is None and not functions.vectors:
+        return None
+    known = like.columns if like is not None else ()
+    width = len(joint.names) if joint is not None else 0
+    most = len(joint.inputs) if joint is not None else 0
+    profilers = [
+        Profiler(engine, max_categories=most, like=part, min_rows=0)
+        for part in (known[:width], known[width:])
+    ]
+    start = 0
+    for columns, rows in chunks():
+        profilers[0].profile(functions.of_features(columns, rows), rows)
+        measured, counted = functions.of_vectors(columns, rows), np.ones(rows, dtype=bool)
+        if like is None:
+            counted = ~_is_fitted(start, rows)
+        halves = {name: values[counted] for name, values in measured.items()}
+        profilers[1].profile(halves, int(counted.sum()))
+        start += rows
+    parts = (
+        p.references() for p, n in zip(profilers, (width, functions.vectors), strict=True) if n
+    )
+    made = tuple(column for part in parts for column in part)
+    if clock is not None:
+        made = with_variation(
+            made,
+            chunks,
+            clock,
+            lambda c, n: functions.of_features(c, n) | functions.of_vectors(c, n),
+        )
+    return DerivedReference(joint, made, tuple(functions.vectors))
+
+
+def _taken(features: Sequence[ColumnReference], like: DerivedReference) -> _Functions:
+    inputs = like.function.inputs if like.function is not None else ()
     names = {each.name for each in inputs}
     taken = [column for column in features if column.name in names]
-    function = _fitted(taken, chunks) if like is None else like.function
-    if function is None:
-        return None
-    derive = function.bind(taken)
-
-    def derived(columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
-        parts = map(derive, _parts(_block(taken, columns, rows)))
-        return as_columns(function, np.concatenate([*parts], axis=1))
-
-    known = like.columns if like is not None else ()
-    profiler = Profiler(engine, max_categories=len(inputs), like=known, min_rows=0)
-    for columns, rows in chunks():
-        profiler.profile(derived(columns, rows), rows)
-    made = profiler.references()
-    if clock is not None:
-        made = with_variation(made, chunks, clock, derived)
-    return DerivedReference(function, made)
+    return _Functions(like.function, taken, like.vectors)
 
 
-def _fitted(features: Sequence[ColumnReference], chunks: Chunks) -> JointColumns | None:
-    fit = JointFit(features)
-    if max((column.rows for column in features), default=0) < fit.least_rows:
-        return None
-    for columns, rows in chunks():
-        for part in _parts(_block(features, columns, rows)):
-            fit.add(part)
-    return fit.fitted()
+def _fitted(
+    features: Sequence[ColumnReference], chunks: Chunks, vectors: Sequence[VectorInput]
+) -> _Functions:
+    names = {each.name for each in inputs_of(features)}
+    taken = [column for column in features if column.name in names]
+    fit, of_vectors = JointFit(taken), [VectorFit(each) for each in vectors]
+    has_rows = max((column.rows for column in taken), default=0) >= fit.least_rows
+    start = 0
+    for columns, rows in chunks() if vectors else ():
+        for each in of_vectors:
+            each.look(columns, rows, _is_fitted(start, rows))
+        start += rows
+    start = 0
+    for columns, rows in chunks() if has_rows or vectors else ():
+        if has_rows:
+            for part in _parts(_block(taken, columns, rows)):
+                fit.add(part)
+        for each in of_vectors:
+            each.add(columns, rows, _is_fitted(start, rows))
+        start += rows
+    return _Functions(
+        fit.fitted() if has_rows else None, taken, [each.fitted() for each in of_vectors]
+    )
+
+
+def _is_fitted(start: int, rows: int) -> Bools:
+    """Tell which rows functions are fitted to: half of them, in no order that data may have."""
+    hashed = np.arange(start, start + rows, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return (hashed >> np.uint64(63)).astype(bool)
 
 
 def _parts(block: Floats) -> Iterator[Floats]:
@@ -84,6 +156,35 @@ def _block(features: Sequence[ColumnReference], columns: Mapping[str, Any], rows
         is_numeric = column.kind == "numeric"
         values[:] = numbers(read) if is_numeric else cells_of(column.bins, read)
     return block
+
+
+def vector_inputs(
+    wanted: Iterable[str], columns: Mapping[str, Any], where: str = "reference"
+) -> tuple[VectorInput, ...]:
+    """Return vectors by the names of their columns, or by a beginning such as `emb_*`.
+
+    Raises:
+        ValueError: There is none, or two would have columns of one name.
+    """
+    made = tuple(_vector_input(each, columns, where) for each in wanted)
+    names = [*JointColumns.names, *(name for each in made for name in each.names)]
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        raise ValueError(f"{where}: expected each derived column once, got {twice!r} twice")
+    return made
+
+
+def _vector_input(wanted: str, columns: Mapping[str, Any], where: str) -> VectorInput:
+    if wanted.endswith("*"):
+        stem = wanted[:-1]
+        parts = tuple(name for name in columns if name.startswith(stem))
+        if len(parts) < 2 or not stem.rstrip("_.[-"):
+            raise ValueError(f"{where}: {wanted}: expected columns of that beginning, got none")
+        return VectorInput(stem.rstrip("_.[-"), len(parts), parts)
+    if wanted not in columns:
+        raise ValueError(f"{where}: no column {wanted!r}; there are {', '.join(columns)}")
+    first = next((value for value in columns[wanted] if value is not None), ())
+    return VectorInput(wanted, numbers_of(first).size)
 
 
 def merge_derived(

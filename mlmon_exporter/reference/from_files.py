@@ -28,7 +28,7 @@ from mlmon_exporter.core.profile.variation import stretch_lengths
 from mlmon_exporter.core.settings import SegmentFeature
 
 from .data.files import DataError, DataFiles, TypeConflictError
-from .derived import derived_reference
+from .derived import derived_reference, vector_inputs
 from .importance import check, measured
 from .passes import Clock
 from .reference import Reference
@@ -59,7 +59,7 @@ def reference_from_files(
     """
     roles.check(files)
     features = roles.features_of(files.columns)
-    if not features and not roles.prediction:
+    if not features and not roles.prediction and not roles.vector:
         raise DataError(f"{files.path}: expected a feature or --prediction, got none")
     try:
         check_width(features, roles.max_features, str(files.path))
@@ -86,7 +86,7 @@ def reference_from_files(
     known = made.for_model("").features
     if outcomes is not None:
         made.outcomes = build.with_expected(outcomes, known, outputs)
-    if roles.joint:
+    if roles.joint or roles.vector:
         made.derived = build.derived(known)
     return made
 
@@ -111,7 +111,8 @@ def reference_like(
     own = [column.name for column in (*like.features, *like.outputs)]
     wanted = dict.fromkeys((*own, *sources(own), *roles.segment, *roles.ground_truth))
     names = [name for name in wanted if name in columns and columns[name].kind != "other"]
-    if not {*names} & {*own}:
+    names += [name for name in like.vector_columns if name in columns and name not in names]
+    if not {*names} & {*own, *like.vector_columns}:
         raise DataError(
             f"{files.path}: expected columns of the reference, {', '.join(own[:20])}; "
             f"got {', '.join([*columns][:20])}"
@@ -270,9 +271,17 @@ class _Build:
 
     def derived(self, features: Sequence[ColumnReference]) -> DerivedReference | None:
         """Build the derived columns, given the reference of all features."""
-        chunks = self._chunks_of(features)
+        roles, found = self._roles, self._files.columns
+        features = features if roles.joint else ()
+        chunks = self._chunks_of(features, roles.vectors_of(found))
         clock = Clock(self._time_column, self._windows) if self._time_column else None
-        return self._read(lambda: derived_reference(features, chunks, clock, ENGINE))
+
+        def derived() -> DerivedReference | None:
+            first = next(iter(chunks()), ({}, 0))[0] if roles.vector else {}
+            inputs = vector_inputs(roles.vector, first, str(self._files.path))
+            return derived_reference(features, chunks, clock, ENGINE, vectors=inputs)
+
+        return self._read(derived)
 
     def _told(self, names: Sequence[str]) -> Iterator[Chunk]:
         """Give all rows, their categories with codes, and tell of progress."""

@@ -29,7 +29,7 @@ from mlmon_exporter.core.profile.text_profile import without_long_names
 from mlmon_exporter.core.settings import Choice
 
 from .compare import Comparison, chosen, compare
-from .derived import derived_reference, merge_derived
+from .derived import derived_reference, merge_derived, vector_inputs
 from .importance import weighed
 from .json_file import MOST_BYTES, Content, read, write
 from .passes import Clock, profiled, with_variation
@@ -77,6 +77,12 @@ class Reference:
         return self.for_model("").rows
 
     @property
+    def vector_columns(self) -> tuple[str, ...]:
+        """Columns of vectors, or of their numbers."""
+        vectors = self.derived.vectors if self.derived is not None else ()
+        return tuple(name for each in vectors for name in each.source.inputs)
+
+    @property
     def quality(self) -> dict[str, float]:
         """Quality of the predictions on these rows, by name; empty without ground truth."""
         sums = self.outcomes.sums(self.outputs) if self.outcomes is not None else None
@@ -108,6 +114,7 @@ class Reference:
         progress: Callable[[int], None] = lambda rows: None,
         like: Reference | None = None,
         joint: bool = True,
+        vectors: Iterable[str] = (),
     ) -> Self:
         """Build a reference in two passes over the data, in constant memory.
 
@@ -142,16 +149,25 @@ class Reference:
                 `max_categories` are settled by it, and a column that is not there is missing.
             joint: Derive columns that tell how features go together, where two or more are
                 numbers and rows are enough; see `JointColumns`.
+            vectors: Columns of embeddings or other tensors, or the beginning of the names of their
+                numbers' columns, such as `emb_*`. A few columns are derived from each; see
+                `VectorColumns`.
 
         Raises:
             ValueError: There are no rows, columns differ in length or are too many, a named one is
-                not there, or one holds texts where `like` has numbers.
+                not there, one holds texts where `like` has numbers, or rows are too few for a
+                vector.
             KindError: Texts that were counted already are mostly numbers.
         """
         chunks = data if callable(data) else lambda: [rows_of(data)]
         outputs = [predictions] if isinstance(predictions, str) else list(predictions)
         wanted = list(features) if features is not None else None
-        left_out = {*outputs, *ignore} | {c for c in (ground_truth, time_column) if c is not None}
+        vectors, ignore = tuple(vectors), tuple(ignore)
+        roles = (ground_truth, time_column)
+        left_out = {*outputs, *ignore, *filter(None, roles)}
+        first: Mapping[str, Any] = next(iter(chunks()), ({}, 0))[0] if vectors else {}
+        found = vector_inputs(vectors, first)
+        left_out |= {name for each in found for name in each.columns}
         sides = ((), ()) if like is None else (like.features, like.outputs)
         if like is not None:
             wanted, outputs = ([column.name for column in side] for side in sides)
@@ -160,7 +176,7 @@ class Reference:
             Profiler(engine, categorical, max_categories, like=side, with_texts=like is None)
             for side in sides
         ]
-        named = [*(wanted or ()), *left_out, *categorical]
+        named = [*(wanted or ()), *outputs, *ignore, *categorical, *filter(None, roles)]
 
         def names_of(columns: Mapping[str, Any]) -> tuple[list[str], list[str]]:
             check_names(columns, named)
@@ -192,9 +208,10 @@ class Reference:
         if outcomes is not None and like is None:
             of_rows = of_rows._replace(features=known)
             made.outcomes = with_expected(chunks, of_rows, outcomes)
-        if joint:
+        if joint or found:
             derived = like.derived if like is not None else None
-            made.derived = derived_reference(known, chunks, clock, engine, derived)
+            together = known if joint else ()
+            made.derived = derived_reference(together, chunks, clock, engine, derived, found)
         return made
 
     @classmethod

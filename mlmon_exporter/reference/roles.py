@@ -45,6 +45,8 @@ class Roles(NamedTuple):
     """Feature -> its weight; measured if None."""
     joint: bool = True
     """Columns are derived that tell how features go together."""
+    vector: tuple[str, ...] = ()
+    """Columns of vectors, or beginnings of the names of their numbers' columns, with a `*`."""
 
     def check(self, files: DataFiles) -> None:
         """Raise DataError where a named column is absent, or plays two parts."""
@@ -78,11 +80,17 @@ class Roles(NamedTuple):
         """Ground truths are compared with predictions."""
         return len(self.ground_truth) == 1 and bool(self.prediction)
 
+    def vectors_of(self, columns: Mapping[str, Column]) -> tuple[str, ...]:
+        """Return the columns that hold vectors or their numbers."""
+        beginnings = tuple(each[:-1] for each in self.vector if each.endswith("*"))
+        return tuple(n for n in columns if n in self.vector or n.startswith(beginnings))
+
     def features_of(self, columns: Mapping[str, Column]) -> tuple[str, ...]:
         """Return the names of the features, in the data's order or as they were named."""
         if self.features:
             return tuple(dict.fromkeys((*self.features, *self.segment)))
         taken = {*self.prediction, *self.ground_truth, *self.time_column, *self.ignore}
+        taken |= {*self.vectors_of(columns)}
         taken |= {name for name in columns if is_index(name)} - {*self.segment}
         taken |= {name for name, column in columns.items() if column.is_meta}
         return tuple(n for n, c in columns.items() if n not in taken and c.kind != "other")

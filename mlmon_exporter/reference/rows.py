@@ -40,11 +40,14 @@ def _plain(column: Any) -> Any:
 
 def _from_arrow(table: Any) -> dict[str, Any]:
     """Return texts as counted categories, and all else as it is."""
-    from .data.arrow import categories_of, kind_of
+    from .data.arrow import categories_of, is_list, kind_of, vectors_of
 
     columns: dict[str, Any] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         kind = kind_of(column.type)
+        if kind is None and is_list(column.type):
+            columns[name] = vectors_of(column)
+            continue
         if name in columns:
             raise ValueError(f"reference: expected each column once, got {name!r} twice")
         if kind is None:

@@ -104,7 +104,7 @@ def file_warnings(files: DataFiles, roles: Roles, reference: Reference) -> Itera
         others = [
             f"{name} ({column.type})"
             for name, column in columns.items()
-            if column.kind == "other" and name not in roles.ignore
+            if column.kind == "other" and name not in (*roles.ignore, *roles.vector)
         ]
         if others:
             yield f"neither numbers nor texts in {_listed(others)}: left out"

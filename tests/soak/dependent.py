@@ -110,6 +110,7 @@ def looks(stream: Stream, seed: int) -> Iterator[Look]:
     columns = {name: values[began] for name, values in columns.items()}
     if stream.is_joint and reference.derived is not None:
         function = reference.derived.function
+        assert function is not None
         block = np.array([columns[column.name] for column in reference.features])
         columns = as_columns(function, function.bind(reference.features)(block))
     counts, rows = _counts(stream, matrix.layout, times[began], columns)

@@ -92,6 +92,10 @@ Joint: TypeAlias = Annotated[
     bool,
     typer.Option(help="Derive columns that tell how features go together, as joint_distance."),
 ]
+Vector: TypeAlias = Annotated[
+    str,
+    option("Columns of embeddings or other tensors, or of their numbers: emb_*; see docs."),
+]
 Begin: TypeAlias = Annotated[str, option("Only rows from this time on.", "TIME")]
 End: TypeAlias = Annotated[str, option("Only rows before this time.", "TIME")]
 FromState: TypeAlias = Annotated[
@@ -154,6 +158,7 @@ def build_reference(
     max_features: MaxFeatures = MOST_FEATURES,
     importance: Importance = None,
     joint: Joint = True,
+    vector: Vector = "",
     like: Like = None,
     from_state: FromState = False,
     window: ServedWindow = "",
@@ -189,6 +194,7 @@ def build_reference(
         max_features=max_features,
         importance=_weights(importance),
         joint=joint,
+        vector=names(vector),
         **_span(begin, end, time_column),
     )
     lengths = durations(windows)
@@ -198,7 +204,10 @@ def build_reference(
             files = files_like(known, Config(), data, missing)
             reference = reference_like(files, known, roles, lengths, progress)
         else:
-            bodies = BodyMap(feature_names=roles.features, output_names=roles.prediction)
+            whole = tuple(each for each in roles.vector if not each.endswith("*"))
+            bodies = BodyMap(
+                feature_names=roles.features, output_names=roles.prediction, vectors=whole
+            )
             files = DataFiles(
                 data, categorical=roles.categorical, missing=names(missing), body_map=bodies
             )

@@ -23,45 +23,17 @@ from numpy.typing import NDArray
 
 from mlmon_exporter.core.profile.column import ColumnReference
 
+from .moments import LEAST_VARIANCE, Floats, Moments, principal_of, product
 from .normal_scores import NormalScores, normal_scores, scorer
-
-Floats = NDArray[np.float64]
 
 DISTANCE, RESIDUAL, COMPONENT = "joint_distance", "joint_residual", "last_component"
 LEAST_EXPLAINED = "least_explained"
-PRINCIPAL_SHARE = 0.65
-"""Share of the variance that the components hold which are no residual."""
-LEAST_VARIANCE = 1e-3
-"""Lesser variances count as this: features that are copies of each other, but for rounding."""
 MOST_INPUTS = 128
 """Features that take part, the first in the reference's order: time grows with their square.
 A power of 2: see `_greatest`."""
 LEAST_ROWS = 1000
 DECIMALS = 6
 """Of derived values: the order of sums differs between machines, and so may the last digits."""
-SINGLE_THREAD = 2**18
-"""Products of matrices that BLAS leaves to one thread: its others would take the app's cores."""
-
-
-class Moments:
-    """Mean and sums of products of rows, in one pass. Source: Chan et al. (1983)."""
-
-    def __init__(self, width: int) -> None:
-        self.rows = 0
-        self.mean: Floats = np.zeros(width)
-        self.products: Floats = np.zeros((width, width))
-
-    def add(self, block: Floats) -> None:
-        """Add rows, shape (width, rows); those with NaN are left out."""
-        block = block[:, ~np.isnan(block).any(axis=0)]
-        n, m = self.rows, block.shape[1]
-        if not m:
-            return
-        mean = block.mean(axis=1)
-        rest, gap = block - mean[:, None], mean - self.mean
-        self.products += rest @ rest.T + np.outer(gap, gap) * (n * m / (n + m))
-        self.mean = self.mean + gap * (m / (n + m))
-        self.rows = n + m
 
 
 @dataclass(frozen=True)
@@ -99,14 +71,14 @@ class JointColumns:
         def derived(block: Floats) -> Floats:
             rows = scores(block)
             rows -= self.center[:, None]
-            components = _product(self.axes, rows)
+            components = product(self.axes, rows)
             found = np.empty((len(self.names), rows.shape[1]))
             found[2] = components[-1]
             squares = np.square(components, out=components)
             found[1] = squares[self.principal :].sum(axis=0)
             found[0] = squares[: self.principal].sum(axis=0) + found[1]
             np.sqrt(found[:2], out=found[:2])
-            found[3] = _greatest(_product(unexplained, rows))
+            found[3] = _greatest(product(unexplained, rows))
             found[3, np.isnan(rows[0])] = np.nan
             return np.round(found, DECIMALS, out=found)
 
@@ -174,22 +146,12 @@ class JointFit:
         correlation = moments.products / moments.rows / np.outer(sd, sd)
         variances, vectors = np.linalg.eigh(correlation)
         variances, vectors = variances[::-1], vectors[:, ::-1]
-        share = np.cumsum(variances) / variances.sum()
-        principal = int(np.searchsorted(share, PRINCIPAL_SHARE)) + 1
+        principal = principal_of(variances)
         scale = np.sqrt(np.maximum(variances, LEAST_VARIANCE))
         axes = vectors.T / scale[:, None] / sd
         # A component has no sign: its greatest weight is positive.
         axes *= np.sign(axes[np.arange(width), np.abs(axes).argmax(axis=1)])[:, None]
         return JointColumns(self.inputs, moments.mean, axes, min(principal, width - 1))
-
-
-def _product(matrix: Floats, rows: Floats) -> Floats:
-    """Return matrix @ rows, in products that are small enough for one thread."""
-    step = 1 + SINGLE_THREAD // matrix.size
-    found = np.empty((len(matrix), rows.shape[1]))
-    for start in range(0, rows.shape[1], step):
-        found[:, start : start + step] = matrix @ rows[:, start : start + step]
-    return found
 
 
 def _greatest(values: Floats) -> NDArray[np.int64]:

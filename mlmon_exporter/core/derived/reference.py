@@ -16,19 +16,43 @@ from mlmon_exporter.core.profile.form import column_from_dict, column_to_dict
 from mlmon_exporter.core.profile.merge import merge_sides
 
 from .joint import JointColumns
+from .vectors import VectorColumns
 
 Floats = NDArray[np.float64]
 Derive = Callable[[Floats], Floats]
-"""Rows of features, shape (features, rows), -> rows of derived columns, encoded in the same way."""
+"""Rows of features, then of measured vectors, shape (features + measured, rows), -> rows of derived
+columns, encoded in the same way."""
+MEASURED = "\0"
+"""Begins the names of measured vectors beside features: no body's name overwrites them."""
 
 
 @dataclass(frozen=True, eq=False)
 class DerivedReference:
     """Derived columns: functions of a row's features, and the reference of each column."""
 
-    function: JointColumns
+    function: JointColumns | None
+    """Of all features; None where there is none."""
     columns: tuple[ColumnReference, ...]
-    """One for each of the function's names, in their order."""
+    """One for each of the function's names, in their order, then one for each of the vectors'."""
+    vectors: tuple[VectorColumns, ...] = ()
+
+    @property
+    def measured_names(self) -> tuple[str, ...]:
+        """Names that measured vectors have beside features."""
+        return tuple(MEASURED + name for name in names_of(self.vectors))
+
+    def measured(self, features: Mapping[str, Any], rows: int) -> dict[str, Any]:
+        """Return the features of a batch with measured vectors in the place of all their numbers.
+
+        Vectors are measured as they come: rows that wait to be tallied hold a few numbers of each.
+        """
+        gone = frozenset().union(*(each.source.columns for each in self.vectors))
+        found = {name: values for name, values in features.items() if name not in gone}
+        for each in self.vectors:
+            measured = each.measured(features, rows)
+            values = measured[:, 0].tolist() if rows == 1 else measured
+            found.update(zip((MEASURED + name for name in each.source.names), values, strict=True))
+        return found
 
     @property
     def rows(self) -> int:
@@ -41,19 +65,22 @@ class DerivedReference:
         Raises:
             ValueError: A feature is not there, or of another kind.
         """
-        derive = self.function.bind(features)
+        width = len(features)
+        if self.function is None:
+            return lambda block: block[width:]
+        derive, categories = self.function.bind(features), self.function.categories
         cells = [
-            (j, _cells(self.function.categories[column.name], column.bins))
+            (j, _cells(categories[column.name], column.bins))
             for j, column in enumerate(self.columns)
             if isinstance(column.bins, CategoryBins)
         ]
 
         def encoded(block: Floats) -> Floats:
-            found = derive(block)
+            found = derive(block[:width])
             for j, cell_of in cells:
                 numbers = np.nan_to_num(found[j], nan=-1.0).astype(np.intp)
                 found[j] = cell_of[numbers]
-            return found
+            return np.concatenate((found, block[width:])) if len(block) > width else found
 
         return encoded
 
@@ -63,7 +90,7 @@ class DerivedReference:
         Functions that were fitted apart do not add up: then those of the side with more rows are
         kept, and of its rows alone.
         """
-        if self.function.to_dict() != other.function.to_dict():
+        if self._functions() != other._functions():
             return self if self.rows >= other.rows else other
         merged = merge_sides(self.columns, other.columns, (self.rows, other.rows))
         return replace(self, columns=tuple(merged))
@@ -71,21 +98,38 @@ class DerivedReference:
     def to_dict(self) -> dict[str, Any]:
         """Return the form in which a reference file holds them."""
         columns = [column_to_dict(column) for column in self.columns]
-        return {"function": self.function.to_dict(), "columns": columns}
+        return {**self._functions(), "columns": columns}
+
+    def _functions(self) -> dict[str, Any]:
+        form: dict[str, Any] = {}
+        if self.function is not None:
+            form["function"] = self.function.to_dict()
+        if self.vectors:
+            form["vectors"] = [each.to_dict() for each in self.vectors]
+        return form
 
     @classmethod
     def from_dict(
         cls, form: Mapping[str, Any], features: Sequence[ColumnReference], engine: str
     ) -> Self:
         """Read that form; raises ValueError, KeyError or TypeError where it is damaged."""
-        function = JointColumns.from_dict(form["function"])
+        vectors = tuple(map(VectorColumns.from_dict, form.get("vectors", ())))
+        is_joint = "function" in form or not vectors
+        function = JointColumns.from_dict(form["function"]) if is_joint else None
         columns = tuple(column_from_dict(column, engine) for column in form["columns"])
         found = tuple((column.name, column.kind == "categorical") for column in columns)
-        if found != tuple((name, name in function.categories) for name in function.names):
-            raise ValueError(f"columns: expected {', '.join(function.names)}, got others")
-        made = cls(function, columns)
+        names = (*(function.names if function else ()), *names_of(vectors))
+        categories = function.categories if function else {}
+        if found != tuple((name, name in categories) for name in names):
+            raise ValueError(f"columns: expected {', '.join(names)}, got others")
+        made = cls(function, columns, vectors)
         made.bind(features)
         return made
+
+
+def names_of(vectors: Sequence[VectorColumns]) -> tuple[str, ...]:
+    """Return the names of the columns that are derived from vectors."""
+    return tuple(name for each in vectors for name in each.source.names)
 
 
 def _cells(names: Sequence[str], bins: CategoryBins) -> Floats:

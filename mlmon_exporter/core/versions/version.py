@@ -60,6 +60,8 @@ class VersionSetup(NamedTuple):
     """By the sides of `COLUMNS`."""
     derive: Derive | None
     """Function from rows of features to those of derived columns, if there are any."""
+    measured: tuple[str, ...]
+    """Columns beside features that only derived ones are made of; see `DerivedReference`."""
     scorer: OutcomeScorer | None
     """None where the model has no task."""
     outcomes: ReferenceOutcomes | None
@@ -115,7 +117,7 @@ class Version:
         features, outputs, derived = (
             (setup.matrices[side], engine, *self._columns(side)) for side in COLUMNS
         )
-        derivation = setup.derive and Derivation(setup.derive, Tallier(*derived))
+        derivation = setup.derive and Derivation(setup.derive, Tallier(*derived), setup.measured)
         return RowBuffer(*features, derivation), RowBuffer(*outputs)
 
     def _columns(self, side: int) -> tuple[WindowedTallies[Tally], Stretches | None]:
@@ -197,12 +199,15 @@ def setup_of(
     derived = reference.derived
     matrices = dict(zip(COLUMNS, map(ReferenceMatrix, reference.sides), strict=True))
     derive = derived.bind(reference.features) if derived is not None else None
+    measured = derived.measured_names if derived is not None else ()
     dependences = {} if reference.knows_time else _dependences(settings, reference, matrices)
     dependences |= _dependence_of_residuals(scorer)
     outcomes = _reference_outcomes(reference, scorer)
     sums = outcomes.sums if outcomes is not None else None
     estimate = estimate_of(matrices, sums, reference.outcomes)
-    return VersionSetup(settings, matrices, derive, scorer, outcomes, estimate, dependences)
+    return VersionSetup(
+        settings, matrices, derive, measured, scorer, outcomes, estimate, dependences
+    )
 
 
 def _dependences(

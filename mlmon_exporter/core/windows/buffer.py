@@ -38,8 +38,8 @@ def _go_on() -> None:
 class RowEncoder:
     """Turns rows into numbers: values of numeric columns, cell numbers of categorical ones."""
 
-    def __init__(self, layout: Layout) -> None:
-        self.names = list(layout.names)
+    def __init__(self, layout: Layout, measured: Sequence[str] = ()) -> None:
+        self.names = [*layout.names, *measured]
         self._coders = [
             (j, bins.code) for j, bins in enumerate(layout.bins) if isinstance(bins, CategoryBins)
         ]
@@ -110,7 +110,7 @@ class RowBuffer:
         Stretches are tallied where dependence in time is measured.
         """
         self.tallies = tallies
-        self._encoder = RowEncoder(matrix.layout)
+        self._encoder = RowEncoder(matrix.layout, derived.measured if derived else ())
         self._tallier = Tallier(matrix, engine, tallies, stretches, derived)
         self._lock = threading.Lock()
         self._single: deque[tuple[Mapping[str, Any], float]] = deque()

@@ -54,6 +54,8 @@ class Derivation(NamedTuple):
     derive: Callable[[Floats], Floats]
     """Shape (columns, rows) to (derived columns, rows)."""
     tallier: Tallier
+    measured: tuple[str, ...] = ()
+    """Columns of the buffer, after its others, that only they are derived from."""
 
 
 class Tallier:
@@ -68,6 +70,7 @@ class Tallier:
         derived: Derivation | None = None,
     ) -> None:
         self._layout = matrix.layout
+        self._width = len(matrix.references)
         self._engine = engine
         self._tallies = tallies
         self._stretches = stretches
@@ -112,13 +115,14 @@ class Tallier:
         while self._full:
             # Removed first: rows that cannot be tallied must not come again.
             full = self._full.popleft()
-            tally = tally_columns(self._layout, full.columns, self._engine, pause_unless_awaited)
+            own = full.columns[: self._width]
+            tally = tally_columns(self._layout, own, self._engine, pause_unless_awaited)
             tally.requests = self._requests(full, pause_unless_awaited)
             self._tallies.add(tally, full.now, totals=tally.without_digests())
             if self._stretches is not None:
                 self._stretches.add(tally, full.now)
             if self._derived is not None:
-                derive, tallier = self._derived
+                derive, tallier, _ = self._derived
                 rows = derive(full.columns)
                 tallier.put(full._replace(columns=rows, long_requests=full.long_requests[1:]))
                 tallier.drain(pause_unless_awaited)
@@ -128,7 +132,7 @@ class Tallier:
         long_requests = next(iter(full.long_requests), None)
         if not full.requests:
             return long_requests
-        columns, sizes = full.columns, [size for _, size in full.requests]
+        columns, sizes = full.columns[: self._width], [size for _, size in full.requests]
         if sum(sizes) < columns.shape[1]:
             which = np.concatenate([np.arange(at, at + size) for at, size in full.requests])
             columns = columns[:, which]
@@ -136,10 +140,10 @@ class Tallier:
 
     def alike(self, columns: Floats, sizes: Sequence[int], pause: Pause) -> Alike:
         """Return how alike the rows of requests of these sizes are, whose rows stand in order."""
-        own = self._requests_of(columns, sizes, pause)
+        own = self._requests_of(columns[: self._width], sizes, pause)
         if self._derived is None:
             return (own,)
-        derive, tallier = self._derived
+        derive, tallier, _ = self._derived
         step = 1 + VALUES_AT_ONCE // len(columns)
         parts = []
         for start in range(0, columns.shape[1], step):

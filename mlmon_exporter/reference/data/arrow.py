@@ -25,6 +25,7 @@ from mlmon_exporter.core.profile.names import category_name, category_number
 Floats = NDArray[np.float64]
 
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 _SPELT = rf"^\s*([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|{'|'.join(TRUTHS)})\s*$"
 
 
@@ -58,6 +59,11 @@ def is_text(type_: Any) -> bool:
     )
 
 
+def is_list(type_: Any) -> bool:
+    """Return whether an Arrow type holds lists or tensors."""
+    return any(check(getattr(type_, "storage_type", type_)) for check in _LISTS)
+
+
 def numbers_of(column: Any) -> Floats:
     """Return a column of any kind but `categorical` as numbers: times in seconds, null as NaN."""
     if pa.types.is_dictionary(column.type):
@@ -68,6 +74,42 @@ def numbers_of(column: Any) -> Floats:
         column = pc.cast(column, pa.float64(), safe=False)
     # Without nulls this is a view; else a copy with NaN in their place.
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def lists_of(values: list[Any]) -> Any:
+    """Return lists of numbers, null where there is none: vectors."""
+    found = []
+    for value in values:
+        is_list = type(value) is list and {*map(type, value)} <= {int, float}
+        found.append(value if is_list else None)
+    return pa.array(found, pa.list_(pa.float64()))
+
+
+def vectors_of(column: Any) -> list[Any]:
+    """Return a column of lists or tensors as one array a row, None where it is null.
+
+    What is neither is null.
+    """
+    found: list[Any] = []
+    for chunk in column.chunks:
+        storage = getattr(chunk, "storage", chunk)
+        if not is_list(storage.type):
+            found += [None] * len(storage)
+            continue
+        values = storage.flatten()
+        while is_list(values.type):
+            values = values.flatten()
+        numbers = numbers_of(values) if kind_of(values.type) else np.empty(0)
+        per_row = pc.list_value_length(storage).fill_null(0).to_numpy(zero_copy_only=False)
+        total = int(per_row.sum())
+        scale = len(numbers) // total if total else 1
+        ends = np.cumsum(per_row) * scale
+        parts = np.split(numbers, ends[:-1]) if len(per_row) else []
+        found += [
+            part if is_there else None
+            for part, is_there in zip(parts, storage.is_valid().to_pylist(), strict=True)
+        ]
+    return found
 
 
 def _seconds(column: Any) -> Floats:

@@ -28,6 +28,7 @@ from .arrow import (
     numbers_of,
     spelt_numbers_of,
     times_of,
+    vectors_of,
 )
 from .folders import files_of, values_in
 from .readers import DataError, Reader, TypeConflictError, csv_type, explained
@@ -39,6 +40,8 @@ MIB = 2**20
 CHUNK_ROWS = 65_536
 CHUNK_VALUES = 8 * MIB
 """Wide data has fewer rows in a chunk, so that it has no more values than this."""
+VECTOR_WIDTH = 1024
+"""Numbers of a vector, as far as chunks are concerned."""
 GROUP_BYTES = 384 * MIB
 """Memory for reading and profiling one group of columns."""
 NUMERIC_BYTES, CATEGORICAL_BYTES = 3 * MIB // 10, 4 * MIB
@@ -228,7 +231,8 @@ class DataFiles:
         """Give a file's rows as tables of about `CHUNK_ROWS` rows, and the share that is read."""
         present = [c for c in wanted if c.name in file.types]
         types = {c.name: csv_type(file.types[c.name], self._csv_kind(c)) for c in present}
-        limit = max(1024, min(CHUNK_ROWS, CHUNK_VALUES // max(1, len(wanted))))
+        width = sum(VECTOR_WIDTH if column.kind == "other" else 1 for column in wanted)
+        limit = max(1024, min(CHUNK_ROWS, CHUNK_VALUES // max(1, width)))
         held: list[Any] = []
         share = 0.0
         with explained(file.path):
@@ -251,7 +255,7 @@ class DataFiles:
 
     def _values(
         self, file: _File, rows: Any, column: Column, *, with_codes: bool
-    ) -> Floats | CategoryCounts:
+    ) -> Floats | CategoryCounts | list[Any]:
         if column.name in file.partition:
             text = file.partition[column.name]
             values: Any = pa.chunked_array([pa.repeat(text or None, rows.num_rows)])
@@ -271,6 +275,8 @@ class DataFiles:
                     are_spelt=column.name not in self._categorical and not is_typed,
                     with_codes=with_codes,
                 )
+            if column.kind == "other":
+                return vectors_of(values)
             if is_text(values.type):
                 return spelt_numbers_of(values, self._missing)
             return numbers_of(values)

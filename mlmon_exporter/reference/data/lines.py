@@ -20,6 +20,7 @@ from mlmon_exporter.core.profile.names import category_name
 from mlmon_exporter.core.records import Batch, Exchange
 from mlmon_exporter.formats import AUTO, BodyMap, FormatError, parse
 
+from .arrow import lists_of
 from .captures import TABLE, Call, Capture, Joiner, Record, capture_of
 from .readers import (
     COMPRESSIONS,
@@ -204,6 +205,8 @@ class RecordReader:
     def _array(self, name: str, values: list[Any], type_: Any) -> Any:
         if pa.types.is_string(type_):
             return pa.array([_text(value) for value in values], pa.string())
+        if pa.types.is_list(type_):
+            return lists_of(values)
         if not pa.types.is_floating(type_):
             return pa.nulls(len(values), type_)
         try:

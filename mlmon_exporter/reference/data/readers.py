@@ -298,6 +298,8 @@ def csv_type(guessed: Any, kind: str) -> Any:
         guessed: The type of the file's beginning.
         kind: The kind of the column.
     """
+    if pa.types.is_list(guessed):
+        return guessed
     if kind in ("numeric", "empty"):
         return guessed if pa.types.is_boolean(guessed) else pa.float64()
     is_number = pa.types.is_integer(guessed) or pa.types.is_floating(guessed)

@@ -12,7 +12,6 @@ from mlmon_exporter.core.derived.joint import (
     LEAST_ROWS,
     JointColumns,
     JointFit,
-    Moments,
     inputs_of,
 )
 from mlmon_exporter.core.derived.normal_scores import scorer
@@ -56,16 +55,6 @@ def standard(block: Floats) -> Floats:
     own = SCORES(BLOCK)
     found = (SCORES(block) - own.mean(axis=1)[:, None]) / own.std(axis=1)[:, None]
     return np.asarray(found.T)
-
-
-def test_mean_and_covariance_are_those_of_all_rows_however_they_are_chunked() -> None:
-    moments = Moments(5)
-    for start in range(0, 5_000, 777):
-        moments.add(BLOCK[:, start : start + 777])
-    moments.add(np.full((5, 3), np.nan))
-    assert moments.rows == 5_000
-    assert moments.mean == pytest.approx(BLOCK.mean(axis=1))
-    assert moments.products / 5_000 == pytest.approx(np.cov(BLOCK, bias=True))
 
 
 def test_the_distance_is_mahalanobis_of_normal_scores() -> None:

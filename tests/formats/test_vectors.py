@@ -1,0 +1,94 @@
+"""Facts about vectors in bodies: they stay whole, in any form that protocols give them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlmon_exporter.core.records import Exchange
+from mlmon_exporter.formats import AUTO, BodyMap, parse
+
+WIDTH = 96
+ROWS = np.random.default_rng(0).normal(size=(3, WIDTH)).astype(np.float16).astype(np.float64)
+ALONE = BodyMap(feature_names=("embedding",), vectors=("embedding",))
+BESIDE = BodyMap(feature_names=("age", "embedding"), vectors=("embedding",))
+
+
+def features(
+    path: str, body: bytes, body_map: BodyMap, headers: dict[bytes, bytes] | None = None
+) -> tuple[Any, int]:
+    sent = {b"content-type": b"application/json"} | (headers or {})
+    answer = b'{"outputs":[{"name":"y","shape":[3],"datatype":"FP32","data":[1,2,3]}]}'
+    exchange = Exchange(0.0, "m", path, path, 200, "", sent, [body], {}, [answer])
+    batch = parse(exchange, body_map, AUTO).batch
+    return batch.features, batch.rows
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "body_map"),
+    [
+        ("/predict", {"embedding": ROWS[0].tolist()}, ALONE),
+        ("/predict", {"age": 3, "embedding": ROWS[0].tolist()}, BESIDE),
+        ("/predict", {"age": 3, "embedding": ROWS[0, :8].tolist()}, BESIDE),
+        ("/predict", [{"age": 3, "embedding": ROWS[0].tolist()}], BESIDE),
+        ("/v1/models/m:predict", {"instances": [ROWS[0].tolist()]}, ALONE),
+        ("/v1/models/m:predict", {"instances": [{"embedding": ROWS[0].tolist()}]}, ALONE),
+    ],
+)
+def test_one_row_of_json_keeps_its_vector(path: str, body: Any, body_map: BodyMap) -> None:
+    found, rows = features(path, json.dumps(body).encode(), body_map)
+    assert rows == 1
+    width = len(found["embedding"])
+    assert found["embedding"] == ROWS[0, :width].tolist()
+    assert set(found) <= {"age", "embedding"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/predict", [{"age": 3, "embedding": row.tolist()} for row in ROWS]),
+        ("/v1/models/m:predict", {"instances": ROWS.tolist()}),
+        ("/v1/models/m:predict", {"instances": ROWS.reshape(3, 8, 4, 3).tolist()}),
+        ("/v1/models/m:predict", {"inputs": {"embedding": ROWS.tolist()}}),
+    ],
+)
+def test_rows_of_json_keep_their_vectors(path: str, body: Any) -> None:
+    body_map = BESIDE if path == "/predict" else ALONE
+    found, rows = features(path, json.dumps(body).encode(), body_map)
+    assert rows == 3
+    np.testing.assert_array_equal(np.array(found["embedding"]).reshape(3, -1), ROWS)
+
+
+@pytest.mark.parametrize("datatype", ["FP16", "FP32", "FP64", "BF16", "json"])
+@pytest.mark.parametrize("name", ["embedding", "input_0"])
+def test_tensors_are_one_block(datatype: str, name: str) -> None:
+    tensor = {"name": name, "shape": [3, WIDTH], "datatype": datatype}
+    values = ROWS
+    if datatype == "BF16":
+        bits = ROWS.astype("<f4").view("<u4") & np.uint32(0xFFFF0000)
+        values, content = bits.view("<f4"), (bits >> np.uint32(16)).astype("<u2").tobytes()
+    elif datatype != "json":
+        content = ROWS.astype(f"<f{int(datatype[2:]) // 8}").tobytes()
+    if datatype == "json":
+        tensor |= {"datatype": "FP32", "data": ROWS.reshape(-1).tolist()}
+        body, headers = json.dumps({"inputs": [tensor]}).encode(), {}
+    else:
+        tensor["parameters"] = {"binary_data_size": len(content)}
+        head = json.dumps({"inputs": [tensor]}).encode()
+        body, headers = head + content, {b"inference-header-content-length": b"%d" % len(head)}
+    found, rows = features("/v2/models/m/infer", body, ALONE, headers)
+    assert (rows, list(found)) == (3, ["embedding"])
+    np.testing.assert_array_equal(np.array(found["embedding"]), values)
+
+
+def test_a_tensor_beside_others_is_whole() -> None:
+    inputs = [
+        {"name": "age", "shape": [3, 1], "datatype": "FP32", "data": [1, 2, 3]},
+        {"name": "embedding", "shape": [3, WIDTH], "datatype": "FP32", "data": ROWS.tolist()},
+    ]
+    found, rows = features("/v2/models/m/infer", json.dumps({"inputs": inputs}).encode(), BESIDE)
+    assert (rows, sorted(found)) == (3, ["age", "embedding"])
+    np.testing.assert_array_equal(np.array(found["embedding"]), ROWS)
