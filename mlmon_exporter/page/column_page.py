@@ -13,7 +13,7 @@ from mlmon_exporter.core.drift.tests import SCORES, TESTS
 from mlmon_exporter.core.settings import QUANTILES
 
 from . import formatting, labels
-from .derived import MEANINGS
+from .derived import meaning_of
 from .document import cut_name, legend, name_of, tiles, warning_mark, window_choice
 from .drawings import chart, pair
 from .html import Child, Html, element, text
@@ -78,8 +78,7 @@ def _parts(column: ColumnView, context: Context) -> Iterator[Html | None]:
 def _verdict(column: ColumnView, window: str) -> Html:
     about = f"{column.kind.capitalize()} {column.side} of "
     if column.is_derived:
-        meaning = MEANINGS.get(column.name, "")
-        about = f"Derived from features: {meaning}. Of "
+        about = f"{meaning_of(column.name)}. Of "
     version = text(" · version ", name_of(column.version)) if column.version else ""
     windows = column.drifted_windows()
     moved: Child = None

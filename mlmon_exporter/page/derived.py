@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from mlmon_exporter.core.derived.joint import COMPONENT, DISTANCE, LEAST_EXPLAINED, RESIDUAL
@@ -19,6 +20,23 @@ MEANINGS = {
     LEAST_EXPLAINED: "the feature that is farthest from what the others lead to expect",
 }
 """Derived column -> its meaning in a line."""
+VECTOR_MEANINGS = {
+    "norm": "its length",
+    "distance": "its distance from the middle of the reference's vectors, in their spread",
+    "residual": "the part of that distance that the greatest components do not explain",
+    "component": "one of the directions in which the reference's vectors vary most",
+    "mean": "the mean of its numbers",
+    "spread": "the standard deviation of its numbers",
+}
+"""The end of a name that is derived from a vector -> its meaning in a line."""
+
+
+def meaning_of(name: str) -> str:
+    """Return what a derived column means, and what it is derived from."""
+    if name in MEANINGS:
+        return f"Derived from features: {MEANINGS[name]}"
+    stem, _, ending = re.sub(r"_\d+$", "", name).rpartition("_")
+    return f"Derived from the vector {stem}: {VECTOR_MEANINGS.get(ending, ending)}"
 
 
 def carriers(columns: Sequence[ColumnView], window: str) -> list[Risen]:

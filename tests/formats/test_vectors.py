@@ -21,7 +21,9 @@ def features(
     path: str, body: bytes, body_map: BodyMap, headers: dict[bytes, bytes] | None = None
 ) -> tuple[Any, int]:
     sent = {b"content-type": b"application/json"} | (headers or {})
-    answer = b'{"outputs":[{"name":"y","shape":[3],"datatype":"FP32","data":[1,2,3]}]}'
+    answer = b'{"predictions":[1,2,3]}'
+    if "/v2/" in path:
+        answer = b'{"outputs":[{"name":"y","shape":[3],"datatype":"FP32","data":[1,2,3]}]}'
     exchange = Exchange(0.0, "m", path, path, 200, "", sent, [body], {}, [answer])
     batch = parse(exchange, body_map, AUTO).batch
     return batch.features, batch.rows
@@ -65,17 +67,18 @@ def test_rows_of_json_keep_their_vectors(path: str, body: Any) -> None:
 @pytest.mark.parametrize("datatype", ["FP16", "FP32", "FP64", "BF16", "json"])
 @pytest.mark.parametrize("name", ["embedding", "input_0"])
 def test_tensors_are_one_block(datatype: str, name: str) -> None:
-    tensor = {"name": name, "shape": [3, WIDTH], "datatype": datatype}
-    values = ROWS
-    if datatype == "BF16":
-        bits = ROWS.astype("<f4").view("<u4") & np.uint32(0xFFFF0000)
-        values, content = bits.view("<f4"), (bits >> np.uint32(16)).astype("<u2").tobytes()
-    elif datatype != "json":
-        content = ROWS.astype(f"<f{int(datatype[2:]) // 8}").tobytes()
+    tensor: dict[str, Any] = {"name": name, "shape": [3, WIDTH], "datatype": datatype}
+    bits = ROWS.astype("<f4").view("<u4") & np.uint32(0xFFFF0000)
+    values = bits.view("<f4") if datatype == "BF16" else ROWS
+    headers = {}
     if datatype == "json":
         tensor |= {"datatype": "FP32", "data": ROWS.reshape(-1).tolist()}
-        body, headers = json.dumps({"inputs": [tensor]}).encode(), {}
+        body = json.dumps({"inputs": [tensor]}).encode()
     else:
+        codes = {"FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
+        content = (bits >> np.uint32(16)).astype("<u2").tobytes()
+        if datatype in codes:
+            content = ROWS.astype(codes[datatype]).tobytes()
         tensor["parameters"] = {"binary_data_size": len(content)}
         head = json.dumps({"inputs": [tensor]}).encode()
         body, headers = head + content, {b"inference-header-content-length": b"%d" % len(head)}
