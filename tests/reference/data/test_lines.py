@@ -36,7 +36,7 @@ def rows_of(files: DataFiles) -> dict[str, list[Any]]:
         for name in found:
             values = each_row(rows[name])
             assert len(values) == count
-            found[name] += np.asarray(values).tolist()
+            found[name] += values if isinstance(values, list) else np.asarray(values).tolist()
     return found
 
 
