@@ -83,7 +83,7 @@ class Monitor(InCode):
         configured = ConfiguredModels(c, health)
         self.models: Mapping[str, Model] = configured.by_name
         self._routes = ModelRoutes(c.models, self.models, health)
-        self._in_flight: dict[int, InFlight] = {}
+        self._in_flight: dict[object, InFlight] = {}
         # Threads hold it: it must not hold the monitor, which ends them when it is gone.
         process = partial(_process, self._routes, self._in_flight)
         shared = None
@@ -259,6 +259,6 @@ def _new_counts(c: Config) -> Counts:
     return counts
 
 
-def _process(routes: ModelRoutes, in_flight: Mapping[int, InFlight]) -> Process:
+def _process(routes: ModelRoutes, in_flight: Mapping[object, InFlight]) -> Process:
     """Return what the other processes should know of this one."""
     return this_process(routes.in_progress([*in_flight.values()]))

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -33,6 +34,11 @@ UNMATCHED_PATIENCE = 20
 """After so many POSTs, none of them on a configured route, the log says so."""
 
 
+def _forget(plain: dict[tuple[int, str], Labels], key: tuple[int, str], _: object) -> None:
+    """Drop a route that is gone, before another can have its identity."""
+    plain.pop(key, None)
+
+
 def _none() -> None:
     """Stand in for a weak reference to None."""
 
@@ -55,6 +61,8 @@ class ModelRoutes:
         self._known: dict[tuple[str, str], Labels] = {}
         self._paths: dict[tuple[str, str, RouteTemplates], Labels] = {}
         self._fixed: dict[tuple[Any, ...], tuple[Labels, Callable[[], Any], Callable[[], Any]]] = {}
+        self._plain: dict[tuple[int, str], Labels] = {}
+        """Those of routes of the app itself, by identity; they leave with their route."""
 
     def declare(self, requests: RequestCounts) -> None:
         """Start the counts of each model and configured route at 0, before the first request."""
@@ -70,15 +78,10 @@ class ModelRoutes:
         several models share the route and only the body can tell.
         """
         # The usual case, once for each request: a route of the app itself, without parameters.
-        known = self._fixed.get((id(scope.get("route")), scope["method"]))
-        if (
-            known is None
-            or known[1]() is not scope["route"]
-            or "app_root_path" in scope
-            or "fastapi" in scope
-        ):
+        labels = self._plain.get((id(scope.get("route")), scope["method"]))
+        if labels is None or "app_root_path" in scope or "fastapi" in scope:
             return self._find_placed(scope)
-        return known[0]
+        return labels
 
     def _find_placed(self, scope: Scope) -> Labels:
         """Return the same of a route that is new, has parameters, or is mounted or included."""
@@ -97,7 +100,11 @@ class ModelRoutes:
         if not params and is_fixed(named) and (known or len(self._fixed) < ROUTES_KEPT):
             # Weak, or an app that is gone would stay: its routes know it, and threads know us.
             with suppress(TypeError):
-                self._fixed[key] = labels, ref(named), _none if context is None else ref(context)
+                gone = partial(_forget, self._plain, key[:2])
+                told = _none if context is None else ref(context)
+                self._fixed[key] = labels, ref(named, gone), told
+                if not is_placed:
+                    self._plain[key[:2]] = labels
         return labels
 
     def find_path(self, method: str, path: str, known: RouteTemplates) -> Labels:

@@ -25,8 +25,8 @@ class Sink:
     requests: RequestCounts
     health: Health
     routes: ModelRoutes
-    in_flight: dict[int, InFlight]
-    """The requests being served, by identity."""
+    in_flight: dict[object, InFlight]
+    """The requests being served, by what stands for each: hashed by identity."""
     max_body_bytes: int
     """Longer bodies are not kept."""
     submit: Callable[[ExchangeFields, HeaderPairs, HeaderPairs, int], None]

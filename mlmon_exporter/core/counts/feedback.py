@@ -122,7 +122,7 @@ class Feedback(CountTables):
     def delayed(self, model: str, version: str, seconds: Iterable[float]) -> None:
         """Count delays since the prediction, in seconds; NaN and negative ones are left out."""
         with self._lock:
-            self.delays.observe((model, version), [(delay,) for delay in seconds])
+            self.delays.observe((model, version), [[*seconds]])
 
     def kpi(self, model: str, version: str, name: str, value: float) -> None:
         """Count one event of a KPI and its value, a finite number."""

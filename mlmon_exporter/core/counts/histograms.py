@@ -6,12 +6,11 @@ import operator
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain, repeat
+from itertools import repeat
 from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlmon_exporter.core.records import Exemplar, Histograms
 
@@ -75,19 +74,11 @@ class HistogramTable(Table[Cells]):
             self.cells[labels] = self._zeros()
         return self.cells[labels]
 
-    def observe(self, labels: Labels, rows: Sequence[Sequence[float]]) -> None:
-        """Count rows of a value for each histogram; NaN and negative values are left out."""
-        cells, width = self.declare(labels), len(self._bounds)
-        if len(rows) < MANY:
-            columns = zip(*rows, strict=True)
-            for cell, bounds, few in zip(cells, self._bounds, columns, strict=True):
-                _count_few(cell, bounds, few)
-            return
-        values = np.fromiter(chain.from_iterable(rows), np.float64, width * len(rows))
-        for cell, bounds, many in zip(
-            cells, self._bounds, values.reshape(-1, width).T, strict=True
-        ):
-            _count_many(cell, bounds, many)
+    def observe(self, labels: Labels, columns: Sequence[Sequence[float]]) -> None:
+        """Count values, a column for each histogram; NaN and negative ones are left out."""
+        count = _count_few if len(columns[0]) < MANY else _count_many
+        for cell, bounds, values in zip(self.declare(labels), self._bounds, columns, strict=True):
+            count(cell, bounds, values)
 
     def observe_times(self, labels: Labels, row: Sequence[float], times: int) -> None:
         """Count a row of a value for each histogram so many times."""
@@ -120,8 +111,9 @@ def _count_few(cell: Cell, bounds: Bounds, values: Sequence[float]) -> None:
     cell[-1] += sum(known)
 
 
-def _count_many(cell: Cell, bounds: Bounds, values: NDArray[np.float64]) -> None:
-    known = values[values >= 0.0]
+def _count_many(cell: Cell, bounds: Bounds, values: Sequence[float]) -> None:
+    known = np.asarray(values, np.float64)
+    known = known[known >= 0.0]
     buckets = np.bincount(np.searchsorted(bounds, known), minlength=len(bounds) + 1)
     for bucket in buckets.nonzero()[0].tolist():
         cell[bucket] += int(buckets[bucket])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby, repeat
 from operator import itemgetter
 from typing import Any, Self
@@ -26,8 +26,9 @@ MODEL_FAULTS = (FAULT, *((s, "server_error") for s in (502, 503, 504)), (200, "i
 """Those of a model's routes: alerts need `rate()`, which misses the first value of a series."""
 BATCH = 256
 """Requests that are counted together, at a tenth of the cost of one by one."""
-MOST_WAITING = 4 * BATCH
-"""So many are counted by the next request, if the intake has had no time for it."""
+MOST_WAITING, MOST_AT_ONCE = 32 * BATCH, 4 * BATCH
+"""From so many on, which take a megabyte, each request that finds them counts the oldest: the
+intake has had no time for it."""
 
 LATENCY_BOUNDS: Bounds = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
@@ -44,7 +45,11 @@ Measures = tuple[float, float, float, float]
 
 An unknown one is NaN.
 """
-_Request = tuple[RequestLabels, Measures, Exemplar | None]
+PLACES = 6
+"""A request's places in the deque: labels, each measure, exemplar.
+
+A tuple of them would be tracked by the garbage collector for as long as it waits.
+"""
 UNDECIDED = ""
 """Outcome of a request that is measured now; `decide` counts it later."""
 
@@ -80,7 +85,8 @@ class RequestCounts(CountTables):
             raise ValueError(f"max_routes: expected 1 or more, got {max_routes}")
         self._on_overflow = on_overflow
         self._routes = BoundedNames(max_routes, lambda: on_overflow("route"))
-        self._waiting: deque[_Request] = deque()
+        self._waiting: deque[Any] = deque()
+        """`PLACES` for each request."""
         self._waiting_decided: deque[RequestLabels] = deque()
         self._waiting_rows: deque[tuple[tuple[str, str], int, int]] = deque()
         self._waiting_tokens: deque[tuple[tuple[str, str, str], TokenTimes]] = deque()
@@ -110,8 +116,8 @@ class RequestCounts(CountTables):
             measures: NaN and negative values count in no histogram.
             exemplar: The trace that it belongs to; its value is the duration.
         """
-        self._waiting.append((request, measures, exemplar))
-        if len(self._waiting) >= MOST_WAITING:
+        self._waiting.extend((request, *measures, exemplar))
+        if len(self._waiting) >= PLACES * MOST_WAITING:
             self.count_waiting()
 
     def decide(self, request: RequestLabels) -> None:
@@ -129,36 +135,42 @@ class RequestCounts(CountTables):
 
     def count_waiting(self) -> None:
         """Count the requests that wait, off their path, if they are many; never blocks."""
-        if len(self._waiting) < BATCH > len(self._waiting_rows):
+        if len(self._waiting) < PLACES * BATCH and len(self._waiting_rows) < BATCH:
             return
         # Another thread that holds the lock has drained the deques, or will next time.
         if self._lock.acquire(blocking=False):
             try:
-                self._drain()
+                if len(self._waiting_rows) >= BATCH:
+                    self._drain_rows()
+                self._count(min(len(self._waiting) // PLACES, MOST_AT_ONCE))
             finally:
                 self._lock.release()
 
     def _drain(self) -> None:
         """Count the requests, rows and tokens that wait."""
-        for _ in range(len(self._waiting_rows)):
-            name, rows, times = self._waiting_rows.popleft()
-            self.by_model.observe_times(name, (rows,), times)
-        waiting = [*map(deque.popleft, repeat(self._waiting, len(self._waiting)))]
-        requests: defaultdict[RequestLabels, list[_Request]] = defaultdict(list)
-        for labels, alike in groupby(waiting, itemgetter(0)):
-            requests[labels] += alike
-        for labels, group in requests.items():
-            _, measured, marks = zip(*group, strict=True)
-            bounded = self._counted(labels, len(group))
-            self.by_route.observe(bounded, measured)
-            for mark in filter(None, marks):
-                self.exemplars.mark(bounded, mark)
+        self._drain_rows()
+        self._count(len(self._waiting) // PLACES)
         for _ in range(len(self._waiting_decided)):
             self._counted(self._waiting_decided.popleft(), 1)
         for _ in range(len(self._waiting_tokens)):
             (model, version, route), tokens = self._waiting_tokens.popleft()
             # Its request has been counted, and with it the label that did not fit.
             self.by_stream.merge((model, version, self._routes.label(route)), tokens.cells())
+
+    def _drain_rows(self) -> None:
+        for _ in range(len(self._waiting_rows)):
+            name, rows, times = self._waiting_rows.popleft()
+            self.by_model.observe_times(name, (rows,), times)
+
+    def _count(self, most: int) -> None:
+        """Count the oldest requests that wait."""
+        places = [*map(deque.popleft, repeat(self._waiting, PLACES * most))]
+        columns = [places[i::PLACES] for i in range(PLACES)]
+        for labels, (_, *measured, marks) in _by_labels(columns):
+            bounded = self._counted(labels, len(marks))
+            self.by_route.observe(bounded, measured)
+            for mark in filter(None, marks):
+                self.exemplars.mark(bounded, mark)
 
     def _counted(self, request: RequestLabels, times: int) -> Labels:
         """Count requests, if their outcome is known; return their bounded labels."""
@@ -253,3 +265,18 @@ class RequestCounts(CountTables):
         yield from self.by_model.histograms()
         if self.by_stream.cells:  # most servers stream nothing
             yield from self.by_stream.histograms()
+
+
+def _by_labels(
+    columns: Sequence[Sequence[Any]],
+) -> Iterator[tuple[RequestLabels, Sequence[Sequence[Any]]]]:
+    """Give the requests of the same labels, the first column, together."""
+    names = columns[0]
+    if names and names.count(names[0]) == len(names):  # the usual case, at a tenth of the cost
+        yield names[0], columns
+        return
+    groups: defaultdict[RequestLabels, list[tuple[Any, ...]]] = defaultdict(list)
+    for labels, alike in groupby(zip(*columns, strict=True), itemgetter(0)):
+        groups[labels] += alike
+    for labels, group in groups.items():
+        yield labels, [*zip(*group, strict=True)]

@@ -159,7 +159,7 @@ def test_what_was_kept_is_let_go_at_the_cap() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         call = receive.__self__  # type: ignore[attr-defined]
         while (await receive())["more_body"]:
-            calls.append(len(call._request_chunks))
+            calls.append(len(call._notes._request_chunks))
         await send(START)
         await send(BODY)
 
@@ -168,17 +168,20 @@ def test_what_was_kept_is_let_go_at_the_cap() -> None:
     assert calls == [1, 0, 0, 0]
 
 
-def test_bodies_are_let_go_before_background_tasks_run() -> None:
-    kept: list[int] = []
+@pytest.mark.parametrize("parts", [0, 2])
+def test_bodies_are_let_go_before_background_tasks_run(parts: int) -> None:
+    kept: list[Any] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await sends(START, BODY)(scope, receive, send)
+        await sends(START, *(PART for _ in range(parts)), BODY)(scope, receive, send)
         call = send.__self__  # type: ignore[attr-defined]
-        kept.append(len(call._request_chunks) + len(call._response_chunks))
+        kept.extend((call.asked, call.told))
+        if call._notes is not None:
+            kept.extend((*call._notes._request_chunks, *call._notes._response_chunks))
 
     monitored, sink = watched(app)
     serve(monitored)
-    assert (kept, len(sink.exchanges)) == ([0], 1)
+    assert (kept, len(sink.exchanges)) == ([None, None], 1)
 
 
 def test_an_app_that_never_reads_the_body_makes_no_exchange() -> None:
