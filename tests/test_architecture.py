@@ -99,6 +99,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "reference/passes.py": "reference/test_reference.py",
     "reference/roles.py": "reference/test_from_files.py",
     "reference/warnings.py": "cli/commands/test_build_reference.py",
+    "sources/asgi/notes.py": "sources/asgi/test_call.py",
     "sources/grpc": "sources/grpc/test_interceptor.py",
     "sources/proxy/frames.py": "sources/proxy/test_http2.py",
     "sources/sink.py": "sources/asgi/test_middleware.py",

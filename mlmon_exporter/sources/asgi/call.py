@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from time import perf_counter, time
-from typing import Any
 
 from opentelemetry.context import get_current
 from starlette.types import Message, Receive, Scope, Send
@@ -15,7 +14,7 @@ from mlmon_exporter.sources.endings import Labels, request_labels
 from mlmon_exporter.sources.ids import ID_HEADER, PredictionIds, valid_id
 from mlmon_exporter.sources.sink import Sink
 
-from .notes import Notes
+from .notes import Noted, Notes
 from .spans import annotate, current_span_context
 
 SCOPE_KEY = "mlmon_exporter"
@@ -25,7 +24,7 @@ _EVENT_STREAM = MEDIA_TYPE.encode()
 _UNKNOWN: Labels = ("", "", OTHER)
 
 
-class Call:
+class Call(Noted):
     """One request: its `receive` and `send` stand in for the server's and take notes in passing.
 
     Nearly every request is plain: its body comes in one message, and so does its answer. Both are
@@ -35,11 +34,7 @@ class Call:
     loop runs it.
     """
 
-    __slots__ = (
-        "_ids", "_notes", "_receive", "_scope", "_send", "asked", "began", "first_byte",
-        "is_open", "labels", "limit", "method", "prediction_id", "request_headers",
-        "response_headers", "sink", "span", "status", "told",
-    )  # fmt: skip
+    __slots__ = ("_ids", "_notes", "_receive", "_send", "is_open")
 
     def __init__(
         self, sink: Sink, ids: PredictionIds, scope: Scope, receive: Receive, send: Send
@@ -47,22 +42,17 @@ class Call:
         self.began = perf_counter()
         self.sink = sink
         self._ids = ids
-        self._scope = scope
+        self.scope = scope
         self._receive = receive
         self._send = send
         self.method = scope["method"]
         self.limit = sink.max_body_bytes
         # Now, since an app that unpacks the body may put other headers into the scope.
-        self.request_headers: Any = scope.get("headers", ())
-        self.response_headers: Any = ()
-        self.asked: bytes | None = None
-        """The request's body, if it came in one message."""
-        self.told: bytes | None = None
-        """The response's body, if it is one message, and not empty."""
-        self.status = 0  # until the response starts
+        self.request_headers = scope.get("headers", ())
+        self.response_headers = ()
+        self.asked = self.told = self.labels = self.span = None
+        self.status = 0
         self.first_byte = math.nan
-        self.labels: Labels | None = None
-        self.span: tuple[str, str] | None = None
         self.prediction_id = ""
         self._notes: Notes | None = None
         self.is_open = True
@@ -133,7 +123,7 @@ class Call:
         if get_current():  # empty without instrumentation
             self.span = current_span_context()
         self.labels = _UNKNOWN  # should the next line fail
-        self.labels = labels = self.sink.routes.find(self._scope)
+        self.labels = labels = self.sink.routes.find(self.scope)
         self.response_headers = headers = message.get("headers", ())
         if not labels[0] or self.method != "POST":
             if self._notes is not None:
@@ -183,37 +173,28 @@ class Call:
             )
             if 200 <= status < 300:
                 if asked is not None and prediction_id:
-                    self.submit(time() - duration, (asked,), (told,), size)
+                    path, arrived = self.scope["path"], time() - duration
+                    sink.submit(
+                        (
+                            arrived,
+                            labels[0],
+                            labels[2],
+                            path,
+                            status,
+                            prediction_id,
+                            (asked,),
+                            (told,),
+                        ),
+                        tuple(self.request_headers),
+                        tuple(self.response_headers),
+                        size,
+                    )
                 elif method == "POST":
                     sink.routes.missed(labels[2])
         except Exception as fault:  # noqa: BLE001 - the app goes on
             sink.fail(fault)
         # The app may go on for long, with background tasks; the bodies need not stay for them.
         self.asked = self.told = None
-
-    def submit(
-        self, arrived: float, asked: tuple[bytes, ...], told: tuple[bytes, ...], size: int
-    ) -> None:
-        """Hand the exchange over.
-
-        Args:
-            arrived: Unix seconds.
-            asked: The parts of the request's body.
-            told: Those of the response's.
-            size: Bytes of both.
-        """
-        model, _, route = self.found()
-        path, status = self._scope["path"], self.status
-        self.sink.submit(
-            (arrived, model, route, path, status, self.prediction_id, asked, told),
-            tuple(self.request_headers),
-            tuple(self.response_headers),
-            size,
-        )
-
-    def found(self) -> Labels:
-        """Return model, version and route, which are looked up if no response has started."""
-        return self.labels or self.sink.routes.find(self._scope)
 
     def close(self, error: BaseException | None = None) -> None:
         """Count the request when the app has returned or raised, unless it has been counted."""

@@ -3,22 +3,74 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from starlette.types import Message
+from starlette.types import Message, Scope
 
 from mlmon_exporter.core.counts.requests import UNDECIDED, RequestLabels
 from mlmon_exporter.core.records import Exemplar
-from mlmon_exporter.sources.endings import error_of, request_labels
+from mlmon_exporter.sources.endings import Labels, error_of, request_labels
+from mlmon_exporter.sources.sink import Sink
 from mlmon_exporter.sources.stream import StreamedAnswer
-
-if TYPE_CHECKING:
-    from .call import Call
 
 _UNSEEN_BODIES = ("http.response.pathsend", "http.response.zerocopysend")
 """Messages by which the server reads the body from a file: its bytes never pass here."""
 Chunks = tuple[bytes, ...] | list[bytes]
 """A body's parts: a tuple of one at most, which costs least, or a list of more."""
+
+
+class Noted:
+    """The notes of a plain call, which are the first of any other."""
+
+    __slots__ = (
+        "asked", "began", "first_byte", "labels", "limit", "method", "prediction_id",
+        "request_headers", "response_headers", "scope", "sink", "span", "status", "told",
+    )  # fmt: skip
+
+    sink: Sink
+    scope: Scope
+    method: str
+    began: float
+    first_byte: float
+    """Seconds from there to the start of the response; NaN until it starts."""
+    status: int
+    """0 until the response starts."""
+    labels: Labels | None
+    span: tuple[str, str] | None
+    prediction_id: str
+    """Empty unless the response is a model's and has started."""
+    limit: int
+    """Longer bodies are not kept."""
+    request_headers: Any
+    response_headers: Any
+    asked: bytes | None
+    """The request's body, if it came in one message."""
+    told: bytes | None
+    """The response's body, if it is one message, and not empty."""
+
+    def submit(
+        self, arrived: float, asked: tuple[bytes, ...], told: tuple[bytes, ...], size: int
+    ) -> None:
+        """Hand the exchange over.
+
+        Args:
+            arrived: Unix seconds.
+            asked: The parts of the request's body.
+            told: Those of the response's.
+            size: Bytes of both.
+        """
+        model, _, route = self.found()
+        path, status = self.scope["path"], self.status
+        self.sink.submit(
+            (arrived, model, route, path, status, self.prediction_id, asked, told),
+            tuple(self.request_headers),
+            tuple(self.response_headers),
+            size,
+        )
+
+    def found(self) -> Labels:
+        """Return model, version and route, which are looked up if no response has started."""
+        return self.labels or self.sink.routes.find(self.scope)
 
 
 class Notes:
@@ -33,7 +85,7 @@ class Notes:
         "is_answered",
     )  # fmt: skip
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Noted) -> None:
         """Take over what the call has noted so far."""
         limit = call.limit
         self._is_read = call.asked is not None
@@ -58,14 +110,14 @@ class Notes:
         """Note that the response starts."""
         self._response_size = 0
 
-    def keep(self, call: Call) -> None:
+    def keep(self, call: Noted) -> None:
         """Keep both bodies from now on if the response, whose head is noted, is a model's."""
         if call.prediction_id:
             self._response_limit = call.limit
         else:
             self._request_limit, self._request_chunks = -1, ()
 
-    def stream(self, call: Call, *, is_packed: bool) -> None:
+    def stream(self, call: Noted, *, is_packed: bool) -> None:
         """Note that the answer is a stream of events."""
         self._stream = StreamedAnswer(call.began, self._response_limit, is_packed=is_packed)
 
@@ -116,7 +168,7 @@ class Notes:
         self.is_answered = False
         self._has_left = self._has_left or isinstance(error, OSError)
 
-    def end(self, call: Call, duration: float, now: float, error: BaseException | None) -> bool:
+    def end(self, call: Noted, duration: float, now: float, error: BaseException | None) -> bool:
         """Count the request after its last byte, or when the app has given up.
 
         Args:
@@ -159,7 +211,7 @@ class Notes:
         self._request_chunks = self._response_chunks = ()
         self._stream = None
 
-    def decide(self, call: Call, error: BaseException | None) -> None:
+    def decide(self, call: Noted, error: BaseException | None) -> None:
         """Count a request that `end` did not, by the way in which the app has ended."""
         if self._held is not None:
             answer = call.status, self.is_answered, self._has_left
@@ -167,7 +219,7 @@ class Notes:
             self._held = None
             call.sink.requests.decide(request_labels(labels, call.method, *answer, error_of(error)))
 
-    def _is_as_long_as_it_says(self, call: Call) -> bool:
+    def _is_as_long_as_it_says(self, call: Noted) -> bool:
         """Return whether an answer in parts is known to be whole at its last byte.
 
         When a stream raises, Starlette's BaseHTTPMiddleware sends an empty last part before it
@@ -182,7 +234,7 @@ class Notes:
             self._response_limit = -1
         self._response_chunks = parts or []
 
-    def _hand_over(self, call: Call, arrived: float) -> None:
+    def _hand_over(self, call: Noted, arrived: float) -> None:
         """Submit the exchange, or count the reason why there is none."""
         if self._request_limit >= 0 and self._response_limit >= 0 and self._is_read:
             told = self._response_chunks
