@@ -159,7 +159,7 @@ class LossFit:
         self._total += losses.sum(axis=1)
 
     def fitted(self, means: Floats) -> ExpectedLosses | None:
-        """Return the losses; None if rows are too few.
+        """Return the losses; None if rows are too few, or losses too large for numbers.
 
         Args:
             means: Absolute and squared error of all rows of the reference, shape (2,).
@@ -171,6 +171,8 @@ class LossFit:
         together = self._losses - self._rows * np.outer(own, shares)
         solved = np.linalg.solve(scatter + RIDGE * np.eye(len(shares)), together.T)
         weights = np.asarray(solved.T, dtype=np.float64)
+        if not np.isfinite(weights).all() or not np.isfinite(means).all():
+            return None
         return ExpectedLosses(means, tuple(self._by_column(weights)))
 
     def _by_column(self, weights: Floats) -> Iterator[ColumnLosses]:

@@ -138,6 +138,25 @@ def _estimates() -> Iterator[Case]:
     yield case("silent: too few rows for an estimate", expected("_"))
 
 
+def _errors() -> Iterator[Case]:
+    def case(name: str, hour: str, day: str = "", **more: str) -> Case:
+        found = {series("mlmon_reference_quality_mae", **VERSION, **ALL): f"20{LONG}"}
+        for window, error in (("1h", hour), ("24h", day or hour)):
+            labels = {**VERSION, "window": window}
+            found[series("mlmon_estimated_quality_mae", **labels)] = f"{error}{LONG}"
+        fires = name.startswith("fires")
+        labels, value = (OF_VERSION, "1.50") if fires else ({}, "")
+        return Case("MlmonEstimatedErrorRise", name, found | more, 90, labels, value)
+
+    yield case("fires: half as much again in all windows", "30", "36")
+    yield case("fires: ground truth agrees", "30", **quality("mae", "31", "25"))
+    yield case("silent: a little more", "22")
+    yield case("silent: the day is as it was", "30", "20")
+    well = quality("mae", "20", "25") | quality("mae", "20", "25", window="24h")
+    yield case("silent: ground truth says that all is well", "30", **well)
+    yield case("silent: no estimate, since it is in doubt", "_")
+
+
 def _concepts() -> Iterator[Case]:
     labels = {**VERSION, "window": "24h"}
     a, b = (series("mlmon_concept_drifted", instance=name, **labels) for name in "ab")
@@ -200,4 +219,4 @@ QUALITY = CaseFile(
     RULES,
     [*_drops(), *_pages(), *_concepts(), *_calibration(), *_versions()],
 )
-ESTIMATES = CaseFile(["optional/mlmon-estimates.yml"], [*_estimates()])
+ESTIMATES = CaseFile(["optional/mlmon-estimates.yml"], [*_estimates(), *_errors()])

@@ -118,6 +118,15 @@ def test_few_rows_columns_of_one_value_ids_and_infinite_errors_are_left_out() ->
     assert {"same"}.isdisjoint(each.name for each in found.columns)
 
 
+def test_errors_whose_squares_are_no_numbers_leave_a_reference_without() -> None:
+    huge = rows(3000)
+    huge["truth"][0] = 1e200
+    built = Reference.build(huge, predictions="p", ground_truth="truth")
+    read = Reference.from_bytes(built.to_bytes())
+    assert read.outcomes is not None
+    assert read.outcomes.expected is None
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
