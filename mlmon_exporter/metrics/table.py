@@ -112,7 +112,7 @@ def _qualities() -> dict[str, MetricType]:
         )
     found["mlmon_estimate_doubt_ratio"] = MetricType(
         "gauge",
-        "Share of the window's rows unlike any of the reference: far out in joint distance, or of a feature out of range or of an unknown category; over 0.05 no quality is estimated",
+        "Share of the window's rows unlike any of the reference: far out in joint distance, or of a feature out of range, of an unknown category, or missing where none was; over 0.05 no quality is estimated",
     )
     return found
 

@@ -115,23 +115,24 @@ def unlike(matrices: Matrices, tallies: Tallies) -> float:
     """Return the share of a window's rows that are unlike any of the reference, 0 to 1.
 
     The greatest of: rows beyond the 99.9 percentile of the joint distance; of a feature, values
-    that are out of the reference's range, or of a category that it never had. NaN without rows.
+    out of the reference's range, of a category that it never had, or missing where it had all.
     """
-    found = [0.0]
-    for side in (keys.FEATURES, keys.DERIVED):
-        matrix, tally = matrices[side], tallies.get(side)
-        if tally is None or not tally.rows:
-            continue
+    shares = [0.0]
+    matrix, tally = matrices[keys.FEATURES], tallies.get(keys.FEATURES)
+    if tally is not None and tally.rows:
         sums = matrix.sums_of_counts(tally)
-        rows = sums.unseen + np.where(matrix.is_numeric, sums.outside, 0)
-        for j, column in enumerate(matrix.references):
-            if side == keys.FEATURES and not column.looks and not column.is_id_like:
-                found.append(rows[j] / tally.rows)
-            elif column.name == DISTANCE and side == keys.DERIVED:
-                start, end = matrix.layout.cell_starts[j : j + 2]
-                beyond = tally.counts[start + column.tail_cells[1] : end - 1]
-                found.append(beyond.sum() / tally.rows)
-    return float(max(found))
+        never_missing = np.array([not column.missing for column in matrix.references])
+        rows = np.where(matrix.is_numeric, sums.outside, sums.unseen)
+        rows = rows + np.where(never_missing, sums.missing, 0)
+        known = [not column.looks and not column.is_id_like for column in matrix.references]
+        shares.append(rows[known].max(initial=0) / tally.rows)
+    matrix, tally = matrices[keys.DERIVED], tallies.get(keys.DERIVED)
+    if DISTANCE in matrix.layout.names and tally is not None and tally.rows:
+        j = matrix.layout.names.index(DISTANCE)
+        start, end = matrix.layout.cell_starts[j : j + 2]
+        beyond = tally.counts[start + matrix.references[j].tail_cells[1] : end - 1]
+        shares.append(beyond.sum() / tally.rows)
+    return float(max(shares))
 
 
 class EstimateReadings:

@@ -137,6 +137,8 @@ def test_no_estimate_is_given_where_rows_are_unlike_any_of_the_reference() -> No
             (0.06, "wind", 40.0),
             (0.04, "weather", "hail"),
             (0.06, "weather", "hail"),
+            (0.06, "weather", None),
+            (0.06, "wind", np.nan),
         ]
     ):
         rows, at = rentals(4000, i), NOW + i * OLDER
