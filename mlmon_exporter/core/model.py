@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from .counts.version_uses import OTHER_VERSION
+from .derived.reference import DerivedReference
 from .derived.vector_input import VectorInput
 from .drift.history import WindowSummary
 from .outcomes.learner import Learner
@@ -109,7 +110,7 @@ class Model:
         if self._texts or self._output_texts:
             batch = self._sized(batch)
         if self._vectors is not None:
-            batch = batch._replace(features=self._vectors.measured(batch.features, batch.rows))
+            batch = self._vectors_measured(batch, self._vectors)
         version.add(batch, now, pause, request_bytes)
         return name
 
@@ -131,6 +132,15 @@ class Model:
             features=free_text.measured(features, batch.rows, self._texts),
             predictions=free_text.measured(outputs, batch.rows, self._output_texts),
         )
+
+    @staticmethod
+    def _vectors_measured(batch: Batch, derived: DerivedReference) -> Batch:
+        """Return the batch with measured vectors, which may also be among the predictions."""
+        names = {each.source.name for each in derived.vectors}
+        answered = {name: v for name, v in batch.predictions.items() if name in names}
+        others = {name: v for name, v in batch.predictions.items() if name not in names}
+        features = derived.measured({**answered, **batch.features}, batch.rows)
+        return batch._replace(features=features, predictions=others)
 
     def learn_anew(self) -> None:
         """Forget the rows that were learned from, unless they have become the reference."""

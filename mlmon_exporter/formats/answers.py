@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from mlmon_exporter.core.records import Column
 
@@ -110,11 +113,21 @@ class Answer:
         items = [item["embedding"] for item in data if type(item) is dict and "embedding" in item]
         self._embeddings = items or None
 
+    @property
+    def embedding(self) -> NDArray[Any] | None:
+        """The first embedding, None where there is none that can be read."""
+        return _embedding(self._embeddings[0]) if self._embeddings else None
+
     def outputs(self) -> dict[str, Column] | None:
         """Return the outputs of the only row, None where there was no answer."""
         if self._embeddings is not None:
-            dimensions = _dimensions(self._embeddings[0])
-            return {"embeddings": len(self._embeddings), "dimensions": dimensions}
+            first = self.embedding
+            numbers = first if first is not None else ()
+            return {
+                "embeddings": len(self._embeddings),
+                "dimensions": len(numbers) or None,
+                "embedding_norm": _norm(numbers),
+            }
         if not self._finishes:
             return None
         tokens = self._tokens("completion_tokens", "output_tokens")
@@ -179,10 +192,23 @@ def _index(value: Any, default: int) -> int:
     return index if type(index) is int else default
 
 
-def _dimensions(embedding: Any) -> int | None:
-    """Return how many numbers there are, in a list or as 32-bit floats in base64."""
-    if type(embedding) is list:
-        return len(embedding)
-    if type(embedding) is str:
-        return len(embedding.rstrip("=")) * 3 // 4 // 4
-    return None
+def _embedding(value: Any) -> NDArray[Any] | None:
+    """Return the numbers of an embedding: a list, or 32-bit floats in base64.
+
+    Source: OpenAI, API reference, `encoding_format`; their client asks for base64.
+    """
+    try:
+        if type(value) is str:
+            return np.frombuffer(b64decode(value), "<f4")
+        return np.array(value, dtype=np.float64) if type(value) is list else None
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _norm(numbers: Any) -> float | None:
+    """Return the length of a vector; None where it is none."""
+    if np.ndim(numbers) != 1 or not len(numbers):
+        return None
+    # In 64 bits: squares of 32-bit numbers overflow early.
+    norm = float(np.linalg.norm(np.asarray(numbers, np.float64)))
+    return norm if np.isfinite(norm) else None

@@ -73,11 +73,15 @@ def response(message: Message, body_map: BodyMap, rows: int | None) -> Table:
         raise FormatError("not_a_prediction", "path: expected chat, completions or embeddings")
     if body_map.predictions is not None:
         return json.predictions_in(message.value(), body_map, rows)
-    outputs = message.once(read_answer).outputs()
+    answer = message.once(read_answer)
+    outputs = answer.outputs()
     if outputs is None:
         raise FormatError("no_predictions", "response: expected choices or output, got none")
     wanted = {name: outputs[name] for name in body_map.output_names if name in outputs}
-    return wanted or outputs, 1
+    found = wanted or outputs
+    if body_map.vectors and answer.embedding is not None:
+        found |= {body_map.vectors[0]: answer.embedding}
+    return found, 1
 
 
 def version(message: Message) -> str | None:

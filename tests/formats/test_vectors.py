@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import numpy as np
@@ -95,3 +96,29 @@ def test_a_tensor_beside_others_is_whole() -> None:
     found, rows = features("/v2/models/m/infer", json.dumps({"inputs": inputs}).encode(), BESIDE)
     assert (rows, sorted(found)) == (3, ["age", "embedding"])
     np.testing.assert_array_equal(np.array(found["embedding"]), ROWS)
+
+
+@pytest.mark.parametrize("is_base64", [True, False])
+def test_an_embedding_that_is_served_is_whole_beside_its_norm(is_base64: bool) -> None:
+    row = ROWS[0].astype("<f4")
+    embedding: Any = b64encode(row.tobytes()).decode() if is_base64 else row.tolist()
+    answer = {"object": "list", "model": "m", "data": [{"embedding": embedding, "index": 0}]}
+    asked = json.dumps({"model": "m", "input": "text"}).encode()
+    told = json.dumps(answer).encode()
+    exchange = Exchange(
+        0.0, "m", "/v1/embeddings", "/v1/embeddings", 200, "", {}, [asked], {}, [told]
+    )
+    found = parse(exchange, ALONE, AUTO).batch.predictions
+    np.testing.assert_array_equal(found["embedding"], row)
+    assert found["embedding_norm"] == pytest.approx(np.linalg.norm(row))
+    assert "embedding" not in parse(exchange, BodyMap(), AUTO).batch.predictions
+
+
+@pytest.mark.parametrize("embedding", ["AAA", "AACAfw==", ["a"], [None], [], [[1.0]], 3, None])
+def test_an_embedding_that_is_none_has_no_norm(embedding: Any) -> None:
+    answer = json.dumps({"data": [{"embedding": embedding}]}).encode()
+    asked = b'{"model": "m", "input": "text"}'
+    exchange = Exchange(
+        0.0, "m", "/v1/embeddings", "/v1/embeddings", 200, "", {}, [asked], {}, [answer]
+    )
+    assert parse(exchange, ALONE, AUTO).batch.predictions["embedding_norm"] is None

@@ -12,6 +12,9 @@ import pyarrow.parquet
 import pytest
 from sklearn.datasets import load_digits
 
+from mlmon_exporter.core.model import Model
+from mlmon_exporter.core.records import Batch, Readings
+from mlmon_exporter.core.settings import ModelSettings
 from mlmon_exporter.reference.reference import Reference
 from tests.command_line import run, succeeded
 
@@ -115,3 +118,20 @@ def test_names_that_clash_or_are_not_there_are_refused() -> None:
         Reference.build(columns, vectors=["joint"])
     with pytest.raises(ValueError, match="no column 'embedding'"):
         Reference.build(columns, vectors=["embedding"])
+
+
+@pytest.mark.parametrize("where", ["features", "predictions"])
+def test_rows_that_wait_hold_no_vector(where: str) -> None:
+    model = Model(ModelSettings("m"), REFERENCE.for_model("reference"))
+    for i, vector in enumerate(embeddings(3).tolist()):
+        sides = {"features": {"age": 1.0}, "predictions": {"y": 1.0}}
+        sides[where]["embedding"] = vector
+        batch = Batch(sides["features"], sides["predictions"], 1)
+        model.observe(batch, float(i), request_bytes=100)
+    rows = {
+        labels[2]: value
+        for block in model.readings(3.0)
+        if isinstance(block, Readings) and block.name == "mlmon_derived_window_rows"
+        for labels, value in zip(block.labels, block.values, strict=True)
+    }
+    assert rows == dict.fromkeys(NAMES, 3.0)
