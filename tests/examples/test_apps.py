@@ -20,6 +20,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 SHORT = [
     "two_models.py",
     "chat.py",
+    "embeddings.py",
     "batch.py",
     "consumer.py",
     "sagemaker_app.py",
@@ -97,3 +98,18 @@ def test_a_chats_tokens_are_timed_and_its_text_is_not_kept(
     assert counted(app, "mlmon_request_first_token_seconds_count") == {labels: 1}
     assert counted(app, "mlmon_output_token_seconds_count") == {labels: 4}
     assert "secret" not in get(app, "/metrics").text
+
+
+def test_embeddings_of_a_new_topic_lie_far_from_the_reference(
+    load: Callable[[str], FastAPI], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = load("embeddings")
+    texts = ["gradient descent diverges", "matrix rank deficient", "eigenvalue spectrum"]
+    for text in texts:
+        post_all(app, "/v1/embeddings", [{"model": "embeddings", "input": text}])
+    rows = 'model="embeddings",version="",derived="embedding_residual",window="1h"'
+    wait_until(lambda: counted(app, "mlmon_derived_window_rows").get(rows) == 3.0)
+    bins = counted(app, "mlmon_derived_bin_rows_total")
+    residual = 'model="embeddings",version="",derived="embedding_residual",kind="numeric"'
+    assert bins[f'{residual},bin="09"'] == 3.0
