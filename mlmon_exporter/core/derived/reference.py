@@ -46,8 +46,8 @@ class DerivedReference:
 
         Vectors are measured as they come: rows that wait to be tallied hold a few numbers of each.
         """
-        gone = frozenset().union(*(each.source.columns for each in self.vectors))
-        found = {name: values for name, values in features.items() if name not in gone}
+        gone = [each.source.columns for each in self.vectors]
+        found = {n: v for n, v in features.items() if not any(n in names for names in gone)}
         for each in self.vectors:
             measured = each.measured(features, rows)
             values = measured[:, 0].tolist() if rows == 1 else measured

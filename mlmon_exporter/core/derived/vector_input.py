@@ -61,7 +61,7 @@ class VectorInput:
         """True if so many numbers are folded to fewer."""
         return self.width > MOST_DIRECT
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the columns that are derived from it."""
         endings = ENDINGS if self.is_folded else ENDINGS[:-2]
@@ -72,7 +72,7 @@ class VectorInput:
         """Its own columns, in order."""
         return self.parts or (self.name,)
 
-    @property
+    @cached_property
     def columns(self) -> frozenset[str]:
         """Columns that hold it or its numbers."""
         return frozenset((self.name, *self._numbered)) if not self.parts else frozenset(self.parts)
