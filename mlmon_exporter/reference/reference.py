@@ -159,10 +159,12 @@ class Reference:
                 vector.
             KindError: Texts that were counted already are mostly numbers.
         """
-        chunks = data if callable(data) else lambda: [rows_of(data)]
+        vectors = tuple(vectors) if like is None else ()
+        taken = like.vector_columns if like is not None else vectors
+        chunks = data if callable(data) else lambda: [rows_of(data, taken)]
         outputs = [predictions] if isinstance(predictions, str) else list(predictions)
         wanted = list(features) if features is not None else None
-        vectors, ignore = tuple(vectors), tuple(ignore)
+        ignore = tuple(ignore)
         roles = (ground_truth, time_column)
         left_out = {*outputs, *ignore, *filter(None, roles)}
         first: Mapping[str, Any] = next(iter(chunks()), ({}, 0))[0] if vectors else {}
@@ -330,7 +332,7 @@ class Reference:
         """
         settings = Config.from_options(config or Config(), windows=[window])
         model = model_settings(settings, chosen(settings, self.model))
-        part = (*rows_of(data), 1.0)
+        part = (*rows_of(data, self.vector_columns), 1.0)
         moment = time.time() if now is None else now
         return compare(self.for_model("reference"), model, [part], ground_truth, moment)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,14 @@ from mlmon_exporter.formats.frames import columns_of, is_frame
 from mlmon_exporter.formats.parquet import is_index
 
 
-def rows_of(data: Any) -> Chunk:
+def rows_of(data: Any, vectors: Collection[str] = ()) -> Chunk:
     """Return a mapping, a frame of pandas, Polars or Arrow, or a record array, and its rows.
 
     Raises:
         ValueError: Columns differ in length or share a name, or one cannot be read.
     """
     if hasattr(data, "column_names"):  # of Arrow
-        return _from_arrow(data), data.num_rows
+        return _from_arrow(data, vectors), data.num_rows
     if is_frame(data):
         columns = columns_of(data, "reference")
     else:
@@ -38,14 +38,14 @@ def _plain(column: Any) -> Any:
     return column.to_numpy() if hasattr(column, "to_numpy") else column
 
 
-def _from_arrow(table: Any) -> dict[str, Any]:
+def _from_arrow(table: Any, vectors: Collection[str]) -> dict[str, Any]:
     """Return texts as counted categories, and all else as it is."""
     from .data.arrow import categories_of, is_list, kind_of, vectors_of
 
     columns: dict[str, Any] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         kind = kind_of(column.type)
-        if kind is None and is_list(column.type):
+        if name in vectors and is_list(column.type):
             columns[name] = vectors_of(column)
             continue
         if name in columns:

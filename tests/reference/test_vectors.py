@@ -135,3 +135,12 @@ def test_rows_that_wait_hold_no_vector(where: str) -> None:
         for labels, value in zip(block.labels, block.values, strict=True)
     }
     assert rows == dict.fromkeys(NAMES, 3.0)
+
+
+def test_a_table_of_arrow_has_vectors_where_they_are_named() -> None:
+    columns = rows(1200)
+    table = pa.table({"embedding": columns["embedding"].tolist(), "age": columns["age"]})
+    reference = Reference.build(table, vectors=["embedding"])
+    assert {check.name for check in reference.compare(table).columns} == {*NAMES, "age"}
+    with pytest.raises(ValueError, match="embedding: expected numbers, texts or times, got list"):
+        Reference.build(table)
