@@ -88,8 +88,9 @@ def test_a_scrape_shows_every_metric_of_the_table(reference: str, tmp_path: Path
     post_all(app, "/stream", [{}, {"words": 3}])
     text = get(app, "/metrics").text
     missing = [name for name in METRICS if f"# TYPE {name} " not in text]
-    # What came true is shown once there is a task, or a number comes; a fault once it happens.
-    expected = rf"{OUTCOMES}|mlmon_feature_importance|outcome_dependence|{'|'.join(COUNTERS)}"
+    # What came true is shown once there is a task, or a number comes; what happens, once it does.
+    later = "mlmon_feature_importance|derived_risen|estimate_doubt|outcome_dependence"
+    expected = rf"{OUTCOMES}|{later}|{'|'.join(COUNTERS)}"
     assert all(re.search(expected, name) for name in missing), missing
     monitor.close()
 
