@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmon_exporter.core.coerce import numbers
-from mlmon_exporter.core.derived.joint import JointColumns, JointFit, inputs_of
+from mlmon_exporter.core.coerce import numbers, times
+from mlmon_exporter.core.derived.joint import LEAST_ROWS, JointColumns, JointFit, inputs_of
 from mlmon_exporter.core.derived.reference import DerivedReference, as_columns, names_of
 from mlmon_exporter.core.derived.vector_input import VectorInput, numbers_of
 from mlmon_exporter.core.derived.vectors import VectorColumns, VectorFit
@@ -17,7 +17,7 @@ from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.profiler import Profiler
 from mlmon_exporter.core.profile.variation import cells_of
 
-from .passes import Chunks, Clock, with_variation
+from .passes import Chunks, Clock, Span, is_odd_day, span_of, with_variation
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -32,17 +32,18 @@ class _Functions(NamedTuple):
     features: Sequence[ColumnReference]
     vectors: Sequence[VectorColumns]
 
-    def of_features(self, columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
-        """Return the columns of joint drift."""
+    def of_features(self, columns: Mapping[str, Any], chosen: Bools) -> dict[str, Any]:
+        """Return the columns of joint drift, of chosen rows."""
         if self.joint is None:
             return {}
         derive = self.joint.bind(self.features)
-        parts = map(derive, _parts(_block(self.features, columns, rows)))
+        parts = map(derive, _parts(_block(self.features, columns, len(chosen))[:, chosen]))
         return as_columns(self.joint, np.concatenate([*parts], axis=1))
 
-    def of_vectors(self, columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
-        """Return the columns of all vectors."""
-        found = (row for each in self.vectors for row in each.measured(columns, rows))
+    def of_vectors(self, columns: Mapping[str, Any], chosen: Bools) -> dict[str, Any]:
+        """Return the columns of all vectors, of chosen rows."""
+        rows = len(chosen)
+        found = (row[chosen] for each in self.vectors for row in each.measured(columns, rows))
         return dict(zip(names_of(self.vectors), found, strict=True))
 
 
@@ -56,8 +57,7 @@ def derived_reference(
 ) -> DerivedReference | None:
     """Return derived columns, given the rows again; None if there can be none.
 
-    Vectors are fitted to half of the rows and counted in the others: a fit to few rows of many
-    numbers suits its own rows better than new ones.
+    Functions are fitted to half of the rows and counted in the others: see `_Halves`.
 
     Args:
         features: The reference of the features; empty where none are to be taken together.
@@ -70,7 +70,9 @@ def derived_reference(
     Raises:
         ValueError: Rows are too few for a vector.
     """
-    functions = _fitted(features, chunks, vectors) if like is None else _taken(features, like)
+    span = span_of(chunks, clock) if clock is not None else None
+    halves = _Halves.of(features, clock, span) if like is None else _Halves()
+    functions = _taken(features, like) if like else _fitted(features, chunks, vectors, halves)
     joint = functions.joint
     if joint is None and not functions.vectors:
         return None
@@ -83,25 +85,71 @@ def derived_reference(
     ]
     start = 0
     for columns, rows in chunks():
-        profilers[0].profile(functions.of_features(columns, rows), rows)
-        measured, counted = functions.of_vectors(columns, rows), np.ones(rows, dtype=bool)
-        if like is None:
-            counted = ~_is_fitted(start, rows)
-        halves = {name: values[counted] for name, values in measured.items()}
-        profilers[1].profile(halves, int(counted.sum()))
+        for profiler, of_side, counted in zip(
+            profilers,
+            (functions.of_features, functions.of_vectors),
+            halves.counted(columns, start, rows),
+            strict=True,
+        ):
+            profiler.profile(of_side(columns, counted), int(np.count_nonzero(counted)))
         start += rows
     parts = (
         p.references() for p, n in zip(profilers, (width, functions.vectors), strict=True) if n
     )
     made = tuple(column for part in parts for column in part)
+
+    def view(columns: Mapping[str, Any], at: Floats) -> tuple[dict[str, Any], Floats]:
+        counted = is_odd_day(at) if halves.are_days else np.ones(len(at), dtype=bool)
+        found = functions.of_features(columns, counted) | functions.of_vectors(columns, counted)
+        return found, at[counted]
+
     if clock is not None:
-        made = with_variation(
-            made,
-            chunks,
-            clock,
-            lambda c, n: functions.of_features(c, n) | functions.of_vectors(c, n),
-        )
+        made = with_variation(made, chunks, clock, span, view)
     return DerivedReference(joint, made, tuple(functions.vectors))
+
+
+class _Halves(NamedTuple):
+    """Rows that functions are fitted to, and those whose derived columns are counted.
+
+    A fit suits its own rows better than new ones. Where neighbours are alike, as rows of one day
+    are, it does so however many they are: then every other day is fitted, the others counted.
+    Without times joint drift is fitted to all rows, and all are counted: there are enough of them.
+    """
+
+    time_column: str = ""
+    are_days: bool = False
+    is_like: bool = True
+    """Functions are taken over: all rows are counted."""
+
+    @classmethod
+    def of(
+        cls, features: Sequence[ColumnReference], clock: Clock | None, span: Span | None
+    ) -> Self:
+        """Take every other day where both halves have rows enough for a fit."""
+        if clock is None or span is None:
+            return cls(is_like=False)
+        fit = JointFit([*_taking_part(features)])
+        least = max(fit.least_rows if fit.inputs else LEAST_ROWS, sum(span.rows) / 3)
+        return cls(clock.column, min(span.rows) >= least, is_like=False)
+
+    def fitted(self, columns: Mapping[str, Any], start: int, rows: int) -> tuple[Bools, Bools]:
+        """Return the rows that joint drift is fitted to, and those for vectors."""
+        if self.are_days:
+            at = times(columns[self.time_column])
+            return (is_even := ~is_odd_day(at) & ~np.isnan(at)), is_even
+        return np.ones(rows, dtype=bool), _is_in_half(start, rows)
+
+    def counted(self, columns: Mapping[str, Any], start: int, rows: int) -> tuple[Bools, Bools]:
+        """Return the rows whose columns of joint drift are counted, and those of vectors."""
+        if self.are_days:
+            return (is_odd := is_odd_day(times(columns[self.time_column]))), is_odd
+        every = np.ones(rows, dtype=bool)
+        return every, every if self.is_like else ~_is_in_half(start, rows)
+
+
+def _taking_part(features: Sequence[ColumnReference]) -> Iterator[ColumnReference]:
+    names = {each.name for each in inputs_of(features)}
+    return (column for column in features if column.name in names)
 
 
 def _taken(features: Sequence[ColumnReference], like: DerivedReference) -> _Functions:
@@ -112,32 +160,35 @@ def _taken(features: Sequence[ColumnReference], like: DerivedReference) -> _Func
 
 
 def _fitted(
-    features: Sequence[ColumnReference], chunks: Chunks, vectors: Sequence[VectorInput]
+    features: Sequence[ColumnReference],
+    chunks: Chunks,
+    vectors: Sequence[VectorInput],
+    halves: _Halves,
 ) -> _Functions:
-    names = {each.name for each in inputs_of(features)}
-    taken = [column for column in features if column.name in names]
+    taken = [*_taking_part(features)]
     fit, of_vectors = JointFit(taken), [VectorFit(each) for each in vectors]
     has_rows = max((column.rows for column in taken), default=0) >= fit.least_rows
     start = 0
     for columns, rows in chunks() if vectors else ():
         for each in of_vectors:
-            each.look(columns, rows, _is_fitted(start, rows))
+            each.look(columns, rows, halves.fitted(columns, start, rows)[1])
         start += rows
     start = 0
     for columns, rows in chunks() if has_rows or vectors else ():
+        of_joint, half = halves.fitted(columns, start, rows)
         if has_rows:
-            for part in _parts(_block(taken, columns, rows)):
+            for part in _parts(_block(taken, columns, rows)[:, of_joint]):
                 fit.add(part)
         for each in of_vectors:
-            each.add(columns, rows, _is_fitted(start, rows))
+            each.add(columns, rows, half)
         start += rows
     return _Functions(
         fit.fitted() if has_rows else None, taken, [each.fitted() for each in of_vectors]
     )
 
 
-def _is_fitted(start: int, rows: int) -> Bools:
-    """Tell which rows functions are fitted to: half of them, in no order that data may have."""
+def _is_in_half(start: int, rows: int) -> Bools:
+    """Tell which rows are in one half, in no order that data may have."""
     hashed = np.arange(start, start + rows, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     return (hashed >> np.uint64(63)).astype(bool)
 

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlmon_exporter.core.derived.joint import LEAST_EXPLAINED, LEAST_ROWS
+from mlmon_exporter.core.derived.joint import LEAST_EXPLAINED, LEAST_ROWS, JointFit
+from mlmon_exporter.core.profile.variation import cells_of
 from mlmon_exporter.core.records import Readings
 from mlmon_exporter.reference.compare import Comparison
 from mlmon_exporter.reference.data.files import DataFiles
@@ -172,3 +173,32 @@ def test_the_least_explained_feature_names_those_that_carry_a_flip() -> None:
     rises = summary.current[j] - summary.bars.reference[j]
     each = dict(zip(summary.bars.intervals[j], rises.tolist(), strict=True))
     assert set(sorted(each, key=lambda name: -each[name])[:2]) == {"height", "weight"}
+
+
+def numbers_or_cells(reference: Reference, name: str, columns: Mapping[str, Any]) -> Any:
+    """Return values of a feature, encoded as live rows are."""
+    column = next(column for column in reference.features if column.name == name)
+    is_numeric = column.kind == "numeric"
+    return columns[name] if is_numeric else cells_of(column.bins, list(columns[name]))
+
+
+def test_with_times_they_are_fitted_to_every_other_day_and_counted_on_the_others() -> None:
+    columns, days = rows(6_000), np.repeat(np.arange(12), 500)
+    timed = Reference.build({**columns, "ts": 86_400.0 * days + 1.0}, time_column="ts")
+    even = {name: np.asarray(values)[days % 2 == 0] for name, values in columns.items()}
+    assert timed.derived is not None
+    assert timed.derived.rows == 3_000
+    assert timed.derived.function is not None
+    inputs = timed.derived.function.inputs
+    fit = JointFit([column for column in timed.features if column.name in {i.name for i in inputs}])
+    fit.add(np.array([numbers_or_cells(timed, each.name, even) for each in inputs]))
+    expected = fit.fitted()
+    assert expected is not None
+    assert timed.derived.function.center == pytest.approx(expected.center, abs=1e-9)
+
+
+def test_rows_of_one_day_are_all_fitted_and_counted() -> None:
+    columns = rows(3_000)
+    timed = Reference.build({**columns, "ts": np.linspace(0, 80_000, 3_000)}, time_column="ts")
+    assert timed.derived is not None
+    assert timed.derived.rows == 3_000
