@@ -26,9 +26,8 @@ MODEL_FAULTS = (FAULT, *((s, "server_error") for s in (502, 503, 504)), (200, "i
 """Those of a model's routes: alerts need `rate()`, which misses the first value of a series."""
 BATCH = 256
 """Requests that are counted together, at a tenth of the cost of one by one."""
-MOST_WAITING, MOST_AT_ONCE = 32 * BATCH, 4 * BATCH
-"""From so many on, which take a megabyte, each request that finds them counts the oldest: the
-intake has had no time for it."""
+MOST_WAITING = 8 * BATCH
+"""So many are counted by the next request, if the intake has had no time for it."""
 
 LATENCY_BOUNDS: Bounds = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
@@ -140,9 +139,7 @@ class RequestCounts(CountTables):
         # Another thread that holds the lock has drained the deques, or will next time.
         if self._lock.acquire(blocking=False):
             try:
-                if len(self._waiting_rows) >= BATCH:
-                    self._drain_rows()
-                self._count(min(len(self._waiting) // PLACES, MOST_AT_ONCE))
+                self._drain()
             finally:
                 self._lock.release()
 

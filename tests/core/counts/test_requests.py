@@ -19,7 +19,6 @@ from mlmon_exporter.core.counts.exemplars import EXEMPLAR_SECONDS
 from mlmon_exporter.core.counts.requests import (
     BATCH,
     LATENCY_BOUNDS,
-    MOST_AT_ONCE,
     MOST_WAITING,
     PLACES,
     SIZE_BOUNDS,
@@ -442,8 +441,10 @@ def test_recording_does_not_wait_for_whoever_reads() -> None:
 
 def test_requests_do_not_pile_up_when_nobody_reads() -> None:
     traffic = RequestCounts()
-    for _ in range(MOST_WAITING + 3 * MOST_AT_ONCE):
+    for _ in range(3 * MOST_WAITING):
         traffic.record(request(), FAST)
+        traffic.decide(request())
+        assert len(traffic._waiting_decided) <= MOST_WAITING
         assert len(traffic._waiting) < PLACES * MOST_WAITING
         traffic.record_rows("bike", "1", 1)
         assert len(traffic._waiting_rows) < BATCH
