@@ -35,6 +35,7 @@ from .thresholds import (
     count_thresholds,
     loss_laws,
     quality_thresholds,
+    worst_share,
 )
 
 Floats = NDArray[np.float64]
@@ -53,6 +54,12 @@ class ReferenceOutcomes:
     def quality(self) -> Mapping[str, Floats]:
         """Qualities of each segment."""
         return quality(self.sums)
+
+    @cached_property
+    def wrong_share(self) -> float:
+        """Share of rows whose class is wrong; 0 for a regression."""
+        right = self.quality.get("accuracy")
+        return 1 - float(right[0]) if right is not None and not np.isnan(right[0]) else 0.0
 
     @cached_property
     def laws(self) -> Mapping[str, LossLaw]:
@@ -248,12 +255,15 @@ class ResidualReadings:
         matrix: ReferenceMatrix,
         context: ScoringContext,
         dependence: LiveDependence | None = None,
+        wrong_share: float = 0.0,
     ) -> None:
+        """Read the residuals; `wrong_share` is that of the reference, 0 if it has no classes."""
         self._tallies = tallies
         self._followed = Followed(dependence) if dependence is not None else None
         self._live: NaturalVariation | None = None
         self._matrix = matrix
         self._context = context
+        self._wrong_share = wrong_share
         self._kept: Memo[list[Readings]] = Memo()
         self._drifted: dict[int, bool] = {}
         self._judged: dict[int, float] = {}
@@ -282,10 +292,10 @@ class ResidualReadings:
             level = self._context.level(k)
             comparison = Comparison(self._matrix, current, policy, level, held, self._live)
             score = float(SCORES["ks_statistic"](comparison)[0])
-            bar = float(threshold(TESTS["ks_threshold"], comparison)[0])
+            bar = self._threshold(comparison, level)
             # As for features: rows end a verdict, and not that there are fewer of them.
-            calm = threshold(TESTS["ks_threshold"], comparison, TYPICAL, CALM_SHARE)
-            drifted = float(score > (min(bar, float(calm[0])) if before else bar))
+            calm = self._threshold(comparison, TYPICAL, CALM_SHARE)
+            drifted = float(score > (min(bar, calm) if before else bar))
             self._judged[k] = now
         self._drifted[k] = drifted == 1.0
         return {
@@ -293,3 +303,19 @@ class ResidualReadings:
             "error_ks_threshold": bar,
             "concept_drifted": drifted,
         }
+
+    def _threshold(self, comparison: Comparison, level: float, floor_share: float = 1.0) -> float:
+        """Return the threshold of the KS statistic at a level.
+
+        Luck that neighbours share moves residuals one way, and most between right and wrong: the
+        statistic varies there by more than by the mean over all residuals.
+        """
+        bar = float(threshold(TESTS["ks_threshold"], comparison, level, floor_share)[0])
+        time = comparison.natural("accuracy", level)
+        natural = float(time.window[0] + time.reference[0])
+        if not natural:
+            return bar
+        rows = comparison.current.rows, max(float(self._matrix.column_rows[0]), 1.0)
+        noise = natural + sum(1 / each for each in rows)
+        share = self._wrong_share
+        return max(bar, worst_share(share, noise, level / 2) - share)

@@ -149,7 +149,8 @@ class Version:
             self._predicted = PredictedRows(scorer, counted)
         if scorer.residuals is not None:
             residuals = self._side(keys.RESIDUALS, scorer.residuals.layout).loaded
-            errors = ResidualReadings(residuals, scorer.residuals, context, dependence)
+            wrong = reference.wrong_share if reference is not None else 0.0
+            errors = ResidualReadings(residuals, scorer.residuals, context, dependence, wrong)
             self.sources.append(errors.at)
         if self._setup.estimate is not None:
             sides: Mapping[int, Tallied] = {**self._readings, keys.SEGMENTS: self.quality}

@@ -19,7 +19,12 @@ from mlmon_exporter.core.outcomes.scored_rows import scored_rows, tally_outcomes
 from mlmon_exporter.core.outcomes.scorer import OutcomeScorer, outcome_scorer
 from mlmon_exporter.core.outcomes.tallies import SegmentSums
 from mlmon_exporter.core.outcomes.task import OutcomeRows
-from mlmon_exporter.core.outcomes.thresholds import LossLaw, TimeVariance, quality_thresholds
+from mlmon_exporter.core.outcomes.thresholds import (
+    LossLaw,
+    TimeVariance,
+    quality_thresholds,
+    worst_share,
+)
 from mlmon_exporter.core.settings import ModelSettings, Policy
 from mlmon_exporter.core.stats import roc
 from mlmon_exporter.core.stats.thresholds import chance_share, whole_steps
@@ -237,10 +242,12 @@ def test_natural_variance_takes_the_place_of_rows() -> None:
     # As 4000 rows of a reference, and as 666 of a window.
     wrong = reference.sums["rows"][0] - reference.sums["correct"][0]
     fewer = chance_share(math.ceil(wrong * 4000 / 5000), 4000, whole_steps(666), level)
-    assert bars["accuracy"][0] == pytest.approx(1 - fewer)
-    law = reference.laws["log_loss"]
-    worst = law.worst_ratio(1 / 5000 + 1 / 2000 + time.both, level)
-    assert bars["log_loss"][0] == pytest.approx(reference.quality["log_loss"][0] * worst)
+    noise, share = 1 / 5000 + 1 / 2000 + time.both, wrong / 5000
+    shared = worst_share(share, noise, level)
+    assert bars["accuracy"][0] == pytest.approx(1 - max(fewer, shared))
+    law, loss = reference.laws["log_loss"], reference.quality["log_loss"][0]
+    worst = max(law.worst_ratio(noise, level), law.worst_ratio_in_time(noise, level))
+    assert bars["log_loss"][0] == pytest.approx(loss * worst)
     # DeLong's error on the scale of log odds, grown by as much as a row's variance is of it.
     points = reference.sums.points(0)
     area, n = roc.area(points), points[:, 1:].sum(axis=0)
@@ -249,3 +256,28 @@ def test_natural_variance_takes_the_place_of_rows() -> None:
     error = math.sqrt((parts * (1 / n + 1 / m + time.both * n.sum() / n)).sum())
     odds = math.log(area / (1 - area)) - norm.isf(level) * error / (area * (1 - area))
     assert bars["roc_auc"][0] == pytest.approx(1 / (1 + math.exp(-odds)), abs=1e-3)
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.3, 0.6])
+@pytest.mark.parametrize("usual", [-0.8, 0.0, 0.8])
+def test_the_worst_share_is_that_of_rows_whose_luck_is_a_latent_normal_number(
+    spread: float, usual: float
+) -> None:
+    luck = norm.ppf((np.arange(100_000) + 0.5) / 100_000)
+    shares = norm.cdf(usual + spread * luck)
+    usual_share = float(shares.mean())
+    noise = float(shares.var()) / (usual_share * (1 - usual_share))
+    for level in (1e-2, 1e-4):
+        exact = norm.cdf(usual + spread * norm.isf(level))
+        found = worst_share(usual_share, noise, level)
+        assert found == pytest.approx(exact, rel=0.08)
+    assert worst_share(0.2, 0.0, 1e-4) == pytest.approx(0.2)
+    assert (worst_share(0.0, 0.1, 1e-4), worst_share(1.0, 0.1, 1e-4)) == (0.0, 1.0)
+
+
+def test_the_worst_loss_in_time_is_that_of_a_loss_whose_logarithm_is_normal() -> None:
+    law = LossLaw(np.array([1.0, 3.0]), np.array([1.0, 1.0]))
+    # The mean of a day is twice the usual at two standard deviations of its logarithm.
+    deviation = math.log(2) / 2
+    noise = (deviation * law.mean / law.spread) ** 2
+    assert law.worst_ratio_in_time(noise, float(norm.sf(2.0))) == pytest.approx(2.0)
