@@ -7,9 +7,10 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,6 @@ BLOCKS = [*blocks()]
 LANGUAGES = {"sh", "python", "toml", "yaml", "json", "promql", "text"}
 NOT_PYTHON = {
     ("distributed.md", "Spark"): "needs Spark: tests/examples/test_spark.py runs the same lines",
-    ("distributed.md", "Ray Data"): "Ray is 200 MB: see tests/reference/test_distributed.py",
     ("servers.md", "KServe"): "`make servers` runs it: tests/servers/kserve_app.py",
     ("servers.md", "MLServer"): "`make servers` runs it: tests/servers/grpc_mlserver_app.py",
     ("servers.md", "MLflow"): "`make servers` runs it: tests/servers/mlflow_app.py",
@@ -166,7 +166,7 @@ class Classifier:
         return np.array([[0.4, 0.6]] * len(rows))
 
 
-def given(page: str, heading: str) -> dict[str, Any]:
+def given(page: str, heading: str, after: ExitStack) -> dict[str, Any]:
     """Return the names that the code under a heading takes from the reader's."""
     rng = np.random.default_rng(10)
     numbers = rng.normal(40, 10, 500)
@@ -181,7 +181,8 @@ def given(page: str, heading: str) -> dict[str, Any]:
         "app": FastAPI() if heading.startswith("FastAPI") else Flask("app"),
         "get_wsgi_application": lambda: Flask("django").wsgi_app,
         "model": Classifier(),
-        "frame": in_parts(frame) if heading == "Dask" else frame,
+        "frame": in_dask(frame) if heading == "Dask" else frame,
+        "dataset": in_ray(frame, after) if heading == "Ray Data" else None,
         "ages": numbers,
         "cities": ["a", "b"] * 250,
         "scores": numbers,
@@ -189,14 +190,31 @@ def given(page: str, heading: str) -> dict[str, Any]:
     }
 
 
-def in_parts(frame: dict[str, Any]) -> Any:
+def in_dask(frame: dict[str, Any]) -> Any:
     """Return a Dask DataFrame of four partitions."""
-    if find_spec("dask") is None and os.environ.get("CI") != "true":
-        pytest.skip("dask: expected it to be installed; `make .venv/.dask` does that")
+    require("dask")
     import dask.dataframe
     import pandas as pd
 
     return dask.dataframe.from_pandas(pd.DataFrame(frame), npartitions=4)
+
+
+def in_ray(frame: dict[str, Any], after: ExitStack) -> Any:
+    """Return a dataset of four blocks in a Ray that ends after the test."""
+    require("ray")
+    import pyarrow as pa
+    import ray
+
+    after.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))  # it sets one
+    after.callback(ray.shutdown)
+    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100_000_000)
+    return ray.data.from_arrow(pa.table(frame)).repartition(4)
+
+
+def require(package: str) -> None:
+    """Skip the test if an extra is not installed; let it fail in CI."""
+    if find_spec(package) is None and os.environ.get("CI") != "true":
+        pytest.skip(f"{package}: expected it to be installed; `make .venv/.{package}` does that")
 
 
 PYTHON = dict.fromkeys((b.page, b.heading) for b in BLOCKS if b.language == "python")
@@ -215,13 +233,14 @@ def test_the_code_under_a_heading_runs(
         return
     prepare(folder, page)
     monkeypatch.setattr(grpc.aio, "server", grpc.aio.server)  # the page replaces it
-    names = given(page, heading)
 
     async def execute() -> None:  # in a loop, as a gRPC server wants
         for code in codes:
             exec(code, names)
 
-    asyncio.run(execute())
+    with ExitStack() as after:
+        names = given(page, heading, after)
+        asyncio.run(execute())
     if "score" in names and page == "servers.md":
         assert names["score"]({"age": 30.0, "fare": 7.0}) == 0.6
 

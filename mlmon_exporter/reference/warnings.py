@@ -78,9 +78,9 @@ def time_warnings(reference: Reference, windows: Sequence[Duration]) -> Iterator
     if measured and others:
         labels = ",".join(window.label for window in windows)
         yield (
-            f"what unchanged time brings was not measured in windows of {_listed(others)}: build "
-            f"the reference with --windows {labels}, from data that span several of them with "
-            f"{LEAST_ROWS} rows or more in each"
+            f"what unchanged time brings was not measured in windows of {_listed(others)}: that "
+            f"takes a reference of data that span several of them with {LEAST_ROWS} rows or more "
+            f"in each, built with --windows {labels} where these are not the default"
         )
 
 

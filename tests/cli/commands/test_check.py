@@ -20,7 +20,7 @@ def test_check_says_for_which_windows_natural_variation_is_not_known(
     model = '[[models]]\nname = "bike"\nreference = "bike.reference.json"\n'
     file.write_text(f'windows = ["30m", "4h"]\n{model}')
     text = " ".join(succeeded("check", "--config", file).split())
-    assert "was not measured in windows of 4h: build the reference with --windows" in text
+    assert "was not measured in windows of 4h: that takes a reference of data that span" in text
     file.write_text(f'windows = ["30m", "2h"]\n{model}')
     assert "was not measured" not in succeeded("check", "--config", file)
 
