@@ -65,6 +65,10 @@ def prepare(folder: Path, page: str) -> None:
     for name, at in (("train", "2011-01-01"), ("today", begin), ("log", begin)):
         parquet.write_table(pa.table(bikes(rng, at)), folder / f"{name}.parquet")
     parquet.write_table(pa.table(people(rng)), folder / "held-out.parquet")
+    vectors = rng.normal(size=(2000, 8))
+    parquet.write_table(pa.table({"embedding": [*vectors]}), folder / "requests.parquet")
+    numbers = {f"emb_{i}": column for i, column in enumerate(vectors.T)}
+    csv.write_csv(pa.table(numbers), folder / "requests.csv")
     seasons = bikes(rng, "2011-01-01")
     bike = Reference.build(
         {k: v for k, v in seasons.items() if k != "ts"},
