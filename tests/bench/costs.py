@@ -143,15 +143,16 @@ def kibibytes_per_feature(low: int = 100, high: int = 600) -> float:
 
 
 def _peak(features: int) -> float:
-    return _printed(f"from tests.bench.costs import fill; fill({features})")
-
-
-def fill(features: int) -> None:
-    """Print the resident memory, KiB, that a monitor with full windows takes."""
     with tempfile.TemporaryDirectory() as folder:
+        # By this process: what the other had freed of building it would hide what it takes.
         path = reference_file(Path(folder), features, rows=2000)
-        before = _resident()
-        monitor = Monitor(Config.from_options(None, model="bench", reference=str(path)))
+        return _printed(f"from tests.bench.costs import fill; fill({str(path)!r}, {features})")
+
+
+def fill(path: str, features: int) -> None:
+    """Print the resident memory, KiB, that a monitor with full windows takes."""
+    before = _resident()
+    monitor = Monitor(Config.from_options(None, model="bench", reference=path))
     rng = np.random.default_rng(3)
     names = [f"feature_{i}" for i in range(features)]
     start = 1_700_000_000.0

@@ -60,13 +60,14 @@ def estimate_of(
 
 def _of_losses(matrices: Matrices, expected: ExpectedLosses) -> Estimate:
     sides = {
-        side: expected.of_cells(matrices[side].references) for side in (keys.FEATURES, keys.OUTPUTS)
+        side: expected.by_place(matrices[side].references) for side in (keys.FEATURES, keys.OUTPUTS)
     }
 
     def estimate(tallies: Tallies) -> Mapping[str, float]:
         means = expected.means.copy()
-        for side, losses in sides.items():
-            means += losses @ tallies[side].counts / (tallies[side].rows or np.nan)
+        for side, (losses, which) in sides.items():
+            rows = np.bincount(which, tallies[side].counts, losses.shape[1])
+            means += losses @ rows / (tallies[side].rows or np.nan)
         # Far from the reference a sum may come to be less than any loss.
         absolute, squared = np.where(means > 0, means, np.nan).tolist()
         return {"mae": absolute, "rmse": float(np.sqrt(squared))}

@@ -46,17 +46,20 @@ class ColumnLosses:
     """Shape (2, places + 2): absolute and squared, of each interval or of each category and all
     others, then of missing values."""
 
-    def of_cells(self, column: ColumnReference) -> Floats:
-        """Return the losses of a column's cells, shape (2, cells); 0 where nothing is known."""
+    def of_places(self) -> Floats:
+        """Return the losses, and 0 for what is not known at the end, shape (2, places + 3)."""
+        return np.column_stack((self.losses, np.zeros(2)))
+
+    def places_of(self, column: ColumnReference) -> Sequence[int]:
+        """Return which of these each cell of a column has."""
         last, bins = len(self.places), column.bins
-        losses = np.column_stack((self.losses, np.zeros(2)))
         missing, unknown = last + 1, last + 2
         if isinstance(bins, CategoryBins):
             known = {place: i for i, place in enumerate(self.places)}
             which = [known.get(name, last) for name in bins.categories]
-            return losses[:, [*which, last, unknown, missing]]
+            return [*which, last, unknown, missing]
         inner = np.searchsorted(np.array(self.places, dtype=np.float64), bins.edges)
-        return losses[:, [*inner, last, missing]]
+        return [*inner.tolist(), last, missing]
 
     def fits(self, column: ColumnReference) -> bool:
         """Return whether a column is of the kind that places are of."""
@@ -88,16 +91,27 @@ class ExpectedLosses:
     columns: tuple[ColumnLosses, ...]
     """Differences from the means, features and outputs."""
 
-    def of_cells(self, side: Sequence[ColumnReference]) -> Floats:
-        """Return the losses of all cells of a side's columns, one after another: (2, cells)."""
+    def by_place(self, side: Sequence[ColumnReference]) -> tuple[Floats, NDArray[np.uint32]]:
+        """Return the losses of places, shape (2, places), and the place of each of a side's cells.
+
+        Cells are those of its columns, one after another; where nothing is known losses are 0.
+        """
         known = {each.name: each for each in self.columns}
-        found = [np.empty((2, 0))]
+        losses, which, places = [np.zeros((2, 1))], [np.empty(0, dtype=np.uint32)], 1
         for column in side:
             own = known.get(column.name)
-            is_known = own is not None and own.fits(column)
-            none = np.zeros((2, column.bins.cell_count))
-            found.append(own.of_cells(column) if own is not None and is_known else none)
-        return np.concatenate(found, axis=1)
+            if own is None or not own.fits(column):
+                which.append(np.zeros(column.bins.cell_count, dtype=np.uint32))
+                continue
+            which.append(np.array(own.places_of(column), dtype=np.uint32) + np.uint32(places))
+            losses.append(own.of_places())
+            places += losses[-1].shape[1]
+        return np.concatenate(losses, axis=1), np.concatenate(which)
+
+    def of_cells(self, side: Sequence[ColumnReference]) -> Floats:
+        """Return the losses of all cells of a side's columns, one after another: (2, cells)."""
+        losses, which = self.by_place(side)
+        return losses[:, which]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form in which a reference file holds them."""
