@@ -79,8 +79,9 @@ def _moved(settings: Settings, role: Role) -> str:
         f"{_here((*PLACE, *LABELS[1:], role.label))}"
         f"{{{{ with printf `topk(1, abs({apart}))` . . . | query }}}}"
         '{{ $bin := . | first | label "bin" }}; in the last hour, '
-        f"{{{{ printf `{now}` $here $bin $here | {percent} }}}} % of rows are in "
-        '{{ . | first | label "interval" }}, '
+        f"{{{{ printf `{now}` $here $bin $here | {percent} }}}} % of rows are "
+        '{{ with . | first | label "interval" }}'
+        '{{ if not (match "^(missing|other|unseen)$" .) }}in {{ end }}{{ . }}{{ end }}, '
         f"{{{{ printf `{before}` $here $bin | {percent} }}}} % in the reference"
         "{{ end }}{{ end }}"
     )

@@ -24,6 +24,9 @@ def _drifted(alert: str, side: Mapping[str, str], prefix: str) -> Iterator[Case]
     bins = {**both_bins(prefix, side), a: "0x90", b: "1x90"}
     moved = "; in the last hour, 79 % of rows are in (0.46, +Inf), 8 % in the reference"
     yield Case(alert, "fires: and says what moved", bins, 75, of, greatest=moved)
+    unseen = {**both_bins(prefix, side, "unseen"), a: "0x90", b: "1x90"}
+    moved = "; in the last hour, 79 % of rows are unseen, 8 % in the reference"
+    yield Case(alert, "fires: and says that values are unseen", unseen, 75, of, greatest=moved)
     yield Case(alert, "fires: once for both windows", {a: "0x60", b: "1x60", day: "1x60"}, 30, of)
     yield Case(alert, "silent: none does", {a: "0x60", b: "0x60"}, 30)
     yield Case(alert, "silent: for ten minutes only", {a: "0x60", b: "1x10 0x50"}, 20)
@@ -39,11 +42,13 @@ def _drifted(alert: str, side: Mapping[str, str], prefix: str) -> Iterator[Case]
     yield Case(alert, "silent: ended over an hour ago", ended, 100)
 
 
-def both_bins(prefix: str, side: Mapping[str, str]) -> dict[str, str]:
+def both_bins(
+    prefix: str, side: Mapping[str, str], greatest: str = "(0.46, +Inf)"
+) -> dict[str, str]:
     """Return the bins of a feature or output whose rows have moved up, in two replicas."""
     found = {}
     for number, (interval, before, now) in enumerate(
-        (("(-Inf, 0.2]", "0.5", 10), ("(0.2, 0.46]", "0.42", 11), ("(0.46, +Inf)", "0.08", 79))
+        (("(-Inf, 0.2]", "0.5", 10), ("(0.2, 0.46]", "0.42", 11), (greatest, "0.08", 79))
     ):
         labels = {**BIKE, **side, "kind": "numeric", "bin": f"{number:02d}"}
         for name in "ab":
