@@ -20,6 +20,14 @@ SHOWN = 10
 """Lines of worse qualities; drifted columns get twice as many."""
 
 
+ON_PHONES = 6
+"""Drifted columns that a narrow page names: the model's section has the others."""
+DRIFTS = {
+    "feature": "MlmonFeatureDrift",
+    "output": "MlmonPredictionDrift",
+    "derived": "MlmonJointDrift",
+}
+"""Side of a column -> the alert whose runbook says what to do."""
 RUNBOOKS = {
     "missing_ratio": "MlmonMissingValues",
     "unseen_ratio": "MlmonUnseenCategory",
@@ -40,8 +48,9 @@ def alerts_section(view: View, context: Context) -> Html | None:
     drifted, faults, worse = view.drifted, view.firing_faults, quality_alerts(view, view.models)
     if not drifted and not faults and not worse and not view.trouble:
         return None
-    shown = [_drifted_row(column, context) for column in drifted[: 2 * SHOWN]]
-    more = len(drifted) - len(shown)
+    named = [*_named(drifted)]
+    shown = [_drifted_row(column, context, i) for i, column in enumerate(named[: 2 * SHOWN])]
+    more = len(named) - len(shown)
     head = table_head("Drifted", "wide:Model", "wide:In windows", "Score", "n:Value", "n:Threshold")
     return element(
         "section",
@@ -63,7 +72,7 @@ def alerts_section(view: View, context: Context) -> Html | None:
 def _runbooks(view: View, *, is_worse: bool) -> Iterator[str]:
     """Give the alerts whose runbooks say what to do about what is shown, with repetitions."""
     for column in view.drifted:
-        drift = "MlmonFeatureDrift" if column.side == "feature" else "MlmonPredictionDrift"
+        drift = DRIFTS[column.side]
         tests = {column.verdict(window).test for window in column.drifted_windows()}
         yield from (RUNBOOKS.get(TESTS[test].score, drift) for test in sorted(tests))
     if is_worse:
@@ -80,7 +89,18 @@ def trouble_line(view: View) -> Html | None:
     return element("p", warning_mark(True, "fault"), element("b", "State"), f" {view.trouble}.")
 
 
-def _drifted_row(column: ColumnView, context: Context) -> Html:
+def _named(drifted: Sequence[ColumnView]) -> Iterator[ColumnView]:
+    """Give columns, of those that are derived the worst of each model: they drift together."""
+    joint = set[str]()
+    for column in drifted:
+        if not column.is_derived:
+            yield column
+        elif column.model not in joint:
+            joint.add(column.model)
+            yield column
+
+
+def _drifted_row(column: ColumnView, context: Context, place: int) -> Html:
     windows = column.drifted_windows()
     window = worst_window(column)
     worst, moved = column.verdict(window), column.moved(window)
@@ -99,7 +119,7 @@ def _drifted_row(column: ColumnView, context: Context) -> Html:
         element("td", score_label(score).title),
         element("td", warning_mark(True), formatting.score(score, worst.value), class_="n value"),
         element("td", formatting.score(score, worst.threshold), class_="n"),
-        class_="over",
+        class_="over" if place < ON_PHONES else "over wide",
     )
 
 

@@ -84,3 +84,12 @@ def test_nothing_is_said_while_features_go_together(
 
 def test_each_derived_column_has_a_meaning() -> None:
     assert {*MEANINGS} == {*JointColumns.names}
+
+
+def test_of_derived_columns_that_drifted_one_is_named_with_its_runbook(flipped: View) -> None:
+    drifted = [column.name for column in flipped.drifted if column.is_derived]
+    assert len(drifted) > 1
+    section = page(flipped).partition("Verdicts now")[2].partition("</section>")[0]
+    assert sum(f">{name}<" in section for name in drifted) == 1
+    assert "MlmonJointDrift" in section
+    assert "MlmonPredictionDrift" not in section
