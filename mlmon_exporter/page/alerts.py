@@ -20,7 +20,7 @@ SHOWN = 10
 """Lines of worse qualities; drifted columns get twice as many."""
 
 
-ON_PHONES = 6
+ON_PHONES = 5
 """Drifted columns that a narrow page names: the model's section has the others."""
 DRIFTS = {
     "feature": "MlmonFeatureDrift",
@@ -55,7 +55,7 @@ def alerts_section(view: View, context: Context) -> Html | None:
     return element(
         "section",
         element("h2", "Verdicts now"),
-        element("p", TOLD_APART, class_="soft"),
+        element("p", TOLD_APART, class_="soft wide"),
         trouble_line(view),
         element("table", head, element("tbody", shown), class_="firing") if shown else None,
         element("p", f"and {formatting.counted(more, 'column')} more", class_="soft")

@@ -275,6 +275,7 @@ def footer(view: View, context: Context) -> Html:
             "A column has drifted when one of its scores is over its threshold, which unchanged "
             "traffic of as many rows stays under. The score shown is the one closest to its "
             "threshold, or farthest over it. Each point of a line scores a twelfth of the window.",
+            class_="wide",
         ),
         element("p", f"{build}Times are UTC.", more),
     )

@@ -107,7 +107,7 @@ footer p{margin-bottom:.35rem;max-width:56rem}
 @media(max-width:760px){
 body{padding:1rem .75rem 2rem}
 section{padding:1rem .85rem}
-h1{font-size:1.5rem}
+h1{font-size:1.25rem}
 .wide,section[id]~section[id] .legend{display:none}
 dl.tiles{grid-template-columns:repeat(3,1fr);gap:.75rem}dl.tiles dd{font-size:1.1rem}
 table.ranked,table.ranked tbody,table.ranked caption{display:block}
