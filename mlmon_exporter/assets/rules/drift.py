@@ -101,11 +101,11 @@ def _joint(settings: Settings) -> Alert:
         one,
         expr=f"count by ({VERSION}) (\n{textwrap.indent(one.expr, '  ')}\n)",
         labels=LABELS,
-        summary="Features of {{ $labels.model }} go together otherwise than in the reference",
+        summary="Rows of {{ $labels.model }} differ from the reference, each taken as a whole",
         description=(
             f"At least one replica of {THE_MODEL} says so by {{{{ $value }}}} of the columns that "
-            f"are derived from all features.{_carriers(settings)} None of these need have drifted "
-            "alone."
+            "are derived from its features together, or from vectors such as embeddings."
+            f"{_carriers(settings)} No feature need have drifted alone."
         ),
     )
 
