@@ -62,7 +62,7 @@ COMPARED = 'mlmon_quality_rmse_difference{window="1h"}'
 CONVERSION = "kpi:mlmon_kpi_events_per_row:ratio1h"
 OF_NUMBERS = {"ks_statistic", "ks_threshold", "tail_ratio", "tail_threshold"}
 OF_NUMBERS |= {"value", "quantile", "wasserstein_ratio", "out_of_range_total"}
-OF_CATEGORIES = {"unseen_ratio", "unseen_threshold", "l_infinity", "unseen"}
+OF_CATEGORIES = {"unseen_ratio", "unseen_threshold", "l_infinity"}
 """What only one of both kinds of columns has: Grafana shows a word for nothing there."""
 
 
@@ -169,6 +169,8 @@ def is_for_others(expr: str, column: str | None) -> bool:
     """Return whether an expression is about scores that the column's kind does not have."""
     if column is None:
         return False
+    if 'bin="unseen"' in expr:
+        return column not in CATEGORICAL
     # The derived column that a board shows first is a number.
     derived = {f.removeprefix("mlmon_derived_") for f in families(expr) if "_derived_" in f}
     if derived:
