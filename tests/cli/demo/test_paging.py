@@ -15,7 +15,7 @@ import pytest
 from mlmon_exporter import Monitor
 from mlmon_exporter.assets.rules import files
 from mlmon_exporter.cli.demo.inbox import Inbox, inbox_app
-from mlmon_exporter.cli.demo.paging import find_programs, paging
+from mlmon_exporter.cli.demo.paging import HOUR_SECONDS, find_programs, paging
 from mlmon_exporter.cli.demo.server import DemoError
 from tests.e2e.servers import serving, wait_until
 
@@ -79,6 +79,7 @@ def test_both_run_with_all_rules_and_end_with_the_block(
     assert processes_of(tmp_path) == []
     loaded = [text for name, text in files().items() if not name.startswith("optional/")]
     assert len(groups) == sum(text.count("- name: mlmon-") for text in loaded)
+    assert {group["interval"] for group in groups} == {HOUR_SECONDS / 60}
     assert all(rule["health"] != "err" for group in groups for rule in group["rules"])
     # A busy machine leaves out evaluations that are sped up a hundredfold, and is told so.
     told = {notice.name for delivery in inbox.deliveries for notice in delivery.notices}
