@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from .counts.version_uses import OTHER_VERSION
-from .derived.reference import DerivedReference
+from .derived.reference import NUMBER_BYTES, DerivedReference
 from .derived.vector_input import VectorInput
 from .drift.history import WindowSummary
 from .outcomes.learner import Learner
@@ -111,6 +111,8 @@ class Model:
             batch = self._sized(batch)
         if self._vectors is not None:
             batch = self._vectors_measured(batch, self._vectors)
+            if request_bytes is not None:  # numbers wait as arrays, of which only so many wait
+                request_bytes = max(0, request_bytes - NUMBER_BYTES * self._vectors.numbers)
         version.add(batch, now, pause, request_bytes)
         return name
 

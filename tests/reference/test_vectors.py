@@ -121,20 +121,40 @@ def test_names_that_clash_or_are_not_there_are_refused() -> None:
 
 
 @pytest.mark.parametrize("where", ["features", "predictions"])
-def test_rows_that_wait_hold_no_vector(where: str) -> None:
+def test_single_rows_are_counted_wherever_their_vector_is(where: str) -> None:
     model = Model(ModelSettings("m"), REFERENCE.for_model("reference"))
     for i, vector in enumerate(embeddings(3).tolist()):
         sides = {"features": {"age": 1.0}, "predictions": {"y": 1.0}}
         sides[where]["embedding"] = vector
         batch = Batch(sides["features"], sides["predictions"], 1)
         model.observe(batch, float(i), request_bytes=100)
-    rows = {
-        labels[2]: value
-        for block in model.readings(3.0)
-        if isinstance(block, Readings) and block.name == "mlmon_derived_window_rows"
-        for labels, value in zip(block.labels, block.values, strict=True)
-    }
-    assert rows == dict.fromkeys(NAMES, 3.0)
+    found = told(model, "mlmon_derived_window_rows")
+    assert {name: {*rows} for name, rows in found.items()} == {name: {3.0} for name in NAMES}
+
+
+def told(model: Model, name: str) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for block in model.readings(60.0):
+        if isinstance(block, Readings) and block.name == name:
+            for labels, value in zip(block.labels, block.values, strict=True):
+                found.setdefault(labels[2], []).append(value)
+    return found
+
+
+def test_single_rows_that_wait_count_as_those_of_one_request() -> None:
+    vectors = [*embeddings(200).astype(float).tolist(), None, [1.0, 2.0], "text"]
+    counts = []
+    for size in (1, len(vectors)):
+        model = Model(ModelSettings("m"), REFERENCE.for_model("reference"))
+        for start in range(0, len(vectors), size):
+            part = vectors[start : start + size]
+            columns = {"age": [1.0] * size, "embedding": part}
+            single = {name: values[0] for name, values in columns.items()}
+            batch = Batch(single if size == 1 else columns, {}, size)
+            model.observe(batch, 1.0, request_bytes=15_000)
+        counts.append(told(model, "mlmon_derived_psi") | told(model, "mlmon_derived_missing_ratio"))
+    assert counts[0] == counts[1]
+    assert counts[0]["embedding_norm"][0] > 0
 
 
 def test_a_table_of_arrow_has_vectors_where_they_are_named() -> None:

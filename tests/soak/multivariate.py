@@ -68,10 +68,10 @@ def unchanged(python: Path, process: str, seed: int) -> Alarms:
 
 def theirs(python: Path, reference: Columns, rows: Columns) -> Alarms:
     """Return the alarms of others."""
-    sides = {"reference": _table(reference), "rows": _table(rows)}
+    sides = _table(reference), _table(rows)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.npz"
-        np.savez(file, sizes=np.array(SIZES), **sides)
+        np.savez(file, reference=sides[0], rows=sides[1], sizes=np.array(SIZES))
         script = str(Path(__file__).with_name("nannyml_multivariate.py"))
         done = subprocess.run(
             [str(python), script, str(file)],
@@ -82,7 +82,7 @@ def theirs(python: Path, reference: Columns, rows: Columns) -> Alarms:
         )
     found: Alarms = json.loads(done.stdout.splitlines()[-1])
     return found | {
-        f"MMD, chunks of {size}": mmd.alarms(*sides.values(), size, ROWS_A_DAY) for size in SIZES
+        f"MMD, chunks of {size}": mmd.alarms(*sides, size, ROWS_A_DAY) for size in SIZES
     }
 
 

@@ -22,8 +22,11 @@ Floats = NDArray[np.float64]
 Derive = Callable[[Floats], Floats]
 """Rows of features, then of measured vectors, shape (features + measured, rows), -> rows of derived
 columns, encoded in the same way."""
+Row = Mapping[str, Any]
 MEASURED = "\0"
 """Begins the names of measured vectors beside features: no body's name overwrites them."""
+NUMBER_BYTES = 24
+"""Of a number in JSON at most, about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,19 +42,35 @@ class DerivedReference:
     @property
     def measured_names(self) -> tuple[str, ...]:
         """Names that measured vectors have beside features."""
-        return tuple(MEASURED + name for name in names_of(self.vectors))
+        return _measured_names(self.vectors)
+
+    @property
+    def numbers(self) -> int:
+        """Numbers of all vectors of a row."""
+        return sum(each.source.width for each in self.vectors)
 
     def measured(self, features: Mapping[str, Any], rows: int) -> dict[str, Any]:
         """Return the features of a batch with measured vectors in the place of all their numbers.
 
-        Vectors are measured as they come: rows that wait to be tallied hold a few numbers of each.
+        Those of a single row are measured later, with those of others: see `measured_rows`.
         """
         gone = [each.source.columns for each in self.vectors]
         found = {n: v for n, v in features.items() if not any(n in names for names in gone)}
         for each in self.vectors:
-            measured = each.measured(features, rows)
-            values = measured[:, 0].tolist() if rows == 1 else measured
-            found.update(zip((MEASURED + name for name in each.source.names), values, strict=True))
+            if rows == 1:
+                found[MEASURED + each.source.name] = next(iter(each.source.blocks(features, 1)))
+            else:
+                found |= zip(_measured_names((each,)), each.measured(features, rows), strict=True)
+        return found
+
+    def measured_rows(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return single rows, as `measured` left them, with measured vectors beside the rest."""
+        found = [{**row} for row in rows]
+        for each in self.vectors:
+            block = np.concatenate([row.pop(MEASURED + each.source.name) for row in found])
+            names = _measured_names((each,))
+            for row, values in zip(found, each.of_block(block).T.tolist(), strict=True):
+                row.update(zip(names, values, strict=True))
         return found
 
     @property
@@ -130,6 +149,10 @@ class DerivedReference:
 def names_of(vectors: Sequence[VectorColumns]) -> tuple[str, ...]:
     """Return the names of the columns that are derived from vectors."""
     return tuple(name for each in vectors for name in each.source.names)
+
+
+def _measured_names(vectors: Sequence[VectorColumns]) -> tuple[str, ...]:
+    return tuple(MEASURED + name for name in names_of(vectors))
 
 
 def _cells(names: Sequence[str], bins: CategoryBins) -> Floats:

@@ -77,10 +77,11 @@ class VectorColumns:
 
         NaN where the vector is missing, infinite where it is none of this width.
         """
-        blocks = [self._of_block(block) for block in self.source.blocks(columns, rows)]
+        blocks = [self.of_block(block) for block in self.source.blocks(columns, rows)]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
 
-    def _of_block(self, block: Floats) -> Floats:
+    def of_block(self, block: Floats) -> Floats:
+        """Return the derived columns of vectors as `VectorInput.blocks` gives them."""
         marks = block[:, 0].copy()
         is_unusable = ~np.isfinite(marks)
         if is_unusable.any():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mlmon_exporter.core import keys
-from mlmon_exporter.core.derived.reference import Derive
+from mlmon_exporter.core.derived.reference import Derive, DerivedReference
 from mlmon_exporter.core.drift.context import ScoringContext
 from mlmon_exporter.core.drift.dependence import LiveDependence
 from mlmon_exporter.core.drift.history import ColumnHistory, WindowSummary
@@ -60,8 +60,7 @@ class VersionSetup(NamedTuple):
     """By the sides of `COLUMNS`."""
     derive: Derive | None
     """Function from rows of features to those of derived columns, if there are any."""
-    measured: tuple[str, ...]
-    """Columns beside features that only derived ones are made of; see `DerivedReference`."""
+    derived: DerivedReference | None
     scorer: OutcomeScorer | None
     """None where the model has no task."""
     outcomes: ReferenceOutcomes | None
@@ -117,7 +116,15 @@ class Version:
         features, outputs, derived = (
             (setup.matrices[side], engine, *self._columns(side)) for side in COLUMNS
         )
-        derivation = setup.derive and Derivation(setup.derive, Tallier(*derived), setup.measured)
+        if setup.derived is None or setup.derive is None:
+            return RowBuffer(*features), RowBuffer(*outputs)
+        derivation = Derivation(
+            setup.derive,
+            Tallier(*derived),
+            setup.derived.measured_names,
+            setup.derived.measured_rows if setup.derived.vectors else None,
+            setup.derived.numbers,
+        )
         return RowBuffer(*features, derivation), RowBuffer(*outputs)
 
     def _columns(self, side: int) -> tuple[WindowedTallies[Tally], Stretches | None]:
@@ -200,14 +207,13 @@ def setup_of(
     derived = reference.derived
     matrices = dict(zip(COLUMNS, map(ReferenceMatrix, reference.sides), strict=True))
     derive = derived.bind(reference.features) if derived is not None else None
-    measured = derived.measured_names if derived is not None else ()
     dependences = {} if reference.knows_time else _dependences(settings, reference, matrices)
     dependences |= _dependence_of_residuals(scorer)
     outcomes = _reference_outcomes(reference, scorer)
     sums = outcomes.sums if outcomes is not None else None
     estimate = estimate_of(matrices, sums, reference.outcomes)
     return VersionSetup(
-        settings, matrices, derive, measured, scorer, outcomes, estimate, dependences
+        settings, matrices, derive, derived, scorer, outcomes, estimate, dependences
     )
 
 

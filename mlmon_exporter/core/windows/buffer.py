@@ -115,8 +115,10 @@ class RowBuffer:
         self._lock = threading.Lock()
         self._single: deque[tuple[Mapping[str, Any], float]] = deque()
         """Single rows that are not read yet, and when they were seen."""
+        self._measure = derived.measure if derived else None
         width = len(self.names)
-        self._batch = min(BATCH, 1 + VALUES_AT_ONCE // max(1, width))
+        waiting = max(1, width + (derived.numbers if derived else 0))
+        self._batch = min(BATCH, 1 + VALUES_AT_ONCE // waiting)
         self._rows: Floats = np.empty((BUFFER_ROWS, width))
         self._filled = 0
         self._now = self._from = self._until = 0.0
@@ -201,6 +203,7 @@ class RowBuffer:
         waiting = [*map(deque.popleft, repeat(self._single, len(self._single)))]
         if waiting:
             rows, moments = zip(*waiting, strict=True)
+            rows = self._measure(rows) if self._measure is not None else rows
             self._add_rows(self._encoder.single_rows(rows), moments)
 
     def _add_rows(self, block: Floats, moments: Sequence[float]) -> None:

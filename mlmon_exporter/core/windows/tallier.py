@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from .window import WindowedTallies
 
 Floats = NDArray[np.float64]
 Pause = Callable[[], None]
+Row = Mapping[str, Any]
 
 MOST_FULL = 8
 """Full buffers that may wait; a thread that fills another waits for them."""
@@ -56,6 +57,10 @@ class Derivation(NamedTuple):
     tallier: Tallier
     measured: tuple[str, ...] = ()
     """Columns of the buffer, after its others, that only they are derived from."""
+    measure: Callable[[Sequence[Row]], Sequence[Row]] | None = None
+    """Adds these columns to single rows that wait, which have numbers in their place."""
+    numbers: int = 0
+    """Such numbers of a row."""
 
 
 class Tallier:
@@ -122,7 +127,7 @@ class Tallier:
             if self._stretches is not None:
                 self._stretches.add(tally, full.now)
             if self._derived is not None:
-                derive, tallier, _ = self._derived
+                derive, tallier = self._derived[:2]
                 rows = derive(full.columns)
                 tallier.put(full._replace(columns=rows, long_requests=full.long_requests[1:]))
                 tallier.drain(pause_unless_awaited)
@@ -143,7 +148,7 @@ class Tallier:
         own = self._requests_of(columns[: self._width], sizes, pause)
         if self._derived is None:
             return (own,)
-        derive, tallier, _ = self._derived
+        derive, tallier = self._derived[:2]
         step = 1 + VALUES_AT_ONCE // len(columns)
         parts = []
         for start in range(0, columns.shape[1], step):

@@ -88,6 +88,31 @@ def test_rows_grouped_alone_or_in_one_long_request_count_the_same() -> None:
     assert counts(*[1] * 2_500) == grouped
 
 
+def test_vectors_wait_for_each_other_up_to_a_fraction_of_a_millisecond() -> None:
+    measured: list[int] = []
+
+    def measure(rows: Any) -> Any:
+        measured.append(len(rows))
+        return [{"v_norm": 1.0, **row} for row in rows]
+
+    features, derived = ReferenceMatrix(COLUMNS), ReferenceMatrix(DERIVED.columns)
+    tallies = WindowedTallies(derived.layout, [3600.0])
+    derivation = Derivation(
+        lambda block: DERIVED.bind(COLUMNS)(block[:-1]),
+        Tallier(derived, "fastdigest", tallies, None),
+        ("v_norm",),
+        measure,
+        numbers=768,
+    )
+    of_features = WindowedTallies(features.layout, [3600.0])
+    buffer = RowBuffer(features, "fastdigest", of_features, None, derivation)
+    for _ in range(25):
+        buffer.add({COLUMNS[0].name: 1.0}, 1, now=0.0, request_bytes=100)
+    buffer.drain()
+    assert measured == [11, 11, 3]
+    assert tallies.merged(0.0)[0].rows == 25
+
+
 def test_it_is_read_as_it_was_written() -> None:
     again = DerivedReference.from_dict(DERIVED.to_dict(), COLUMNS, "fastdigest")
     new = rows(50, seed=5)
