@@ -13,6 +13,7 @@ SCORES = {
     "KS": ("ks_statistic", "ks_threshold"),
     "missing": ("missing_ratio", "missing_threshold"),
     "unseen": ("unseen_ratio", "unseen_threshold"),
+    "PSI by hour": ("hour_psi", "hour_threshold"),
     "tail": ("tail_ratio", "tail_threshold"),
 }
 """The scores that decide, and what they are compared with."""

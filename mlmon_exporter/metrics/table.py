@@ -35,11 +35,13 @@ def _columns(of: str) -> dict[str, MetricType]:
         f"{prefix}_missing_ratio": MetricType("gauge", f"Share of the window's rows without a usable value of the {what}, 0 to 1"),
         f"{prefix}_unseen_ratio": MetricType("gauge", "Share of the window's rows with a category that the reference never had, 0 to 1"),
         f"{prefix}_tail_ratio": MetricType("gauge", "Share of the window's rows beyond the reference's 0.1 and 99.9 percentiles, 0 to 1"),
+        f"{prefix}_hour_psi": MetricType("gauge", f"Population stability index of the {what} against the reference's rows of the same hours of the day, nats; of columns whose hours differ, in windows under 12 hours"),
         f"{prefix}_psi_threshold": MetricType("gauge", f"{prefix}_psi above this value counts as drift"),
         f"{prefix}_ks_threshold": MetricType("gauge", f"{prefix}_ks_statistic above this value counts as drift"),
         f"{prefix}_missing_threshold": MetricType("gauge", f"{prefix}_missing_ratio above this value counts as drift"),
         f"{prefix}_unseen_threshold": MetricType("gauge", f"{prefix}_unseen_ratio above this value counts as drift"),
         f"{prefix}_tail_threshold": MetricType("gauge", f"{prefix}_tail_ratio above this value counts as drift"),
+        f"{prefix}_hour_threshold": MetricType("gauge", f"{prefix}_hour_psi above this value counts as drift"),
         f"{prefix}_drifted": MetricType("gauge", f"1 if any score of the {what} is over its threshold, else 0; absent with too few rows"),
         f"{prefix}_window_rows": MetricType("gauge", "Rows in the window"),
     }  # fmt: skip

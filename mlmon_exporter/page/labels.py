@@ -18,6 +18,7 @@ SCORES = {
     "missing_ratio": Label("Missing", "rows without a usable value"),
     "unseen_ratio": Label("Unseen", "rows with a category that the reference never had"),
     "tail_ratio": Label("Tails", "rows beyond the reference's 0.1 and 99.9 percentiles"),
+    "hour_psi": Label("PSI by hour", "PSI against the same hours of the reference's days"),
     "js_distance": Label("Jensen-Shannon", "distance between the shares per bin, base 2"),
     "wasserstein_ratio": Label(
         "Wasserstein", "mean shift of the values, in reference standard deviations"

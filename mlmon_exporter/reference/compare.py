@@ -146,7 +146,7 @@ def compare(
         ValueError: There are no rows, no column of the reference, or no such ground truth.
     """
     longest = max(settings.windows, key=lambda window: window.seconds)
-    model = Model(settings._replace(windows=(longest,), is_shared=False), reference)
+    model = Model(settings._replace(windows=(longest,), is_shared=False), reference.at_any_hour())
     if truth is not None and not model.has_task:
         raise ValueError(
             f"ground truth {truth!r}: expected a reference with outcomes, got one without; "

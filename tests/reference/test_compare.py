@@ -165,3 +165,14 @@ def test_a_column_that_drifted_to_one_value_is_called_constant() -> None:
     assert {name for name, check in checks.items() if check.is_constant} == {"x", "kind"}
     new["x"][:200] = rng.normal(size=200)
     assert not {c.name: c for c in reference.compare(new).columns}["x"].is_constant
+
+
+def test_rows_that_are_compared_at_once_are_of_any_hour() -> None:
+    rng = np.random.default_rng(3)
+    ts = np.arange(14 * 1200) * 72.0
+    data = {"x": rng.normal(size=len(ts)) + 1.5 * (ts % 86400 < 7 * 3600), "ts": ts}
+    built = Reference.build(data, time_column="ts", windows=["1h"])
+    assert len(built.features[0].hours)
+    days = rng.permutation(len(ts))[:2000]
+    found = built.compare({"x": data["x"][days]}, window="1h", now=NOW)
+    assert [check.is_drifted for check in found.columns] == [False]

@@ -23,6 +23,7 @@ from mlmon_exporter.core.drift.dependence import LiveDependence
 from mlmon_exporter.core.drift.tests import Comparison, count_tests, score
 from mlmon_exporter.core.profile.variation import cells_of
 from mlmon_exporter.core.settings import PANES, Policy, WindowName
+from mlmon_exporter.core.windows.hours import rows_by_hour
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.natural import NaturalVariation
 from mlmon_exporter.core.windows.stretches import Stretches
@@ -211,6 +212,10 @@ def _of_window(
         was_known = is_known
         level = context.level(k)
         comparison = Comparison(matrix, sums, context.policy, level, held, variation)
+        if window.seconds < DAY:
+            rows = np.diff(traffic.rows[oldest : now + 1]).tolist()
+            slots = {n * SLOT_SECONDS: rows[n - oldest] for n in range(oldest, now)}
+            comparison = comparison._replace(hours=rows_by_hour(slots))
         results = score(comparison, was)
         yield Look(now * SLOT_SECONDS, window.label, results, is_known)
         was = results["drifted"] == 1.0

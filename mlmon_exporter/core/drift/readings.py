@@ -14,8 +14,10 @@ from mlmon_exporter.core.labels import distinct_labels
 from mlmon_exporter.core.profile.bins import NumericBins
 from mlmon_exporter.core.records import Deferred, Histograms, Readings
 from mlmon_exporter.core.settings import QUANTILES
+from mlmon_exporter.core.windows.hours import rows_by_hour
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
 from mlmon_exporter.core.windows.natural import NaturalVariation
+from mlmon_exporter.core.windows.stretches import DAY_SECONDS
 from mlmon_exporter.core.windows.tally import Tally
 from mlmon_exporter.core.windows.window import Memo, WindowedTallies
 
@@ -181,14 +183,19 @@ class ColumnReadings:
             self.live, is_anew = self._followed.at(now, effects)
             if is_anew:
                 self._results.clear()
-        each = zip(tallies, self._tallies.held_seconds(now), strict=True)
+        each = zip(tallies, self._tallies.held(now, lambda tally: tally.rows), strict=True)
         return [[*self._of_window(k, *window, now)] for k, window in enumerate(each)]
 
-    def _of_window(self, k: int, tally: Tally, held: float, now: float) -> Iterator[Readings]:
+    def _of_window(
+        self, k: int, tally: Tally, panes: Mapping[float, int], now: float
+    ) -> Iterator[Readings]:
         names, labels, prefix = (*self._names, "window"), self._by_window[k], self._role.prefix
         sums = self._matrix.sums_of_counts(tally)
         policy, level = self._context.policy, self._context.level(k)
-        comparison = Comparison(self._matrix, sums, policy, level, held, self.live)
+        window = self._tallies.windows[k]
+        held = len(panes) * window.pane_seconds
+        hours = rows_by_hour(panes) if window.seconds < DAY_SECONDS / 2 else None
+        comparison = Comparison(self._matrix, sums, policy, level, held, self.live, hours)
         self._results[k] = results = score(comparison, self._drifted_before(k, now))
         # Digests take most of the time, and no verdict needs them: they are read on demand.
         full = cache(lambda: comparison._replace(current=self._matrix.sums(tally)))

@@ -17,6 +17,7 @@ from mlmon_exporter.core.stats import scores, thresholds
 from mlmon_exporter.core.stats.design_effect import effective_rows
 from mlmon_exporter.core.stats.scatter import PSI_CURVATURE, doubt, natural_gap
 from mlmon_exporter.core.stats.thresholds import TYPICAL
+from mlmon_exporter.core.windows.hours import LAGS
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
 from mlmon_exporter.core.windows.natural import Fields, NaturalVariation
 
@@ -41,6 +42,8 @@ class Comparison(NamedTuple):
     """Time that the rows of the window are of: less than its length while it fills."""
     live: NaturalVariation | None = None
     """Natural variation in place of the reference's."""
+    hours: Floats | None = None
+    """Rows of the window in each hour of the day, shape (24,), where it is shorter than a day."""
 
     @property
     def draws(self) -> Floats:
@@ -74,6 +77,14 @@ def _for_numeric(frame: ReferenceMatrix, values: Floats) -> Floats:
 
 def _psi(c: Comparison) -> Floats:
     return scores.psi(c.frame.reference.bins, c.current.bins, c.frame.bin_starts)
+
+
+def _hour_psi(c: Comparison) -> Floats:
+    if c.hours is None or not c.frame.hours.known.any():
+        return np.full(len(c.frame.references), np.nan)
+    expected = (c.frame.hours.expected(np.roll(c.hours, lag))[0] for lag in LAGS)
+    now, *others = (scores.psi(bins, c.current.bins, c.frame.bin_starts) for bins in expected)
+    return np.where(np.isnan(now), np.nan, np.fmin.reduce([now, *others]))
 
 
 def _js_distance(c: Comparison) -> Floats:
@@ -115,18 +126,33 @@ def _no_base(c: Comparison) -> Floats:
 
 
 def _chance_psi(c: Comparison, level: float) -> Floats:
-    bins = np.split(c.frame.reference.bins, c.frame.bin_starts[1:])
+    return _psi_by_chance(c, level, "psi", c.frame.reference.bins, c.frame.column_rows)
+
+
+def _chance_hour_psi(c: Comparison, level: float) -> Floats:
+    if c.hours is None or not c.frame.hours.known.any():
+        return np.full(len(c.frame.references), np.nan)
+    # The law of the hour that has most of the rows: as many laws are made as there are hours.
+    bins = np.rint(c.frame.hours.bins[int(np.argmax(c.hours))]).astype(np.int64)
+    rows = np.add.reduceat(bins, c.frame.bin_starts)
+    return _psi_by_chance(c, level, "hour_psi", bins, rows)
+
+
+def _psi_by_chance(
+    c: Comparison, level: float, score: str, reference: Counts, column_rows: Counts
+) -> Floats:
+    bins = np.split(reference, c.frame.bin_starts[1:])
     pairs = zip(bins, c.draws.tolist(), strict=True)
     chance = np.array(
         [thresholds.chance_psi(b.tolist(), int(m), level, c.current.rows / m) for b, m in pairs]
     )
-    mean, degrees, strongest = c.scatter("psi")
+    mean, degrees, strongest = c.scatter(score)
     if not mean.any():
         return chance
     # What independent rows bring and what time brings are two sums of squares: their means add,
     # and so do the squares of how far each goes beyond its mean.
     freedom = np.array([np.count_nonzero(b) - 1 for b in bins])
-    typical = freedom * (1 / np.maximum(c.frame.column_rows, 1) + 1 / c.draws)
+    typical = freedom * (1 / np.maximum(column_rows, 1) + 1 / c.draws)
     allowed = doubt(degrees, level)
     beyond = PSI_CURVATURE * strongest * allowed * (NormalDist().inv_cdf(1 - level / 2) ** 2 - 1)
     both = typical + mean * allowed + np.hypot(chance - typical, beyond)
@@ -188,6 +214,7 @@ SCORES: dict[str, Scorer] = {
     "missing_ratio": _missing_ratio,
     "unseen_ratio": _unseen_ratio,
     "tail_ratio": _tail_ratio,
+    "hour_psi": _hour_psi,
 }
 """Score -> function that computes it for all columns; NaN where a column has none."""
 
@@ -204,6 +231,13 @@ class Test(NamedTuple):
     """Score that chance reaches at a level."""
     numeric: bool = True
     categorical: bool = True
+    by_hour: bool = False
+    """Of columns alone whose hours differ."""
+
+    def columns(self, frame: ReferenceMatrix) -> Flags:
+        """Tell the columns that are tested."""
+        takes_part = np.where(frame.is_numeric, self.numeric, self.categorical)
+        return takes_part & (frame.hours.known | (not self.by_hour))
 
 
 TESTS: dict[str, Test] = {
@@ -235,15 +269,16 @@ TESTS: dict[str, Test] = {
         _chance_tail,
         categorical=False,
     ),
+    "hour_threshold": Test(
+        "hour_psi", _no_base, lambda p: p.psi_floor, _chance_hour_psi, by_hour=True
+    ),
 }
 """Threshold's name -> the test."""
 
 
 def count_tests(frame: ReferenceMatrix) -> int:
     """Return the number of tests of all columns, for one window."""
-    numeric = len(frame.numeric)
-    categorical = len(frame.references) - numeric
-    return sum(numeric * t.numeric + categorical * t.categorical for t in TESTS.values())
+    return sum(int(test.columns(frame).sum()) for test in TESTS.values())
 
 
 def threshold(
@@ -256,10 +291,9 @@ def threshold(
     """
     level = c.level if level is None else level
     bar = np.maximum(test.base(c) + floor_share * test.floor(c.policy), test.chance(c, level))
-    if test.score != "psi":
+    if test.score not in ("psi", "hour_psi"):
         bar = np.minimum(bar, 1.0)
-    takes_part = np.where(c.frame.is_numeric, test.numeric, test.categorical)
-    return np.where(takes_part, bar, np.nan)
+    return np.where(test.columns(c.frame), bar, np.nan)
 
 
 def score(comparison: Comparison, was_drifted: Flags | None = None) -> dict[str, Floats]:

@@ -154,7 +154,7 @@ class QualityReadings:
         self.sums = [SegmentSums(self._layout, tally) for tally in self._tallies.merged(now)]
         # Panes of predictions whose outcomes have not come hold no time of quality.
         rows = self._layout.fields["rows"].start
-        held = self._tallies.held_seconds(now, lambda tally: bool(tally.sums[0, rows]))
+        held = self._tallies.held_seconds(now, lambda tally: int(tally.sums[0, rows]))
         return [
             [*self._quality(k, s, held[k], now), *self._coverage(k, s), *self._fairness(k, s)]
             for k, s in enumerate(self.sums)

@@ -11,6 +11,7 @@ import numpy as np
 from mlmon_exporter.core.derived.reference import DerivedReference
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.form import column_from_dict, column_to_dict
+from mlmon_exporter.core.profile.hours import NO_HOURS
 from mlmon_exporter.core.profile.merge import merge_columns
 from mlmon_exporter.core.settings import Choice
 from mlmon_exporter.core.stats.centroids import MOST_ROWS
@@ -178,6 +179,14 @@ class ModelReference(NamedTuple):
     def sides(self) -> tuple[tuple[ColumnReference, ...], ...]:
         """Features, outputs and derived columns: the order of `ROLES`."""
         return self.features, self.outputs, self.derived.columns if self.derived else ()
+
+    def at_any_hour(self) -> Self:
+        """Return the reference for rows whose time of day is not known."""
+        features, outputs, derived = (
+            tuple(replace(column, hours=NO_HOURS) for column in side) for side in self.sides
+        )
+        of_all = self.derived and replace(self.derived, columns=derived)
+        return self._replace(features=features, outputs=outputs, derived=of_all)
 
     @property
     def knows_time(self) -> bool:

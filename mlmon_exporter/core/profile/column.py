@@ -22,6 +22,7 @@ from .bins import (
     has_all_values,
 )
 from .edges import Cells
+from .hours import NO_HOURS
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -62,6 +63,8 @@ class ColumnReference:
     """Empty where the time of rows was not known."""
     importance: float = np.nan
     """Share of the importance of all features for the outputs, 0 to 1; NaN if it is not known."""
+    hours: Counts = field(default_factory=lambda: NO_HOURS)
+    """Rows per hour of the day, UTC, and bin, shape (24, bins), where hours differ; else empty."""
 
     @property
     def kind(self) -> str:

@@ -19,6 +19,7 @@ from .bins import Bins, CategoryBins, NumericBins
 from .column import ColumnReference
 from .edges import Counts, Floats
 from .hidden_names import NOTHING_HIDDEN, read_hidden
+from .hours import HOURS, NO_HOURS
 
 TAIL_LEVEL = 1e-5
 """A level as that of a comparison of a model of some ten columns."""
@@ -54,6 +55,8 @@ def column_to_dict(column: ColumnReference) -> dict[str, Any]:
     }
     if not math.isnan(column.importance):
         form["importance"] = column.importance
+    if len(column.hours):
+        form["hours"] = column.hours.tolist()
     return form | {
         "counts": column.counts.tolist(),
         "rank_error": column.rank_error,
@@ -63,7 +66,8 @@ def column_to_dict(column: ColumnReference) -> dict[str, Any]:
 
 def column_from_dict(form: Mapping[str, Any], engine: str) -> ColumnReference:
     """Read that form of a column; raises ValueError, KeyError or TypeError where it is damaged."""
-    column = replace(_column(form, engine), importance=_importance(form))
+    column = _column(form, engine)
+    column = replace(column, importance=_importance(form), hours=_hours(form, column.bins))
     if "natural_variation" in form:
         return replace(column, variation=_variation(form["natural_variation"]))
     return replace(column, variation=_variation_of_tails(form.get("variation") or {}, column))
@@ -74,6 +78,15 @@ def _importance(form: Mapping[str, Any]) -> float:
     if "importance" in form and not (isinstance(found, float | int) and 0 <= found <= 1):
         raise ValueError(f"importance: expected a share from 0 to 1, got {found!r}")
     return float(found)
+
+
+def _hours(form: Mapping[str, Any], bins: Bins) -> Counts:
+    hours = form.get("hours")
+    if hours is None:
+        return NO_HOURS
+    if not isinstance(hours, list) or len(hours) != HOURS:
+        raise ValueError(f"hours: expected {HOURS} lists of whole numbers")
+    return np.array([_counts({"hours": rows}, "hours", len(bins.bin_names)) for rows in hours])
 
 
 def _column(form: Mapping[str, Any], engine: str) -> ColumnReference:

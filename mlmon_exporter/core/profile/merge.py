@@ -11,7 +11,7 @@ import numpy as np
 from mlmon_exporter.core.stats.digests import REFERENCE_CENTROIDS, FastDigest, PureDigest
 from mlmon_exporter.core.stats.scatter import Scatter
 
-from .bins import CategoryBins, NumericBins, atom_values
+from .bins import OTHER, Bins, CategoryBins, NumericBins, atom_values
 from .categories import UncountedRows, category_column
 from .column import ID_ROWS, ColumnReference, numeric_column
 from .edges import (
@@ -23,6 +23,7 @@ from .edges import (
     rows_up_to,
     split_share,
 )
+from .hours import HOURS, NO_HOURS
 
 
 def merge_columns(a: ColumnReference, b: ColumnReference) -> ColumnReference:
@@ -35,7 +36,7 @@ def merge_columns(a: ColumnReference, b: ColumnReference) -> ColumnReference:
         has_values, other = (a, b) if a.values else (b, a)
         merged = with_missing(has_values, other.rows)
         variation, importance = _greater_variation(a, b), _importance(a, b)
-        return replace(merged, variation=variation, importance=importance)
+        return replace(merged, variation=variation, importance=importance, hours=NO_HOURS)
     if a.kind != b.kind:
         raise ValueError(
             f"reference: {a.name}: expected the same kind on both sides, got {a.kind} and "
@@ -47,6 +48,7 @@ def merge_columns(a: ColumnReference, b: ColumnReference) -> ColumnReference:
         merged = _merge_categories(a, b)
     return replace(
         merged,
+        hours=_hours(a, b, merged.bins),
         variation=_greater_variation(a, b),
         looks=_looks(a, b),
         importance=_importance(a, b),
@@ -78,6 +80,31 @@ def _greater_variation(
         for score, scatter in found.items():
             ours[score] = max(ours.get(score, scatter), scatter)
     return merged
+
+
+def _hours(a: ColumnReference, b: ColumnReference, bins: Bins) -> Counts:
+    """Return the rows by hour of both sides, in the bins of their sum; none where a side has none.
+
+    Where edges moved, the rows of an hour are spread over a bin as those of all hours are.
+    """
+    if not len(a.hours) or not len(b.hours):
+        return NO_HOURS
+    hours = np.zeros((HOURS, len(bins.bin_names)), dtype=np.int64)
+    for side in (a, b):
+        if isinstance(side.bins, NumericBins) and isinstance(bins, NumericBins):
+            each = (
+                rows_below(side.bins.edges, side.counts, e.bin_edges) for e in (side.bins, bins)
+            )
+            own, new = ([0, *ranks, side.values] for ranks in each)
+            values = side.hours[:, : len(own) - 1].cumsum(axis=1)
+            below = [np.rint(np.interp(new, own, [0, *rows])) for rows in values]
+            hours[:, : len(new) - 1] += np.diff(below).astype(np.int64)
+            hours[:, -1] += side.hours[:, -1]
+        else:
+            places = {name: i for i, name in enumerate(bins.bin_names)}
+            to = [places.get(name, places[OTHER]) for name in side.bins.bin_names]
+            np.add.at(hours.T, to, side.hours.T)
+    return hours
 
 
 def with_missing(column: ColumnReference, rows: int) -> ColumnReference:

@@ -23,9 +23,10 @@ from mlmon_exporter.core.stats.scatter import (
     share_scatter,
 )
 
-from .bins import Bins, CategoryBins
+from .bins import Bins, CategoryBins, per_bin
 from .categories import CategoryCounts
 from .column import ColumnReference
+from .hours import HOURS, NO_HOURS, SCORE, hours_of, is_worth_hours
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -100,18 +101,28 @@ class Variation:
         last: float,
     ) -> None:
         self._columns = columns
+        self._window_seconds = tuple(s for s in window_seconds if s < DAY_SECONDS)
         self._cells = [_Cells(column) for column in columns]
         self._stretches = [Stretches(first, last, s) for s in stretch_lengths(window_seconds)]
         self._rows = [
             [np.zeros((s.count, cells.count), dtype=np.int32) for s in self._stretches]
             for cells in self._cells
         ]
+        self._hours = [
+            np.zeros((HOURS, column.bins.cell_count), dtype=np.int64) for column in columns
+        ]
 
     def count(self, rows: Mapping[str, Any], times: Floats) -> None:
         """Count rows; `times` are Unix seconds, and rows of NaN are left out."""
         places = [stretches.stretch_of(times) for stretches in self._stretches]
-        for column, cells, counts in zip(self._columns, self._cells, self._rows, strict=True):
-            cell = cells.of(rows[column.name])
+        is_known = ~np.isnan(times)
+        hour = hours_of(times[is_known])
+        each = zip(self._columns, self._cells, self._rows, self._hours, strict=True)
+        for column, cells, counts, by_hour in each:
+            own = cells_of(column.bins, rows[column.name])
+            flat = hour * column.bins.cell_count + own[is_known]
+            by_hour.reshape(-1)[:] += np.bincount(flat, minlength=by_hour.size)
+            cell = cells.together(own)
             for i, place in enumerate(places):
                 flat = (place * cells.count + cell)[place >= 0]
                 if len(flat):
@@ -122,10 +133,20 @@ class Variation:
 
     def columns(self) -> tuple[ColumnReference, ...]:
         """Return the columns, each with its variation at the lengths that have enough stretches."""
-        each = zip(self._columns, self._cells, self._rows, strict=True)
-        return tuple(
-            replace(column, variation=self._of(cells, rows)) for column, cells, rows in each
-        )
+        each = zip(self._columns, self._cells, self._rows, self._hours, strict=True)
+        return tuple(self._varied(*column) for column in each)
+
+    def _varied(
+        self,
+        column: ColumnReference,
+        cells: _Cells,
+        rows: Sequence[NDArray[np.int32]],
+        by_hour: Counts,
+    ) -> ColumnReference:
+        variation = self._of(cells, rows)
+        is_worth = is_worth_hours(variation, self._window_seconds)
+        hours = per_bin(column.bins, by_hour) if is_worth else NO_HOURS
+        return replace(column, variation=variation, hours=hours)
 
     def _of(
         self, cells: _Cells, rows: Sequence[NDArray[np.int32]]
@@ -136,7 +157,11 @@ class Variation:
             is_used = (in_stretch >= LEAST_ROWS) & (in_stretch <= cells.rows.sum() / 2)
             if is_used.sum() >= LEAST_STRETCHES:
                 used = counts[is_used].astype(np.int64)
-                found[stretches.seconds] = cells.scatter(used, stretches.degrees(is_used))
+                degrees = stretches.degrees(is_used)
+                found[stretches.seconds] = cells.scatter(used, degrees)
+                if stretches.seconds < DAY_SECONDS:
+                    same = cells.hour_scatter(used, stretches.slots[is_used], degrees)
+                    found[stretches.seconds] |= same
         return found
 
 
@@ -156,11 +181,31 @@ class _Cells:
         self.rows = np.add.reduceat(column.counts, self._starts)
         self._bin_starts = np.searchsorted(self._starts, column.bins.bin_starts)
 
-    def of(self, values: Any) -> NDArray[np.intp]:
-        """Return the number of each value's cell."""
-        return self._of_cell[cells_of(self._column.bins, values)]
+    def together(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return the number of each of the column's cells among those counted together."""
+        return self._of_cell[cells]
 
-    def scatter(self, stretches: Counts, degrees: float) -> Mapping[str, Scatter]:
+    def hour_scatter(self, stretches: Counts, slots: Floats, degrees: float) -> dict[str, Scatter]:
+        """Return the scatter of PSI between stretches of one time of day.
+
+        Args:
+            stretches: Rows of each, shape (stretches, cells).
+            slots: Time of day of each, in stretches.
+            degrees: How many of them are independent.
+        """
+        _, slot = np.unique(slots, return_inverse=True)
+        together = np.zeros((slot.max() + 1, self.count), dtype=np.int64)
+        np.add.at(together, slot, stretches)
+        rest = together[slot] - stretches
+        is_used = rest.sum(axis=1) >= LEAST_ROWS
+        if is_used.sum() < LEAST_STRETCHES or degrees < 2:
+            return {}
+        sides = Sides(stretches[is_used], rest[is_used])
+        # The mean of each time of day was taken from the same days.
+        found = psi_scatter(sides, self._bin_starts, degrees - 1, is_alike=False)
+        return {SCORE: found} if found is not None else {}
+
+    def scatter(self, stretches: Counts, degrees: float) -> dict[str, Scatter]:
         """Return the scatter of each deciding score that independent rows do not explain.
 
         Args:

@@ -92,13 +92,16 @@ def shape_scatter(sides: Sides, degrees: float) -> Scatter | None:
     return _positive(float((gaps - noise).mean()), degrees)
 
 
-def psi_scatter(sides: Sides, bin_starts: NDArray[np.intp], degrees: float) -> Scatter | None:
+def psi_scatter(
+    sides: Sides, bin_starts: NDArray[np.intp], degrees: float, *, is_alike: bool = True
+) -> Scatter | None:
     """Scatter of PSI; None where independent rows explain it.
 
     Args:
         sides: All cells, missing last.
         bin_starts: First cell of each bin.
         degrees: How many of the stretches are independent.
+        is_alike: All stretches are of one distribution; else each is of that of its own two sides.
 
     A sum of squares that are not independent is a sum of chi-squares, each times the variance of
     one way of varying. The sum of these variances is the mean; the sum of their squares is the
@@ -106,25 +109,27 @@ def psi_scatter(sides: Sides, bin_starts: NDArray[np.intp], degrees: float) -> S
     and Scott (1981), The Analysis of Categorical Data from Complex Sample Surveys.
     """
     rows, rest = (np.add.reduceat(side, bin_starts, axis=1) for side in sides[:2])
-    whole = rows.sum(axis=0) + rest.sum(axis=0)
-    rows, rest, share = (each[..., whole > 0] for each in (rows, rest, whole / whole.sum()))
-    k, freedom, noise = len(rows), len(share) - 1, sides.noise
-    if k < 2 or not freedom:
+    whole = rows + rest
+    whole = np.broadcast_to(whole.sum(axis=0), whole.shape) if is_alike else whole
+    share = np.where(whole > 0, whole / whole.sum(axis=1, keepdims=True), np.inf)
+    k, noise = len(rows), sides.noise
+    freedom = (whole > 0).sum(axis=1) - 1
+    if k < 2 or not freedom.all():
         return None
     # Small changes of PSI: without its logarithm and half rows, whose mean is known by few rows.
     c, r = (side / side.sum(axis=1, keepdims=True) for side in (rows, rest))
     roots = (c - r) / np.sqrt(share)
     own = np.square(roots).sum(axis=1)
-    spread = 2 * freedom + float(noise.mean() * (1 / share).sum())
-    if _is_chance(own / noise / freedom, spread / freedom**2):
+    spread = 2 * freedom + noise.mean() * (1 / share).sum(axis=1)
+    if _is_chance(own / noise / freedom, float((spread / freedom**2).mean())):
         return None
     mean = float((own - freedom * noise).mean())
     # All pairs of stretches but those with themselves: products squared, and of the noise.
     pairs = np.square(roots.T @ roots).sum() - np.square(own).sum()
-    pairs -= freedom * (noise.sum() ** 2 - np.square(noise).sum())
+    pairs -= freedom.mean() * (noise.sum() ** 2 - np.square(noise).sum())
     squares = float(pairs) / (k * (k - 1)) - 2 * float(noise.mean()) * mean
     found = _positive(mean, degrees)
-    strongest = math.sqrt(min(max(squares, mean**2 / freedom), mean**2))
+    strongest = math.sqrt(min(max(squares, mean**2 / float(freedom.mean())), mean**2))
     return found._replace(strongest=strongest) if found is not None else None
 
 

@@ -13,6 +13,7 @@ from mlmon_exporter.core.profile.column import RANKS, ColumnReference
 from mlmon_exporter.core.settings import QUANTILES
 from mlmon_exporter.core.stats.design_effect import design_effects
 
+from .hours import HourProfiles
 from .natural import NaturalVariation
 from .shape import Shape
 from .tally import Layout, Tally
@@ -78,6 +79,7 @@ class ReferenceMatrix:
         self._shapes = [Shape(column) for column in numeric]
         self.reference = self._reference_sums()
         self.natural = NaturalVariation([column.variation for column in references])
+        self.hours = HourProfiles(self.references, self.bin_starts)
         self.column_rows: Counts = self.reference.values + self.reference.missing
 
     def sums(self, tally: Tally) -> Sums:

@@ -10,6 +10,7 @@ import numpy as np
 from mlmon_exporter.core.profile.bins import NumericBins
 from mlmon_exporter.core.profile.column import ColumnReference, numeric_column
 from mlmon_exporter.core.profile.edges import Cells
+from mlmon_exporter.core.profile.hours import NO_HOURS
 from mlmon_exporter.core.stats.digests import REFERENCE_CENTROIDS, FastDigest, PureDigest
 
 from .matrix import ReferenceMatrix
@@ -23,7 +24,8 @@ def served_columns(matrix: ReferenceMatrix, tally: Tally, *, keeps_bins: bool) -
 
     Counts are exact in each cell of the old reference, which are the only places where values
     are told apart; quantiles and standard deviations are the digests'. Names of categories that
-    the old reference did not keep, and natural variation, are those of the old one.
+    the old reference did not keep, and natural variation, are those of the old one. Rows by hour
+    of the day are not known.
 
     Args:
         matrix: The old references.
@@ -46,7 +48,7 @@ def _served(
     keeps_bins: bool,
 ) -> ColumnReference:
     if not isinstance(old.bins, NumericBins):
-        return replace(old, counts=counts, rare_rows={}, rank_error=0.0)
+        return replace(old, counts=counts, rare_rows={}, rank_error=0.0, hours=NO_HOURS)
     values = int(counts[:-1].sum())
     mean, sd, shape = np.nan, np.nan, None
     if values and digest is not None:
@@ -55,6 +57,7 @@ def _served(
         sd = float(np.sqrt(np.average((np.asarray(means) - mean) ** 2, weights=weights)))
         shape = type(digest).from_centroids(means, weights, REFERENCE_CENTROIDS)
     if keeps_bins:
-        return replace(old, counts=counts, digest=shape, mean=mean, sd=sd, rank_error=0.0)
+        shaped = replace(old, counts=counts, digest=shape, mean=mean, sd=sd, rank_error=0.0)
+        return replace(shaped, hours=NO_HOURS)
     new = numeric_column(old.name, Cells(old.bins.edges, old.bins.atoms), counts, shape, mean, sd)
     return replace(new, looks=old.looks, variation=old.variation, importance=old.importance)

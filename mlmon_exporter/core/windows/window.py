@@ -93,14 +93,17 @@ class Window(Generic[T]):
         """Return the panes by number; they are not copied."""
         return dict(self._panes)
 
-    def held(self, now: float, is_held: Callable[[T], bool] = lambda tally: True) -> set[int]:
-        """Return the numbers of the panes in the window at `now` that have rows.
+    def held(self, now: float, rows: Callable[[T], int] = lambda tally: 1) -> dict[float, int]:
+        """Return the panes in the window at `now` that have rows: start -> rows.
 
-        Panes of whose tally `is_held` is false are left out.
+        Args:
+            now: Unix seconds, as starts are.
+            rows: Rows of a tally; panes of none are left out.
         """
         newest = self.pane_number(now)
         inside = (n for n in self._panes if newest - self.pane_count < n <= newest)
-        return {n for n in inside if is_held(self._panes[n])}
+        each = ((n * self.pane_seconds, rows(self._panes[n])) for n in inside)
+        return {start: count for start, count in each if count}
 
     def take(self) -> dict[int, T]:
         """Remove and return all panes."""
@@ -267,23 +270,25 @@ class WindowedTallies(Generic[T]):
             sums[key] = tally
         return sums
 
-    def held_seconds(
-        self, now: float, is_held: Callable[[T], bool] = lambda tally: True
-    ) -> list[float]:
-        """Return of how much time each window has rows at `now`: of its panes that have any.
+    def held(
+        self, now: float, rows: Callable[[T], int] = lambda tally: 1
+    ) -> list[dict[float, int]]:
+        """Return for each window its panes that have rows at `now`: start -> rows.
 
-        Panes of whose tally `is_held` is false do not count.
+        The arguments are those of `Window.held`.
         """
-        held = zip(self.windows, self._held(now, is_held), strict=True)
-        return [len(numbers) * window.pane_seconds for window, numbers in held]
-
-    def _held(self, now: float, is_held: Callable[[T], bool]) -> list[set[int]]:
         with self._lock:
-            held = [window.held(now, is_held) for window in self.windows]
-        if self._over is None:
-            return held
-        others = self._over._held(now, is_held)  # noqa: SLF001
-        return [a | b for a, b in zip(held, others, strict=True)]
+            held = [window.held(now, rows) for window in self.windows]
+        others = self._over.held(now, rows) if self._over is not None else []
+        for panes, more in zip(held, others, strict=False):
+            for start, count in more.items():
+                panes[start] = panes.get(start, 0) + count
+        return held
+
+    def held_seconds(self, now: float, rows: Callable[[T], int] = lambda tally: 1) -> list[float]:
+        """Return of how much time each window has rows at `now`: of its panes that have any."""
+        held = zip(self.windows, self.held(now, rows), strict=True)
+        return [len(panes) * window.pane_seconds for window, panes in held]
 
     def revision(self, now: float) -> tuple[int, ...]:
         """Return a key that changes whenever `merged` may give something else."""

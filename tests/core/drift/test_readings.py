@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from mlmon_exporter import Reference
 from mlmon_exporter.core.drift.context import ScoringContext
 from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS, ColumnReadings, Role
 from mlmon_exporter.core.drift.tests import SCORES, TESTS, count_tests
@@ -24,6 +26,7 @@ from tests.core.build import buffer_of, references
 
 HOUR, DAY = WindowName("1h", 3600.0), WindowName("24h", 86400.0)
 NOW = 1.7e9
+Floats = NDArray[np.float64]
 AnyReadings = Readings | Histograms
 
 
@@ -358,3 +361,55 @@ def test_enough_rows_end_a_verdict() -> None:
     buffer.add(rows(1000, seed=4), 1000, NOW + 2 * 3600)
     buffer.drain()
     assert samples(readings.at(NOW + 2 * 3600))["mlmon_feature_drifted", "age", "1h"] == 0.0
+
+
+def nightly(seed: int, first: float, last: float, shift: float = 0.0) -> dict[str, Floats]:
+    """Rows from an hour to another, 500 an hour, that are 1.5 sd higher by night."""
+    rng = np.random.default_rng(seed)
+    ts = np.sort(rng.uniform(first * 3600, last * 3600, round(500 * (last - first))))
+    x = rng.normal(size=len(ts)) + np.where(ts % 86400 < 7 * 3600, 1.5 + shift, shift)
+    return {"x": x, "ts": ts}
+
+
+def same_hours(shift: float, *, lag: float = 0.0) -> list[dict[str, float]]:
+    """Return what windows of an hour show from 5:30 until 12:30, every half hour."""
+    columns = Reference.build(nightly(0, 0, 14 * 24), time_column="ts", windows=["1h"]).features
+    frame = ReferenceMatrix(columns)
+    buffer, readings = side(frame=frame, windows=(HOUR,))
+    live = nightly(1, 14 * 24, 15 * 24, shift)
+    found = []
+    for end in np.arange(4.5, 12.51, 0.5):
+        now = (14 * 24 + end) * 3600
+        is_new = (live["ts"] >= now - 1800) & (live["ts"] < now)
+        for x, ts in zip(live["x"][is_new], live["ts"][is_new], strict=True):
+            buffer.add({"x": [x]}, 1, ts + lag * 3600)
+        buffer.drain()
+        seen = samples(readings.at(now - 1 + lag * 3600))
+        found.append({key[0].removeprefix("mlmon_feature_"): v for key, v in seen.items()})
+    return found[2:]
+
+
+def test_a_short_window_is_compared_with_the_same_hours_where_hours_differ() -> None:
+    unchanged, shifted = same_hours(0.0), same_hours(0.6)
+    for now in unchanged:
+        assert now["hour_psi"] < now["hour_threshold"]
+        assert not now["drifted"]
+    # By day all of them are values that the reference has by night: PSI and KS do not tell.
+    for now in shifted[5:]:
+        assert now["psi"] < now["psi_threshold"]
+        assert now["ks_statistic"] < now["ks_threshold"]
+        assert now["hour_psi"] > now["hour_threshold"]
+        assert now["drifted"]
+
+
+@pytest.mark.parametrize("lag", [-1.0, 1.0])
+def test_summer_time_is_no_drift(lag: float) -> None:
+    assert not any(now["drifted"] for now in same_hours(0.0, lag=lag))
+
+
+def test_columns_without_hours_have_neither_the_score_nor_the_test() -> None:
+    buffer, readings = side()
+    add(buffer, rows(2000))
+    found = {key[0]: value for key, value in samples(readings.at(NOW)).items()}
+    assert np.isnan(found["mlmon_feature_hour_psi"])
+    assert np.isnan(found["mlmon_feature_hour_threshold"])

@@ -53,7 +53,7 @@ def test_a_window_that_fills_says_how_much_time_it_holds() -> None:
         held.append(len(w.held(now)) * w.pane_seconds)
     # The gap between the last two has no rows; the first pane has left.
     assert held == [0.0, 30.0, 60.0, 60.0]
-    assert w.held(400.0) == set()
+    assert w.held(400.0) == {}
 
 
 def test_late_rows_go_to_the_pane_of_their_time() -> None:
