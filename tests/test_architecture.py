@@ -101,7 +101,10 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "reference/warnings.py": "cli/commands/test_build_reference.py",
     "sources/asgi/notes.py": "sources/asgi/test_call.py",
     "sources/grpc": "sources/grpc/test_interceptor.py",
+    "sources/proxy/answers.py": "sources/proxy/test_http1.py",
     "sources/proxy/frames.py": "sources/proxy/test_http2.py",
+    "sources/proxy/requests.py": "sources/proxy/test_http1.py",
+    "sources/proxy/turns.py": "sources/proxy/test_http1.py",
     "sources/sink.py": "sources/asgi/test_middleware.py",
     "sources/turn.py": "sources/proxy/test_http1.py",
 }

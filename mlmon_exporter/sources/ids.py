@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from mlmon_exporter.core.keys import is_id
 from mlmon_exporter.runtime.forks import after_fork
@@ -49,3 +50,12 @@ def valid_id(value: bytes | None) -> str | None:
     """Return the id if it is 1 to 128 visible ASCII characters, else None."""
     text = value.decode("latin-1") if value else ""
     return text if is_id(text) else None
+
+
+def given_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the valid id that headers give, the last of several; empty where there is none."""
+    given = ""
+    for name, value in headers:
+        if name == ID_HEADER:
+            given = valid_id(value) or ""
+    return given

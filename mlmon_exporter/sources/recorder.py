@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from time import perf_counter
 from urllib.parse import unquote_to_bytes
 
 from mlmon_exporter.formats import event_stream, grpc_messages
 
-from .endings import Labels, ended
-from .ids import ID_HEADER, valid_id
+from .endings import Labels, request_labels
+from .ids import given_id
 from .sink import Sink
 from .stream import StreamedAnswer
 from .templates import RouteTemplates
@@ -45,6 +46,11 @@ _STREAMS = (event_stream.MEDIA_TYPE.encode(), grpc_messages.MEDIA_TYPE.encode())
 """Media types of answers that are timed part by part."""
 
 
+@lru_cache(1024)  # half a microsecond a request; clients ask for the same few
+def _path_of(target: bytes) -> str:
+    return unquote_to_bytes(target.partition(b"?")[0]).decode("utf-8", "replace")
+
+
 class Recorder:
     """Takes turns at their begin, at the head of their answer, and at their end. Thread-safe."""
 
@@ -60,7 +66,7 @@ class Recorder:
                 the answer begins; None: they are found by the path.
         """
         self._sink.wake()
-        turn.path = unquote_to_bytes(turn.target.partition(b"?")[0]).decode("utf-8", "replace")
+        turn.path = _path_of(turn.target)
         self._sink.in_flight[id(turn)] = lambda: turn.labels or find() or self._by_path(turn)
 
     def answer_begins(self, turn: Turn, labels: Labels | None = None) -> None:
@@ -99,23 +105,24 @@ class Recorder:
         """
         sink = self._sink
         sink.in_flight.pop(id(turn), None)
-        model, version, route = turn.labels or self._by_path(turn)
-        status, outcome = ended(turn.status, turn.is_answered, turn.has_left, turn.error)
+        labels = turn.labels or self._by_path(turn)
+        request = request_labels(
+            labels, turn.method, turn.status, turn.is_answered, turn.has_left, turn.error
+        )
         if unanswered and not turn.status and not turn.has_left:
-            status = unanswered
+            request = (*labels, turn.method, unanswered, request[-1])
         duration = (turn.ended or perf_counter()) - turn.began
         sink.requests.record(
-            (model, version, route, turn.method, status, outcome),
-            (duration, turn.first_byte, turn.request_size, turn.response_size),
+            request, (duration, turn.first_byte, turn.request_size, turn.response_size)
         )
         if turn.stream is not None:
-            sink.requests.record_tokens(model, version, route, turn.stream.times)
+            sink.requests.record_tokens(*labels, turn.stream.times)
             turn.response_chunks = turn.stream.parts()
-        if outcome == "ok" and turn.method == "POST" and status < 300:
-            if model:
-                self._hand_over(turn, model, route)
+        if request[-1] == "ok" and turn.method == "POST" and turn.status < 300:
+            if labels[0]:
+                self._hand_over(turn, labels[0], labels[2])
             elif not turn.is_foreign:
-                sink.routes.missed(route)
+                sink.routes.missed(labels[2])
 
     def _hand_over(self, turn: Turn, model: str, route: str) -> None:
         health = self._sink.health
@@ -126,15 +133,14 @@ class Recorder:
         elif not turn.is_read:
             health.drop("request_unread")
         else:
-            asked, answered = dict(turn.request_headers), dict(turn.response_headers)
-            given = valid_id(answered.get(ID_HEADER)) or valid_id(asked.get(ID_HEADER))
+            given = given_id(turn.response_headers) or given_id(turn.request_headers)
             fields = (
                 turn.arrived,
                 model,
                 route,
                 turn.path,
                 turn.status,
-                given or "",
+                given,
                 tuple(turn.request_chunks),
                 tuple(turn.response_chunks),
             )

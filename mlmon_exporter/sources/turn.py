@@ -8,6 +8,8 @@ from time import perf_counter, time
 from .endings import Error, Labels
 from .stream import StreamedAnswer
 
+FRAMING = (b"content-length", b"transfer-encoding")
+
 
 class Turn:
     """A request and its answer, up to a size. Not thread-safe.
@@ -92,6 +94,11 @@ class Turn:
         self.status = status
         self.first_byte = moment - self.began
         self.response_size = 0
+
+    @property
+    def request_framing(self) -> list[tuple[bytes, bytes]]:
+        """Headers that say where the request's body ends; it has none without them."""
+        return [pair for pair in self.request_headers if pair[0] in FRAMING]
 
     @property
     def has_length(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Protocol
 from hpack import Decoder
 from hpack.exceptions import HPACKError
 
-from .http1 import UnheardError
+from .turns import UnheardError
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """First bytes of a client, by which HTTP/2 is known without TLS."""

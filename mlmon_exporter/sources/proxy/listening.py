@@ -11,9 +11,11 @@ from mlmon_exporter.sources.sink import Sink
 from mlmon_exporter.sources.turn import Turn
 
 from .frames import PREFACE
-from .http1 import Http1Ear, UnheardError
+from .heads import KnownHeads
+from .http1 import Http1Ear
 from .http2 import Http2Ear
 from .relay import Ear
+from .turns import Turns, UnheardError
 
 logger = logging.getLogger(__name__)
 
@@ -25,14 +27,14 @@ MAX_EARLY = 64 * 1024
 
 def listening(sink: Sink) -> Callable[[], Ear]:
     """Return what makes the ear of each new connection."""
-    recorder = Recorder(sink)
+    recorder, known = Recorder(sink), KnownHeads.none()
 
     def end(turn: Turn) -> None:
         recorder.end(turn, BAD_GATEWAY)
 
     def http1() -> Http1Ear:
-        begin, limit = recorder.begin, sink.max_body_bytes
-        return Http1Ear(begin, recorder.answer_begins, end, limit, on_forget=recorder.forget)
+        begin, limit, forget = recorder.begin, sink.max_body_bytes, recorder.forget
+        return Http1Ear(Turns(begin, recorder.answer_begins, end, limit, forget), known)
 
     return lambda: EitherEar(http1, lambda: Http2Ear(sink, recorder))
 

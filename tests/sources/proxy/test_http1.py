@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlmon_exporter.sources.proxy.http1 import MAX_HELD, MAX_TURNS, Http1Ear, UnheardError
+from mlmon_exporter.sources.proxy.heads import KnownHeads
+from mlmon_exporter.sources.proxy.http1 import Http1Ear
+from mlmon_exporter.sources.proxy.requests import MAX_HELD
+from mlmon_exporter.sources.proxy.turns import MAX_TURNS, Turns, UnheardError
 from mlmon_exporter.sources.turn import Turn
 
 LIMIT = 1000
@@ -75,11 +78,12 @@ def heard(turns: list[Turn]) -> list[tuple[str, bytes, int, bytes]]:
     ]
 
 
-def ear(turns: list[Turn], limit: int = LIMIT) -> Http1Ear:
+def ear(turns: list[Turn], limit: int = LIMIT, known: KnownHeads | None = None) -> Http1Ear:
     def keep(turn: Turn) -> None:
         turn.response_chunks = []
 
-    return Http1Ear(lambda turn: None, keep, turns.append, limit)
+    waiting = Turns(lambda turn: None, keep, turns.append, limit)
+    return Http1Ear(waiting, known or KnownHeads.none())
 
 
 @given(st.lists(exchanges(), min_size=1, max_size=6), st.data())
@@ -184,6 +188,23 @@ def test_a_server_that_ignores_an_upgrade_is_heard_on() -> None:
     listener.answered(framed(b"HTTP/1.1 200 OK\r\n", b"next", "length"))
     expected = [("GET", b"", 200, b"plain"), ("POST", b"{}", 200, b"next")]
     assert heard(turns) == expected
+
+
+@pytest.mark.parametrize("how", ["length", "chunks"])
+@pytest.mark.parametrize("size", [2, MAX_HELD + 1])
+def test_a_request_that_offers_an_upgrade_may_have_a_body(how: str, size: int) -> None:
+    """Java's HttpClient offers HTTP/2 with the first request of each connection."""
+    turns: list[Turn] = []
+    listener = ear(turns, limit=size + LIMIT)
+    offer = b"POST /p HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+    asked = framed(offer, b"x" * size, how) + POST
+    for start in range(0, len(asked), 5000):
+        listener.asked(asked[start : start + 5000])
+    listener.answered(framed(b"HTTP/1.1 200 OK\r\n", b"plain", "length"))
+    listener.answered(framed(b"HTTP/1.1 200 OK\r\n", b"next", "length"))
+    expected = [("POST", b"x" * size, 200, b"plain"), ("POST", b"{}", 200, b"next")]
+    assert heard(turns) == expected
+    assert [(turn.target, turn.is_read) for turn in turns] == [(b"/p", True)] * 2
 
 
 @pytest.mark.parametrize(

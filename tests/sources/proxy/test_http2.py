@@ -20,10 +20,10 @@ from mlmon_exporter import Monitor, Reference
 from mlmon_exporter.core.records import Reading
 from mlmon_exporter.sources.grpc.conversation import SERVICE, STREAMED
 from mlmon_exporter.sources.proxy.frames import MAX_HEAD, PREFACE
-from mlmon_exporter.sources.proxy.http1 import UnheardError
 from mlmon_exporter.sources.proxy.http2 import MAX_STREAMS
 from mlmon_exporter.sources.proxy.listening import listening
 from mlmon_exporter.sources.proxy.relay import Ear
+from mlmon_exporter.sources.proxy.turns import UnheardError
 from tests.formats import oip_messages as oip
 
 UNARY = f"{SERVICE}/ModelInfer"

@@ -12,9 +12,9 @@ import httptools
 import pytest
 
 from mlmon_exporter import Monitor
-from mlmon_exporter.sources.proxy.http1 import UnheardError
 from mlmon_exporter.sources.proxy.listening import listening, unheard
 from mlmon_exporter.sources.proxy.relay import Address, Relay
+from mlmon_exporter.sources.proxy.turns import UnheardError
 
 ROW = b'{"instances": [{"a": 1.5}]}'
 ASKED = (
@@ -38,7 +38,7 @@ ANSWERED = (
     + b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw\r\nConnection: Upgrade\r\n\r\n\x00\xff"
 )
 SOURCES = "mlmon_exporter.sources"
-HTTP1 = f"{SOURCES}.proxy.http1"
+PROXY = f"{SOURCES}.proxy"
 FAULTS = (
     "mlmon_exporter.core.counts.requests.RequestCounts.record",
     "mlmon_exporter.core.counts.requests.RequestCounts.record_tokens",
@@ -47,18 +47,17 @@ FAULTS = (
     f"{SOURCES}.stream.StreamedAnswer.take",
     *(f"{SOURCES}.recorder.Recorder.{name}" for name in ("answer_begins", "begin", "end")),
     *(f"{SOURCES}.turn.Turn.{name}" for name in ("ask", "start", "take_request", "take_response")),
+    *(f"{PROXY}.http1.Http1Ear.{name}" for name in ("asked", "answered", "ended", "closed")),
+    *(f"{PROXY}.turns.Turns.{name}" for name in ("begin", "give_up", "finish")),
     *(
-        f"{HTTP1}.Http1Ear.{name}"
-        for name in ("asked", "answered", "ended", "closed", "begin", "current", "finish")
-    ),
-    *(
-        f"{HTTP1}.{side}.{name}"
-        for side in ("_Requests", "_Answers")
+        f"{PROXY}.{side}.{name}"
+        for side in ("requests.Requests", "answers.Answers")
         for name in ("on_message_begin", "on_header", "on_headers_complete", "on_body",
-                     "on_message_complete")
+                     "on_message_complete", "feed")
     ),
-    f"{HTTP1}._Answers._feed_head",
-    f"{HTTP1}._Requests._hold",
+    f"{PROXY}.heads.Heads.find",
+    f"{PROXY}.answers.Answers._feed_head",
+    f"{PROXY}.requests.Requests._hold",
 )  # fmt: skip
 
 
