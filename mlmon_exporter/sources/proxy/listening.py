@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 
 from mlmon_exporter.sources.recorder import Recorder
 from mlmon_exporter.sources.sink import Sink
@@ -50,22 +49,26 @@ class EitherEar:
 
     def asked(self, data: bytes) -> None:
         """Hear what the client sent."""
-        if self._ear is not None:
-            self._tell(self._ear.asked, data)
+        if self._ear is None:
+            self._asked += data
+            if self._asked.startswith(PREFACE):
+                self._begin(self._http2())
+            elif not PREFACE.startswith(self._asked):
+                self._begin(self._http1())
             return
-        self._asked += data
-        if self._asked.startswith(PREFACE):
-            self._begin(self._http2())
-        elif not PREFACE.startswith(self._asked):
-            self._begin(self._http1())
+        try:
+            self._ear.asked(data)
+        except Exception:
+            self._ear.forget()  # nobody hears the end of what is under way
+            raise
 
     def _begin(self, ear: Http1Ear | Http2Ear) -> None:
         self._ear = ear
         asked, answered = self._asked, self._answered
         self._asked = self._answered = b""
-        self._tell(ear.asked, asked)
+        self.asked(asked)
         if answered:
-            self._tell(ear.answered, answered)
+            self.answered(answered)
 
     def answered(self, data: bytes) -> None:
         """Hear what the server sent."""
@@ -74,26 +77,27 @@ class EitherEar:
             if len(self._answered) > MAX_EARLY:
                 raise UnheardError("expected a request first")
             return
-        self._tell(self._ear.answered, data)
+        try:
+            self._ear.answered(data)
+        except Exception:
+            self._ear.forget()
+            raise
 
     def ended(self, *, by_client: bool) -> None:
         """Hear that one side sends no more."""
-        if self._ear is not None:
-            self._tell(partial(self._ear.ended, by_client=by_client))
+        self._tell("ended", by_client)
 
     def closed(self, *, by_client: bool) -> None:
         """Hear that the connection is gone."""
-        if self._ear is not None:
-            self._tell(partial(self._ear.closed, by_client=by_client))
+        self._tell("closed", by_client)
 
-    def _tell(self, hear: Callable[..., None], *data: bytes) -> None:
-        """Have the ear hear; where it fails, what is under way is let go: nobody hears it end."""
-        try:
-            hear(*data)
-        except Exception:
-            if self._ear is not None:
+    def _tell(self, what: str, by_client: bool) -> None:
+        if self._ear is not None:
+            try:
+                getattr(self._ear, what)(by_client=by_client)
+            except Exception:
                 self._ear.forget()
-            raise
+                raise
 
 
 def unheard(sink: Sink) -> Callable[[Exception], None]:

@@ -143,8 +143,11 @@ class Relay:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._idle_seconds / SWEEPS)
+            now = loop.time()
             for link in list(self._links):
-                if loop.time() - link.last > self._idle_seconds:
+                if link.is_carrying:
+                    link.is_carrying, link.last = False, now
+                elif now - link.last > self._idle_seconds:
                     link.close()
 
     async def connect(self, link: _Link) -> None:
@@ -239,6 +242,7 @@ class _Link:
         "_relay",
         "_task",
         "client",
+        "is_carrying",
         "last",
         "upstream",
     )
@@ -250,8 +254,10 @@ class _Link:
         self._early: list[bytes] = []
         self._is_closed = False
         self._task: asyncio.Task[None] | None = None
+        self.is_carrying = True
+        """It carried something since it was last looked at."""
         self.last = self._loop.time()
-        """Time when it last carried something, by the loop's clock."""
+        """Time when it was last seen to, by the loop's clock."""
         self.client = _End(self)
         self.upstream = _End(self)
         self.client.other, self.upstream.other = self.upstream, self.client
@@ -281,7 +287,7 @@ class _Link:
 
     def heard(self, end: _End, data: bytes) -> None:
         """Let the ear hear what was passed on."""
-        self.last = self._loop.time()
+        self.is_carrying = True
         ear = self._ear
         if ear is not None:
             try:
