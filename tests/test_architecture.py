@@ -102,6 +102,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "sources/asgi/notes.py": "sources/asgi/test_call.py",
     "sources/grpc": "sources/grpc/test_interceptor.py",
     "sources/proxy/answers.py": "sources/proxy/test_http1.py",
+    "sources/proxy/address.py": "sources/proxy/test_relay.py",
     "sources/proxy/frames.py": "sources/proxy/test_http2.py",
     "sources/proxy/requests.py": "sources/proxy/test_http1.py",
     "sources/proxy/turns.py": "sources/proxy/test_http1.py",

@@ -14,8 +14,9 @@ import uvicorn
 
 from mlmon_exporter.config.keys import Config, ConfigError
 from mlmon_exporter.monitor.monitor import Monitor
+from mlmon_exporter.sources.proxy.address import Address
 from mlmon_exporter.sources.proxy.listening import listening, unheard
-from mlmon_exporter.sources.proxy.relay import Address, Relay
+from mlmon_exporter.sources.proxy.relay import Relay
 from mlmon_exporter.sources.sink import Sink
 
 from .server import Reader, app_of

@@ -7,7 +7,8 @@ import sys
 
 import uvloop
 
-from mlmon_exporter.sources.proxy.relay import Address, Relay
+from mlmon_exporter.sources.proxy.address import Address
+from mlmon_exporter.sources.proxy.relay import Relay
 
 
 async def relay(server: int, port: int) -> None:

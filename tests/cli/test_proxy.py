@@ -8,7 +8,7 @@ import pytest
 
 from mlmon_exporter.cli.proxy import Ports, run
 from mlmon_exporter.config.keys import Config, ConfigError
-from mlmon_exporter.sources.proxy.relay import Address
+from mlmon_exporter.sources.proxy.address import Address
 
 UPSTREAM, METRICS = Address("127.0.0.1", 9), Address("127.0.0.1", 9464)
 

@@ -52,7 +52,7 @@ def proxy(
         wanted = ", ".join(absent)
         raise UserError(f"proxy: expected {wanted}; pip install 'mlmon-exporter[proxy]'")
     from mlmon_exporter.cli.proxy import Ports, run
-    from mlmon_exporter.sources.proxy.relay import Address
+    from mlmon_exporter.sources.proxy.address import Address
 
     with user_errors(ConfigError):
         settings = load_config(config)

@@ -13,8 +13,9 @@ import struct
 from asyncio import Transport
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from typing import NamedTuple, Protocol, cast
+from typing import Protocol, cast
+
+from .address import Address
 
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that makes `close` send a reset: the peer sees a broken connection, not an end."""
@@ -36,28 +37,6 @@ class Ear(Protocol):
 
     def closed(self, *, by_client: bool) -> None:
         """Hear that the connection is gone, and which side left first."""
-
-
-class Address(NamedTuple):
-    """A TCP address, or the path of a Unix socket."""
-
-    host: str = ""
-    port: int = 0
-    path: Path | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """Read `host:port`, `[v6]:port`, `port` or `unix:/path`; raises ValueError."""
-        if text.startswith("unix:"):
-            return cls(path=Path(text.removeprefix("unix:").removeprefix("//")))
-        bare = text.removeprefix("http://").rstrip("/")
-        host, _, port = bare.rpartition(":")
-        if not port.isdecimal() or not 0 < int(port) < 65536:
-            raise ValueError(f"expected host:port or unix:/path, got {text!r}")
-        return cls(host.strip("[]") or "127.0.0.1", int(port))
-
-    def __str__(self) -> str:
-        return f"unix:{self.path}" if self.path else f"{self.host}:{self.port}"
 
 
 class Relay:

@@ -18,8 +18,9 @@ import pytest
 from mlmon_exporter import Monitor, MonitorInterceptor, Reference
 from mlmon_exporter.formats.oip_grpc import head
 from mlmon_exporter.sources.grpc.conversation import METHODS, SERVICE, STREAMED
+from mlmon_exporter.sources.proxy.address import Address
 from mlmon_exporter.sources.proxy.listening import listening
-from mlmon_exporter.sources.proxy.relay import Address, Relay
+from mlmon_exporter.sources.proxy.relay import Relay
 from tests.e2e.servers import wait_until
 from tests.formats import oip_messages as oip
 

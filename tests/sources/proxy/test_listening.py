@@ -12,8 +12,9 @@ import httptools
 import pytest
 
 from mlmon_exporter import Monitor
+from mlmon_exporter.sources.proxy.address import Address
 from mlmon_exporter.sources.proxy.listening import listening, unheard
-from mlmon_exporter.sources.proxy.relay import Address, Relay
+from mlmon_exporter.sources.proxy.relay import Relay
 from mlmon_exporter.sources.proxy.turns import UnheardError
 
 ROW = b'{"instances": [{"a": 1.5}]}'

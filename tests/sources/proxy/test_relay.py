@@ -13,7 +13,8 @@ from typing import Any, Protocol, TypeVar
 import pytest
 import uvloop
 
-from mlmon_exporter.sources.proxy.relay import RESET, Address, Ear, Relay
+from mlmon_exporter.sources.proxy.address import Address
+from mlmon_exporter.sources.proxy.relay import RESET, Ear, Relay
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 MIB = 2**20
