@@ -60,6 +60,10 @@ def table(cells: Sequence[Cells], namer: Namer, body_map: BodyMap) -> Table:
     width = len(cells[0])
     if any(len(row) != width for row in cells):
         raise FormatError("ragged_rows", f"rows: expected {width} cells in each, got others")
+    vector = body_map.only_vector(width) if namer == body_map.name_features else None
+    if vector is not None:
+        found = [values(row) for row in cells]
+        return {vector: found[0] if len(found) == 1 else found}, len(found)
     names = namer(width)
     if len(cells) == 1:
         return dict(zip(names, values(cells[0]), strict=True)), 1

@@ -57,7 +57,7 @@ def read_rows(
             return read_rows(held, body_map, holders=holders - 1)
         if len(rows) == 1:
             return tables.from_record(first, body_map)
-    elif rows and type(first) is not list and _is_one_row(body_map, values_are_rows):
+    elif rows and type(first) is not list and _is_one_row(rows, body_map, values_are_rows):
         return tables.from_lists([rows], body_map.name_features, body_map)
     return tables.from_rows(rows, body_map.name_features, body_map)
 
@@ -110,8 +110,10 @@ def _only_holder(value: Record, body_map: BodyMap) -> str | None:
     return key if holds else None
 
 
-def _is_one_row(body_map: BodyMap, values_are_rows: bool) -> bool:
+def _is_one_row(values: list[Any], body_map: BodyMap, values_are_rows: bool) -> bool:
     width = len(body_map.feature_names)
+    if body_map.only_vector(len(values)) is not None:
+        return True
     if width == 0:
         return not values_are_rows
     # Where there are several names and another number of values, naming will say what is wrong.

@@ -6,7 +6,7 @@ None of these libraries is imported here: a caller with a frame has imported it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from .parquet import is_index
 
 _UNREADABLE = ("interval", "period", "list", "struct", "array", "map", "object(", "binary", "union")
 """Beginnings of the names of types whose values are no numbers, texts or times."""
+_LISTS = ("list", "large_list", "fixed_size_list", "array")
 _TEXTS = ("cat", "enum", "dictionary", "str", "large_string", "string", "large_str")
 
 
@@ -26,12 +27,13 @@ def is_frame(data: Any) -> bool:
     return has_columns and not isinstance(data, Mapping)
 
 
-def columns_of(frame: Any, where: str) -> dict[str, Any]:
+def columns_of(frame: Any, where: str, vectors: Collection[str] = ()) -> dict[str, Any]:
     """Return a frame's columns by name, each a list or a NumPy array of its rows.
 
     Args:
         frame: As `is_frame` tells.
         where: Beginning of errors.
+        vectors: Columns that may hold lists or arrays of numbers: each row is one, or None.
 
     Raises:
         ValueError: Columns share a name, or one holds what is no number, text or time.
@@ -42,7 +44,12 @@ def columns_of(frame: Any, where: str) -> dict[str, Any]:
         times = names.count(twice[0])
         raise ValueError(f"{where}: expected each column once, got {twice[0]!r} {times} times")
     pairs = zip(names, columns, strict=True)
-    return {name: _values(column, f"{where}: {name}") for name, column in pairs}
+    return {
+        name: _vectors(column)
+        if name in vectors and _kind(column).startswith(_LISTS)
+        else _values(column, f"{where}: {name}")
+        for name, column in pairs
+    }
 
 
 def _columns(frame: Any) -> tuple[list[str], list[Any]]:
@@ -62,6 +69,10 @@ def _columns(frame: Any) -> tuple[list[str], list[Any]]:
 def _name(label: Any) -> str:
     """Return a label as MLflow's bodies have it: levels are parted by dots."""
     return ".".join(map(str, label)) if isinstance(label, tuple) else str(label)
+
+
+def _vectors(column: Any) -> list[Any]:
+    return column.to_pylist() if hasattr(column, "to_pylist") else [*column.to_numpy()]
 
 
 def _values(column: Any, where: str) -> Any:

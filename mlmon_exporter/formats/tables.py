@@ -74,9 +74,9 @@ def _aligned(records: list[Record], body_map: BodyMap) -> Mapping[str, Column] |
 def from_lists(rows: list[list[Any]], namer: Namer, body_map: BodyMap) -> Table:
     """Return the table of lists, of which there must be one; tensors are read row-major.
 
-    The first value shows whether they are tensors.
+    The first value shows whether they are tensors, unless the names say that it is a vector.
     """
-    if rows[0] and type(rows[0][0]) is list:
+    if rows[0] and type(rows[0][0]) is list and not _hold_vectors(rows[0], namer, body_map):
         rows = [row_major(row) for row in rows]
     width = len(rows[0])
     if len(rows) > 1 and set(map(len, rows)) != {width}:
@@ -90,6 +90,13 @@ def from_lists(rows: list[list[Any]], namer: Namer, body_map: BodyMap) -> Table:
         return from_records([dict(zip(names, row, strict=True)) for row in rows], body_map)
     columns = map(list, zip(*rows, strict=True))
     return dict(zip(names, columns, strict=True)), len(rows)
+
+
+def _hold_vectors(row: list[Any], namer: Namer, body_map: BodyMap) -> bool:
+    try:
+        return bool(body_map.vectors) and not {*namer(len(row))}.isdisjoint(body_map.vectors)
+    except FormatError:
+        return False
 
 
 def from_values(values: list[Any], namer: Namer, body_map: BodyMap) -> Table:

@@ -97,7 +97,8 @@ def batch_of(
         ValueError: Columns differ in length, or a frame holds what cannot be read.
     """
     features, predictions = (
-        columns_of(data, "observe") if is_frame(data) else data for data in (features, predictions)
+        columns_of(data, "observe", model.vector_names()) if is_frame(data) else data
+        for data in (features, predictions)
     )
     if features is None:
         features = {}

@@ -25,7 +25,7 @@ def rows_of(data: Any, vectors: Collection[str] = ()) -> Chunk:
     if hasattr(data, "column_names"):  # of Arrow
         return _from_arrow(data, vectors), data.num_rows
     if is_frame(data):
-        columns = columns_of(data, "reference")
+        columns = columns_of(data, "reference", vectors)
     else:
         columns = {str(name): _plain(values) for name, values in data.items()}
     lengths = {len(values) for values in columns.values()}

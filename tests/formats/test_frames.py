@@ -14,6 +14,7 @@ import pytest
 
 from mlmon_exporter import Monitor, Reference
 from mlmon_exporter.core.coerce import numbers
+from mlmon_exporter.core.derived.vector_input import VectorInput
 from mlmon_exporter.formats.frames import columns_of, is_frame
 
 ROWS: dict[str, Any] = {
@@ -45,6 +46,32 @@ FRAMES: dict[str, Callable[[], Any]] = {
     "polars": of_polars,
     "arrow": of_arrow,
 }
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pl.Series("v", [[1.0, 2.0], None, [3.0, 4.0]], pl.List(pl.Float32)),
+        pl.Series("v", [[1.0, 2.0], None, [3.0, 4.0]], pl.Array(pl.Float32, 2)),
+        pd.Series([[1.0, 2.0], None, [3.0, 4.0]], name="v"),
+        pd.Series(
+            [[1.0, 2.0], None, [3.0, 4.0]],
+            name="v",
+            dtype=pd.ArrowDtype(pa.list_(pa.float64())),
+        ),
+        pa.array([[1.0, 2.0], None, [3.0, 4.0]], pa.list_(pa.float32())),
+        pa.array([[1.0, 2.0], None, [3.0, 4.0]], pa.list_(pa.float32(), 2)),
+    ],
+    ids=["Polars list", "Polars array", "pandas", "pandas with Arrow", "Arrow", "Arrow, fixed"],
+)
+def test_columns_of_lists_are_vectors_where_they_are_named(column: Any) -> None:
+    if isinstance(column, pa.Array):
+        frame: Any = pa.table({"v": column})
+    else:
+        frame = column.to_frame()
+    found = VectorInput("v", 2).blocks(columns_of(frame, "observe", ["v"]), 3)
+    expected = [[1, 2], [np.nan, np.nan], [3, 4]]
+    np.testing.assert_array_equal(np.concatenate([*found]), expected)
 
 
 @pytest.mark.parametrize("library", FRAMES)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from base64 import b64encode
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ import pytest
 
 from mlmon_exporter.core.records import Exchange
 from mlmon_exporter.formats import AUTO, BodyMap, parse
+
+from . import oip_messages as oip
 
 WIDTH = 96
 ROWS = np.random.default_rng(0).normal(size=(3, WIDTH)).astype(np.float16).astype(np.float64)
@@ -28,6 +32,12 @@ def features(
     exchange = Exchange(0.0, "m", path, path, 200, "", sent, [body], {}, [answer])
     batch = parse(exchange, body_map, AUTO).batch
     return batch.features, batch.rows
+
+
+def npy(rows: Any) -> bytes:
+    file = io.BytesIO()
+    np.save(file, rows)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -96,6 +106,95 @@ def test_a_tensor_beside_others_is_whole() -> None:
     found, rows = features("/v2/models/m/infer", json.dumps({"inputs": inputs}).encode(), BESIDE)
     assert (rows, sorted(found)) == (3, ["age", "embedding"])
     np.testing.assert_array_equal(np.array(found["embedding"]), ROWS)
+
+
+LISTS = ROWS.astype(np.float32).astype(float).tolist()
+FRAME = [{"age": 1, "embedding": row} for row in LISTS]
+SPLIT = {"columns": ["embedding", "age"], "data": [[row, 1] for row in LISTS]}
+SERVERS: dict[str, tuple[str, Any]] = {
+    "SageMaker": ("/invocations", {"instances": [{"features": row} for row in LISTS]}),
+    "SageMaker, dense": (
+        "/invocations",
+        {"instances": [{"data": {"features": {"values": row}}} for row in LISTS]},
+    ),
+    "TorchServe": ("/predictions/m", LISTS),
+    "TorchServe, data": ("/predictions/m", {"data": LISTS}),
+    "TorchServe, instances": ("/predictions/m", {"instances": [{"data": row} for row in LISTS]}),
+    "MLflow, tensor": ("/invocations", {"inputs": LISTS}),
+    "MLflow, split": ("/invocations", {"dataframe_split": SPLIT}),
+    "MLflow, records": ("/invocations", {"dataframe_records": FRAME}),
+    "Seldon, ndarray": ("/api/v1.0/predictions", {"data": {"ndarray": LISTS}}),
+    "Seldon, tensor": (
+        "/api/v1.0/predictions",
+        {"data": {"tensor": {"shape": [3, WIDTH], "values": [*chain(*LISTS)]}}},
+    ),
+    "Azure": ("/score", {"Inputs": {"data": FRAME}}),
+    "Azure, split": ("/score", {"input_data": SPLIT}),
+    "BentoML": ("/embed", {"rows": LISTS}),
+    "MLServer": (
+        "/v2/models/m/infer",
+        {
+            "parameters": {"content_type": "np"},
+            "inputs": [
+                {
+                    "name": "embedding",
+                    "shape": [3, WIDTH],
+                    "datatype": "FP32",
+                    "data": [*chain(*LISTS)],
+                    "parameters": {"content_type": "np"},
+                }
+            ],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_each_server_has_vectors(server: str) -> None:
+    path, body = SERVERS[server]
+    has_age = "age" in json.dumps(body)
+    found, rows = features(path, json.dumps(body).encode(), BESIDE if has_age else ALONE)
+    assert (rows, {*found}) == (3, {"age", "embedding"} if has_age else {"embedding"})
+    np.testing.assert_array_equal(np.array(found["embedding"]), LISTS)
+
+
+@pytest.mark.parametrize(
+    ("media", "content"),
+    [
+        (b"text/csv", "\n".join(",".join(map(repr, row)) for row in LISTS).encode()),
+        (b"application/jsonlines", b"\n".join(b'{"features":%a}' % row for row in LISTS)),
+        (b"application/x-npy", npy(np.array(LISTS))),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 3])
+def test_sagemakers_media_types_have_vectors(media: bytes, content: bytes, count: int) -> None:
+    if count == 1:
+        content = npy(np.array(LISTS[:1])) if b"npy" in media else content.split(b"\n")[0]
+    found, rows = features("/invocations", content, ALONE, {b"content-type": media})
+    assert (rows, [*found]) == (count, ["embedding"])
+    np.testing.assert_array_equal(np.reshape(found["embedding"], (count, -1)), LISTS[:count])
+
+
+@pytest.mark.parametrize("key", ["", "data", "inputs", "instances"])
+def test_an_only_list_of_numbers_is_the_vector_where_there_is_no_other_feature(key: str) -> None:
+    body = {key: LISTS[0]} if key else LISTS[0]
+    found, rows = features("/predictions/m", json.dumps(body).encode(), ALONE)
+    assert (rows, found) == (1, {"embedding": LISTS[0]})
+
+
+@pytest.mark.parametrize("is_raw", [True, False])
+@pytest.mark.parametrize("shape", [[3, WIDTH], [1, WIDTH], [WIDTH]])
+def test_tensors_over_grpc_are_vectors(is_raw: bool, shape: list[int]) -> None:
+    numbers = np.array(LISTS[: shape[0] if len(shape) > 1 else 1], dtype="<f4")
+    values = None if is_raw else numbers.reshape(-1).tolist()
+    tensor = oip.tensor("embedding", "FP32", shape, values)
+    asked = oip.request([tensor], [numbers.tobytes()] if is_raw else ())
+    told = oip.response([oip.tensor("y", "FP64", [len(numbers), 1], [1.0] * len(numbers))])
+    path, media = "/v2/models/m/infer", {b"content-type": b"application/grpc"}
+    exchange = Exchange(0.0, "m", path, path, 200, "", media, [asked], media, [told])
+    batch = parse(exchange, ALONE, AUTO).batch
+    assert (batch.rows, [*batch.features]) == (len(numbers), ["embedding"])
+    np.testing.assert_array_equal(np.reshape(batch.features["embedding"], numbers.shape), numbers)
 
 
 @pytest.mark.parametrize("is_base64", [True, False])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
@@ -15,6 +16,7 @@ from sklearn.datasets import load_digits
 from mlmon_exporter.core.model import Model
 from mlmon_exporter.core.records import Batch, Readings
 from mlmon_exporter.core.settings import ModelSettings
+from mlmon_exporter.intake.consumer import batch_of
 from mlmon_exporter.reference.reference import Reference
 from tests.command_line import run, succeeded
 
@@ -155,6 +157,18 @@ def test_single_rows_that_wait_count_as_those_of_one_request() -> None:
         counts.append(told(model, "mlmon_derived_psi") | told(model, "mlmon_derived_missing_ratio"))
     assert counts[0] == counts[1]
     assert counts[0]["embedding_norm"][0] > 0
+
+
+@pytest.mark.parametrize("kind", [pl.List(pl.Float32), pl.Array(pl.Float32, WIDTH)])
+def test_a_frame_of_polars_is_a_reference_and_traffic(kind: Any) -> None:
+    columns = rows(1200)
+    vector = pl.Series(columns["embedding"].tolist(), dtype=kind)
+    frame = pl.DataFrame({"embedding": vector, "age": columns["age"]})
+    reference = Reference.build(frame, vectors=["embedding"])
+    assert {check.name for check in reference.compare(frame).columns} == {*NAMES, "age"}
+    model = Model(ModelSettings("m"), reference.for_model("reference"))
+    model.observe(batch_of(model, frame, None, None, None), 1.0)
+    assert told(model, "mlmon_derived_window_rows")["embedding_norm"][0] == 1200
 
 
 def test_a_table_of_arrow_has_vectors_where_they_are_named() -> None:
