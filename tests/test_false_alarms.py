@@ -140,7 +140,7 @@ def test_a_shift_is_seen_by_what_live_traffic_showed() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shift", [0.5, 1.0])
+@pytest.mark.parametrize("shift", [0.3, 0.5, 1.0])
 def test_a_standing_change_is_one_alarm_a_window(shift: float) -> None:
     assert dependent.standing(shift, seed=0) == 2
 

@@ -118,11 +118,10 @@ def looks(stream: Stream, seed: int) -> Iterator[Look]:
     tests = count_tests(matrix) * len(WINDOWS)
     context = ScoringContext("soak", "", WINDOWS, Policy(), tests)
     learned = 3 * HOUR if stream.learned_from is not None else 0.0
-    for k in range(len(WINDOWS)):
-        stretches = Stretches(matrix.layout, [window.seconds for window in WINDOWS])
-        needed = None if stream.is_timed else LiveDependence(matrix, stretches, learned)
-        live = _Live(matrix.layout, needed, stretches, counts, rows)
-        yield from _of_window(stream, k, context, matrix, live)
+    stretches = Stretches(matrix.layout, [window.seconds for window in WINDOWS])
+    needed = None if stream.is_timed else LiveDependence(matrix, stretches, learned)
+    live = _Live(matrix.layout, needed, stretches, counts, rows)
+    yield from _looks(stream, context, matrix, live)
 
 
 def rows_of(
@@ -193,32 +192,48 @@ class _Live:
         return self._dependence.is_known(now), self._dependence.at(now, np.ones(columns))
 
 
-def _of_window(
-    stream: Stream, k: int, context: ScoringContext, matrix: ReferenceMatrix, traffic: _Live
+def _looks(
+    stream: Stream, context: ScoringContext, matrix: ReferenceMatrix, traffic: _Live
 ) -> Iterator[Look]:
-    window, was_known = WINDOWS[k], True
-    pane = round(window.seconds / PANES / SLOT_SECONDS)
-    was = np.zeros(len(matrix.references), dtype=bool)
+    was_known = True
+    was = [np.zeros(len(matrix.references), dtype=bool) for _ in WINDOWS]
     first = int(stream.begins * HOUR / SLOT_SECONDS)
     step = round(stream.look_seconds / SLOT_SECONDS)
     for now in range(first + step, len(traffic.rows), step):
-        oldest = max(first, -(-now // pane) * pane - PANES * pane, 0)
-        # Scores that decide need no digests.
-        sums = matrix.sums_of_counts(traffic.tally(oldest, now))
-        held = min(window.seconds, -(-(now - oldest) // pane) * pane * SLOT_SECONDS)
         is_known, variation = traffic.at(now)
-        # A verdict of before dependence was known is judged anew.
-        was &= is_known == was_known
+        longer = np.zeros_like(was[0])
+        for k in reversed(range(len(WINDOWS))):
+            comparison = _comparison(k, context, matrix, traffic, (first, now))
+            comparison = comparison._replace(live=variation)
+            # A verdict of before dependence was known is judged anew.
+            before = was[k] & (is_known == was_known)
+            results = score(comparison, before, longer)
+            yield Look(now * SLOT_SECONDS, WINDOWS[k].label, results, is_known)
+            was[k] = results["drifted"] == 1.0
+            longer = longer | was[k]
         was_known = is_known
-        level = context.level(k)
-        comparison = Comparison(matrix, sums, context.policy, level, held, variation)
-        if window.seconds < DAY:
-            rows = np.diff(traffic.rows[oldest : now + 1]).tolist()
-            slots = {n * SLOT_SECONDS: rows[n - oldest] for n in range(oldest, now)}
-            comparison = comparison._replace(hours=rows_by_hour(slots))
-        results = score(comparison, was)
-        yield Look(now * SLOT_SECONDS, window.label, results, is_known)
-        was = results["drifted"] == 1.0
+
+
+def _comparison(
+    k: int,
+    context: ScoringContext,
+    matrix: ReferenceMatrix,
+    traffic: _Live,
+    span: tuple[int, int],
+) -> Comparison:
+    """Return what window `k` holds of the slots from a first one until now."""
+    (first, now), window = span, WINDOWS[k]
+    pane = round(window.seconds / PANES / SLOT_SECONDS)
+    oldest = max(first, -(-now // pane) * pane - PANES * pane, 0)
+    # Scores that decide need no digests.
+    sums = matrix.sums_of_counts(traffic.tally(oldest, now))
+    held = min(window.seconds, -(-(now - oldest) // pane) * pane * SLOT_SECONDS)
+    comparison = Comparison(matrix, sums, context.policy, context.level(k), held)
+    if window.seconds >= DAY:
+        return comparison
+    rows = np.diff(traffic.rows[oldest : now + 1]).tolist()
+    slots = {n * SLOT_SECONDS: rows[n - oldest] for n in range(oldest, now)}
+    return comparison._replace(hours=rows_by_hour(slots))
 
 
 def streams() -> Iterator[Stream]:

@@ -184,19 +184,20 @@ class ColumnReadings:
             if is_anew:
                 self._results.clear()
         each = zip(tallies, self._tallies.held(now, lambda tally: tally.rows), strict=True)
-        return [[*self._of_window(k, *window, now)] for k, window in enumerate(each)]
+        # Longest first: what longer windows say holds the verdicts of shorter ones.
+        found = [[*self._of_window(k, *window, now)] for k, window in reversed([*enumerate(each)])]
+        return found[::-1]
 
     def _of_window(
         self, k: int, tally: Tally, panes: Mapping[float, int], now: float
     ) -> Iterator[Readings]:
         names, labels, prefix = (*self._names, "window"), self._by_window[k], self._role.prefix
         sums = self._matrix.sums_of_counts(tally)
-        policy, level = self._context.policy, self._context.level(k)
-        window = self._tallies.windows[k]
-        held = len(panes) * window.pane_seconds
-        hours = rows_by_hour(panes) if window.seconds < DAY_SECONDS / 2 else None
-        comparison = Comparison(self._matrix, sums, policy, level, held, self.live, hours)
-        self._results[k] = results = score(comparison, self._drifted_before(k, now))
+        policy = self._context.policy
+        comparison = self._comparison(k, sums, panes)
+        longer = [self._results[j]["drifted"] for j in range(k + 1, len(self._by_window))]
+        is_longer = (np.array(longer).reshape(-1, len(labels)) == 1.0).any(axis=0)
+        self._results[k] = results = score(comparison, self._drifted_before(k, now), is_longer)
         # Digests take most of the time, and no verdict needs them: they are read on demand.
         full = cache(lambda: comparison._replace(current=self._matrix.sums(tally)))
         shown: dict[str, Floats | Deferred] = {**results}
@@ -217,6 +218,14 @@ class ColumnReadings:
             ratio = float(results["drifted"].mean())
             labels = self._context.window_labels[k]
             yield Readings("mlmon_drifted_features_ratio", WINDOW_LABELS, labels, [ratio])
+
+    def _comparison(self, k: int, sums: Sums, panes: Mapping[float, int]) -> Comparison:
+        """Return the rows of window `k` against the reference, given its panes' rows by start."""
+        policy, level = self._context.policy, self._context.level(k)
+        window = self._tallies.windows[k]
+        held = len(panes) * window.pane_seconds
+        hours = rows_by_hour(panes) if window.seconds < DAY_SECONDS / 2 else None
+        return Comparison(self._matrix, sums, policy, level, held, self.live, hours)
 
     def _risen(self, k: int, sums: Sums) -> Iterator[Readings]:
         """Give the categories that carry a drift, which a derived column has one of a feature."""

@@ -296,16 +296,21 @@ def threshold(
     return np.where(test.columns(c.frame), bar, np.nan)
 
 
-def score(comparison: Comparison, was_drifted: Flags | None = None) -> dict[str, Floats]:
+def score(
+    comparison: Comparison, was_drifted: Flags | None = None, is_longer: Flags | None = None
+) -> dict[str, Floats]:
     """Return scores, thresholds and `drifted` (0 or 1) of all columns, by name.
 
     A column drifts when a score goes over its threshold. It is calm when the rows say so: all
     scores are under `CALM_SHARE` of what matters, or under what so few rows mostly reach. Where
-    only the rows become fewer, as by night, thresholds rise and the verdict stays.
+    only the rows become fewer, as by night, thresholds rise and the verdict stays. And while the
+    rows are too few to see a change of the floor's size, a longer window that sees it holds the
+    verdict: an hour may look calm by luck.
 
     Args:
         comparison: The window and the reference.
         was_drifted: The columns that drifted when the window was last scored; none by default.
+        is_longer: The columns that drift in a longer window; none by default.
 
     Returns:
         Everything is NaN, and so absent, while the window has too few rows or the reference none,
@@ -326,4 +331,7 @@ def score(comparison: Comparison, was_drifted: Flags | None = None) -> dict[str,
             if before.any():
                 calm = threshold(test, comparison, TYPICAL, CALM_SHARE)
                 over |= before & (results[test.score] > calm)
+        if is_longer is not None:
+            is_few = results["psi_threshold"] > comparison.policy.psi_floor
+            over |= before & is_longer & is_few
     return results | {"drifted": over.astype(np.float64)}

@@ -431,6 +431,25 @@ def test_a_change_is_not_over_because_rows_become_fewer() -> None:
     assert sum(drifted(120, 0.0, before=True) for _ in range(40)) < 36
 
 
+def test_few_rows_do_not_end_what_a_longer_window_still_sees() -> None:
+    rng = np.random.default_rng(14)
+    frame = ReferenceMatrix([reference(rng.normal(size=100_000))])
+
+    def calm(rows: int, *, longer: bool) -> int:
+        windows = [sums_of(frame, {"x": rng.normal(size=rows)}) for _ in range(20)]
+        each = (Comparison(frame, sums, Policy(), LEVEL) for sums in windows)
+        yes = np.array([True])
+        return sum(score(c, yes, np.array([longer]))["drifted"][0] == 0.0 for c in each)
+
+    assert calm(120, longer=False) > 2
+    assert calm(120, longer=True) == 0
+    # Rows that would see the change themselves decide alone, and nothing begins by it.
+    assert calm(5000, longer=True) == 20
+    sums = sums_of(frame, {"x": rng.normal(size=120)})
+    unchanged = score(Comparison(frame, sums, Policy(), LEVEL), None, np.array([True]))
+    assert unchanged["drifted"] == [0.0]
+
+
 def test_a_window_is_judged_as_the_time_that_it_holds() -> None:
     rng = np.random.default_rng(13)
     column = reference(rng.normal(size=50_000))
