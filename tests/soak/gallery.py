@@ -15,7 +15,7 @@ from mlmon_exporter.core.drift.tests import TESTS
 from mlmon_exporter.core.records import Readings
 
 from .estimates import Rows, bikes, ours
-from .joint import CASES, REFERENCE_ROWS, ROWS_A_DAY
+from .joint import CASES, NEW_TOPIC, REFERENCE_ROWS, ROWS_A_DAY
 from .simulate import START, Cell, Host, build_host, stream
 from .streams import DAY, Columns
 
@@ -31,6 +31,12 @@ COLORS = {
     "joint_residual": "#b50",
     "last_component": "#080",
 }
+COLORS_OF_VECTORS = {
+    "best feature alone": "#888",
+    "embedding_distance": "#06c",
+    "embedding_residual": "#b50",
+    "embedding_component_1": "#080",
+}
 BEFORE, AFTER = "#888", "#b00"
 DOTS = 150
 
@@ -42,6 +48,7 @@ FILES: Mapping[str, str] = {
     "two features are swapped": "change-swap.svg",
     "an unknown digit in 10 % of rows": "change-unknown.svg",
     "blurred digits": "change-blur.svg",
+    NEW_TOPIC: "change-topic.svg",
     "mean +0.5 sd": "change-mean.svg",
 }
 
@@ -73,7 +80,8 @@ def lines(case: str, seed: int = 0) -> tuple[dict[str, Points], Columns, Columns
     cell = Cell(shape, ROWS_A_DAY, REFERENCE_ROWS, days=DAYS)
     rng = np.random.default_rng(seed)
     reference = shape.draw(cell.reference_rows, rng)
-    found: dict[str, Points] = {name: [] for name in COLORS}
+    colors = COLORS_OF_VECTORS if shape.vectors else COLORS
+    found: dict[str, Points] = {name: [] for name in colors}
     began = 0
     with tempfile.TemporaryDirectory() as folder:
         host = build_host(cell, reference, str(Path(folder) / "reference.json"))
@@ -92,7 +100,9 @@ def lines(case: str, seed: int = 0) -> tuple[dict[str, Points], Columns, Columns
 def draw(case: str) -> str:
     """Return an SVG of a change: rows before and after, and scores over thresholds."""
     found, before, after = lines(case)
-    if len(before) > 8:
+    if "embedding" in before:
+        small = _scatter(*_plane(before["embedding"], after["embedding"]), "1st", "2nd")
+    elif len(before) > 8:
         small = _digits(before, after)
     elif "mean" in case:
         small = _scatter(before, after, "x0", "x2")
@@ -117,6 +127,17 @@ def _scatter(before: Columns, after: Columns, x: str, y: str) -> str:
         f'<text x="{SMALL + 16}" y="{TOP + SMALL / 2:.0f}">{y}</text>'
     )
     return frame + dots(before, BEFORE) + dots(after, AFTER) + names
+
+
+def _plane(before: Floats, after: Floats) -> tuple[Columns, Columns]:
+    """Return vectors on the plane in which they vary most."""
+    both = np.concatenate((before, after))
+    _, _, axes = np.linalg.svd(both - both.mean(axis=0), full_matrices=False)
+    flat = (both - both.mean(axis=0)) @ axes[:2].T
+    flat /= flat.std(axis=0)
+    sides = np.split(flat, [len(before)])
+    old, new = ({"1st": side[:, 0], "2nd": side[:, 1]} for side in sides)
+    return old, new
 
 
 def _digits(before: Columns, after: Columns) -> str:
@@ -153,9 +174,10 @@ def _svg(small: str, found: Mapping[str, Points], most: float) -> str:
     parts.append(_words(LEFT + 6, TOP + 2, "score over threshold", "#333"))
     for i, (name, points) in enumerate(found.items()):
         shown = " ".join(f"{x(rows):.1f},{y(ratio):.1f}" for rows, ratio in points)
-        color = COLORS[name]
+        color = {**COLORS, **COLORS_OF_VECTORS}[name]
         parts.append(f'<polyline points="{shown}" fill="none" stroke="{color}" stroke-width="2"/>')
-        parts.append(_words(WIDTH - RIGHT + 12, TOP + 16 + 18 * i, name, color))
+        label = name.removeprefix("embedding_")
+        parts.append(_words(WIDTH - RIGHT + 12, TOP + 16 + 18 * i, label, color))
     ticks = range(0, int(most), 500)
     parts += [_words(x(rows), HEIGHT - 18, f"{rows:,}", "#333", "middle") for rows in ticks]
     parts.append(_words(WIDTH - RIGHT + 12, HEIGHT - 18, "rows since", "#333"))

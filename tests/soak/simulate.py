@@ -97,7 +97,8 @@ class Host:
 
 def build_host(cell: Cell, reference: Columns, path: str) -> Host:
     """Return monitors with one reference, as a user would build it."""
-    Reference.build(reference, engine=cell.engine, joint=cell.joint).save(path)
+    vectors = cell.shape.vectors
+    Reference.build(reference, engine=cell.engine, joint=cell.joint, vectors=vectors).save(path)
     shared: dict[str, Any] = {}
     if cell.workers > 1:
         folder = tempfile.mkdtemp(dir=Path(path).parent)

@@ -31,6 +31,8 @@ class Shape:
     """Rows of a request."""
     alike: float = 0.8
     """Of a feature's variance, what requests of several rows differ by; the rest is within them."""
+    vectors: tuple[str, ...] = ()
+    """Columns of vectors, which are no features."""
 
     def draw(self, rows: int, rng: np.random.Generator) -> Columns:
         """Return rows of all features: normal, lognormal, heavy-tailed, counts and categories."""
