@@ -226,14 +226,22 @@ class Broken(Seen):
 
 
 @pytest.mark.parametrize(
-    "part", ["service_apps", "wake", "max_body_bytes", "requests", "in_flight", "routes", "submit"]
+    ("part", "app"),
+    [
+        *((part, predictor()) for part in ("service_apps", "wake", "max_body_bytes", "in_flight")),
+        *((part, predictor()) for part in ("routes", "passed", "submit")),
+        ("requests", sends(START, PART, BODY)),
+    ],
 )
-def test_a_fault_of_ours_is_counted_and_the_response_is_unchanged(part: str) -> None:
-    bare = serve(predictor())
+def test_a_fault_of_ours_is_counted_and_the_response_is_unchanged(part: str, app: ASGIApp) -> None:
+    bare = serve(app)
     sink = Broken(part)
-    served = serve(AsgiSource(predictor(), sink))
+    served = serve(AsgiSource(app, sink))
     assert served.error is None
     assert _without_id(served.sent) == _without_id(bare.sent)
+    if part == "submit":
+        sink.passed.settle()
+    sink.broken = ""
     assert sink.faults() >= 1
 
 
