@@ -216,6 +216,12 @@ class ModelOutcomes:
         return tuple(VersionOutcomes(self.numbers, self.model, version) for version in order)
 
     @property
+    def is_independent(self) -> bool:
+        """Thresholds take outcomes for independent, as it is not known how they depend."""
+        known = self.numbers.get("mlmon_outcome_dependence_known", self.model, self.configured)
+        return known == 0.0
+
+    @property
     def waiting(self) -> float:
         """Pending predictions; NaN if unknown."""
         rows = self.numbers.rows("mlmon_pending_predictions").items()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from mlmon_exporter.core.outcomes.estimated import DOUBTFUL
 from mlmon_exporter.core.outcomes.quality import QUALITY
+from mlmon_exporter.core.profile.variation import LEAST_ROWS
 
 from . import formatting
 from .document import cut_name, name_of, table_head, tiles, warning_mark
@@ -22,6 +23,11 @@ BLIND = (
     "expected from inputs and predictions, without ground truth. It is blind to concept drift: if "
     "the same inputs lead to other outcomes, it does not change."
 )
+NOT_KNOWN = (
+    "No alert on quality comes yet. The reference has no times, and until nine days of "
+    f"{LEAST_ROWS} outcomes or more each have shown how outcomes depend on each other, thresholds "
+    "take them for independent. With fewer outcomes a day that stays so."
+)
 SINCE = "since the start"
 
 
@@ -32,6 +38,8 @@ def quality_section(model: ModelView, context: Context, shown: int | None) -> Ch
         return None
     several = len(outcomes.versions) > 1
     parts: list[Child] = [element("h3", "Quality"), _ground_truth_counts(outcomes)]
+    if outcomes.is_independent:
+        parts.append(element("p", NOT_KNOWN, class_="soft"))
     if several:
         parts.append(_side_by_side(outcomes, context))
     for version in outcomes.versions if not several or shown is None else ():

@@ -72,6 +72,11 @@ def time_warnings(reference: Reference, windows: Sequence[Duration]) -> Iterator
             "nights, days and neighbours differ. Name the column with the times with "
             "--time-column, in data of 14 days or more, to have them from the first hour on"
         )
+        if reference.outcomes is not None:
+            yield (
+                f"those on quality count days alone that have {LEAST_ROWS} outcomes or more: with "
+                "fewer they never come"
+            )
     columns = (*reference.features, *reference.outputs)
     measured = {seconds for column in columns for seconds in column.variation}
     others = [window.label for window in windows if window.seconds not in measured]

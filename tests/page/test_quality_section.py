@@ -77,6 +77,12 @@ def test_concept_drift_has_a_verdict(shown: View, tmp_path: Path) -> None:
     assert re.search(r"<b>Concept drift</b> of <bdi>rentals</bdi> in 1h and 24h", text)
 
 
+def test_it_says_what_alerts_on_quality_wait_for(shown: View) -> None:
+    text = page(shown, model=RENTALS)
+    assert "No alert on quality comes yet." in text
+    assert "nine days of 20 outcomes or more each" in text
+
+
 def test_versions_are_side_by_side_the_configured_one_first(shown: View) -> None:
     (found,) = tables(page(shown, model=CREDIT), "quality versions")
     assert found[0] == ["Quality", "1", "2"]

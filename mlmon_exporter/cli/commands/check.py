@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
@@ -20,7 +20,7 @@ from mlmon_exporter.reference.settings import segment_feature
 from mlmon_exporter.reference.warnings import reference_warnings, time_warnings
 
 from .sample import Sample, show_sample
-from .sensitivity import rare_positives, rows_a_day, sensitivity
+from .sensitivity import OUTCOMES, few_outcomes, rare_positives, rows_a_day, sensitivity
 from .terminal import UserError, age, column_table, counted, print_warnings, user_errors
 
 EXAMPLE = (
@@ -86,22 +86,32 @@ def check(
         with user_errors(ValueError):
             routes = None if app is None else post_routes(load(app))
         if rows_per_day is not None:
-            served = dict.fromkeys((model.name for model in settings.models), rows_per_day)
+            served = dict.fromkeys((m.name for m in settings.models), Traffic(rows_per_day))
         _check_config(console, config, settings, served, routes)
 
 
-def _load(config: Path) -> tuple[Config, Mapping[str, float]]:
-    """Return the configuration, and the rows of a day of each model whose state has any."""
+class Traffic(NamedTuple):
+    """Rows of a day, and those with an outcome; None where they are not known."""
+
+    rows: float | None = None
+    outcomes: float | None = None
+
+
+def _load(config: Path) -> tuple[Config, Mapping[str, Traffic]]:
+    """Return the configuration, and the traffic of each model whose state has any."""
     settings = load_config(config)
     with Monitor(settings) as monitor:  # what stops a server stops here too
-        return settings, rows_a_day(monitor.readings(), settings.windows)
+        readings = [*monitor.readings()]
+    rows = rows_a_day(readings, settings.windows)
+    outcomes = rows_a_day(readings, settings.windows, OUTCOMES)
+    return settings, {name: Traffic(count, outcomes.get(name)) for name, count in rows.items()}
 
 
 def _check_config(
     console: Console,
     config: Path,
     settings: Config,
-    served: Mapping[str, float],
+    served: Mapping[str, Traffic],
     routes: list[str] | None,
 ) -> None:
     windows = ", ".join(window.label for window in settings.windows)
@@ -116,7 +126,7 @@ def _check_config(
         listed = ", ".join(routes) or "none that can be seen"
         console.print(f"POST routes of the app: {escape(listed)}", soft_wrap=True)
     for model in settings.models:
-        of_model = _show(console, settings, model, served.get(model.name))
+        of_model = _show(console, settings, model, served.get(model.name, Traffic()))
         of_model += unmatched(model.routes, routes) if routes else ()
         warnings += [f"{model.name}: {text}" for text in of_model]
     print_warnings(console, warnings)
@@ -133,9 +143,7 @@ def _settings_warnings(settings: Config) -> Iterator[str]:
         yield f"state_dir: {folder} cannot be written: {existing} is not writable, or not a folder"
 
 
-def _show(
-    console: Console, settings: Config, model: ModelConfig, rows_per_day: float | None
-) -> list[str]:
+def _show(console: Console, settings: Config, model: ModelConfig, traffic: Traffic) -> list[str]:
     """Print a model's settings and reference; return warnings."""
     routes = ", ".join(model.routes) or _default_routes(settings)
     about = [part for part in (model.version, model.task, f"format {model.format}") if part]
@@ -158,13 +166,14 @@ def _show(
         soft_wrap=True,
     )
     console.print(column_table(reference.sides))
-    for line in sensitivity(reference, settings.windows, settings, rows_per_day):
+    for line in sensitivity(reference, settings.windows, settings, traffic.rows):
         console.print(f"  {line}", soft_wrap=True)
     return [
         *_fit(model, reference),
         *reference_warnings(reference),
         *time_warnings(reference, settings.windows),
-        *rare_positives(reference, settings.windows, rows_per_day),
+        *rare_positives(reference, settings.windows, traffic.rows),
+        *few_outcomes(reference, settings, traffic.outcomes or traffic.rows),
     ]
 
 

@@ -12,6 +12,7 @@ from mlmon_exporter.core.drift.readings import FEATURES, OUTPUTS
 from mlmon_exporter.core.drift.tests import count_tests
 from mlmon_exporter.core.outcomes.thresholds import LEAST_OF_CLASS
 from mlmon_exporter.core.profile.column import ColumnReference
+from mlmon_exporter.core.profile.variation import LEAST_ROWS
 from mlmon_exporter.core.records import Reading
 from mlmon_exporter.core.stats.thresholds import level
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
@@ -51,15 +52,21 @@ def sensitivity(
         yield f"A shift of a typical feature's mean in a window of {window.label}: {said}"
 
 
-def rows_a_day(readings: Iterable[Reading], windows: Sequence[Duration]) -> dict[str, float]:
+ROWS = frozenset(f"{role.prefix}_window_rows" for role in (FEATURES, OUTPUTS))
+OUTCOMES = frozenset(("mlmon_quality_rows",))
+
+
+def rows_a_day(
+    readings: Iterable[Reading], windows: Sequence[Duration], names: frozenset[str] = ROWS
+) -> dict[str, float]:
     """Return the rows of a day of each model that has rows in its longest window.
 
     Args:
         readings: Of a monitor.
         windows: Its windows. Of one that is filling, less than the rows that come.
+        names: Of the readings that count rows.
     """
     longest = max(windows, key=lambda window: window.seconds)
-    names = {f"{role.prefix}_window_rows" for role in (FEATURES, OUTPUTS)}
     found: dict[str, float] = {}
     for reading in readings:
         if reading.name in names and reading.labels["window"] == longest.label and reading.value:
@@ -89,6 +96,35 @@ def rare_positives(
             f"one row in {thousands(round(1 / share))} is positive, so that a window of "
             f"{longest.label} has about {expected:.2g} of them, and so few tell little of quality: "
             f"add a window of {days}d or more"
+        )
+
+
+def few_outcomes(
+    reference: Reference, settings: Config, outcomes_per_day: float | None
+) -> Iterator[str]:
+    """Say where outcomes are too few for quality, or for what its alerts wait for.
+
+    Args:
+        reference: The reference.
+        settings: Windows and the least rows of one.
+        outcomes_per_day: At most; None if not known.
+    """
+    if reference.outcomes is None or outcomes_per_day is None:
+        return
+    least = settings.min_window_rows
+    longest = max(settings.windows, key=lambda window: window.seconds)
+    expected = outcomes_per_day * longest.seconds / DAY_SECONDS
+    if expected < least:
+        days = math.ceil(least / outcomes_per_day)
+        yield (
+            f"a window of {longest.label} has about {expected:.2g} outcomes, and quality needs "
+            f"{least} (min_window_rows): add a window of {days}d or more"
+        )
+    if outcomes_per_day < LEAST_ROWS and not reference.for_model("").knows_time:
+        yield (
+            f"alerts on quality never come with fewer than {LEAST_ROWS} outcomes a day, as live "
+            "traffic does not show how outcomes depend on each other; a reference with "
+            "--time-column knows it"
         )
 
 
