@@ -20,7 +20,8 @@ def asset_files(root: Path, settings: Settings = DEFAULTS) -> dict[str, bytes]:
     contents = {path.relative_to(root).as_posix(): path.read_bytes() for path in _files(root)}
     if settings == DEFAULTS:
         return contents
-    kept = {path: content for path, content in contents.items() if not path.startswith(TESTS)}
+    left_out = (TESTS, *(f"alerts/optional/mlmon-{name}.yml" for name in settings.optional))
+    kept = {path: content for path, content in contents.items() if not path.startswith(left_out)}
     return kept | {f"alerts/{path}": text.encode() for path, text in files(settings).items()}
 
 

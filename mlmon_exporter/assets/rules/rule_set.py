@@ -23,7 +23,7 @@ from . import (
 from .alert import Alert
 from .alertmanager import alertmanager_file
 from .rule_files import Group, Rule, rule_file
-from .settings import DEFAULTS, Settings
+from .settings import DEFAULTS, OPTIONAL, Settings
 
 MADE_BY = "Made by `python -m mlmon_exporter.assets.rules` from {module} there: change that file."
 
@@ -34,15 +34,13 @@ class Subsystem(NamedTuple):
     name: str
     about: str
     alerts: Callable[[Settings], Sequence[Alert]]
-    folder: str = "alerting"
-    """`optional` for files that Prometheus loads only if it is configured to."""
     recordings: Callable[[Settings], Group[Rule]] | None = None
     """Recording rules of the same file, which the alerts read."""
 
-    @property
-    def path(self) -> str:
+    def path(self, settings: Settings) -> str:
         """Return its file's path in `alerts/`."""
-        return f"{self.folder}/mlmon-{self.name}.yml"
+        folder = settings.folder(self.name) if self.name in OPTIONAL else "alerting"
+        return f"{folder}/mlmon-{self.name}.yml"
 
 
 SUBSYSTEMS = (
@@ -58,21 +56,18 @@ SUBSYSTEMS = (
         "fairness",
         "Optional alerts on segments that are treated unequally: load them if you need them.",
         fairness.alerts,
-        "optional",
     ),
     Subsystem(
         "estimates",
         "Optional alert on quality to be expected: load it where ground truth comes late.",
         estimates.alerts,
-        "optional",
     ),
     Subsystem(
         "importance",
         "Optional alert on drift of features that matter: load it if it should wake somebody.",
         importance.alerts,
-        "optional",
     ),
-    Subsystem("periods", periods.RECORDED, periods.alerts, "optional", periods.recordings),
+    Subsystem("periods", periods.RECORDED, periods.alerts, periods.recordings),
 )
 
 
@@ -84,8 +79,9 @@ def files(settings: Settings = DEFAULTS) -> dict[str, str]:
         text = rule_file(module.recordings(settings), _about(module.RECORDED, name))
         made[f"recording/mlmon-{name}.yml"] = text
     native = rule_file(serving.native_recordings(settings), _about(serving.NATIVE, "serving"))
-    made["optional/mlmon-native-histograms.yml"] = native
-    return made | {s.path: _alerting(s, settings) for s in SUBSYSTEMS}
+    folder = settings.folder("native-histograms", "recording")
+    made[f"{folder}/mlmon-native-histograms.yml"] = native
+    return made | {s.path(settings): _alerting(s, settings) for s in SUBSYSTEMS}
 
 
 def _alerting(subsystem: Subsystem, settings: Settings) -> str:

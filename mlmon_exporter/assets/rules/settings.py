@@ -17,6 +17,8 @@ by them changes nothing."""
 MODEL = ", ".join((*PLACE, "model"))
 VERSION = f"{MODEL}, version"
 TARGET = ", ".join((*PLACE, "instance"))
+OPTIONAL = ("estimates", "fairness", "importance", "native-histograms", "periods")
+"""Rules for some services: their files are written to a folder that Prometheus does not load."""
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -39,6 +41,8 @@ class Settings:
     drift_importance: float = 0.3
     """Share of the importance of all features, 0 to 1, whose drift pages; the optional alert reads
     it."""
+    optional: tuple[str, ...] = ()
+    """Of `OPTIONAL`: files that are written among those that Prometheus loads."""
     severities: Mapping[str, str] = field(default_factory=dict)
     """Alert -> severity, where it is not the default."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +69,9 @@ class Settings:
             share = getattr(self, name)
             if not 0 < share < 1:
                 raise ValueError(f"{name}: expected over 0 and under 1, got {share}")
+        for name in self.optional:
+            if name not in OPTIONAL:
+                raise ValueError(f"optional: expected one of {', '.join(OPTIONAL)}, got {name!r}")
         if self.slow_seconds not in LATENCY_BOUNDS:
             bounds = ", ".join(f"{bound:g}" for bound in LATENCY_BOUNDS)
             raise ValueError(
@@ -86,6 +93,10 @@ class Settings:
         """Links of alerts are dead outside Grafana and a folder of runbooks."""
         links = (self.runbook_url, self.dashboard_url)
         return not all(link.startswith(("http://", "https://")) for link in links)
+
+    def folder(self, optional: str, folder: str = "alerting") -> str:
+        """Return the folder of an optional file: this one, if it is wanted."""
+        return folder if optional in self.optional else "optional"
 
     def span(self, duration: str) -> str:
         """Return a Prometheus duration at the pace of `hour_seconds`: `5m` is `5m` by default.

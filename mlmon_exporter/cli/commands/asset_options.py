@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from mlmon_exporter.assets.rules import DEFAULTS
+from mlmon_exporter.assets.rules.settings import OPTIONAL
 
 IN_RULES, IN_OBJECTS = "Settings of the rules", "Kubernetes"
 
@@ -53,8 +54,17 @@ DriftImportance: TypeAlias = Annotated[
     float,
     _option(
         "SHARE",
-        "Importance, 0 to 1, of features whose drift pages, if you load the optional alert.",
+        "Importance, 0 to 1, of features whose drift pages, with --optional importance.",
         IN_RULES,
+    ),
+]
+OptionalRules: TypeAlias = Annotated[
+    list[str] | None,
+    _option(
+        "RULES",
+        f"Load rules that are optional: {', '.join(OPTIONAL)}; may be repeated.",
+        IN_RULES,
+        show_default=False,
     ),
 ]
 Severity: TypeAlias = Annotated[

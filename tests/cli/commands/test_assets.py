@@ -9,7 +9,7 @@ import yaml
 from mlmon_exporter.assets.root import assets_root
 from mlmon_exporter.cli.commands.assets import write_files
 from mlmon_exporter.cli.commands.terminal import UserError
-from tests.command_line import succeeded
+from tests.command_line import run, succeeded
 
 CONTENTS = {"grafana/boards/a.json": b"a", "alerts/rules.yml": b"b", "alerts/runbooks/x.md": b"c"}
 
@@ -52,6 +52,27 @@ def test_without_options_the_command_writes_what_is_bundled(tmp_path: Path) -> N
     assert f"Wrote 0 files to {tmp_path}; {len(written)} files were there already" in succeeded(
         "assets", "--out", tmp_path
     )
+
+
+def test_optional_rules_are_among_those_that_are_loaded_where_they_are_wanted(
+    tmp_path: Path,
+) -> None:
+    wanted = ("--optional", "periods", "--optional", "native-histograms")
+    succeeded("assets", "--out", tmp_path / "files", *wanted)
+    alerts = tmp_path / "files" / "alerts"
+    assert {path.stem for path in alerts.glob("optional/*")} == {
+        f"mlmon-{name}" for name in ("estimates", "fairness", "importance")
+    }
+    for path in ("alerting/mlmon-periods.yml", "recording/mlmon-native-histograms.yml"):
+        bundled = assets_root() / "alerts" / "optional" / Path(path).name
+        assert (alerts / path).read_text() == bundled.read_text()
+    objects = tmp_path / "objects"
+    succeeded("assets", "--out", objects, "--kubernetes", "--selector", "app=bike", *wanted)
+    found = {path.name for path in (objects / "rules").glob("*")}
+    assert found > {"mlmon-alerting-periods.yml", "mlmon-recording-native-histograms.yml"}
+    assert "mlmon-alerting-fairness.yml" not in found
+    told = run("assets", "--out", tmp_path, "--optional", "period")
+    assert "--optional: expected one of estimates, fairness" in told.stderr + told.stdout
 
 
 def test_objects_are_written_for_kubernetes(tmp_path: Path) -> None:
