@@ -81,7 +81,10 @@ def _moved(settings: Settings, role: Role) -> str:
         '{{ $bin := . | first | label "bin" }}; in the last hour, '
         f"{{{{ printf `{now}` $here $bin $here | {percent} }}}} % of rows are "
         '{{ with . | first | label "interval" }}'
-        '{{ if not (match "^(missing|other|unseen)$" .) }}in {{ end }}{{ . }}{{ end }}, '
+        "{{ $one := reReplaceAll `^[[]|, .*` `` . }}"
+        "{{ if eq . (printf `[%s, %s]` $one $one) }}{{ $one }}"
+        '{{ else if match "^(missing|other|unseen)$" . }}{{ . }}{{ else }}in {{ . }}'
+        "{{ end }}{{ end }}, "
         f"{{{{ printf `{before}` $here $bin | {percent} }}}} % in the reference"
         "{{ end }}{{ end }}"
     )

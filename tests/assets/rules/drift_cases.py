@@ -21,12 +21,14 @@ def _drifted(alert: str, side: Mapping[str, str], prefix: str) -> Iterator[Case]
     day = series(f"{prefix}_drifted", instance="b", **{**labels, "window": "24h"})
     of = {"job": "models", **BIKE, **side}
     yield Case(alert, "fires: one replica says so", {a: "0x60", b: "1x60"}, 30, of)
-    bins = {**both_bins(prefix, side), a: "0x90", b: "1x90"}
-    moved = "; in the last hour, 79 % of rows are in (0.46, +Inf), 8 % in the reference"
-    yield Case(alert, "fires: and says what moved", bins, 75, of, greatest=moved)
-    unseen = {**both_bins(prefix, side, "unseen"), a: "0x90", b: "1x90"}
-    moved = "; in the last hour, 79 % of rows are unseen, 8 % in the reference"
-    yield Case(alert, "fires: and says that values are unseen", unseen, 75, of, greatest=moved)
+    for greatest, what, words in (
+        ("(0.46, +Inf)", "what moved", "in (0.46, +Inf)"),
+        ("[0.5, 0.5]", "what number moved", "0.5"),
+        ("unseen", "that values are unseen", "unseen"),
+    ):
+        bins = {**both_bins(prefix, side, greatest), a: "0x90", b: "1x90"}
+        moved = f"; in the last hour, 79 % of rows are {words}, 8 % in the reference"
+        yield Case(alert, f"fires: and says {what}", bins, 75, of, greatest=moved)
     yield Case(alert, "fires: once for both windows", {a: "0x60", b: "1x60", day: "1x60"}, 30, of)
     yield Case(alert, "silent: none does", {a: "0x60", b: "0x60"}, 30)
     yield Case(alert, "silent: for ten minutes only", {a: "0x60", b: "1x10 0x50"}, 20)
@@ -42,9 +44,7 @@ def _drifted(alert: str, side: Mapping[str, str], prefix: str) -> Iterator[Case]
     yield Case(alert, "silent: ended over an hour ago", ended, 100)
 
 
-def both_bins(
-    prefix: str, side: Mapping[str, str], greatest: str = "(0.46, +Inf)"
-) -> dict[str, str]:
+def both_bins(prefix: str, side: Mapping[str, str], greatest: str) -> dict[str, str]:
     """Return the bins of a feature or output whose rows have moved up, in two replicas."""
     found = {}
     for number, (interval, before, now) in enumerate(
