@@ -23,8 +23,6 @@ from .servers import Prometheus, alertmanager, prometheus, serving, wait_until
 PACED = pytest.mark.flaky(reruns=2)
 """For tests whose hour is seconds: where the machine stands still for some, that is an incident of
 its own, and they begin again. A fault of ours fails each time."""
-PATIENCE = 120.0
-"""Seconds that a step may take on a busy machine; it takes a few."""
 MAX_BODY_BYTES = 20_000
 ROWS = 40
 WINDOWS = ("60s", "120s")
@@ -178,7 +176,7 @@ class Watched(NamedTuple):
 
     def wait_for(self, expression: str) -> None:
         """Wait until a query has a result."""
-        wait_until(lambda: self.server.query(expression), PATIENCE, expression)
+        wait_until(lambda: self.server.query(expression), what=expression)
 
     def told(self, name: str, place: str, status: str = "firing") -> bool:
         """Return whether a message had an alert of a model or an instance."""
@@ -188,7 +186,7 @@ class Watched(NamedTuple):
     def arrives(self, name: str, place: str, status: str = "firing") -> None:
         """Wait for a message with an alert of a model or an instance."""
         what = f"{name} of {place} {status}"
-        wait_until(lambda: self.told(name, place, status), PATIENCE, what)
+        wait_until(lambda: self.told(name, place, status), what=what)
 
 
 def _replace(path: Path, text: str) -> None:

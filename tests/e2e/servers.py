@@ -19,6 +19,8 @@ import uvicorn
 from mlmon_exporter.cli.demo.server import listen
 
 Http = Literal["auto", "h11", "httptools"]
+PATIENCE = 180.0
+"""Seconds that a step may take on a busy machine; it takes a few."""
 
 
 def free_port() -> int:
@@ -36,18 +38,25 @@ def free_port() -> int:
         return port
 
 
-def wait_until(is_done: Callable[[], object], seconds: float = 60.0, what: str = "") -> None:
-    """Wait until a condition holds, asked every 50 ms; fail after so many seconds."""
+def wait_until(is_done: Callable[[], object], seconds: float = PATIENCE, what: str = "") -> None:
+    """Wait until a condition holds, asked every 50 ms; fail after so many seconds.
+
+    Raises:
+        TimeoutError: Names the condition, and its last value or error.
+    """
     end = time.monotonic() + seconds
     pause = threading.Event()
+    seen: object = None
     while time.monotonic() < end:
         try:
-            if is_done():
+            seen = is_done()
+        except (httpx.HTTPError, KeyError, IndexError) as error:
+            seen = error
+        else:
+            if seen:
                 return
-        except (httpx.HTTPError, KeyError, IndexError):
-            pass
         pause.wait(0.05)
-    raise TimeoutError(f"not within {seconds:g} s: {what or is_done}")
+    raise TimeoutError(f"not within {seconds:g} s: {what or is_done}; last: {seen!r}")
 
 
 @contextmanager
@@ -68,9 +77,12 @@ def serving(app: Any, port: int = 0, http: Http = "auto") -> Iterator[str]:
 
 @contextmanager
 def program(
-    command: list[str], ready: Callable[[], object], log: Path, seconds: float = 60.0
+    command: list[str], ready: Callable[[], object], log: Path, seconds: float = PATIENCE
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program until the block ends, and what it starts; `ready` says when it has started."""
+    """Run a program until the block ends, and what it starts; `ready` says when it has started.
+
+    The end of its log is printed, which pytest shows where a test failed.
+    """
     with (
         log.open("wb") as output,
         subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True) as done,
@@ -85,6 +97,9 @@ def program(
             done.wait()
             with suppress(ProcessLookupError):  # LitServe leaves its children behind
                 os.killpg(done.pid, signal.SIGKILL)
+            print(
+                f"{command[0]} said:", *log.read_text(errors="replace").splitlines()[-20:], sep="\n"
+            )
 
 
 class Prometheus:

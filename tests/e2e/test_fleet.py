@@ -230,7 +230,7 @@ def test_the_fleet_has_the_scores_of_one_process_that_serves_all_rows(
             for name, binary in binaries.items()
         ]
         for server in servers:
-            wait_until(partial(is_scraped, server, FULL_SCRAPES), 120, what="full windows")
+            wait_until(partial(is_scraped, server, FULL_SCRAPES), what="full windows")
             at = settled(server)
             for window in PLAN.windows:
                 shares = shares_of_fleet(server, window.range, at)

@@ -83,11 +83,11 @@ def test_an_outage_of_three_hundred_jobs_is_at_most_three_calls_with_all_names(
         # Scrapes, and so rules, do not notice all at once.
         send(range(200), 600)
         send(range(200, JOBS), 600)
-        wait_until(lambda: pager.named("firing") == everything, 60, "all names")
+        wait_until(lambda: pager.named("firing") == everything, what="all names")
         time.sleep(2 * PACE.span_seconds("5m"))  # to see that nothing more is said
         assert len(pager.calls) <= 2
         # MlmonReplicasDown keeps firing for minutes: what it holds back has ended by then.
         send(range(JOBS), -1, OUTAGE[::-1])
-        wait_until(lambda: pager.named("resolved") == everything, 60, "all resolved")
+        wait_until(lambda: pager.named("resolved") == everything, what="all resolved")
         assert len(pager.calls) <= 3
     assert {a["labels"]["alertname"] for call in pager.calls for a in call} == {OUTAGE[0]}

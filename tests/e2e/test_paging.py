@@ -17,7 +17,7 @@ from mlmon_exporter import Reference
 from mlmon_exporter.assets.rules import Settings, files
 from mlmon_exporter.assets.rules.alertmanager import alertmanager_file
 
-from .pager import MAX_BODY_BYTES, PACED, PATIENCE, WINDOWS, Inbox, Traffic, app_of
+from .pager import MAX_BODY_BYTES, PACED, WINDOWS, Inbox, Traffic, app_of
 from .servers import Prometheus, alertmanager, free_port, prometheus, serving, wait_until
 
 pytestmark = PACED
@@ -122,14 +122,14 @@ def test_each_fault_pages_once_and_is_cleared_and_calm_servers_page_nobody(stage
     inbox, traffic = stage.inbox, stage.traffic
 
     def arrives(name: str, status: str = "firing") -> None:
-        wait_until(lambda: inbox.of(name, status), PATIENCE, f"{name} {status}")
+        wait_until(lambda: inbox.of(name, status), what=f"{name} {status}")
 
     enough = "min(sum by (job) (mlmon_prediction_rows_total)) > 2000"
-    wait_until(lambda: stage.server.query(enough), PATIENCE, "rows")
+    wait_until(lambda: stage.server.query(enough), what="rows")
 
     stage.replicas.close()
     arrives("MlmonReplicasDown")
-    wait_until(lambda: inbox.of("MlmonTargetDown", "firing"), PATIENCE, "a ticket of each")
+    wait_until(lambda: inbox.of("MlmonTargetDown", "firing"), what="a ticket of each")
     stage.restart()
     arrives("MlmonReplicasDown", "resolved")
 

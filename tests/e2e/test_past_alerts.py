@@ -21,8 +21,8 @@ from mlmon_exporter.cli.past_alerts import PastAlerts
 from mlmon_exporter.reference.replay import LogColumns, Replay, replay
 from mlmon_exporter.reference.settings import model_settings
 
-from .pager import PACED, PATIENCE, WINDOWS, app_of, watched
-from .servers import serving
+from .pager import PACED, WINDOWS, app_of, watched
+from .servers import PATIENCE, serving
 
 pytestmark = PACED
 SETTINGS = Settings(hour_seconds=24, severities={"MlmonFleetDrift": "critical"})

@@ -135,7 +135,7 @@ def proxy_of(upstream: int, tmp_path: Path, workers: int = 1) -> Iterator[Proxie
     def is_ready() -> bool:
         return httpx.get(f"http://127.0.0.1:{metrics_port}/healthz").is_success and is_open(port)
 
-    with program(command, is_ready, tmp_path / "log", seconds=120):
+    with program(command, is_ready, tmp_path / "log"):
         yield port, metrics_port
 
 
@@ -160,7 +160,7 @@ def test_every_byte_is_as_without_us_and_every_request_is_counted(
     }
     total = sum(expected.values()) + 1  # and what was answered before the body, perhaps more often
     with suppress(TimeoutError):  # then the counts say which
-        wait_until(lambda: sum(metrics(metrics_port, "mlmon_requests_total").values()) >= total, 20)
+        wait_until(lambda: sum(metrics(metrics_port, "mlmon_requests_total").values()) >= total)
     counted = metrics(metrics_port, "mlmon_requests_total")
     assert counted.pop(("", "", "other", "POST", "413", "client_error")) >= 1
     assert counted == expected
@@ -195,7 +195,7 @@ def test_a_java_servers_bytes_are_as_without_us(
     java = free_port()
     command = [require_binary("java"), str(JAVA), str(java)]
     with (
-        program(command, lambda: is_open(java), tmp_path / "java.log", seconds=120),
+        program(command, lambda: is_open(java), tmp_path / "java.log"),
         proxy_of(java, tmp_path) as (port, metrics_port),
     ):
         expected = 0
@@ -208,4 +208,4 @@ def test_a_java_servers_bytes_are_as_without_us(
         def rows() -> float:
             return sum(metrics(metrics_port, "mlmon_prediction_rows_total").values())
 
-        wait_until(lambda: rows() == expected, 30)
+        wait_until(lambda: rows() == expected)

@@ -84,10 +84,10 @@ def server(
         stack.enter_context(traffic(urls))
         found = stack.enter_context(prometheus(binary, folder / "prometheus", config))
         scraped = f"count(count_over_time(mlmon_feature_psi[5m]) >= {SCRAPES})"
-        wait_until(lambda: found.query(scraped), 120, what="scores over some scrapes")
+        wait_until(lambda: found.query(scraped), what="scores over some scrapes")
         wait_until(lambda: found.query("feature:mlmon_feature_psi:1h"), what="recorded scores")
         compared = f"count(count_over_time({COMPARED}[5m]) >= {SCRAPES}) == {len(VERSIONS)}"
-        wait_until(lambda: found.query(compared), 120, what="quality of two versions")
+        wait_until(lambda: found.query(compared), what="quality of two versions")
         wait_until(lambda: found.query(CONVERSION), what="recorded business numbers")
         yield found
 
@@ -117,7 +117,7 @@ def moment(server: Prometheus) -> Moment:
             found.append(tried)
         return bool(found)
 
-    wait_until(is_found, 120, what="rounds of traffic, scraped")
+    wait_until(is_found, what="rounds of traffic, scraped")
     return found[0]
 
 

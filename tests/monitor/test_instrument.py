@@ -89,7 +89,7 @@ def test_apps_that_are_gone_leave_no_threads_and_no_memory(is_shared: bool, tmp_
             start, _ = tracemalloc.get_traced_memory()
             for _ in range(count):
                 asked_and_dropped(is_watched)
-            deadline = time.monotonic() + 60.0
+            deadline = time.monotonic() + 120.0
             while left() and time.monotonic() < deadline:
                 threading.Event().wait(0.02)
             gc.collect()

@@ -52,7 +52,7 @@ def test_what_a_monitor_has_counted_is_flushed_when_it_is_gone(
     del monitor
     gc.collect()
     again = Monitor(model="m", reference=reference, state_dir=state)
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + 120.0
     while value(again, "mlmon_prediction_rows_total") != 1 and time.monotonic() < deadline:
         threading.Event().wait(0.05)
     assert value(again, "mlmon_prediction_rows_total") == 1

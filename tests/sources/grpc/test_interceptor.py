@@ -158,7 +158,7 @@ class Served:
             return self.counted() == expected
 
         with suppress(TimeoutError):
-            wait_until(are_counted, 30)
+            wait_until(are_counted)
         assert self.counted() == expected
 
     def total(self, name: str) -> float:
@@ -414,7 +414,7 @@ def test_a_fault_of_ours_is_never_seen(
                 assert server.unary(asked(1.0))[0] == expected
                 assert server.stream([asked(1.0)])[0] == [expected]
         assert server.unary(asked(1.0))[0] == expected
-        wait_until(lambda: monitor._in_flight == {}, 30)
+        wait_until(lambda: monitor._in_flight == {})
 
 
 def test_nothing_stays_of_rpcs_that_have_ended(kind: str, monitor: Monitor) -> None:
@@ -422,4 +422,4 @@ def test_nothing_stays_of_rpcs_that_have_ended(kind: str, monitor: Monitor) -> N
         for request in REQUESTS:
             server.unary(request)
         server.stream(REQUESTS)
-        wait_until(lambda: monitor._in_flight == {}, 30)
+        wait_until(lambda: monitor._in_flight == {})
