@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -26,9 +27,12 @@ def installed_promtool(require_binary: Callable[[str], str]) -> Promtool:
 
 
 def running(binary: str) -> Promtool:
+    # It collects garbage a fifth of its time, unless it may let more gather.
+    environment = {**os.environ, "GOGC": "400"}
+
     def run(*arguments: str | Path) -> str:
         command = [binary, *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         return "" if done.returncode == 0 else done.stdout + done.stderr
 
     return run
