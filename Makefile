@@ -21,9 +21,11 @@ demo: $(firstword $(wildcard $(VENV)/.test) $(VENV)/.demo) ## Serve real models,
 quick: $(VENV)/.test ## Run the tests that need no other program and no simulation, in a minute
 	$(BIN)/python -m pytest --quiet -m "not slow" --hypothesis-profile quick $(IN_PROCESS) $(ARGS)
 
-# Two at a time, since many wait for servers; a file's tests stay together.
+# Three at a time on two cores, since many wait for servers; a file's tests stay together, and files
+# come in the order of tests/conftest.py. Programs that tests start need not compile us anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.test ## Run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 oldest: build/oldest/.made ## Run the tests in process with the oldest dependencies
 	build/oldest/venv/bin/python -m pytest --numprocesses 2 --dist loadfile \

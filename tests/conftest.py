@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -18,10 +19,19 @@ settings.load_profile("reproducible")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what drives other programs `slow`."""
+    """Mark what drives other programs `slow`, and spread it among what computes.
+
+    Programs are mostly waited for. Ordered by folder, or by the number of their tests, files that
+    wait run beside one another while a core has nothing to do, and the longest come last.
+    """
     for item in items:
         if "require_binary" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
+    waiting = {item.path for item in items if item.get_closest_marker("slow")}
+    ranks: dict[Path, float] = {}
+    for files in (waiting, {item.path for item in items} - waiting):
+        ranks |= {path: rank / len(files) for rank, path in enumerate(sorted(files))}
+    items.sort(key=lambda item: (ranks[item.path], item.path))
 
 
 @pytest.fixture(autouse=True)
