@@ -132,7 +132,7 @@ def test_a_scrape_that_waited_is_rendered_only_for_a_scraper_that_still_waits(
 
     def source(_: Pause) -> Iterator[Block]:
         is_rendering.set()
-        assert may_end.wait(60)
+        assert may_end.wait(120.0)
         rendered.append(None)
         yield from ()
 

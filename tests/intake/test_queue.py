@@ -48,7 +48,7 @@ def test_as_many_leave_the_queue_as_were_taken_in() -> None:
 
     def take(waiting: Waiting, pace: Pace) -> Sequence[int]:
         if waiting.exchange().route == "/0":
-            assert go_on.wait(60.0)
+            assert go_on.wait(120.0)
         taken = waiting.fields[: 1 + len(seen) % 3]
         seen.extend(fields[2] for fields in taken)
         return range(len(taken))
@@ -297,7 +297,7 @@ def test_who_waits_for_the_queue_and_a_queue_that_fills_end_the_wait_for_more(
     assert len(seen) == 1
     for _ in range(26):  # more than a quarter
         submit(intake, exchange())
-    assert is_filled.wait(60.0)
+    assert is_filled.wait(120.0)
     intake.close()
     assert dropped(intake._health) == 0
 

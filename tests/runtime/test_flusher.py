@@ -24,7 +24,7 @@ def test_it_flushes_again_and_again_until_it_is_closed_and_can_be_started_anew()
         enough.clear()
         calls.clear()
         flusher.ensure_running()
-        assert enough.wait(30.0)
+        assert enough.wait(120.0)
         thread = flusher._thread
         flusher.close()
         assert thread is not None
@@ -46,6 +46,6 @@ def test_a_flush_that_fails_is_logged_once_and_the_thread_goes_on(
     flusher = Flusher(fail, 0.001)
     with caplog.at_level(logging.ERROR):
         flusher.ensure_running()
-        assert enough.wait(30.0)
+        assert enough.wait(120.0)
         flusher.close()
     assert caplog.text.count("counts were not added") == 1

@@ -74,7 +74,7 @@ def test_a_fork_waits_for_a_lock_and_the_child_has_a_free_one() -> None:
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert is_held.wait(30.0)
+    assert is_held.wait(120.0)
 
     def is_free() -> bool:
         with lock:
@@ -99,7 +99,7 @@ def test_a_fork_does_not_wait_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert is_held.wait(30.0)
+    assert is_held.wait(120.0)
 
     def is_free() -> bool:
         with lock:
@@ -114,13 +114,13 @@ def test_a_flusher_runs_in_a_forked_child_on_its_first_use() -> None:
     flushed = threading.Event()
     flusher = Flusher(flushed.set, 0.001)
     flusher.ensure_running()
-    assert flushed.wait(30.0)
+    assert flushed.wait(120.0)
     flushed.clear()
 
     def flushes() -> bool:
         flushed.clear()
         flusher.ensure_running()
-        return flushed.wait(30.0)
+        return flushed.wait(120.0)
 
     assert is_true_in_a_child(flushes)
     flusher.close()

@@ -37,7 +37,7 @@ if __name__ == "__main__":
     ready.wait()
     asking = context.Process(target=serves, args=(sock, ready, found), daemon=True)
     asking.start()
-    print(found.get(timeout=50))
+    print(found.get(timeout=110))
     asking.terminate()
     beside.terminate()
 """
@@ -51,7 +51,7 @@ def test_a_process_is_a_worker_beside_one_that_serves_the_same_port(
     program = tmp_path / "spawning.py"
     program.write_text(SPAWNING)
     command = [sys.executable, str(program), beside]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == expected
 
 
@@ -81,12 +81,12 @@ if __name__ == "__main__":
     sock = socket.create_server(("127.0.0.1", 0))
     first = context.Process(target=serves, args=(sock, ready, go_on, found), daemon=True)
     first.start()
-    print(found.get(timeout=50))
+    print(found.get(timeout=110))
     second = context.Process(target=serves, args=(sock, ready, go_on, None), daemon=True)
     second.start()
     ready.wait()
     go_on.set()
-    print(found.get(timeout=50))
+    print(found.get(timeout=110))
     first.terminate()
     second.terminate()
 """

@@ -29,7 +29,7 @@ def test_callers_that_wait_are_joined_together_and_each_gets_its_answer() -> Non
     def join(truths: Sequence[GroundTruth], _now: float) -> Joined:
         batches.append([truth.prediction_id for truth in truths])
         is_busy.set()
-        assert go_on.wait(60.0)
+        assert go_on.wait(120.0)
         return Joined(["matched"] * len(truths), [truth.prediction_id for truth in truths])
 
     joiner = Joiner(join)
@@ -41,7 +41,7 @@ def test_callers_that_wait_are_joined_together_and_each_gets_its_answer() -> Non
 
     threads = [threading.Thread(target=ask, args=names) for names in ("a", "bc", "d")]
     threads[0].start()
-    assert is_busy.wait(60.0)
+    assert is_busy.wait(120.0)
     for thread in threads[1:]:
         thread.start()
     while len(joiner._waiters) < 2:

@@ -216,7 +216,7 @@ def test_a_fork_waits_for_the_transaction_of_another_thread(tmp_path: Path) -> N
 
     thread = threading.Thread(target=write)
     thread.start()
-    assert is_writing.wait(30.0)
+    assert is_writing.wait(120.0)
     pid = os.fork()
     if pid == 0:
         signal.alarm(30)

@@ -188,11 +188,11 @@ def test_a_child_counts_though_it_was_forked_while_another_thread_did() -> None:
     def count() -> None:
         with tables._lock:
             is_held.set()
-            goes_on.wait(30.0)
+            goes_on.wait(120.0)
 
     counting = threading.Thread(target=count)
     counting.start()
-    is_held.wait(30.0)
+    is_held.wait(120.0)
     tables.hold()
     child = os.fork()
     if child == 0:

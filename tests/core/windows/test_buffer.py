@@ -404,11 +404,11 @@ def test_who_adds_rows_does_not_wait_for_one_who_pauses_in_a_tally() -> None:
 
     def pause() -> None:
         paused.set()
-        assert go.wait(60)
+        assert go.wait(120.0)
 
     tallying = threading.Thread(target=made.drain, args=(pause,))
     tallying.start()
-    assert paused.wait(60)
+    assert paused.wait(120.0)
     adding = threading.Thread(target=made.add, args=({"n": 0.5, "c": "new"}, 1, 0.0))
     adding.start()
     adding.join(60)

@@ -113,7 +113,7 @@ class Server:
 
     async def run(self) -> None:
         self._task = asyncio.create_task(self._serve())
-        await asyncio.wait_for(self._task, timeout=20)
+        await asyncio.wait_for(self._task, timeout=120)
 
     async def _serve(self) -> None:
         try:

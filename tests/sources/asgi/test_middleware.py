@@ -339,5 +339,5 @@ def test_a_stream_whose_client_leaves_is_disconnected_within_starlette() -> None
         return StreamingResponse(endless())
 
     app, sink = watched(Starlette(routes=[Route("/predict", streams)]))
-    asyncio.run(asyncio.wait_for(visit(app, scope_of(method="GET"), [LEFT]), timeout=20))
+    asyncio.run(asyncio.wait_for(visit(app, scope_of(method="GET"), [LEFT]), timeout=120))
     assert sink.outcome() == ("200", "disconnected")
