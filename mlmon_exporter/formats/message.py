@@ -37,19 +37,28 @@ class _Unreadable(NamedTuple):
 class Message:
     """A request or a response. It keeps decoded values, and failures. Not thread-safe.
 
-    `path` is the request's, also on the response to it; `raw` is the body as it was sent.
+    `path` is the request's, also on the response to it; `raw` is the body as it was sent. `pause`
+    is called once a value was decoded: a large one takes milliseconds, in which nothing else runs.
     """
 
-    __slots__ = ("_headers", "_max_inflated_bytes", "_named", "_read", "_value", "path", "raw")
+    __slots__ = (
+        "_headers", "_max_inflated_bytes", "_named", "_pause", "_read", "_value", "path", "raw",
+    )  # fmt: skip
 
     def __init__(
-        self, path: str, headers: Headers, chunks: Sequence[bytes], max_inflated_bytes: int
+        self,
+        path: str,
+        headers: Headers,
+        chunks: Sequence[bytes],
+        max_inflated_bytes: int,
+        pause: Callable[[], object] = lambda: None,
     ) -> None:
         self.path = path
         self._headers = headers
         self._named: dict[bytes, bytes] | None = None
         self.raw = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self._max_inflated_bytes = max_inflated_bytes
+        self._pause = pause
         self._value: Any = _UNREAD
         self._read: tuple[Any, Any] = (None, None)
 
@@ -87,6 +96,7 @@ class Message:
             except orjson.JSONDecodeError:
                 value = self._decode()
             self._value = value
+            self._pause()
         if type(value) is _Unreadable:
             raise FormatError(*value)
         return value

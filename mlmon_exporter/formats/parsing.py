@@ -106,7 +106,11 @@ Raises FormatError where there is no such model.
 
 
 def parse(
-    exchange: Exchange, body_map: BodyMap, format: str = AUTO, map_of: MapOf | None = None
+    exchange: Exchange,
+    body_map: BodyMap,
+    format: str = AUTO,
+    map_of: MapOf | None = None,
+    pause: Callable[[], object] = lambda: None,
 ) -> Parsed:
     """Read the features of a request and, if it was answered with 2xx, the predictions.
 
@@ -115,6 +119,7 @@ def parse(
         body_map: What is known of them.
         format: The name of a row of `FORMATS`, or `auto` to recognise it.
         map_of: Where the route serves several models, gives the map that takes the other's place.
+        pause: Called after long steps.
 
     Returns:
         A batch with features, predictions or both. A response with other rows than its request
@@ -126,8 +131,8 @@ def parse(
         ValueError: There is no such format.
     """
     path, limit = exchange.path, body_map.max_inflated_bytes
-    request = Message(path, exchange.request_headers, exchange.request_chunks, limit)
-    response = Message(path, exchange.response_headers, exchange.response_chunks, limit)
+    request = Message(path, exchange.request_headers, exchange.request_chunks, limit, pause)
+    response = Message(path, exchange.response_headers, exchange.response_chunks, limit, pause)
     row = BY_NAME.get(format) or _chosen(format, request)
     name = None
     is_answered = 200 <= exchange.status < 300

@@ -16,6 +16,7 @@ from mlmon_exporter.core.records import Batch, Exchange, ExchangeFields, SingleR
 from mlmon_exporter.core.windows.buffer import SMALL_BYTES
 from mlmon_exporter.formats import AUTO, FORMATS, BodyMap, FormatError, Parsed, parse
 from mlmon_exporter.formats.alike import Form
+from mlmon_exporter.runtime.pace import Pause
 
 from .waiting import GROUP, Waiting
 
@@ -113,14 +114,14 @@ class BodyReader:
         self._routes: dict[str, _Route] = {}
         self._maps: dict[str, tuple[ModelReference | None, BodyMap]] = {}
 
-    def read(self, exchange: Exchange) -> tuple[str, Batch] | None:
+    def read(self, exchange: Exchange, pause: Pause = lambda: None) -> tuple[str, Batch] | None:
         """Return the model and the columns; None for an unreadable exchange, which is counted."""
         route = self._routes.get(exchange.route) or self._add_route(exchange)
         if not route.is_worth_trying():
             self._health.drop("unreadable_route")
             return None
         try:
-            parsed = self._parsed(exchange, route)
+            parsed = self._parsed(exchange, route, pause)
         except FormatError as error:
             self._health.parse_error(error.format, error.reason)
             if error.reason != "unknown_model":  # its bodies may be of another format
@@ -162,17 +163,17 @@ class BodyReader:
             self._routes[exchange.route] = route
         return route
 
-    def _parsed(self, exchange: Exchange, route: _Route) -> Parsed:
+    def _parsed(self, exchange: Exchange, route: _Route, pause: Pause) -> Parsed:
         default, settled = exchange.model, self._formats[exchange.model]
         map_of = partial(self._map_of, default=default) if len(self._models) > 1 else None
         body_map = self._body_map(default if default in self._models else next(iter(self._models)))
         try:
-            return parse(exchange, body_map, route.format, map_of)
+            return parse(exchange, body_map, route.format, map_of, pause)
         except FormatError as error:
             if route.format == settled or error.reason == "unknown_model":
                 raise
             route.format = settled
-            return parse(exchange, body_map, settled, map_of)
+            return parse(exchange, body_map, settled, map_of, pause)
 
     def _chosen(self, named: str | None, default: str) -> str:
         return named if named is not None and named in self._models else default

@@ -63,7 +63,7 @@ class Consumer:
         """Take in an exchange by itself; only answers of status 2xx count as predictions."""
         if not 200 <= exchange.status < 300:
             return
-        read = uncollected(self._reader.read, exchange)
+        read = uncollected(self._reader.read, exchange, pace)
         if read is None:
             return
         name, batch = read

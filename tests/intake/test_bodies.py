@@ -149,6 +149,13 @@ def test_a_body_that_can_be_read_now_and_then_keeps_a_route_going() -> None:
     assert skipped(health) == 0
 
 
+def test_others_may_run_once_each_body_was_decoded() -> None:
+    reader, _ = reader_of()
+    pauses: list[int] = []
+    assert reader.read(sent(FLAT), lambda: pauses.append(1)) is not None
+    assert len(pauses) == 2
+
+
 def test_half_of_an_exchange_is_enough_to_go_on() -> None:
     reader, health = reader_of()
     for _ in range(100):
