@@ -179,7 +179,8 @@ def test_the_first_part_of_a_stream_does_not_wait_for_the_rest(node: int, proxie
                 pass
         return first / (time.perf_counter() - began)
 
-    assert min(first_by_whole(proxied[0]) for _ in range(5)) < 0.7
+    # Of what waits for the rest, no answer is so, however often it is asked for.
+    wait_until(lambda: first_by_whole(proxied[0]) < 0.7, what="a first part by itself")
 
 
 OF_JAVA = (
