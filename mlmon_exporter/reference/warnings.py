@@ -70,7 +70,9 @@ def time_warnings(reference: Reference, windows: Sequence[Duration]) -> Iterator
             "when rows were seen is not known, so thresholds take rows for independent, and alerts "
             "on drift and quality are silent, until nine days of live traffic have shown how "
             "nights, days and neighbours differ. Name the column with the times with "
-            "--time-column, in data of 14 days or more, to have them from the first hour on"
+            "--time-column, in data of 14 days or more, to have them from the first hour on, and "
+            "to see what live traffic hides: where weekends differ by a standard deviation, a "
+            "shift of as much is not seen in twelve days, and with times in two"
         )
         if reference.outcomes is not None:
             yield (
