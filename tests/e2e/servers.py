@@ -81,7 +81,7 @@ def program(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program until the block ends, and what it starts; `ready` says when it has started.
 
-    The end of its log is printed, which pytest shows where a test failed.
+    In a test the end of its log is printed, which pytest shows where it failed.
     """
     with (
         log.open("wb") as output,
