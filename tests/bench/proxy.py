@@ -1,7 +1,7 @@
-"""A server that answers at once, by itself and behind the proxy: `make bench ARGS=proxy`.
+"""A server that answers at once, and one with a model, behind the proxy: `make bench ARGS=proxy`.
 
 Beside it a relay that passes bytes and looks at none, which is the least that Python can do, and
-HAProxy. It takes about six minutes, two of them for the proxy's memory; `make bench
+HAProxy. It takes about ten minutes, two of them for the proxy's memory; `make bench
 ARGS="proxy 30"` looks at that for 30. It needs wrk, which takes a twentieth of a core where a
 client in Python takes one.
 """
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,8 @@ STREAMS = 200
 MINUTES = 2.0
 FEATURES = 30
 GIBIBYTE = 2**30
+AT_ONCE, WITH_MODEL = "tests.bench.proxy_app:app", "tests.bench.latency_app:app"
+PATHS = {AT_ONCE: "/predict", WITH_MODEL: "/model"}
 RELAY = "relay of bytes alone"
 HAPROXY = """
 global
@@ -68,6 +70,8 @@ class Ports(NamedTuple):
     proxy: int
     metrics: int
     process: int
+    path: str
+    """Where the server predicts."""
     peers: Mapping[str, tuple[int, int]]
     """Port and process of others in front of the same server: what any relay costs here."""
 
@@ -81,14 +85,17 @@ class Load(NamedTuple):
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Ports]:
+def running(folder: Path, server_app: str = AT_ONCE) -> Iterator[Ports]:
     """Run the server and the proxy in front of it, which reads all rows against a reference."""
     server, port, metrics = free_port(), free_port(), free_port()
-    app = [sys.executable, "-m", "uvicorn", "tests.bench.proxy_app:app", "--port", str(server)]
+    app = ["env", f"FEATURES={FEATURES}", sys.executable, "-m", "uvicorn", server_app]
+    app += ["--port", str(server)]
     app += ["--log-level", "error", "--no-access-log", "--timeout-keep-alive", "600"]
     config = folder / "mlmon.toml"
     reference = reference_file(folder, FEATURES, rows=5000)
-    config.write_text(f'[[models]]\nname = "bench"\nreference = "{reference}"\n')
+    path = PATHS[server_app]
+    model = f'name = "bench"\nreference = "{reference}"\nroutes = ["{path}"]\n'
+    config.write_text(f"[[models]]\n{model}")
     command = [sys.executable, "-m", "mlmon_exporter.cli", "proxy", "--config", str(config)]
     command += ["--upstream", f"127.0.0.1:{server}", "--port", str(port)]
     command += ["--metrics-port", str(metrics)]
@@ -97,7 +104,7 @@ def running(folder: Path) -> Iterator[Ports]:
         program(command, lambda: is_open(port) and is_open(metrics), folder / "log") as proxy,
         _peers(folder, server) as peers,
     ):
-        yield Ports(server, port, metrics, proxy.pid, peers)
+        yield Ports(server, port, metrics, proxy.pid, path, peers)
 
 
 @contextmanager
@@ -123,12 +130,18 @@ def _peers(folder: Path, server: int) -> Iterator[Mapping[str, tuple[int, int]]]
         }
 
 
-def load(folder: Path, port: int, seconds: float, connections: int = CONNECTIONS) -> Load:
+def load(
+    folder: Path,
+    port: int,
+    seconds: float,
+    connections: int = CONNECTIONS,
+    path: str = PATHS[AT_ONCE],
+) -> Load:
     """Ask for predictions as fast as they come."""
     wrk = shutil.which("wrk")
     if wrk is None:
         sys.exit("bench: expected wrk on the PATH, got none; install it (on Debian: wrk)")
-    head, _, body = request(FEATURES, 1, "/predict").partition(b"\r\n\r\n")
+    head, _, body = request(FEATURES, 1, path).partition(b"\r\n\r\n")
     script = folder / "post.lua"
     kind = next(line for line in head.decode().split("\r\n") if line.startswith("content-type"))
     name, value = kind.split(": ")
@@ -136,7 +149,7 @@ def load(folder: Path, port: int, seconds: float, connections: int = CONNECTIONS
         f'wrk.method = "POST"\nwrk.headers["{name}"] = "{value}"\nwrk.body = [[{body.decode()}]]\n'
     )
     command = [wrk, "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--latency", "-s", str(script)]
-    url = f"http://127.0.0.1:{port}/predict"
+    url = f"http://127.0.0.1:{port}{path}"
     text = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
     if failed := _FAILED.search(text):
         raise ConnectionError(f"wrk: {failed[0].strip()}")
@@ -187,16 +200,20 @@ def table(minutes: float = MINUTES, rounds: int = ROUNDS, seconds: float = SECON
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with running(folder) as ports:
-            rows = [*_throughput(folder, ports, rounds, seconds), _streams(ports)]
-            print(
-                "\n| in front of a server that answers at once | server | through it | ratio",
-                end="",
+            _print(
+                "answers at once", [*_throughput(folder, ports, rounds, seconds), _streams(ports)]
             )
-            print(" | goal |\n|---|---|---|---|---|")
-            for what, bare, proxied, ratio, goal in rows:
-                print(f"| {what} | {bare:,.2f} | {proxied:,.2f} | {ratio} | {goal} |", flush=True)
+        with running(folder, WITH_MODEL) as ports:
+            _print("has a model", _throughput(folder, ports, rounds, seconds))
         with running(folder) as ports:
             _memory(folder, ports, minutes)
+
+
+def _print(server: str, rows: Iterable[Row]) -> None:
+    print(f"\n| in front of a server that {server} | server | through it | ratio | goal |")
+    print("|---|---|---|---|---|")
+    for what, bare, proxied, ratio, goal in rows:
+        print(f"| {what} | {bare:,.2f} | {proxied:,.2f} | {ratio} | {goal} |", flush=True)
 
 
 Row = tuple[str, float, float, str, str]
@@ -212,12 +229,12 @@ def _throughput(folder: Path, ports: Ports, rounds: int, seconds: float) -> Iter
         found: dict[str, list[Load]] = {name: [] for name in targets}
         spent = dict.fromkeys(targets, 0.0)
         for port in (ports.server, *(port for port, _ in targets.values())):
-            load(folder, port, 1.0, connections)
+            load(folder, port, 1.0, connections, ports.path)
         for _ in range(rounds):
-            bare.append(load(folder, ports.server, seconds, connections))
+            bare.append(load(folder, ports.server, seconds, connections, ports.path))
             for name, (port, process) in targets.items():
                 before = cpu_seconds(process)
-                found[name].append(load(folder, port, seconds, connections))
+                found[name].append(load(folder, port, seconds, connections, ports.path))
                 spent[name] += cpu_seconds(process) - before
         for name in targets:
             for what, key in (("requests a second", "rate"), ("p50 ms", "half_ms")):
