@@ -39,8 +39,8 @@ from mlmon_exporter import Monitor, Reference, instrument
 from mlmon_exporter.core.windows.tally import Tally
 
 PACKAGE = f"{Path(mlmon_exporter.__file__).parent}/"
-ASIDE = ("digests.py",)
-"""Files beside the way."""
+ASIDE = ("digests.py", "natural.py")
+"""Files beside the way: the second has what the reference varies by, whatever the rows."""
 MOST = 32
 """Members of a container that are looked at."""
 GENERATOR = inspect.CO_GENERATOR | inspect.CO_COROUTINE

@@ -23,7 +23,6 @@ from mlmon_exporter.core.drift.dependence import LiveDependence
 from mlmon_exporter.core.drift.tests import Comparison, count_tests, score
 from mlmon_exporter.core.profile.variation import cells_of
 from mlmon_exporter.core.settings import PANES, Policy, WindowName
-from mlmon_exporter.core.windows.hours import rows_by_hour
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from mlmon_exporter.core.windows.natural import NaturalVariation
 from mlmon_exporter.core.windows.stretches import Stretches
@@ -233,7 +232,7 @@ def _comparison(
         return comparison
     rows = np.diff(traffic.rows[oldest : now + 1]).tolist()
     slots = {n * SLOT_SECONDS: rows[n - oldest] for n in range(oldest, now)}
-    return comparison._replace(hours=rows_by_hour(slots))
+    return comparison._replace(panes=slots)
 
 
 def streams() -> Iterator[Stream]:

@@ -14,7 +14,6 @@ from mlmon_exporter.core.labels import distinct_labels
 from mlmon_exporter.core.profile.bins import NumericBins
 from mlmon_exporter.core.records import Deferred, Histograms, Readings
 from mlmon_exporter.core.settings import QUANTILES
-from mlmon_exporter.core.windows.hours import rows_by_hour
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix, Sums
 from mlmon_exporter.core.windows.natural import NaturalVariation
 from mlmon_exporter.core.windows.stretches import DAY_SECONDS
@@ -224,8 +223,8 @@ class ColumnReadings:
         policy, level = self._context.policy, self._context.level(k)
         window = self._tallies.windows[k]
         held = len(panes) * window.pane_seconds
-        hours = rows_by_hour(panes) if window.seconds < DAY_SECONDS / 2 else None
-        return Comparison(self._matrix, sums, policy, level, held, self.live, hours)
+        by_hour = panes if window.seconds < DAY_SECONDS / 2 else None
+        return Comparison(self._matrix, sums, policy, level, held, self.live, by_hour)
 
     def _risen(self, k: int, sums: Sums) -> Iterator[Readings]:
         """Give the categories that carry a drift, which a derived column has one of a feature."""

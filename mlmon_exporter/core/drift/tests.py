@@ -5,13 +5,14 @@ Two tables: a score is a row of `SCORES`, a test that decides on drift is a row 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlmon_exporter.core.profile.hours import rows_by_hour
 from mlmon_exporter.core.settings import Policy
 from mlmon_exporter.core.stats import scores, thresholds
 from mlmon_exporter.core.stats.design_effect import effective_rows
@@ -42,13 +43,20 @@ class Comparison(NamedTuple):
     """Time that the rows of the window are of: less than its length while it fills."""
     live: NaturalVariation | None = None
     """Natural variation in place of the reference's."""
-    hours: Floats | None = None
-    """Rows of the window in each hour of the day, shape (24,), where it is shorter than a day."""
+    panes: Mapping[float, int] | None = None
+    """Rows of each pane, by its start in Unix seconds, where the window is shorter than a day."""
 
     @property
     def draws(self) -> Floats:
         """Effective rows of the window, given how alike those of a request are, per column."""
         return effective_rows(self.frame.column_rows, self.current.rows, self.current.effects)
+
+    @property
+    def hours(self) -> Floats | None:
+        """Rows of each hour of the day, shape (24,); None where no column is tested by hour."""
+        if self.panes is None or not self.frame.hours.known.any():
+            return None
+        return rows_by_hour(self.panes)
 
     def scatter(self, score: str) -> Fields:
         """Return the natural variation of a score over the time of the window."""
@@ -80,9 +88,10 @@ def _psi(c: Comparison) -> Floats:
 
 
 def _hour_psi(c: Comparison) -> Floats:
-    if c.hours is None or not c.frame.hours.known.any():
+    hours = c.hours
+    if hours is None:
         return np.full(len(c.frame.references), np.nan)
-    expected = (c.frame.hours.expected(np.roll(c.hours, lag))[0] for lag in LAGS)
+    expected = (c.frame.hours.expected(np.roll(hours, lag))[0] for lag in LAGS)
     now, *others = (scores.psi(bins, c.current.bins, c.frame.bin_starts) for bins in expected)
     return np.where(np.isnan(now), np.nan, np.fmin.reduce([now, *others]))
 
@@ -130,10 +139,11 @@ def _chance_psi(c: Comparison, level: float) -> Floats:
 
 
 def _chance_hour_psi(c: Comparison, level: float) -> Floats:
-    if c.hours is None or not c.frame.hours.known.any():
+    hours = c.hours
+    if hours is None:
         return np.full(len(c.frame.references), np.nan)
     # The law of the hour that has most of the rows: as many laws are made as there are hours.
-    bins = np.rint(c.frame.hours.bins[int(np.argmax(c.hours))]).astype(np.int64)
+    bins = np.rint(c.frame.hours.bins[int(np.argmax(hours))]).astype(np.int64)
     rows = np.add.reduceat(bins, c.frame.bin_starts)
     return _psi_by_chance(c, level, "hour_psi", bins, rows)
 

@@ -33,6 +33,16 @@ def hours_of(times: Floats) -> NDArray[np.intp]:
     return (times // HOUR_SECONDS % HOURS).astype(np.intp)
 
 
+def rows_by_hour(panes: Mapping[float, int]) -> Floats:
+    """Return the rows of each hour of a day.
+
+    Args:
+        panes: Rows of each pane, by its start in Unix seconds.
+    """
+    found = hours_of(np.array(list(panes), dtype=np.float64))
+    return np.bincount(found, list(panes.values()), HOURS).astype(np.float64)
+
+
 def is_worth_hours(
     variation: Mapping[float, Mapping[str, Scatter]], window_seconds: Iterable[float]
 ) -> bool:

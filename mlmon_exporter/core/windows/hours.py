@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlmon_exporter.core.profile.bins import per_bin
 from mlmon_exporter.core.profile.column import ColumnReference
-from mlmon_exporter.core.profile.hours import HOURS, hours_of
+from mlmon_exporter.core.profile.hours import HOURS
 
 Floats = NDArray[np.float64]
 LAGS = (0, -1, 1)
 """Hours by which the clock of live traffic may be off: summer time begins and ends."""
-
-
-def rows_by_hour(panes: Mapping[float, int]) -> Floats:
-    """Return the rows of each hour of a day.
-
-    Args:
-        panes: Rows of each pane, by its start in Unix seconds.
-    """
-    found = hours_of(np.array(list(panes), dtype=np.float64))
-    return np.bincount(found, list(panes.values()), HOURS).astype(np.float64)
 
 
 class HourProfiles:

@@ -7,7 +7,7 @@ from mlmon_exporter import Reference
 from mlmon_exporter.core.profile.bins import per_bin
 from mlmon_exporter.core.profile.column import ColumnReference
 from mlmon_exporter.core.profile.form import column_from_dict, column_to_dict
-from mlmon_exporter.core.profile.hours import hours_of, is_worth_hours
+from mlmon_exporter.core.profile.hours import hours_of, is_worth_hours, rows_by_hour
 from mlmon_exporter.core.profile.merge import merge_columns
 from mlmon_exporter.core.profile.variation import cells_of
 from mlmon_exporter.core.stats.scatter import Scatter
@@ -95,3 +95,9 @@ def test_a_file_holds_rows_by_hour_and_says_when_they_are_damaged() -> None:
     for damaged in (form["hours"][:23], [*form["hours"][:23], [1]], 24, [*form["hours"][:23], 3]):
         with pytest.raises(ValueError, match="hours: expected"):
             column_from_dict(form | {"hours": damaged}, "fastdigest")
+
+
+def test_rows_of_panes_count_for_their_hour_of_the_day() -> None:
+    found = rows_by_hour({0.0: 3, 3300.0: 4, 86400.0 + 3600.0: 5})
+    assert found.tolist() == [7, 5, *[0] * 22]
+    assert rows_by_hour({}).tolist() == [0] * 24

@@ -4,15 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlmon_exporter.core.windows.hours import HourProfiles, rows_by_hour
+from mlmon_exporter.core.windows.hours import HourProfiles
 from mlmon_exporter.core.windows.matrix import ReferenceMatrix
 from tests.core.build import references
-
-
-def test_rows_of_panes_count_for_their_hour_of_the_day() -> None:
-    found = rows_by_hour({0.0: 3, 3300.0: 4, 86400.0 + 3600.0: 5})
-    assert found.tolist() == [7, 5, *[0] * 22]
-    assert rows_by_hour({}).tolist() == [0] * 24
 
 
 def profiles() -> tuple[HourProfiles, np.ndarray]:
