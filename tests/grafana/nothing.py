@@ -9,7 +9,7 @@ from mlmon_exporter.core.outcomes.task import CLASSIFICATION, REGRESSION
 
 CATEGORY = "category"
 NO_SEGMENTS, ONE_VERSION, NO_KPIS, NO_STREAMS = "segments", "versions", "kpis", "streams"
-PLAIN = "detail"
+PLAIN, UNCHANGED = "detail", "joint drift"
 """What there is none of."""
 
 RIGHT_FOR: Mapping[str, Set[str]] = {
@@ -25,6 +25,7 @@ RIGHT_FOR: Mapping[str, Set[str]] = {
     "Needs business numbers with the id of a prediction": {NO_KPIS},
     "Needs streamed answers": {NO_STREAMS},
     "Needs detail = full": {PLAIN},
+    "No feature does": {UNCHANGED},
 }
 """What an empty panel says -> of what, one of these, it is right to say."""
 
