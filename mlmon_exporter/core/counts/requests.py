@@ -149,13 +149,20 @@ class RequestCounts(CountTables):
         # Another thread that holds the lock has drained the deques, or will next time.
         if self._lock.acquire(blocking=False):
             try:
-                self._drain()
+                self._count_all()
             finally:
                 self._lock.release()
 
     def _drain(self) -> None:
-        """Count the requests, rows and tokens that wait."""
         self.before_reading()
+        self._count_all()
+
+    def _count_all(self) -> None:
+        """Count the requests, rows and tokens that wait.
+
+        Not those that have ended elsewhere: whoever records these may be the caller, who would wait
+        for itself.
+        """
         self._drain_rows()
         self._count(len(self._waiting) // PLACES)
         for _ in range(len(self._waiting_decided)):

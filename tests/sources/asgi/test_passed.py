@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mlmon_exporter import Monitor, MonitorMiddleware
+from mlmon_exporter.core.counts.requests import MOST_WAITING
 from mlmon_exporter.sources.asgi.passed import LARGE_BYTES, MOST, PLACES
 from tests.asgi import post_all
 
@@ -63,6 +64,20 @@ def test_no_more_than_a_bound_wait() -> None:
 
     asyncio.run(many())
     assert (waiting(sink), len(sink._exchanges)) == (1, MOST // PLACES)
+
+
+@pytest.mark.timeout(60)
+def test_requests_go_on_when_nobody_counts_them() -> None:
+    """The request that counts those that wait had them wait for itself."""
+    app, sink = watched(sends(START, BODY))
+    requests = MOST_WAITING + 2 * MOST // PLACES
+
+    async def many() -> None:
+        for _ in range(requests):
+            await visit(app, scope_of(), requests_of(b"{}"))
+
+    asyncio.run(many())
+    assert sink.counted() == {OK: requests}
 
 
 @pytest.mark.parametrize("side", [0, 1])
