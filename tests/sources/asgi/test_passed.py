@@ -16,6 +16,7 @@ from mlmon_exporter import Monitor, MonitorMiddleware
 from mlmon_exporter.core.counts.requests import MOST_WAITING
 from mlmon_exporter.sources.asgi.passed import LARGE_BYTES, MOST, PLACES
 from tests.asgi import post_all
+from tests.e2e.servers import PATIENCE
 
 from .seen import (
     BODY,
@@ -66,7 +67,6 @@ def test_no_more_than_a_bound_wait() -> None:
     assert (waiting(sink), len(sink._exchanges)) == (1, MOST // PLACES)
 
 
-@pytest.mark.timeout(60)
 def test_requests_go_on_when_nobody_counts_them() -> None:
     """The request that counts those that wait had them wait for itself."""
     app, sink = watched(sends(START, BODY))
@@ -76,7 +76,10 @@ def test_requests_go_on_when_nobody_counts_them() -> None:
         for _ in range(requests):
             await visit(app, scope_of(), requests_of(b"{}"))
 
-    asyncio.run(many())
+    thread = threading.Thread(target=asyncio.run, args=(many(),), daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
     assert sink.counted() == {OK: requests}
 
 
