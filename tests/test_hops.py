@@ -8,9 +8,8 @@ from .hops import request_way, scrape_way
 def test_from_the_bytes_of_a_request_to_the_counts_of_bins_are_few_steps() -> None:
     way = request_way()
     assert "core/profile/bins.py: NumericBins" in way.steps
-    # One of them counts requests for many at once, and stands beside the way rather than on it.
-    assert len(way.steps) <= 15, way.steps
-    assert len(way.files) <= 13, way.files
+    assert len(way.steps) <= 14, way.steps
+    assert len(way.files) <= 12, way.files
 
 
 def test_from_the_counts_of_bins_to_the_text_of_metrics_are_at_most_twelve_steps() -> None:

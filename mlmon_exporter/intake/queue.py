@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import chain, islice, repeat
+from itertools import islice, repeat
 from typing import Any
 
 from mlmon_exporter.core.counts.health import Health
@@ -17,7 +17,7 @@ from mlmon_exporter.runtime.once import Once
 from mlmon_exporter.runtime.pace import REST_RATIO, OtherThreads, Pace
 
 from .sampling import Sampling
-from .waiting import GROUP, PLACES, Inlet, NoInlet, Waiting
+from .waiting import GROUP, PLACES, Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,6 @@ class Intake:
         self._sampling = Sampling(sample_ratio)
         self.emptied = time.time()
         """Unix seconds of the last scrape before which the queue was emptied."""
-        self.inlet: Inlet = NoInlet()
         self._reset()
         # Between exchanges the thread holds no lock of ours: that is when a fork may happen.
         around_fork(
@@ -90,6 +89,7 @@ class Intake:
         self._awaited = 0  # threads in `flush`
         self._is_idle = True
         """The thread does not run, sleeps or lingers."""
+        self._is_asleep = False
         self._is_first_fault = Once()
 
     def _before_fork(self) -> None:
@@ -140,25 +140,6 @@ class Intake:
         if self._is_idle:
             self._rouse(waiting >= self._many or waiting_bytes > self._many_bytes)
 
-    def submit_many(
-        self,
-        fields: Sequence[ExchangeFields],
-        asked: Sequence[HeaderPairs],
-        told: Sequence[HeaderPairs],
-        sizes: Sequence[int],
-    ) -> None:
-        """Queue exchanges, given column-wise, as `submit` queues each."""
-        waiting, size = len(self._queue) + PLACES * len(sizes), sum(sizes)
-        is_full = waiting > self._most or self._waiting_bytes + size > self._most_bytes
-        if is_full or self._sampling.share < 1.0:
-            for exchange in zip(fields, asked, told, sizes, strict=True):
-                self.submit(*exchange)
-            return
-        self._waiting_bytes += size  # as in `submit`
-        self._queue.extend(chain.from_iterable(zip(fields, asked, told, sizes, strict=True)))
-        if self._is_idle and sizes:
-            self._rouse(waiting > self._many or self._waiting_bytes > self._many_bytes)
-
     def _lower_share(self) -> None:
         """Read fewer of those that wait and of those to come, rather than none of the newest."""
         with self._lock:
@@ -172,7 +153,7 @@ class Intake:
             with self._lock:
                 if self._thread is None:
                     self._start()
-        elif (self.inlet.is_asleep or is_filling) and not self._wake.is_set():  # once is enough
+        elif (self._is_asleep or is_filling) and not self._wake.is_set():  # once is enough
             self._wake.set()
 
     def _start(self) -> None:
@@ -182,7 +163,6 @@ class Intake:
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was queued before is taken in; False after `timeout` seconds."""
-        self.inlet.settle()
         with self._drained:
             goal = self._done + self.waiting
             self._awaited += 1
@@ -220,10 +200,7 @@ class Intake:
         others = OtherThreads()
         pace = Pace(lambda: REST_RATIO if self._awaited else rest_ratio(others.busy))
         me = threading.current_thread()
-        self.inlet.is_asleep = False
         while not self._is_closed and self._thread is me:
-            if self.inlet.places:
-                self.inlet.settle()
             if self._queue:
                 self._take(pace)
             elif self._is_ending:
@@ -235,7 +212,7 @@ class Intake:
                 self._sleep()
                 self._is_idle = False
                 pace.start()
-        self._is_idle = self.inlet.is_asleep = True
+        self._is_idle = True
 
     def _leave(self) -> None:
         with self._lock:
@@ -250,11 +227,10 @@ class Intake:
 
     def _sleep(self) -> None:
         self._wake.clear()
-        self.inlet.is_asleep = True
-        self.inlet.settle()
-        if not (self._queue or self.inlet.places or self._is_closed or self._is_ending):
+        self._is_asleep = True
+        if not (self._queue or self._is_closed or self._is_ending):
             self._wake.wait()
-        self.inlet.is_asleep = False
+        self._is_asleep = False
 
     def _take(self, pace: Pace) -> None:
         """Take in some exchanges, a slice of work at most."""

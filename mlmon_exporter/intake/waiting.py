@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Sized
-from typing import NamedTuple, Protocol, Self, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Self, TypeVar
 
 from mlmon_exporter.core.records import Exchange, ExchangeFields, HeaderPairs
 
@@ -44,27 +44,3 @@ class Waiting(NamedTuple):
         """Return one of them."""
         fields, asked, told = self.fields[i], self.asked[i], self.told[i]
         return Exchange(*fields[:6], dict(asked), fields[6], dict(told), fields[7])
-
-
-class Inlet(Protocol):
-    """Exchanges on their way to the queue, which its thread fetches when it comes by."""
-
-    is_asleep: bool
-    """Set by the thread while it sleeps: what comes then must go to the queue at once."""
-
-    @property
-    def places(self) -> Sized:
-        """Empty if there are none."""
-
-    def settle(self) -> None:
-        """Put them into the queue."""
-
-
-class NoInlet:
-    """The inlet of a queue that has none."""
-
-    is_asleep = False
-    places = ()
-
-    def settle(self) -> None:
-        """Put nothing into the queue."""

@@ -34,10 +34,9 @@ from mlmon_exporter.reference.models import ConfiguredModels
 from mlmon_exporter.runtime.forks import after_fork, around_fork
 from mlmon_exporter.runtime.once import Once
 from mlmon_exporter.runtime.threads import LimitedThreads
-from mlmon_exporter.sources.asgi.passed import Passed
 from mlmon_exporter.sources.ids import PredictionIds
 from mlmon_exporter.sources.model_routes import InFlight, ModelRoutes
-from mlmon_exporter.sources.sink import Sink, fail
+from mlmon_exporter.sources.sink import Sink
 from mlmon_exporter.state.open_pending import open_pending
 from mlmon_exporter.state.shared import SharedState
 from mlmon_exporter.state.upkeep import Upkeep
@@ -136,9 +135,7 @@ class Monitor(InCode):
             weakref.finalize(self, end).atexit = False
 
     def _new_sink(self) -> Sink:
-        c, (requests, _, health) = self.config, self._counts
-        passed = Passed(requests, self._routes, partial(fail, health), self._intake.submit_many)
-        self._intake.inlet = passed
+        c = self.config
         own = {
             c.page_path: self.page_app,
             c.health_path: self.health_app,
@@ -146,11 +143,10 @@ class Monitor(InCode):
         }
         apps = {path: app() for path, app in own.items() if path}
         return Sink(
-            requests=requests,
-            health=health,
+            requests=self._counts.requests,
+            health=self._counts.health,
             routes=self._routes,
             in_flight=self._in_flight,
-            passed=passed,
             max_body_bytes=c.max_body_bytes,
             submit=self._intake.submit,
             wake=self._upkeep.ensure_running,

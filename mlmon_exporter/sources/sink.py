@@ -13,7 +13,6 @@ from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.records import ExchangeFields, HeaderPairs
 
-from .asgi.passed import Passed
 from .model_routes import InFlight, ModelRoutes
 
 logger = logging.getLogger(__name__)
@@ -28,8 +27,6 @@ class Sink:
     routes: ModelRoutes
     in_flight: dict[object, InFlight]
     """The requests being served, by what stands for each: hashed by identity."""
-    passed: Passed
-    """The plain requests of ASGI apps that have ended."""
     max_body_bytes: int
     """Longer bodies are not kept."""
     submit: Callable[[ExchangeFields, HeaderPairs, HeaderPairs, int], None]
@@ -44,10 +41,5 @@ class Sink:
     def fail(self, fault: Exception) -> None:
         """Count a fault of ours; the request that met it goes on."""
         with suppress(Exception):
-            fail(self.health, fault)
-
-
-def fail(health: Health, fault: Exception) -> None:
-    """Count a fault in the path of requests."""
-    health.internal_error("middleware")
-    logger.debug("mlmon: a request was served but not watched", exc_info=fault)
+            self.health.internal_error("middleware")
+            logger.debug("mlmon: a request was served but not watched", exc_info=fault)

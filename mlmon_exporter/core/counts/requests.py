@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, groupby, repeat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby, repeat
 from operator import itemgetter
 from typing import Any, Self
 
@@ -83,8 +83,6 @@ class RequestCounts(CountTables):
         if max_routes < 1:
             raise ValueError(f"max_routes: expected 1 or more, got {max_routes}")
         self._on_overflow = on_overflow
-        self.before_reading: Callable[[], object] = lambda: None
-        """Records what has ended elsewhere; called before counts are read, holding the lock."""
         self._routes = BoundedNames(max_routes, lambda: on_overflow("route"))
         self._waiting: deque[Any] = deque()
         """`PLACES` for each request."""
@@ -118,16 +116,8 @@ class RequestCounts(CountTables):
             exemplar: The trace that it belongs to; its value is the duration.
         """
         self._waiting.extend((request, *measures, exemplar))
-        self._count_if_full()
-
-    def _count_if_full(self) -> None:
         if len(self._waiting) >= PLACES * MOST_WAITING:
             self.count_waiting()
-
-    def record_many(self, requests: Iterable[RequestLabels], *measures: Iterable[float]) -> None:
-        """Count requests that have ended, column-wise; never blocks."""
-        self._waiting.extend(chain.from_iterable(zip(requests, *measures, repeat(None))))
-        self._count_if_full()
 
     def decide(self, request: RequestLabels) -> None:
         """Count a request that `record` was given as undecided; never blocks."""
@@ -149,20 +139,12 @@ class RequestCounts(CountTables):
         # Another thread that holds the lock has drained the deques, or will next time.
         if self._lock.acquire(blocking=False):
             try:
-                self._count_all()
+                self._drain()
             finally:
                 self._lock.release()
 
     def _drain(self) -> None:
-        self.before_reading()
-        self._count_all()
-
-    def _count_all(self) -> None:
-        """Count the requests, rows and tokens that wait.
-
-        Not those that have ended elsewhere: whoever records these may be the caller, who would wait
-        for itself.
-        """
+        """Count the requests, rows and tokens that wait."""
         self._drain_rows()
         self._count(len(self._waiting) // PLACES)
         for _ in range(len(self._waiting_decided)):

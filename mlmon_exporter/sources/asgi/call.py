@@ -9,14 +9,12 @@ from opentelemetry.context import get_current
 from starlette.types import Message, Receive, Scope, Send
 
 from mlmon_exporter.core.labels import OTHER
-from mlmon_exporter.core.records import HeaderPairs
 from mlmon_exporter.formats.event_stream import MEDIA_TYPE
-from mlmon_exporter.sources.endings import Labels
+from mlmon_exporter.sources.endings import Labels, request_labels
 from mlmon_exporter.sources.ids import ID_HEADER, PredictionIds, valid_id
 from mlmon_exporter.sources.sink import Sink
 
 from .notes import Noted, Notes
-from .passed import LARGE_BYTES, MOST
 from .spans import annotate, current_span_context
 
 SCOPE_KEY = "mlmon_exporter"
@@ -30,10 +28,10 @@ class Call(Noted):
     """One request: its `receive` and `send` stand in for the server's and take notes in passing.
 
     Nearly every request is plain: its body comes in one message, and so does its answer. Both are
-    kept as they pass; all else is worked out later, see `Passed`. The first message that is out of
-    the ordinary makes `Notes`, which take over. The code is flat because each call and each object
-    adds to the time of every request. Only the exchange outlives the request. Not thread-safe: one
-    event loop runs it.
+    kept as they pass; all else is worked out at the end. The first message that is out of the
+    ordinary makes `Notes`, which take over. The code is flat because each call and each object adds
+    to the time of every request. Only the exchange outlives the request. Not thread-safe: one event
+    loop runs it.
     """
 
     __slots__ = ("_ids", "_notes", "_receive", "_send", "is_open")
@@ -55,7 +53,7 @@ class Call(Noted):
         self.asked = self.told = self.labels = self.span = None
         self.status = 0
         self.first_byte = math.nan
-        self.prediction_id = b""
+        self.prediction_id = ""
         self._notes: Notes | None = None
         self.is_open = True
         """True if it must still be counted when the app returns."""
@@ -94,7 +92,6 @@ class Call(Noted):
                 and not message.get("more_body")
                 and (body := message.get("body"))
                 and type(body) is bytes
-                and len(body) <= self.limit
                 and self.told is None
             ):
                 self.told = body
@@ -128,10 +125,9 @@ class Call(Noted):
         self.labels = _UNKNOWN  # should the next line fail
         self.labels = labels = self.sink.routes.find(self.scope)
         self.response_headers = headers = message.get("headers", ())
-        is_odd = self._notes is not None or self.span is not None or type(self.status) is not int
         if not labels[0] or self.method != "POST":
-            if is_odd:
-                self._noted().keep(self)
+            if self._notes is not None:
+                self._notes.keep(self)
             return message
         if type(headers) is not list:  # any iterable, perhaps one that can be read but once
             self.response_headers = headers = [*headers]
@@ -145,50 +141,56 @@ class Call(Noted):
             for name, value in self.request_headers:
                 if name == ID_HEADER:
                     given = value
-        text = valid_id(given) if given else None
-        self.prediction_id = prediction_id = text.encode() if text else self._ids.new_bytes()
-        if is_odd:
-            self._noted().keep(self)
+        self.prediction_id = prediction_id = (given and valid_id(given)) or self._ids.new()
+        if self._notes is not None:
+            self._notes.keep(self)
         if stream is not None:
             is_packed = any(name == b"content-encoding" for name, _ in headers)
             self._noted().stream(self, is_packed=is_packed)
         if self.span is not None:
-            annotate(labels[0], prediction_id.decode())
+            annotate(labels[0], prediction_id)
         # A copy: the app may use its headers again, and outer middleware may change these.
         if own is not None:
             return {**message, "headers": [*headers]}
-        return {**message, "headers": [*headers, (ID_HEADER, prediction_id)]}
+        return {**message, "headers": [*headers, (ID_HEADER, prediction_id.encode())]}
 
     def _end(self) -> None:
-        """Leave a plain request to be counted with others, after its last byte."""
-        sink, asked, told = self.sink, self.asked or b"", self.told or b""
-        prediction_id = self.prediction_id
-        request_headers: HeaderPairs = ()
-        response_headers: HeaderPairs = ()
+        """Count a plain request after its last byte."""
+        sink, labels, method, status = self.sink, self.labels, self.method, self.status
+        prediction_id, asked, told = self.prediction_id, self.asked, self.told or b""
+        size = len(asked or b"") + len(told)
+        is_unread = asked is None and prediction_id
+        if is_unread or size > self.limit or self.span is not None or labels is None:
+            self._end_noted(None)
+            return
+        self.is_open = False
         try:
-            if prediction_id:
-                if self.asked is None:
-                    self._end_noted(None)
-                    return
-                request_headers = tuple(self.request_headers)
-                response_headers = tuple(self.response_headers)
-            self.is_open = False
-            del sink.in_flight[self]
-            passed = sink.passed
-            passed.places.extend(
-                (
-                    self.labels, self.method, self.status,
-                    self.began, self.first_byte, perf_counter(),
-                    self.scope["path"], prediction_id,
-                    asked, told, request_headers, response_headers,
-                )
-            )  # fmt: skip
-            if (
-                passed.is_asleep
-                or len(passed.places) >= MOST
-                or len(asked) + len(told) > LARGE_BYTES
-            ):
-                passed.settle(waits=False)
+            sink.in_flight.pop(self, None)
+            duration = perf_counter() - self.began
+            sink.requests.record(
+                request_labels(labels, method, status, True, False, "none"),
+                (duration, self.first_byte, size - len(told), len(told)),
+            )
+            if 200 <= status < 300:
+                if asked is not None and prediction_id:
+                    path, arrived = self.scope["path"], time() - duration
+                    sink.submit(
+                        (
+                            arrived,
+                            labels[0],
+                            labels[2],
+                            path,
+                            status,
+                            prediction_id,
+                            (asked,),
+                            (told,),
+                        ),
+                        tuple(self.request_headers),
+                        tuple(self.response_headers),
+                        size,
+                    )
+                elif method == "POST":
+                    sink.routes.missed(labels[2])
         except Exception as fault:  # noqa: BLE001 - the app goes on
             sink.fail(fault)
         # The app may go on for long, with background tasks; the bodies need not stay for them.
@@ -212,7 +214,6 @@ class Call(Noted):
             return
         try:
             self.is_open = False
-            sink.passed.settle(waits=False)  # in the order in which they ended
             duration = perf_counter() - self.began
             self.is_open = not notes.end(self, duration, time(), error)
         except Exception as fault:  # noqa: BLE001 - the app goes on, or its error does

@@ -37,7 +37,7 @@ class Noted:
     """0 until the response starts."""
     labels: Labels | None
     span: tuple[str, str] | None
-    prediction_id: bytes
+    prediction_id: str
     """Empty unless the response is a model's and has started."""
     limit: int
     """Longer bodies are not kept."""
@@ -60,9 +60,9 @@ class Noted:
             size: Bytes of both.
         """
         model, _, route = self.found()
-        path, status, prediction_id = self.scope["path"], self.status, self.prediction_id.decode()
+        path, status = self.scope["path"], self.status
         self.sink.submit(
-            (arrived, model, route, path, status, prediction_id, asked, told),
+            (arrived, model, route, path, status, self.prediction_id, asked, told),
             tuple(self.request_headers),
             tuple(self.response_headers),
             size,

@@ -23,7 +23,6 @@ from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.core.records import Exchange, ExchangeFields, HeaderPairs, Histograms
 from mlmon_exporter.intake.waiting import Waiting
 from mlmon_exporter.sources.asgi.middleware import AsgiSource
-from mlmon_exporter.sources.asgi.passed import Passed
 from mlmon_exporter.sources.asgi.routes import route_of
 from mlmon_exporter.sources.model_routes import ModelRoutes
 from mlmon_exporter.sources.sink import Sink
@@ -60,7 +59,7 @@ class Seen(Sink):
     """Remembers what the middleware hands over."""
 
     def __init__(self, **parts: Any) -> None:
-        self._exchanges: list[Exchange] = []
+        self.exchanges: list[Exchange] = []
         self.shutdowns = 0
         defaults: dict[str, Any] = {
             "requests": RequestCounts(),
@@ -73,27 +72,14 @@ class Seen(Sink):
             "shutdown": self._shut_down,
             "service_apps": {},
         }
-        chosen = defaults | parts
-        passed = Passed(chosen["requests"], chosen["routes"], self.fail, self._submit_many)
-        passed.is_asleep = False  # until somebody looks
-        super().__init__(passed=passed, **chosen)
+        super().__init__(**defaults | parts)
 
     def _submit(
         self, fields: ExchangeFields, asked: HeaderPairs, told: HeaderPairs, size: int
     ) -> None:
         exchange = Waiting([fields], [asked], [told], [size]).exchange()
         assert exchange.size == size
-        self._exchanges.append(exchange)
-
-    def _submit_many(self, *columns: Sequence[Any]) -> None:
-        for exchange in zip(*columns, strict=True):
-            self.submit(*exchange)
-
-    @property
-    def exchanges(self) -> list[Exchange]:
-        """All that were handed over."""
-        self.passed.settle()
-        return self._exchanges
+        self.exchanges.append(exchange)
 
     async def _shut_down(self) -> None:
         self.shutdowns += 1
@@ -121,13 +107,11 @@ class Seen(Sink):
         return 0, 0.0
 
     def drops(self) -> dict[str, int]:
-        self.passed.settle()
         return {
             key[0]: n for key, n in self.health.counters["mlmon_dropped_total"].cells.items() if n
         }
 
     def faults(self) -> int:
-        self.passed.settle()
         return self.health.counters["mlmon_internal_errors_total"].cells["middleware",]
 
 

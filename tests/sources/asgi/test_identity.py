@@ -6,7 +6,6 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,10 +32,9 @@ from starlette.websockets import WebSocket
 from mlmon_exporter.core.counts.health import Health
 from mlmon_exporter.core.counts.requests import RequestCounts
 from mlmon_exporter.sources.asgi.middleware import AsgiSource
-from mlmon_exporter.sources.asgi.passed import Passed
 from mlmon_exporter.sources.asgi.routes import route_of
 from mlmon_exporter.sources.model_routes import ModelRoutes
-from mlmon_exporter.sources.sink import Sink, fail
+from mlmon_exporter.sources.sink import Sink
 
 # --- A server in process ---
 
@@ -189,13 +187,11 @@ def new_sink(model: str) -> Sink:
     async def shutdown() -> None:
         await asyncio.sleep(0)
 
-    requests, health, routes = RequestCounts(), Health(), AllRoutes(model)
     return Sink(
-        requests=requests,
-        health=health,
-        routes=routes,
+        requests=RequestCounts(),
+        health=Health(),
+        routes=AllRoutes(model),
         in_flight={},
-        passed=Passed(requests, routes, partial(fail, health), lambda *columns: None),
         max_body_bytes=1000,
         submit=lambda fields, asked, told, size: None,
         wake=lambda: None,
